@@ -1,0 +1,30 @@
+//! Link settings of the shared library: its ABI name, immediate binding, and that it is never unmapped.
+
+use std::env;
+
+/// The number in the SONAME: it changes only with an incompatible change of the C ABI.
+const ABI_VERSION: u32 = 0;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    match env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        Ok("macos" | "ios") => {
+            link_arg(&format!("-Wl,-install_name,@rpath/libmidisock.{ABI_VERSION}.dylib"));
+        }
+        Ok("windows") => {}
+        Ok(_) => {
+            link_arg(&format!("-Wl,-soname,libmidisock.so.{ABI_VERSION}"));
+            // Rust's thread-locals leave destructors behind in host threads: code that such a
+            // thread will still run must stay mapped after dlclose.
+            link_arg("-Wl,-z,nodelete");
+            // No symbol is looked up in the middle of an audio callback.
+            link_arg("-Wl,-z,now");
+            link_arg("-Wl,-z,relro");
+        }
+        Err(_) => {}
+    }
+}
+
+fn link_arg(arg: &str) {
+    println!("cargo::rustc-cdylib-link-arg={arg}");
+}

@@ -1,0 +1,21 @@
+/* What a stream of messages has left sounding, and the messages to end it. */
+#ifndef MIDISOCK_EXAMPLE_HELD_H
+#define MIDISOCK_EXAMPLE_HELD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct held {
+    uint16_t notes[16][128]; /* note ons without their note off */
+    uint8_t pedals[16];      /* bit 0 sustain, 1 sostenuto, 2 legato */
+    uint8_t bent[16];
+};
+
+void held_clear(struct held *held);
+void held_follow(struct held *held, const uint8_t *data, size_t size);
+
+/* Writes the next message that releases something, and forgets that; returns
+ * its size, 0 when nothing is held any more. */
+size_t held_release(struct held *held, uint8_t data[3]);
+
+#endif

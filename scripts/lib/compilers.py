@@ -1,0 +1,65 @@
+"""The C and C++ compilers here, and how programs are compiled."""
+
+from dataclasses import dataclass
+
+from project import INCLUDE, LIB, tool
+from runner import Failure
+
+# Warnings of which nothing may be left, in the header, the tests and the examples.
+STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
+INCLUDES = ("-I", INCLUDE)
+LINK = ("-L", LIB, "-lmidisock", f"-Wl,-rpath,{LIB}", "-lpthread")
+
+# The oldest and the newer languages the header is for. What a compiler does not know is left out;
+# the first of each must be known.
+STANDARDS = {"c": ("c99", "c11", "c17", "c2x"), "cpp": ("c++11", "c++14", "c++17", "c++20", "c++2b")}
+
+
+@dataclass(frozen=True)
+class Compiler:
+    name: str
+    c: str
+    cxx: str
+
+    def program(self, suffix):
+        return self.c if suffix == "c" else self.cxx
+
+    def knows(self, run, suffix, standard):
+        if standard == STANDARDS[suffix][0]:
+            return True
+        language = "c" if suffix == "c" else "c++"
+        return run.command([self.program(suffix), f"-std={standard}", "-x", language,
+                            "-fsyntax-only", "/dev/null"]).status == 0
+
+    def stricter(self, suffix):
+        """Further warnings for the header, which must be clean in anybody's program."""
+        common = ["-Wshadow", "-Wundef", "-Wconversion"]
+        if suffix == "c":
+            return [*common, "-Wstrict-prototypes", "-Wmissing-prototypes"]
+        return [*common, "-Wold-style-cast"]
+
+
+GCC = Compiler("gcc", "gcc", "g++")
+CLANG = Compiler("clang", "clang", "clang++")
+
+
+def default():
+    """The compiler for what is compiled once."""
+    if tool("gcc"):
+        return GCC
+    if tool("clang"):
+        return CLANG
+    raise Failure("no C compiler: apt-get install gcc g++")
+
+
+def available(run):
+    """gcc and clang, those that are here. With --all a missing one fails, else it is skipped."""
+    found = []
+    for compiler, packages in ((GCC, "gcc g++"), (CLANG, "clang")):
+        if tool(compiler.c) and tool(compiler.cxx):
+            found.append(compiler)
+        else:
+            run.lacks(compiler.name, packages)
+    if not found:
+        raise Failure("no C compiler: apt-get install gcc g++")
+    return found

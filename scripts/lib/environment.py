@@ -1,0 +1,49 @@
+"""The Python environment in .venv: mido, pytest and build tools, in pinned versions."""
+
+import os
+import shutil
+import sys
+
+import packages
+from project import ROOT, VENV
+from runner import Failure
+
+REQUIREMENTS = ROOT / "tests" / "python" / "requirements.txt"
+PYTHON = VENV / "bin" / "python"
+STAMP = VENV / "requirements.txt"
+
+
+def path_with_tools():
+    """PATH with the environment's programs (cmake, ninja) in front."""
+    return f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}"
+
+
+def ready():
+    """Whether the environment is there as tests/python/requirements.txt wants it."""
+    return PYTHON.exists() and STAMP.exists() and STAMP.read_text() == REQUIREMENTS.read_text()
+
+
+def prepare(run):
+    """Makes the environment where it is not there as it should be."""
+    if ready():
+        return
+    shutil.rmtree(VENV, ignore_errors=True)
+    if run.command([sys.executable, "-m", "venv", VENV]).status == 0:
+        install_with(run, [PYTHON, "-m", "pip"])
+    elif packages.can_install():
+        # Debian's python3 comes without ensurepip.
+        packages.install(run, ["python3-venv"])
+        run.must([sys.executable, "-m", "venv", "--clear", VENV])
+        install_with(run, [PYTHON, "-m", "pip"])
+    elif run.command([sys.executable, "-m", "pip", "--version"]).status == 0:
+        run.must([sys.executable, "-m", "venv", "--clear", "--without-pip", VENV])
+        site = run.must([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
+        install_with(run, [sys.executable, "-m", "pip"], "--target", site.strip())
+    else:
+        raise Failure("Python's venv and pip modules are missing: apt-get install python3-venv")
+    STAMP.write_text(REQUIREMENTS.read_text())
+
+
+def install_with(run, pip, *options):
+    run.must([*pip, "install", "--quiet", "--disable-pip-version-check", *options,
+              "-r", REQUIREMENTS])

@@ -1,0 +1,41 @@
+"""Where things are in the project, and how a program is run."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
+
+# What the scripts make, apart from cargo's own output.
+OUT = TARGET / "scripts"
+LOGS = OUT / "logs"
+BIN = OUT / "bin"
+LIB = OUT / "lib"
+
+INCLUDE = ROOT / "include"
+HEADER = INCLUDE / "midisock" / "midisock.h"
+VENV = ROOT / ".venv"
+
+CORES = os.cpu_count() or 2
+
+# The number in the SONAME, as build.rs has it.
+SONAME = "libmidisock.so.0"
+
+
+def tool(*names):
+    """The first of these programs that is on PATH, or None."""
+    return next((name for name in names if shutil.which(name)), None)
+
+
+def version():
+    """The version in Cargo.toml: the first `version =` of its [package] table."""
+    package = (ROOT / "Cargo.toml").read_text().split("[package]", 1)[1].split("\n[", 1)[0]
+    return re.search(r'^version\s*=\s*"([^"]+)"', package, re.MULTILINE)[1]
+
+
+def declared_functions():
+    """The names of the functions that the header declares."""
+    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
+    return set(re.findall(r"\b(midisock_[a-z0-9_]+)\s*\(", text))

@@ -1,0 +1,307 @@
+"""Suites: what they are, how they run within their budgets, and what is printed about them.
+
+A suite is a function that is given a Run. It records cases by `ok`, `fail` and `skip`, and runs
+programs by `command`, which ends them when the suite's budget is used up. One failing suite does
+not keep the others from running, except those that need what it makes.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from project import CORES, LOGS, ROOT
+
+# Of a failing program's output so much is shown; its log has all.
+SHOWN_LINES = 60
+
+
+class Failure(Exception):
+    """Ends a suite as failed. What it says is printed."""
+
+
+@dataclass
+class Suite:
+    name: str
+    about: str
+    budget: float  # seconds; more is a failure
+    run: callable
+    needs: tuple = ()  # suites that must have passed before
+    packages: tuple = ()  # Debian packages without which (part of) it is skipped
+    extended: bool = False  # only with --all, or by name
+
+
+@dataclass
+class Outcome:
+    suite: Suite
+    passed: int = 0
+    seconds: float = 0.0
+    failures: list = field(default_factory=list)  # (case, why)
+    skips: list = field(default_factory=list)  # (case, why)
+
+    @property
+    def word(self):
+        if self.failures:
+            return "FAILED"
+        return "passed" if self.passed else "skipped"
+
+
+SUITES = {}
+
+
+def suite(name, about, budget, needs=(), packages=(), extended=False):
+    """Registers the function as a suite."""
+
+    def register(function):
+        SUITES[name] = Suite(name, about, budget, function, tuple(needs), tuple(packages), extended)
+        return function
+
+    return register
+
+
+class Processes:
+    """The programs that run now, so that none outlives an interrupted test run."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._running = set()
+
+    def start(self, *arguments, **keywords):
+        with self._lock:
+            process = subprocess.Popen(*arguments, start_new_session=True, **keywords)
+            self._running.add(process)
+            return process
+
+    def done(self, process):
+        with self._lock:
+            self._running.discard(process)
+
+    def kill_all(self):
+        with self._lock:
+            for process in self._running:
+                kill_group(process)
+
+
+def kill_group(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+PROCESSES = Processes()
+
+
+@dataclass
+class Finished:
+    status: int
+    output: str
+
+
+class Run:
+    """One run of one suite."""
+
+    def __init__(self, one, everything):
+        self.everything = everything  # --all: what is missing was to be installed
+        self.outcome = Outcome(one)
+        self._deadline = time.monotonic() + one.budget
+        self._lock = threading.Lock()
+        LOGS.mkdir(parents=True, exist_ok=True)
+        self.log_path = LOGS / f"{one.name}.log"
+        self._log = open(self.log_path, "w", encoding="utf-8")
+
+    def close(self):
+        self._log.close()
+
+    def log(self, text):
+        with self._lock:
+            self._log.write(text if text.endswith("\n") else text + "\n")
+            self._log.flush()
+
+    def ok(self, case):
+        self.add(case, 1)
+
+    def add(self, case, count):
+        """Counts cases that a program has reported as passed."""
+        with self._lock:
+            self.outcome.passed += count
+        self.log(f"ok {case}" if count == 1 else f"ok {case}: {count} cases")
+
+    def fail(self, case, why):
+        with self._lock:
+            self.outcome.failures.append((case, why.rstrip()))
+        self.log(f"not ok {case}: {why}")
+
+    def skip(self, case, why):
+        with self._lock:
+            self.outcome.skips.append((case, why))
+        self.log(f"skipped {case}: {why}")
+
+    def lacks(self, case, names):
+        """Says that a case was not run for want of packages: a skip, but a failure where --all
+        was to install them."""
+        if self.everything and os.geteuid() == 0:
+            self.fail(case, f"not here, though --all was to install it: {names}")
+        else:
+            self.skip(case, f"not installed (as root: scripts/test --all, or apt-get install {names})")
+
+    def check(self, case, holds, why):
+        if holds:
+            self.ok(case)
+        else:
+            self.fail(case, why)
+
+    def left(self):
+        """The seconds left of the budget."""
+        return self._deadline - time.monotonic()
+
+    def command(self, arguments, timeout=None, env=None, cwd=ROOT):
+        """Runs a program to its end, without input. Its output (both streams) goes to the log."""
+        arguments = [str(a) for a in arguments]
+        limit = max(0.1, min(self.left(), timeout or self.left()))
+        try:
+            process = PROCESSES.start(
+                arguments, cwd=cwd, env={**os.environ, "CARGO_TERM_COLOR": "never", **(env or {})}, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            )
+        except OSError as error:
+            raise Failure(f"cannot run {arguments[0]}: {error.strerror}") from error
+        try:
+            output, _ = process.communicate(timeout=limit)
+            status = process.returncode
+        except subprocess.TimeoutExpired:
+            kill_group(process)
+            output, _ = process.communicate()
+            output += f"\n{arguments[0]} did not end within {limit:.0f} s: killed\n"
+            status = -signal.SIGKILL
+        finally:
+            if process.poll() is None:  # interrupted
+                kill_group(process)
+            PROCESSES.done(process)
+        self.log(f"$ {' '.join(arguments)}\n{output}[exit status {status}]")
+        return Finished(status, output)
+
+    def must(self, arguments, **keywords):
+        """Runs a program that has to succeed for the suite to go on."""
+        finished = self.command(arguments, **keywords)
+        if finished.status != 0:
+            raise Failure(f"{command_line(arguments)}: exit status {finished.status}\n"
+                          f"{tail(finished.output)}")
+        return finished.output
+
+    def case(self, name, arguments, **keywords):
+        """Runs a program that is a case of its own."""
+        finished = self.command(arguments, **keywords)
+        self.check(name, finished.status == 0,
+                   f"{command_line(arguments)}: exit status {finished.status}\n"
+                   f"{tail(finished.output)}")
+        return finished
+
+    def parallel(self, function, items, jobs=CORES):
+        """Calls the function with each item, so many at a time; the results, in order."""
+        with ThreadPoolExecutor(jobs) as pool:
+            try:
+                return list(pool.map(function, items))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                PROCESSES.kill_all()
+                raise
+
+
+def command_line(arguments):
+    return " ".join(str(a) for a in arguments)
+
+
+def tail(output):
+    lines = output.rstrip().splitlines()
+    if len(lines) <= SHOWN_LINES:
+        return "\n".join(lines)
+    return "\n".join([f"[{len(lines) - SHOWN_LINES} lines more above]", *lines[-SHOWN_LINES:]])
+
+
+def with_needs(names):
+    """The suites of these names and all they need, each after what it needs."""
+    ordered = []
+
+    def visit(name):
+        if name not in ordered:
+            for need in SUITES[name].needs:
+                visit(need)
+            if name not in ordered:
+                ordered.append(name)
+
+    for name in names:
+        visit(name)
+    return [SUITES[name] for name in ordered]
+
+
+def run_suites(suites, everything):
+    """Runs the suites one after the other; their outcomes."""
+    outcomes = {}
+    for one in suites:
+        print(f"{one.name:<16} {one.about} ", end="", flush=True)
+        outcome = run_one(one, everything, outcomes)
+        outcomes[one.name] = outcome
+        print(f"... {outcome.word} ({outcome.seconds:.1f} s)", flush=True)
+        for case, why in outcome.failures:
+            print(indent(f"{case}: {why}"), flush=True)
+    return list(outcomes.values())
+
+
+def run_one(one, everything, before):
+    run = Run(one, everything)
+    started = time.monotonic()
+    lacking = [need for need in one.needs if need in before and before[need].failures]
+    try:
+        if lacking:
+            raise Failure(f"not run: it needs {', '.join(lacking)}, which failed")
+        one.run(run)
+        if not (run.outcome.passed or run.outcome.failures or run.outcome.skips):
+            raise Failure("it ran nothing")
+        if run.left() < 0:
+            raise Failure(f"took longer than its budget of {one.budget} s")
+    except Failure as failure:
+        run.fail(one.name, str(failure))
+    except Exception:  # a defect of the suite's own code is its failure, not the end of all
+        run.fail(one.name, traceback.format_exc())
+    finally:
+        run.outcome.seconds = time.monotonic() - started
+        run.close()
+    return run.outcome
+
+
+def indent(text):
+    return "\n".join("    " + line for line in text.splitlines())
+
+
+def summary(outcomes, seconds):
+    """Prints the table and the closing line; whether all passed."""
+    width = max(len(o.suite.name) for o in outcomes)
+    print(f"\n{'suite':<{width}}  result   passed  failed  skipped  seconds  budget")
+    for o in outcomes:
+        print(f"{o.suite.name:<{width}}  {o.word:<7}  {o.passed:>6}  {len(o.failures):>6}  "
+              f"{len(o.skips):>7}  {o.seconds:>7.1f}  {o.suite.budget:>6.0f}")
+    print(f"{'all':<{width}}  {'':<7}  {'':>6}  {'':>6}  {'':>7}  {seconds:>7.1f}")
+
+    skips = [(o.suite.name, *skip) for o in outcomes for skip in o.skips]
+    if skips:
+        print("\nSkipped:")
+        for name, case, why in skips:
+            print(f"  {name}: {case}: {why}")
+    failed = [o for o in outcomes if o.failures]
+    if failed:
+        print("\nFailed (logs in " + str(LOGS) + "):")
+        for o in failed:
+            for case, why in o.failures:
+                print(f"  {o.suite.name}: {case}: {why.splitlines()[0] if why else ''}")
+
+    passed = sum(o.passed for o in outcomes)
+    failures = sum(len(o.failures) for o in outcomes)
+    print(f"\n{passed} passed, {failures} failed" + (f", {len(skips)} skipped" if skips else ""))
+    sys.stdout.flush()
+    return failures == 0

@@ -1,0 +1,9 @@
+"""All suites, in the order in which they run. Those of later subjects get a file of their own,
+suites_<subject>.py, imported here."""
+
+import suites_prepare  # noqa: F401  packages, Python environment
+import suites_project  # noqa: F401  scripts, licences
+import suites_rust     # noqa: F401  fmt, clippy, unit tests
+import suites_library  # noqa: F401  the shipped library and its header
+import suites_c        # noqa: F401  C test programs, examples
+import suites_python   # noqa: F401  tests with mido, the tools

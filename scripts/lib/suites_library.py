@@ -1,0 +1,93 @@
+"""The shared library as it is shipped, and the header that programs are compiled against."""
+
+import re
+
+import compilers
+from project import LIB, OUT, SONAME, TARGET, declared_functions
+from runner import Failure, suite
+
+RELEASE = TARGET / "release"
+
+
+@suite("library", "release build", budget=420)
+def library(run):
+    run.must(["cargo", "build", "--release", "--locked"])
+    built = RELEASE / "libmidisock.so"
+    if not built.exists():
+        raise Failure(f"cargo did not make {built}")
+    LIB.mkdir(parents=True, exist_ok=True)
+    for name in ("libmidisock.so", SONAME):
+        link = LIB / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(built)
+    run.ok("cargo build --release")
+
+
+@suite("shipped", "the library's LTO, SONAME, link flags and exported symbols", budget=60,
+       needs=["library"])
+def shipped(run):
+    built = RELEASE / "libmidisock.so"
+    dynamic = run.must(["readelf", "-dW", built])
+    run.check("SONAME", re.search(rf"\(SONAME\).*\[{re.escape(SONAME)}\]", dynamic),
+              f"it is not {SONAME}")
+    flags = set(re.findall(r"\w+", "".join(re.findall(r"\((?:FLAGS|FLAGS_1)\)(.*)", dynamic))))
+    run.check("never unmapped", "NODELETE" in flags, "the flag NODELETE is not set")
+    run.check("immediate binding", "NOW" in flags or "BIND_NOW" in flags,
+              "the flag NOW is not set")
+    run.check("no text relocations", "(TEXTREL)" not in dynamic, "it has a TEXTREL entry")
+    needed = set(re.findall(r"\(NEEDED\).*\[([^\]]+)\]", dynamic))
+    system = r"(libc|libm|libgcc_s|libpthread|libdl|librt|ld-linux[\w-]*)\.so\.\d+"
+    foreign = sorted(n for n in needed if not re.fullmatch(system, n))
+    run.check("system libraries only", not foreign, f"it needs {', '.join(foreign)}")
+
+    # With LTO all Rust code, std's included, comes from one compilation unit; but for the compiler's
+    # own helpers, which never take part.
+    symbols = run.must(["readelf", "-sW", built])
+    units = [u for u in re.findall(r"\sFILE\s+LOCAL\s+DEFAULT\s+ABS\s+(\S+)", symbols)
+             if re.search(r"-cgu\.\d+$", u) and not u.startswith("compiler_builtins.")]
+    run.check("link-time optimisation", len(units) == 1,
+              f"code of {len(units)} compilation units, not 1: {', '.join(units)}")
+
+    exported = {line.split()[-1] for line in
+                run.must(["nm", "-D", "--defined-only", built]).splitlines() if line}
+    declared = declared_functions()
+    run.check("exports all of the header", declared and declared <= exported,
+              f"declared only: {', '.join(sorted(declared - exported)) or 'nothing at all'}")
+    run.check("exports no more than the header", exported <= declared,
+              f"not declared: {', '.join(sorted(exported - declared))}")
+
+
+@suite("header", "the header alone, C99 to C23 and C++11 to C++23, no warning", budget=120)
+def header(run):
+    program = ("#include <midisock/midisock.h>\n#include <midisock/midisock.h>\n"
+               "midisock_config the_config;\nmidisock_message the_message;\n")
+    source = OUT / "header"
+    source.mkdir(parents=True, exist_ok=True)
+    for suffix in ("c", "cpp"):
+        (source / f"alone.{suffix}").write_text(program)
+    for compiler in compilers.available(run):
+        for suffix, standards in compilers.STANDARDS.items():
+            for standard in standards:
+                if not compiler.knows(run, suffix, standard):
+                    continue  # an older compiler: it has no such language
+                run.case(f"{compiler.name} -std={standard}", [
+                    compiler.program(suffix), f"-std={standard}", *compilers.STRICT,
+                    *compiler.stricter(suffix), *compilers.INCLUDES, "-fsyntax-only",
+                    source / f"alone.{suffix}"])
+    names_are_ours(run)
+
+
+def names_are_ours(run):
+    """No macro of the header but MIDISOCK_*: any other could collide in somebody's program."""
+    compiler = compilers.default()
+
+    def macros(name, text):
+        source = OUT / "header" / name
+        source.write_text(text)
+        output = run.must([compiler.c, *compilers.INCLUDES, "-dM", "-E", source])
+        return set(re.findall(r"^#define (\w+)", output, re.MULTILINE))
+
+    system = macros("system.c", "#include <stddef.h>\n#include <stdint.h>\n")
+    ours = macros("ours.c", "#include <midisock/midisock.h>\n") - system
+    foreign = sorted(name for name in ours if not name.startswith("MIDISOCK_"))
+    run.check("macros are MIDISOCK_*", ours and not foreign, f"these are not: {foreign}")

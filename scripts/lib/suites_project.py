@@ -1,0 +1,72 @@
+"""The project's own files: scripts, licences of what is built in."""
+
+import ast
+import json
+
+import environment
+from project import ROOT, tool, version
+from runner import suite
+
+
+@suite("scripts", "shell and Python scripts parse, files are tidy", budget=60)
+def scripts(run):
+    for path in tracked_files():
+        name = str(path.relative_to(ROOT))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # binary
+        first = text.split("\n", 1)[0]
+        if path.suffix == ".sh" or (first.startswith("#!") and "bash" in first):
+            run.case(f"bash -n {name}", ["bash", "-n", path])
+        elif path.suffix == ".py" or (first.startswith("#!") and "python" in first):
+            try:
+                ast.parse(text, name)
+                run.ok(f"parse {name}")
+            except SyntaxError as error:
+                run.fail(f"parse {name}", f"line {error.lineno}: {error.msg}")
+        problems = untidy(text)
+        run.check(f"tidy {name}", not problems, "; ".join(problems))
+
+
+def tracked_files():
+    """The files of the project, in a checkout or an unpacked archive, without what is ignored."""
+    ignored = {".git", "target", ".venv", "__pycache__", ".pytest_cache"}
+    for path in sorted(ROOT.rglob("*")):
+        if path.is_file() and not ignored.intersection(path.relative_to(ROOT).parts):
+            yield path
+
+
+def untidy(text):
+    problems = []
+    if text and not text.endswith("\n"):
+        problems.append("no newline at the end")
+    if "\r" in text:
+        problems.append("a carriage return")
+    for number, line in enumerate(text.split("\n"), 1):
+        if line != line.rstrip():
+            problems.append(f"white space at the end of line {number}")
+            break
+    return problems
+
+
+@suite("changelog", "CHANGELOG.md knows the version in Cargo.toml", budget=10)
+def changelog(run):
+    text = (ROOT / "CHANGELOG.md").read_text()
+    run.check("unreleased section", "\n## [Unreleased]" in text, "no section [Unreleased]")
+    run.check("section of this version", f"\n## [{version()}]" in text,
+              f"no section [{version()}]")
+
+
+@suite("licences", "crates and their licences, as deny.toml allows", budget=120, needs=["python"])
+def licences(run):
+    output = run.must([environment.PYTHON, ROOT / "scripts" / "lib" / "licences.py"])
+    report = json.loads(output.splitlines()[-1])
+    for case in report["passed"]:
+        run.ok(case)
+    for case, why in report["failed"]:
+        run.fail(case, why)
+    if tool("cargo-deny"):
+        # Its advisories need the network; scripts/lib/licences.py says what it covers.
+        run.case("cargo deny", ["cargo", "deny", "--offline", "check", "licenses", "bans",
+                                "sources"])

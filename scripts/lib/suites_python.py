@@ -1,0 +1,52 @@
+"""The pytest tests: the library with real mido, and the tools."""
+
+import xml.etree.ElementTree as ElementTree
+
+import environment
+from project import BIN, LIB, OUT, ROOT
+from runner import Failure, suite, tail
+
+TESTS = ROOT / "tests" / "python"
+
+
+@suite("mido", "the library with real mido, both ways", budget=180, needs=["library", "python"])
+def mido(run):
+    pytest(run, "mido", TESTS / "test_binding.py", *sorted(TESTS.glob("test_mido*.py")),
+           "-m", "not long")
+
+
+@suite("tools", "what the examples do", budget=180, needs=["examples", "python"])
+def tools(run):
+    pytest(run, "tools", *sorted(TESTS.glob("test_tool*.py")), "-m", "not long")
+
+
+@suite("mido-long", "2 million messages to a mido that pauses", budget=400,
+       needs=["library", "python"], extended=True)
+def mido_long(run):
+    pytest(run, "mido-long", TESTS, "-m", "long")
+
+
+def pytest(run, name, *arguments):
+    report = OUT / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    finished = run.command(
+        [environment.PYTHON, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+         f"--junit-xml={report}", f"--rootdir={TESTS}", *arguments],
+        env={"MIDISOCK_LIBRARY": str(LIB / "libmidisock.so"), "MIDISOCK_BIN": str(BIN),
+             "PATH": environment.path_with_tools()})
+    if not report.exists():
+        raise Failure(f"pytest: exit status {finished.status}\n{tail(finished.output)}")
+    for case in ElementTree.parse(report).iter("testcase"):
+        label = f"{case.get('classname').split('.')[-1]} {case.get('name')}"
+        problem = case.find("failure")
+        if problem is None:
+            problem = case.find("error")
+        skipped = case.find("skipped")
+        if problem is not None:
+            run.fail(label, tail(problem.text or problem.get("message") or "failed"))
+        elif skipped is not None:
+            run.skip(label, skipped.get("message") or "")
+        else:
+            run.ok(label)
+    if finished.status != 0 and not run.outcome.failures:
+        raise Failure(f"pytest: exit status {finished.status}\n{tail(finished.output)}")

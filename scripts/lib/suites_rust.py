@@ -1,0 +1,40 @@
+"""The Rust sources: format, lints, unit tests (header drift and version are among them)."""
+
+import re
+
+from runner import Failure, suite, tail
+
+
+@suite("fmt", "Rust sources are formatted", budget=60)
+def fmt(run):
+    run.case("cargo fmt", ["cargo", "fmt", "--check"])
+
+
+@suite("clippy", "no warning, every unsafe block says why it is sound", budget=300)
+def clippy(run):
+    run.case("cargo clippy", [
+        "cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings",
+        "-D", "clippy::undocumented_unsafe_blocks"])
+
+
+@suite("rust", "Rust unit tests", budget=420)
+def rust(run):
+    finished = run.command(["cargo", "test", "--locked", "--lib"])
+    for case, verdict in re.findall(r"^test (\S+)(?: - should panic)? \.\.\. (\w+)",
+                                    finished.output, re.MULTILINE):
+        if verdict == "ok":
+            run.ok(case)
+        elif verdict == "ignored":
+            run.skip(case, "#[ignore]")
+        else:
+            run.fail(case, failure_text(finished.output, case))
+    if finished.status != 0 and not run.outcome.failures:
+        raise Failure(tail(finished.output))
+    if not run.outcome.passed:
+        raise Failure("no test was run")
+
+
+def failure_text(output, case):
+    found = re.search(rf"^---- {re.escape(case)} stdout ----\n(.*?)(?=^---- |^failures:)", output,
+                      re.MULTILINE | re.DOTALL)
+    return tail(found[1]) if found else "failed"

@@ -1,0 +1,168 @@
+//! The clients of a server, findable by id from any thread in constant time.
+//!
+//! An id is a slot and a generation, plus one: the low bits index the table, the high bits count how often the slot was used.
+//! A slot whose generations are used up is retired, so that no id comes twice in the life of a port.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+/// Readable from any thread; written by the network thread alone, through [`Ids`].
+pub(crate) struct ClientTable {
+    slots: Box<[Slot]>,
+    slot_bits: u32,
+}
+
+struct Slot {
+    /// The id of the client here, 0 for none. The words are whole while it stays the same.
+    id: AtomicU32,
+    /// The IPv6 (or mapped) address, and port and zone.
+    words: [AtomicU64; 3],
+}
+
+impl ClientTable {
+    pub(crate) fn new(max_clients: u32) -> Self {
+        let slots = max_clients.max(1).next_power_of_two();
+        Self {
+            slots: (0..slots).map(|_| Slot { id: AtomicU32::new(0), words: Default::default() }).collect(),
+            slot_bits: slots.trailing_zeros(),
+        }
+    }
+
+    /// Ids count from 1, so the first client of a server is its number 1.
+    #[inline]
+    fn index(&self, id: u32) -> usize {
+        id.wrapping_sub(1) as usize & (self.slots.len() - 1)
+    }
+
+    #[inline]
+    fn slot(&self, id: u32) -> &Slot {
+        &self.slots[self.index(id)]
+    }
+
+    /// Whether a client with this id is connected.
+    #[inline]
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        id != 0 && self.slot(id).id.load(Ordering::Acquire) == id
+    }
+
+    /// The address of a client.
+    pub(crate) fn address(&self, id: u32) -> Option<SocketAddr> {
+        if !self.contains(id) {
+            return None;
+        }
+        let slot = self.slot(id);
+        let [high, low, rest] = [0, 1, 2].map(|word: usize| slot.words[word].load(Ordering::Relaxed));
+        // The words are only worth something if the client was still the same after they were read.
+        fence(Ordering::Acquire);
+        if slot.id.load(Ordering::Relaxed) != id {
+            return None;
+        }
+        let ip = Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low));
+        let port = (rest >> 32) as u16;
+        Some(match ip.to_ipv4_mapped() {
+            Some(v4) => SocketAddr::new(IpAddr::V4(v4), port),
+            None => SocketAddr::V6(SocketAddrV6::new(ip, port, 0, rest as u32)),
+        })
+    }
+}
+
+/// Gives out ids; the network thread's own.
+pub(crate) struct Ids {
+    free: std::collections::VecDeque<u32>,
+    /// How often each slot was used.
+    generations: Vec<u32>,
+}
+
+impl Ids {
+    pub(crate) fn new(table: &ClientTable) -> Self {
+        let slots = table.slots.len() as u32;
+        Self { free: (0..slots).collect(), generations: vec![0; slots as usize] }
+    }
+
+    /// Enters a client; None when every id was used.
+    pub(crate) fn enter(&mut self, table: &ClientTable, address: SocketAddr) -> Option<u32> {
+        let slot = self.free.pop_front()?;
+        let generation = &mut self.generations[slot as usize];
+        let id = (*generation << table.slot_bits | slot) + 1;
+        *generation += 1;
+        let (ip, zone) = match address {
+            SocketAddr::V4(v4) => (v4.ip().to_ipv6_mapped(), 0),
+            SocketAddr::V6(v6) => (*v6.ip(), v6.scope_id()),
+        };
+        let to = table.slot(id);
+        let bits = ip.to_bits();
+        let words = [(bits >> 64) as u64, bits as u64, u64::from(address.port()) << 32 | u64::from(zone)];
+        // A reader that still holds the slot's former id must not see new words under it.
+        fence(Ordering::Release);
+        for (word, value) in to.words.iter().zip(words) {
+            word.store(value, Ordering::Relaxed);
+        }
+        to.id.store(id, Ordering::Release);
+        Some(id)
+    }
+
+    /// Takes a client out. Its id is not given again.
+    pub(crate) fn leave(&mut self, table: &ClientTable, id: u32) {
+        let slot = table.slot(id);
+        if slot.id.load(Ordering::Relaxed) != id {
+            return;
+        }
+        slot.id.store(0, Ordering::Release);
+        let index = table.index(id);
+        if self.generations[index] < u32::MAX >> table.slot_bits {
+            self.free.push_back(index as u32);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_never_zero_nor_reused() {
+        let table = ClientTable::new(2);
+        let mut ids = Ids::new(&table);
+        let address = "1.2.3.4:5".parse().unwrap();
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..1000 {
+            let a = ids.enter(&table, address).unwrap();
+            let b = ids.enter(&table, address).unwrap();
+            assert!(ids.enter(&table, address).is_none());
+            assert!(a != 0 && b != 0 && seen.insert(a) && seen.insert(b));
+            assert!(table.contains(a) && table.contains(b));
+            ids.leave(&table, a);
+            assert!(!table.contains(a) && table.contains(b));
+            ids.leave(&table, b);
+        }
+    }
+
+    #[test]
+    fn a_slot_without_generations_left_is_retired() {
+        let table = ClientTable::new(MANY);
+        let mut ids = Ids::new(&table);
+        let address = "[::1]:5".parse().unwrap();
+        let last = u32::MAX >> table.slot_bits;
+        ids.generations[0] = last - 1;
+        let id = ids.enter(&table, address).unwrap();
+        assert_eq!(table.index(id), 0);
+        ids.leave(&table, id);
+        assert!(!ids.free.contains(&0));
+    }
+
+    const MANY: u32 = 65536;
+
+    #[test]
+    fn addresses_are_told() {
+        let table = ClientTable::new(8);
+        let mut ids = Ids::new(&table);
+        for text in ["1.2.3.4:5", "[::1]:6", "[fe80::1]:65535"] {
+            let address = text.parse().unwrap();
+            let id = ids.enter(&table, address).unwrap();
+            assert_eq!(table.address(id), Some(address));
+            ids.leave(&table, id);
+            assert_eq!(table.address(id), None);
+        }
+        assert!(!table.contains(0) && !table.contains(u32::MAX));
+    }
+}

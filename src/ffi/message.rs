@@ -1,0 +1,183 @@
+//! `midisock_message`: pushing and popping.
+
+use super::result::midisock_result;
+use super::{midisock_port, with_port, writable};
+use crate::code::Code;
+use crate::port::Popped;
+
+/// flags on pop: made by the library, not sent by the peer.
+pub const MIDISOCK_SYNTHETIC: u32 = 1;
+/// flags on pop, with SYNTHETIC: another client of this merged server still holds this note or pedal. Who ignores
+/// `client` should ignore the message.
+pub const MIDISOCK_STILL_HELD: u32 = 2;
+
+/// One message, as it is pushed or popped. Frozen: it will not grow.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct midisock_message {
+    /// pop: when it arrived. push: when to send it, at most 10 s ahead; 0 or the past: now. See midisock_now_ns.
+    pub time_ns: u64,
+    /// One whole MIDI 1.0 message, status byte first. On pop it points into the port's queue, is contiguous whatever
+    /// the size, and stays valid until the next pop, pop_block or skip on that port, or its close.
+    pub data: *const u8,
+    /// Bytes of data.
+    pub size: u32,
+    /// pop: the id of the client it came from, 0 on all but merged servers. push: 0 for all, or one client's id.
+    pub client: u32,
+    /// Set by midisock_pop_block: the offset into the block, in frames. Otherwise 0.
+    pub frame: u32,
+    /// pop: MIDISOCK_SYNTHETIC, MIDISOCK_STILL_HELD. Ignored on push.
+    pub flags: u32,
+    /// Zero.
+    pub reserved: [u32; 2],
+}
+
+impl midisock_message {
+    pub(super) fn of(popped: &Popped) -> Self {
+        Self {
+            time_ns: popped.time_ns,
+            data: popped.data.as_ptr().cast(),
+            size: popped.data.len() as u32,
+            client: popped.client,
+            frame: popped.frame,
+            flags: popped.flags,
+            reserved: [0; 2],
+        }
+    }
+}
+
+/// Sends one whole message (with its status byte; no running status) to the peer, or to every client: now, whole or
+/// not at all. The bytes are copied.
+///
+/// Realtime (with MIDISOCK_WAKE_SIGNAL: at most one non-blocking system call, only when the network thread sleeps);
+/// one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: INVALID_ARGUMENT, INVALID_MESSAGE,
+/// TOO_LARGE, FULL, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
+///
+/// cbindgen:postfix=MIDISOCK_REALTIME
+///
+/// # Safety
+/// `port` is a live port, `data` points to `size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_push(port: *mut midisock_port, data: *const u8, size: usize) -> midisock_result {
+    // SAFETY: the contract of this function is `push_bytes`'.
+    unsafe { push_bytes(port, 0, 0, data, size) }
+}
+
+/// Sends one whole message to one client or to all, now or at a time up to 10 s ahead. Messages are sent in order of
+/// time, then of pushing; one for now does not wait for scheduled ones, but a Note Off never overtakes its Note On.
+/// How many bytes may be scheduled is bounded by out_queue_bytes (FULL beyond).
+///
+/// Realtime (as midisock_push); one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: as
+/// midisock_push, INVALID_ARGUMENT also for a time more than 10 s ahead, NO_SUCH_CLIENT.
+///
+/// cbindgen:postfix=MIDISOCK_REALTIME
+///
+/// # Safety
+/// `port` is a live port, `message` points to a message whose `data` points to `size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_push_message(
+    port: *mut midisock_port,
+    message: *const midisock_message,
+) -> midisock_result {
+    if message.is_null() || !message.is_aligned() {
+        return Code::InvalidArgument as i32;
+    }
+    // SAFETY: not NULL and aligned, a message by this function's contract.
+    let message = unsafe { &*message };
+    // SAFETY: the contract of this function is `push_bytes`'.
+    unsafe { push_bytes(port, message.time_ns, message.client, message.data, message.size as usize) }
+}
+
+/// # Safety
+/// `port` is NULL or a live port, `data` NULL or points to `size` bytes.
+#[inline(always)]
+unsafe fn push_bytes(port: *mut midisock_port, time: u64, client: u32, data: *const u8, size: usize) -> midisock_result {
+    if data.is_null() {
+        return Code::InvalidArgument as i32;
+    }
+    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    unsafe {
+        with_port(port, |port| {
+            // Before anything is read: a size beyond what any port takes is not worth believing.
+            if size > port.max_message_bytes() {
+                return port.reject_large();
+            }
+            // SAFETY: `data` points to `size` bytes, by this function's contract, and `size` is far below isize::MAX.
+            port.push(time, client, std::slice::from_raw_parts(data, size))
+        })
+    }
+}
+
+/// Takes the next message, in order of arrival.
+///
+/// Realtime; one popping thread at a time. MIDISOCK_EMPTY when there is none. Errors: INVALID_ARGUMENT, CLOSED (the
+/// port is closed and nothing is left), WRONG_ROLE (a manual server), BUSY (debug builds), INTERNAL.
+///
+/// cbindgen:postfix=MIDISOCK_REALTIME
+///
+/// # Safety
+/// `port` is a live port, `out` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midisock_message) -> midisock_result {
+    if !writable(out) {
+        return Code::InvalidArgument as i32;
+    }
+    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    unsafe {
+        with_port(port, |port| match port.pop() {
+            Ok(popped) => {
+                // SAFETY: checked above as far as can be, and writable by this function's contract.
+                out.write(midisock_message::of(&popped));
+                Code::Ok
+            }
+            Err(code) => code,
+        })
+    }
+}
+
+/// Throws away what waits to be popped, for a program that comes back after a pause and does not want to hear what is
+/// old.
+///
+/// Realtime; the popping thread. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
+///
+/// cbindgen:postfix=MIDISOCK_REALTIME
+///
+/// # Safety
+/// `port` is a live port.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_skip(port: *mut midisock_port) -> midisock_result {
+    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    unsafe { with_port(port, |port| port.skip()) }
+}
+
+/// Silence, now: drops what waits to be sent (a message partly written is finished) and sends All Sound Off
+/// (CC 120, value 0) on 16 channels, to every peer.
+///
+/// Any thread, realtime (as midisock_push), never full. MIDISOCK_OFFLINE without a peer. Errors: INVALID_ARGUMENT,
+/// CLOSED, WRONG_ROLE (a manual server), INTERNAL.
+///
+/// cbindgen:postfix=MIDISOCK_REALTIME
+///
+/// # Safety
+/// `port` is a live port.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_panic(port: *mut midisock_port) -> midisock_result {
+    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    unsafe { with_port(port, |port| port.panic()) }
+}
+
+/// Sends All Notes Off (CC 123, value 0) and Reset All Controllers (CC 121, value 0) on each of 16 channels, to every
+/// peer, after what was pushed before.
+///
+/// Any thread, realtime (as midisock_push), never full. MIDISOCK_OFFLINE without a peer. Errors: INVALID_ARGUMENT,
+/// CLOSED, WRONG_ROLE (a manual server), INTERNAL.
+///
+/// cbindgen:postfix=MIDISOCK_REALTIME
+///
+/// # Safety
+/// `port` is a live port.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_reset(port: *mut midisock_port) -> midisock_result {
+    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    unsafe { with_port(port, |port| port.reset()) }
+}

@@ -1,0 +1,27 @@
+//! midisock: MIDI between programs over TCP, as a C library that is safe on the audio thread.
+//!
+//! The C API is in [`ffi`], and `include/midisock/midisock.h` is generated from it. Below it lie the [`port`] with its
+//! two [`queue`]s and [`timing`], which are all that an audio thread ever reaches; [`net`], the one network thread;
+//! and [`midi`], bytes to messages and channel state, without sockets or clocks.
+
+mod address;
+mod allow;
+mod client_table;
+mod clock;
+mod code;
+mod config;
+mod event;
+pub mod ffi;
+mod midi;
+mod net;
+mod notify;
+mod pair;
+mod port;
+mod queue;
+mod shared;
+mod side;
+mod stats;
+mod sync;
+mod sys;
+mod timing;
+mod wait;

@@ -1,0 +1,168 @@
+//! What a MIDI 1.0 message is: lengths, boundaries and the few questions asked of one message.
+//!
+//! Everything here is constant time but for the data bytes of a System Exclusive message, touches
+//! no memory beyond its argument and cannot panic: [`is_whole`] runs on the audio thread.
+
+/// Start of a System Exclusive message ("System Exclusive").
+pub(crate) const SYSEX: u8 = 0xF0;
+
+/// EOX, End of Exclusive: the last byte of a System Exclusive message ("System Common Messages").
+pub(crate) const EOX: u8 = 0xF7;
+
+/// The top bit of every byte of a word; set in a status byte, clear in a data byte.
+const STATUS_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// Lengths by the upper four bits of a byte, two bits for each: 0 for data bytes and for `Fx`,
+/// which [`SYSTEM_LENGTHS`] tells apart. A constant in a register costs the audio thread no
+/// cache miss, as a table would.
+const CHANNEL_LENGTHS: u32 = pack(&[
+    (0x8, 3), // Note Off
+    (0x9, 3), // Note On
+    (0xA, 3), // Polyphonic Key Pressure
+    (0xB, 3), // Control Change, Channel Mode
+    (0xC, 2), // Program Change
+    (0xD, 2), // Channel Pressure
+    (0xE, 3), // Pitch Bend Change
+]);
+
+/// Lengths of the system messages by the lower four bits of their status byte: 0 where there is
+/// no fixed length (`F0`) or no message (`F4`, `F5`, `F7`, `F9`, `FD`).
+const SYSTEM_LENGTHS: u32 = pack(&[
+    (0x1, 2), // MIDI Time Code Quarter Frame
+    (0x2, 3), // Song Position Pointer
+    (0x3, 2), // Song Select
+    (0x6, 1), // Tune Request
+    (0x8, 1), // Timing Clock
+    (0xA, 1), // Start
+    (0xB, 1), // Continue
+    (0xC, 1), // Stop
+    (0xE, 1), // Active Sensing
+    (0xF, 1), // System Reset
+]);
+
+/// Packs lengths of 0 to 3 into two bits each, at the place of their four-bit index.
+const fn pack(lengths: &[(u32, u32)]) -> u32 {
+    let mut packed = 0;
+    let mut i = 0;
+    while i < lengths.len() {
+        packed |= lengths[i].1 << (2 * lengths[i].0);
+        i += 1;
+    }
+    packed
+}
+
+/// [`fixed_len`] with 0 for `None`: arithmetic alone, for the paths where each branch counts.
+#[inline]
+pub const fn fixed_len_or_zero(status: u8) -> usize {
+    let (lengths, index) = if status < 0xF0 {
+        (CHANNEL_LENGTHS, status >> 4)
+    } else {
+        (SYSTEM_LENGTHS, status & 0x0F)
+    };
+    ((lengths >> (2 * index)) & 3) as usize
+}
+
+/// Length of the message that a status byte starts, the status byte included.
+///
+/// `None` for what starts no message of a fixed length: `F0` (as long as its sender likes), EOX
+/// (`F7`), the undefined `F4`, `F5`, `F9` and `FD`, and data bytes.
+#[inline]
+pub const fn fixed_len(status: u8) -> Option<usize> {
+    match fixed_len_or_zero(status) {
+        0 => None,
+        len => Some(len),
+    }
+}
+
+/// Whether the top bit says status rather than data ("Data Types").
+#[inline]
+pub const fn is_status(byte: u8) -> bool {
+    byte >= 0x80
+}
+
+/// Whether a byte is the status of a channel voice or channel mode message.
+#[inline]
+pub const fn is_channel_status(byte: u8) -> bool {
+    byte >= 0x80 && byte < 0xF0
+}
+
+/// Whether a byte is of the System Real Time range `F8` to `FF`, which may come between any two
+/// bytes of another message without disturbing it ("System Real Time Messages"). The undefined
+/// `F9` and `FD` are of that range.
+#[inline]
+pub const fn is_realtime(byte: u8) -> bool {
+    byte >= 0xF8
+}
+
+/// Number of data bytes before the first status byte, or before the end if there is none.
+#[inline]
+pub fn data_run(bytes: &[u8]) -> usize {
+    let mut words = bytes.chunks_exact(8);
+    let mut run = 0;
+    for word in &mut words {
+        let mut lanes = [0; 8];
+        lanes.copy_from_slice(word);
+        // Little-endian on every machine, so that the lowest set bit belongs to the first byte.
+        let status = u64::from_le_bytes(lanes) & STATUS_BITS;
+        if status != 0 {
+            return run + (status.trailing_zeros() / 8) as usize;
+        }
+        run += 8;
+    }
+    let tail = words.remainder();
+    run + tail.iter().position(|&byte| is_status(byte)).unwrap_or(tail.len())
+}
+
+/// Whether `bytes` is exactly one whole MIDI 1.0 message with its own status byte.
+///
+/// Running status does not count, nor a message with a realtime byte inside it, nor more than one
+/// message, nor the undefined `F4`, `F5`, `F9` and `FD`. A System Exclusive message is `F0`, any
+/// number of data bytes (none included) and `F7`; whether it starts with a valid manufacturer
+/// identification is between its sender and its receiver.
+#[inline]
+pub fn is_whole(bytes: &[u8]) -> bool {
+    match *bytes {
+        [status, first, second] if status != SYSEX => (fixed_len_or_zero(status) == 3) & !is_status(first | second),
+        [status, data] if status != SYSEX => (fixed_len_or_zero(status) == 2) & !is_status(data),
+        [status] => fixed_len_or_zero(status) == 1,
+        [SYSEX, ref data @ .., EOX] => data_run(data) == data.len(),
+        _ => false,
+    }
+}
+
+/// Length of the first message of `stream`, which holds whole messages with full status, as
+/// [`is_whole`] passes them, one after the other: finds the boundaries in a send buffer.
+///
+/// 0 for an empty stream only, and never more than the stream is long, so that a walk over any
+/// bytes ends: a byte that starts no message counts as one, a message cut off as all that is left.
+#[inline]
+pub fn len_at(stream: &[u8]) -> usize {
+    match *stream {
+        [] => 0,
+        // Of whole messages only EOX ends the data bytes, so the scan need not look which it was.
+        [SYSEX, ref rest @ ..] => (data_run(rest) + 2).min(stream.len()),
+        [status, ..] => fixed_len_or_zero(status).clamp(1, stream.len()),
+    }
+}
+
+/// The channel, 0 to 15, of a channel voice or channel mode message; `None` for system messages.
+#[inline]
+pub const fn channel(message: &[u8]) -> Option<u8> {
+    match *message {
+        [status, ..] if is_channel_status(status) => Some(status & 0x0F),
+        _ => None,
+    }
+}
+
+/// Whether a whole message starts a note: Note On with a velocity above 0.
+#[inline]
+pub const fn is_note_on(message: &[u8]) -> bool {
+    matches!(*message, [0x90..=0x9F, _, 1..=0x7F])
+}
+
+/// Whether a whole message ends a note: Note Off, or Note On with velocity 0, which is the same
+/// ("Channel Voice Messages").
+#[inline]
+pub const fn is_note_off(message: &[u8]) -> bool {
+    matches!(*message, [0x80..=0x8F, _, _] | [0x90..=0x9F, _, 0])
+}

@@ -1,0 +1,15 @@
+//! MIDI 1.0 bytes and messages: what a message is, and how a stream of bytes becomes messages.
+//!
+//! Nothing in here knows of sockets, clocks or threads, so all of it can be tested with bytes
+//! alone. Section names in the documentation refer to the *MIDI 1.0 Detailed Specification*,
+//! document version 4.2.
+
+pub mod message;
+pub mod parser;
+pub mod reset;
+pub mod state;
+
+#[cfg(test)]
+mod message_tests;
+#[cfg(test)]
+mod naive_model;

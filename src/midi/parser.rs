@@ -1,0 +1,383 @@
+//! From any bytes to whole MIDI 1.0 messages.
+//!
+//! The parser takes a byte stream in pieces of any size and hands each message over with its full
+//! status byte. How the stream is cut into pieces makes no difference, nor does a [`Sink`] that
+//! refuses messages for a while. The rules are those of the MIDI 1.0 Detailed Specification 4.2:
+//!
+//! - "Running Status": a channel status byte holds until another status byte; System Exclusive,
+//!   System Common and undefined `F4` and `F5` cancel it, System Real Time does not.
+//! - "System Real Time Messages": they may come between any two bytes, and are handed over at once.
+//! - "System Exclusive": ended by EOX, and by any other status byte that is not real time. What to
+//!   do with one that has no EOX is left open there; here it is dropped.
+//! - "Undefined Status": ignored.
+//!
+//! Bytes that end up in no message are counted, see [`Counts`].
+
+use super::message::{EOX, SYSEX, data_run, fixed_len_or_zero, is_channel_status, is_realtime, is_status};
+
+#[cfg(test)]
+#[path = "parser_tests.rs"]
+mod tests;
+
+/// Takes the messages that a [`Parser`] finds.
+pub trait Sink {
+    /// Takes one whole message, status byte first. `false` means that there is no room for it:
+    /// the parser stops there and offers the same message again when it is fed the rest.
+    fn message(&mut self, bytes: &[u8]) -> bool;
+}
+
+/// What a [`Parser`] could not hand over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Bytes that belong to no message: data without a status, undefined status bytes, an EOX
+    /// that ends nothing, and all bytes of messages that were cut off.
+    pub invalid: u64,
+    /// System Exclusive messages dropped because they were too long. Their bytes are not in
+    /// `invalid`.
+    pub oversize: u64,
+}
+
+/// A buffer larger than this is given back after use: most System Exclusive messages are short,
+/// and a thousand idle connections should not each keep room for the longest.
+const KEPT_BUFFER_BYTES: usize = 4096;
+
+/// What the parser is inside of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// In no System Exclusive message: between messages, or inside a short one.
+    Short,
+    /// In a System Exclusive message of which `Parser::sysex` holds what was consumed. It is
+    /// empty only when the next byte is the `F0` itself.
+    SysEx,
+    /// In a System Exclusive message that is already too long; its bytes are passed over.
+    Oversize,
+}
+
+/// How far a piece of the input was worked off.
+enum Progress {
+    /// So many bytes are done.
+    Took(usize),
+    /// So many bytes are done, and the next ends a message that the sink refused.
+    Refused(usize),
+}
+
+use Progress::{Refused, Took};
+
+impl Progress {
+    /// The same progress, counted from `offset` bytes earlier.
+    fn after(self, offset: usize) -> Self {
+        match self {
+            Took(taken) => Took(offset + taken),
+            Refused(taken) => Refused(offset + taken),
+        }
+    }
+}
+
+/// Turns a stream of bytes into whole messages.
+pub struct Parser {
+    mode: Mode,
+    /// The channel status that data bytes without a status belong to; 0 when there is none.
+    running: u8,
+    /// The short message in progress: its status byte and the data bytes so far.
+    partial: [u8; 3],
+    /// Bytes in `partial`; 0 between messages. 1 with `came` 0 is as good as between messages.
+    have: u8,
+    /// Of those, the ones that came in the stream: a status byte under running status did not.
+    came: u8,
+    /// What was consumed of the System Exclusive message in progress, `F0` included.
+    sysex: Vec<u8>,
+    max_message_bytes: usize,
+    counts: Counts,
+}
+
+impl Parser {
+    /// A parser at the start of a stream, which hands over System Exclusive messages of up to
+    /// `max_message_bytes`, `F0` and `F7` included. It allocates nothing before it has to put a
+    /// System Exclusive message together from pieces.
+    pub const fn new(max_message_bytes: usize) -> Self {
+        Parser {
+            mode: Mode::Short,
+            running: 0,
+            partial: [0; 3],
+            have: 0,
+            came: 0,
+            sysex: Vec::new(),
+            max_message_bytes,
+            counts: Counts {
+                invalid: 0,
+                oversize: 0,
+            },
+        }
+    }
+
+    /// Takes the next bytes of the stream and hands the messages that they complete to `sink`;
+    /// returns how many bytes were consumed.
+    ///
+    /// That is all of them, unless the sink refused a message. The byte that completed the
+    /// refused message is then the first that was not consumed, and the parser is as it was
+    /// before that byte: fed the rest, it offers the same message again.
+    #[inline]
+    pub fn feed<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> usize {
+        let mut at = 0;
+        while at < input.len() {
+            let rest = &input[at..];
+            let progress = match self.mode {
+                Mode::Short if self.have == 0 => self.between(rest, sink),
+                Mode::Short => self.byte(rest[0], sink),
+                Mode::SysEx => self.sysex(rest, sink),
+                Mode::Oversize => self.oversize(rest, sink),
+            };
+            match progress {
+                Took(taken) => at += taken,
+                Refused(taken) => return at + taken,
+            }
+        }
+        at
+    }
+
+    /// The stream has ended: the bytes of an unfinished message are counted as invalid, and the
+    /// parser is ready for the start of another stream. The counts remain until they are taken.
+    pub fn finish(&mut self) {
+        self.abandon();
+        self.running = 0;
+    }
+
+    /// What was counted since the last call.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
+    }
+
+    /// Between messages. Works off channel messages that lie in the input as a whole, with or
+    /// without their status byte, without a detour through the parser's state; then the first
+    /// byte of anything else.
+    #[inline]
+    fn between<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> Progress {
+        let mut rest = input;
+        let mut running = self.running;
+        while let [first, behind @ ..] = rest {
+            let (status, data) = if is_status(*first) {
+                (*first, behind)
+            } else {
+                (running, rest)
+            };
+            if !is_channel_status(status) {
+                break;
+            }
+            // Arrays rather than slices of the input: the sink is inlined here, and a length that
+            // the compiler knows turns its copy into single stores.
+            let (accepted, next) = if status & 0xE0 == 0xC0 {
+                match data {
+                    [a, next @ ..] if !is_status(*a) => (sink.message(&[status, *a]), next),
+                    _ => break,
+                }
+            } else {
+                match data {
+                    [a, b, next @ ..] if !is_status(*a | *b) => (sink.message(&[status, *a, *b]), next),
+                    _ => break,
+                }
+            };
+            if !accepted {
+                self.running = running;
+                return self.refused_between(status, input.len() - rest.len(), rest, next);
+            }
+            running = status;
+            rest = next;
+        }
+        self.running = running;
+        let taken = input.len() - rest.len();
+        match rest {
+            [] => Took(taken),
+            [first, ..] => {
+                if !is_status(*first) && running == 0 {
+                    let run = data_run(rest);
+                    self.counts.invalid += run as u64;
+                    Took(taken + run)
+                } else {
+                    self.byte(*first, sink).after(taken)
+                }
+            }
+        }
+    }
+
+    /// The sink refused the message at the start of `rest`, up to `next`: all but its last byte
+    /// becomes the message in progress.
+    #[cold]
+    fn refused_between(&mut self, status: u8, taken: usize, rest: &[u8], next: &[u8]) -> Progress {
+        let consumed = &rest[..rest.len() - next.len() - 1];
+        for &byte in consumed {
+            if is_status(byte) {
+                self.start(status);
+            } else {
+                self.resume();
+                self.append(byte);
+            }
+        }
+        Refused(taken + consumed.len())
+    }
+
+    /// One byte outside of System Exclusive, the general way.
+    #[inline(never)]
+    fn byte<S: Sink>(&mut self, byte: u8, sink: &mut S) -> Progress {
+        if is_status(byte) {
+            return self.status(byte, sink);
+        }
+        if self.have == 0 && self.running == 0 {
+            self.counts.invalid += 1;
+            return Took(1);
+        }
+        self.resume();
+        self.append(byte);
+        let have = usize::from(self.have);
+        if have == fixed_len_or_zero(self.partial[0]) {
+            if !sink.message(&self.partial[..have]) {
+                self.have -= 1;
+                self.came -= 1;
+                return Refused(0);
+            }
+            self.have = 0;
+        }
+        Took(1)
+    }
+
+    /// A status byte, whatever is in progress; but not the EOX of a System Exclusive message.
+    /// `Took(0)` for `F0`, which [`Parser::sysex`] takes.
+    fn status<S: Sink>(&mut self, byte: u8, sink: &mut S) -> Progress {
+        let single = fixed_len_or_zero(byte) == 1;
+        // First of all: a refusal must leave everything as it is.
+        if single && !sink.message(&[byte]) {
+            return Refused(0);
+        }
+        if is_realtime(byte) {
+            self.counts.invalid += u64::from(!single);
+            return Took(1);
+        }
+        self.abandon();
+        self.running = 0;
+        match byte {
+            SYSEX => {
+                self.mode = Mode::SysEx;
+                return Took(0);
+            }
+            _ if single => {}
+            _ if fixed_len_or_zero(byte) == 0 => self.counts.invalid += 1,
+            _ => self.start(byte),
+        }
+        Took(1)
+    }
+
+    /// Inside a System Exclusive message, or at its `F0`.
+    #[inline]
+    fn sysex<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> Progress {
+        let head = usize::from(self.sysex.is_empty());
+        let end = head + data_run(&input[head..]);
+        let ended = input.get(end) == Some(&EOX);
+        if self.sysex.len() + end + usize::from(ended) > self.max_message_bytes {
+            self.counts.oversize += 1;
+            self.sysex.clear();
+            self.release();
+            self.mode = Mode::Oversize;
+            return Took(end);
+        }
+        if ended {
+            if self.sysex.is_empty() {
+                if !sink.message(&input[..=end]) {
+                    self.keep(&input[..end]);
+                    return Refused(end);
+                }
+            } else {
+                self.keep(&input[..=end]);
+                if !sink.message(&self.sysex) {
+                    self.sysex.pop();
+                    return Refused(end);
+                }
+                self.sysex.clear();
+                self.release();
+            }
+            self.mode = Mode::Short;
+            return Took(end + 1);
+        }
+        self.keep(&input[..end]);
+        match input.get(end) {
+            Some(&byte) => self.status(byte, sink).after(end),
+            None => Took(end),
+        }
+    }
+
+    /// Inside a System Exclusive message that is too long.
+    fn oversize<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> Progress {
+        let end = data_run(input);
+        match input.get(end) {
+            Some(&EOX) => {
+                self.mode = Mode::Short;
+                Took(end + 1)
+            }
+            Some(&byte) => self.status(byte, sink).after(end),
+            None => Took(end),
+        }
+    }
+
+    /// Starts a message of more than one byte with the status byte that came.
+    fn start(&mut self, status: u8) {
+        self.partial[0] = status;
+        self.have = 1;
+        self.came = 1;
+        if is_channel_status(status) {
+            self.running = status;
+        }
+    }
+
+    /// Starts a message under running status, unless one is in progress.
+    fn resume(&mut self) {
+        if self.have == 0 {
+            self.partial[0] = self.running;
+            self.have = 1;
+            self.came = 0;
+        }
+    }
+
+    /// Adds a data byte to the short message in progress.
+    fn append(&mut self, data: u8) {
+        self.partial[usize::from(self.have)] = data;
+        self.have += 1;
+        self.came += 1;
+    }
+
+    /// Adds bytes to the System Exclusive message in progress. The caller has made sure that it
+    /// does not exceed the longest.
+    fn keep(&mut self, bytes: &[u8]) {
+        let needed = self.sysex.len() + bytes.len();
+        if needed > self.sysex.capacity() {
+            // Doubling, as `Vec` does, but never beyond what the longest message takes.
+            let target = (2 * self.sysex.capacity())
+                .max(64)
+                .min(self.max_message_bytes)
+                .max(needed);
+            self.sysex.reserve_exact(target - self.sysex.len());
+        }
+        self.sysex.extend_from_slice(bytes);
+    }
+
+    /// Gives an emptied buffer back if it is large.
+    fn release(&mut self) {
+        if self.sysex.capacity() > KEPT_BUFFER_BYTES {
+            self.sysex = Vec::new();
+        }
+    }
+
+    /// Drops the message in progress, if there is one, and counts its bytes.
+    fn abandon(&mut self) {
+        match self.mode {
+            Mode::Short if self.have == 0 => {}
+            Mode::Short => self.counts.invalid += u64::from(self.came),
+            Mode::SysEx => {
+                self.counts.invalid += self.sysex.len() as u64;
+                self.sysex.clear();
+                self.release();
+            }
+            // Already counted, as one message.
+            Mode::Oversize => {}
+        }
+        self.mode = Mode::Short;
+        self.have = 0;
+    }
+}

@@ -1,0 +1,110 @@
+//! Marks on what may differ between what a receiver heard and where the sender
+//! stands, so that the difference costs what changed and not what there is.
+
+/// One mark for each of 128 things on each of 16 channels.
+#[derive(Clone)]
+pub(super) struct Grid {
+    /// Channels with any mark.
+    channels: u16,
+    bits: [u128; 16],
+}
+
+impl Grid {
+    pub(super) const NEW: Grid = Grid {
+        channels: 0,
+        bits: [0; 16],
+    };
+
+    pub(super) fn set(&mut self, channel: usize, index: u8) {
+        self.channels |= 1 << channel;
+        self.bits[channel] |= 1 << (index & 0x7F);
+    }
+
+    pub(super) fn clear(&mut self, channel: usize, index: u8) {
+        self.bits[channel] &= !(1 << (index & 0x7F));
+        if self.bits[channel] == 0 {
+            self.channels &= !(1 << channel);
+        }
+    }
+
+    pub(super) fn clear_channel(&mut self, channel: usize) {
+        self.bits[channel] = 0;
+        self.channels &= !(1 << channel);
+    }
+
+    pub(super) fn has(&self, channel: usize, index: u8) -> bool {
+        self.bits[channel] & 1 << (index & 0x7F) != 0
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.channels == 0
+    }
+
+    /// The first mark.
+    pub(super) fn first(&self) -> Option<(usize, u8)> {
+        let channel = first_channel(self.channels)?;
+        // A channel in the mask has a bit: at most 127.
+        Some((channel, self.bits[channel].trailing_zeros() as u8))
+    }
+}
+
+/// The lowest channel of a mask of 16.
+pub(super) fn first_channel(mask: u16) -> Option<usize> {
+    (mask != 0).then(|| mask.trailing_zeros() as usize)
+}
+
+/// What may differ, in the sections of the difference.
+#[derive(Clone)]
+pub(super) struct Marks {
+    /// Per channel: mode messages.
+    pub(super) modes: u16,
+    pub(super) notes: Grid,
+    /// Per channel: program and bank.
+    pub(super) program: u16,
+    /// One bit for each parameter, by its index in `Parameters`.
+    pub(super) parameters: [u64; 3],
+    /// Per channel: which parameter is selected.
+    pub(super) selection: u16,
+    /// By controller number; a pair by that of its MSB.
+    pub(super) controllers: Grid,
+    pub(super) poly_pressure: Grid,
+    pub(super) pressure: u16,
+    pub(super) bend: u16,
+    pub(super) transport: bool,
+}
+
+impl Marks {
+    pub(super) const NEW: Marks = Marks {
+        modes: 0,
+        notes: Grid::NEW,
+        program: 0,
+        parameters: [0; 3],
+        selection: 0,
+        controllers: Grid::NEW,
+        poly_pressure: Grid::NEW,
+        pressure: 0,
+        bend: 0,
+        transport: false,
+    };
+
+    pub(super) fn mark_parameter(&mut self, index: usize) {
+        self.parameters[(index / 64).min(2)] |= 1 << (index % 64);
+    }
+
+    pub(super) fn unmark_parameter(&mut self, index: usize) {
+        self.parameters[(index / 64).min(2)] &= !(1 << (index % 64));
+    }
+
+    pub(super) fn has_parameter(&self, index: usize) -> bool {
+        self.parameters[(index / 64).min(2)] & 1 << (index % 64) != 0
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.modes | self.program | self.selection | self.pressure | self.bend == 0
+            && self.parameters == [0; 3]
+            && self.notes.is_empty()
+            && self.controllers.is_empty()
+            && self.poly_pressure.is_empty()
+            && !self.transport
+    }
+}

@@ -1,0 +1,96 @@
+//! A 14-bit value sent as two controllers: its most and its least significant
+//! seven bits.
+//!
+//! MIDI 1.0 lets a sender give the MSB alone, both, or the LSB alone for a fine
+//! adjustment, and says that a receiver sets its LSB to zero when an MSB comes.
+//! Not every receiver does. So a pair also keeps which of the two came last,
+//! and the difference between two pairs ends with the same one last: a receiver
+//! that zeroes the LSB and one that does not both end where the sender stands.
+
+/// A seven-bit value that has not been seen.
+pub(super) const UNSET: u8 = 0x80;
+
+/// The LSB came after the MSB: it counts.
+const FRESH: u8 = 1;
+/// Something else than a plain value may have moved the MSB, or the LSB (data
+/// increment and decrement, an MPE configuration): the value kept is the last
+/// one told, and a receiver told so may yet have another.
+const BLURRED_MSB: u8 = 2;
+const BLURRED_LSB: u8 = 4;
+
+/// One of the two halves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Half {
+    Msb,
+    Lsb,
+}
+
+/// What was last told of a 14-bit value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Value14 {
+    msb: u8,
+    lsb: u8,
+    flags: u8,
+}
+
+impl Value14 {
+    pub(super) const NEW: Value14 = Value14 {
+        msb: UNSET,
+        lsb: UNSET,
+        flags: 0,
+    };
+
+    /// Takes one half.
+    pub(super) fn set(&mut self, half: Half, value: u8) {
+        match half {
+            Half::Msb => {
+                self.msb = value;
+                self.flags &= !(FRESH | BLURRED_MSB);
+            }
+            Half::Lsb => {
+                self.lsb = value;
+                self.flags = self.flags & !BLURRED_LSB | FRESH;
+            }
+        }
+    }
+
+    /// The value may have been moved by something that does not tell it.
+    pub(super) fn blur(&mut self) {
+        self.flags |= BLURRED_MSB | BLURRED_LSB;
+    }
+
+    /// The value of one half, [`UNSET`] where none was seen.
+    pub(super) fn get(&self, half: Half) -> u8 {
+        match half {
+            Half::Msb => self.msb,
+            Half::Lsb => self.lsb,
+        }
+    }
+
+    /// Whether any half was seen.
+    pub(super) fn is_known(&self) -> bool {
+        self.msb != UNSET || self.lsb != UNSET
+    }
+
+    /// Which half to send next to a receiver that stands at `self`, so that it
+    /// comes to stand at `wanted`: the MSB first, then the LSB, and the MSB once
+    /// more where the sender gave it last. What `wanted` has not seen is never
+    /// sent. Three steps at most lead to `None`.
+    pub(super) fn step_to(&self, wanted: &Value14) -> Option<Half> {
+        let blurred = self.flags & !wanted.flags;
+        let lsb_known = wanted.lsb != UNSET;
+        if wanted.msb != UNSET && (self.msb != wanted.msb || blurred & BLURRED_MSB != 0) {
+            Some(Half::Msb)
+        } else if lsb_known && (self.lsb != wanted.lsb || blurred & BLURRED_LSB != 0) {
+            Some(Half::Lsb)
+        } else if lsb_known && (self.flags ^ wanted.flags) & FRESH != 0 {
+            if wanted.flags & FRESH != 0 {
+                Some(Half::Lsb)
+            } else {
+                (wanted.msb != UNSET).then_some(Half::Msb)
+            }
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Taking clients: binding again, accepting, turning away.
+
+use super::http::{self, First};
+use super::link::{Link, Phase};
+use super::reactor::{Reactor, Work};
+use super::thread::Network;
+use super::{Ends, bind};
+use crate::address::canonical;
+use crate::clock::ms;
+use crate::code::Code;
+use crate::notify::{Kind, Notification};
+use crate::port::Port;
+use crate::shared::{Role, Shared};
+use socket2::Socket;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Connections taken in one turn from one listener.
+const MOST_ACCEPTED: usize = 64;
+/// How long a silent client may still turn out to be a browser before it is told of.
+const SNIFF_MS: u32 = 50;
+/// Out of descriptors: how long a listener is not looked at. Looking at once would spin.
+const SILENCE_MS: u32 = 100;
+/// Between two tries to bind an address that is in use.
+const BIND_RETRY_MS: u32 = 100;
+
+impl Reactor {
+    /// Tries to bind an address that was in use.
+    pub(super) fn try_to_bind(&mut self, key: usize, now: u64) {
+        let port = &mut self.ports[key];
+        let Work::Server { binding, .. } = &mut port.work else { return };
+        let Some((addresses, until)) = binding.take() else { return };
+        let error = match bind::bind(&addresses) {
+            Ok(bound) => return self.start_listening(key, bound),
+            Err(error) => error,
+        };
+        let told = Notification::new(Kind::ConnectFailed).reason(error.code, error.os_error);
+        if port.shared.failure.swap(error.code as i32, Ordering::AcqRel) != error.code as i32 {
+            port.shared.notifications.tell(told.address(addresses.first().copied()));
+        }
+        if now >= until {
+            port.shared.notifications.tell(Notification::new(Kind::Disconnected).reason(error.code, error.os_error));
+            port.closing = true;
+            port.shared.end();
+        } else {
+            *binding = Some((addresses, until));
+            self.arm_port(key, (now + ms(BIND_RETRY_MS)).min(until));
+        }
+        self.touch(key);
+    }
+
+    /// Takes what waits at a listener.
+    pub(super) fn accept(&mut self, key: usize, now: u64) {
+        for _ in 0..MOST_ACCEPTED {
+            let Some(listener) = self.listeners.get(key) else { return };
+            match listener.socket.accept() {
+                Ok((socket, address)) => {
+                    let port = listener.port;
+                    if let Some(address) = address.as_socket() {
+                        self.take_client(port, socket, canonical(address), now);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if Code::of(&error) == Code::NoResources => {
+                    let port = listener.port;
+                    let until = now + ms(SILENCE_MS);
+                    self.listeners[key].silent_until = until;
+                    self.watch_listener(key, false);
+                    self.arm_port(port, until);
+                    return;
+                }
+                // One that was gone before it was taken.
+                Err(_) => {}
+            }
+        }
+        self.again = true;
+    }
+
+    /// Looks at listeners again that were silenced.
+    pub(super) fn hear_again(&mut self, key: usize, now: u64) {
+        let Work::Server { listeners, .. } = &self.ports[key].work else { return };
+        for listener in listeners.clone() {
+            let until = &mut self.listeners[listener].silent_until;
+            if *until != 0 && *until <= now {
+                *until = 0;
+                self.watch_listener(listener, true);
+            }
+        }
+    }
+
+    fn take_client(&mut self, key: usize, socket: Socket, address: SocketAddr, now: u64) {
+        let port = &mut self.ports[key];
+        let shared = &port.shared;
+        let Work::Server { ids, by_client, .. } = &mut port.work else { return };
+        let config = &shared.config;
+        let permitted = config.allow.as_ref().is_none_or(|allow| allow.permits(address.ip()));
+        let has_room = shared.client_count.load(Ordering::Relaxed) < config.max_clients;
+        let client = if permitted && has_room { ids.enter(&shared.clients, address) } else { None };
+        let Some(client) = client else {
+            shared.counters.rejected.add(1);
+            return;
+        };
+        if socket.set_nonblocking(true).is_err() {
+            ids.leave(&shared.clients, client);
+            return;
+        }
+        self.serial += 1;
+        let until = now + ms(SNIFF_MS);
+        let phase = Phase::Sniffing { until };
+        let link =
+            self.links.insert(Link::new(socket, address, key, client, phase, config, now, self.serial));
+        by_client.insert(client, link);
+        if port.links.is_empty()
+            && let Some(outgoing) = &mut port.outgoing
+        {
+            // Pushed while the last client was leaving.
+            outgoing.discard();
+        }
+        port.links.push(link);
+        shared.client_count.fetch_add(1, Ordering::Relaxed);
+        if shared.role == Role::Merged {
+            shared.set_up(true);
+        }
+        self.touch(key);
+        self.arm_link(link, until);
+        // A request comes with the connection more often than not.
+        self.readable(link, now);
+    }
+
+    /// Looks at the first bytes of a client: true when it is a client now, false when that is not known yet or it is
+    /// gone.
+    pub(super) fn sniff(&mut self, key: usize, now: u64) -> bool {
+        match http::first(&self.links[key].held) {
+            First::Undecided => false,
+            First::Midi => self.settle(key, now),
+            First::Http => {
+                let port = self.links[key].port;
+                self.ports[port].shared.counters.rejected.add(1);
+                self.drop_quietly(key);
+                false
+            }
+        }
+    }
+
+    /// A client that was never told of goes without a word.
+    pub(super) fn drop_quietly(&mut self, key: usize) {
+        let port = self.links[key].port;
+        self.no_longer_counted(key);
+        self.remove_link(key);
+        self.touch(port);
+    }
+
+    /// A client is one: it is told of, and on a manual server it becomes a port. False when it could not.
+    pub(super) fn settle(&mut self, key: usize, _now: u64) -> bool {
+        let link = &mut self.links[key];
+        link.phase = Phase::Open;
+        let server = link.port;
+        let shared = Arc::clone(&self.ports[server].shared);
+        if shared.role == Role::Manual && !self.become_port(key, &shared) {
+            shared.counters.rejected.add(1);
+            self.drop_quietly(key);
+            return false;
+        }
+        let link = &mut self.links[key];
+        shared.counters.connections.add(1);
+        let joined = Notification::new(Kind::ClientJoined).client(link.client).address(Some(link.address));
+        link.told = shared.notifications.begin(joined);
+        self.touch(server);
+        true
+    }
+
+    fn become_port(&mut self, key: usize, server: &Shared) -> bool {
+        let Some(network) = Network::enter_from_inside(&self.waker) else { return false };
+        let Ok((port, ends)) = Port::with_network(Role::Accepted, &server.config, network) else {
+            Network::leave_from_inside(&self.waker);
+            return false;
+        };
+        ends.shared.counters.connections.add(1);
+        ends.shared.local_port.store(server.local_port.load(Ordering::Relaxed), Ordering::Relaxed);
+        let new = self.insert(Ends { ..ends }, Work::Accepted);
+        let link = &mut self.links[key];
+        let old = std::mem::replace(&mut link.port, new);
+        link.server = Some(server.id);
+        self.ports[old].links.retain(|other| *other != key);
+        self.ports[new].links.push(key);
+        server.accepted.push(port);
+        true
+    }
+}

@@ -1,0 +1,318 @@
+//! Ending connections and ports in good order.
+//!
+//! Closing a socket with unread input resets the connection, and the peer loses what was written. So a connection that
+//! this side ends is written empty first, then its sending side is shut down, then what still comes is read and thrown
+//! away until all is acknowledged or the peer closes: within `linger_ms`.
+
+use super::link::Phase;
+use super::reactor::{Reactor, Work};
+use super::watch::Verdict;
+use crate::clock::ms;
+use crate::code::Code;
+use crate::notify::{Kind, Notification};
+use crate::queue::Producer;
+use crate::shared::Role;
+use crate::sys::tcp;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// How long a peer that shut down its sending side is kept for answers, once all that it sent has been taken.
+const ANSWER_MS: u32 = 50;
+/// How often a connection that is ending is looked at, since acknowledgements wake nobody.
+const LOOK_MS: u32 = 2;
+
+impl Reactor {
+    /// Computes a link's next deadline.
+    pub(super) fn rearm(&mut self, key: usize, now: u64) {
+        let link = &self.links[key];
+        let shared = &self.ports[link.port].shared;
+        let phase = match link.phase {
+            Phase::Sniffing { until } => Some(until),
+            Phase::Open => None,
+            Phase::HalfClosed { .. } | Phase::Closing { .. } => Some(now + ms(LOOK_MS)),
+        };
+        let delay = link.out.oldest_ns().filter(|_| shared.repairs && !link.congested && !link.broken);
+        let delay = delay.map(|since| (since + ms(shared.config.max_delay_ms)).max(now + 1));
+        let look = link.watch.interval_ns().filter(|_| !link.broken).map(|_| link.next_look.max(now + 1));
+        if let Some(at) = [phase, delay, look].into_iter().flatten().min() {
+            self.arm_link(key, at);
+        }
+    }
+
+    /// A link's deadline has come.
+    pub(super) fn link_timer(&mut self, key: usize, now: u64) {
+        match self.links[key].phase {
+            Phase::Sniffing { until } if until <= now => {
+                if self.settle(key, now) {
+                    self.resume(key);
+                }
+            }
+            Phase::HalfClosed { .. } => self.check_half_closed(key, now),
+            Phase::Closing { .. } => self.check_closing(key, now),
+            _ => {}
+        }
+        if self.links.contains(key) {
+            self.check_delay(key, now);
+        }
+        if self.links.contains(key) {
+            self.look_after(key, now);
+        }
+        if self.links.contains(key) {
+            self.update_interest(key);
+            self.rearm(key, now);
+        }
+    }
+
+    /// Looks whether the peer is alive.
+    fn look_after(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        let Some(interval) = link.watch.interval_ns() else { return };
+        if now < link.next_look || link.broken {
+            return;
+        }
+        link.next_look = now + interval;
+        let verdict = link.watch.look(&link.socket, link.written, link.out.len(), now);
+        if verdict == Verdict::Fine {
+            return;
+        }
+        if link.is_live() {
+            self.end_link(key, Code::Timeout, 0, now);
+        } else {
+            link.broken = true;
+            self.check_closing(key, now);
+        }
+    }
+
+    /// A port's deadline has come.
+    pub(super) fn port_timer(&mut self, key: usize, now: u64) {
+        let port = &mut self.ports[key];
+        if port.in_lossy {
+            port.recover_in_queue();
+            if port.in_lossy {
+                let soon = now + u64::from(port.shared.config.tick_us) * 1000;
+                self.arm_port(key, soon);
+            } else {
+                self.touch(key);
+            }
+        }
+        let port = &self.ports[key];
+        if let Some(at) = port.schedule.next_ns() {
+            if at <= now {
+                self.again = true;
+            } else {
+                self.arm_port(key, at);
+            }
+        }
+        match &self.ports[key].work {
+            Work::Server { binding, .. } => {
+                if binding.is_some() {
+                    self.try_to_bind(key, now);
+                }
+                self.hear_again(key, now);
+            }
+            Work::Client(_) => self.connector_timer(key, now),
+            Work::Accepted => {}
+        }
+    }
+
+    /// Whether a connection whose peer sends no more has come to its end.
+    pub(super) fn check_half_closed(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        let Phase::HalfClosed { until, quiet_since } = &mut link.phase else { return };
+        if link.stalled {
+            return;
+        }
+        let port = &self.ports[link.port];
+        if link.broken {
+            let (code, os_error) = link.failure.unwrap_or((Code::Ok, 0));
+            return self.end_link(key, code, os_error, now);
+        }
+        let taken = port.incoming.as_ref().is_none_or(Producer::is_drained);
+        let unacknowledged = tcp::progress(&link.socket).map_or(0, |progress| progress.unacknowledged);
+        if !taken || !link.out.is_empty() || unacknowledged != 0 {
+            *quiet_since = None;
+        } else {
+            quiet_since.get_or_insert(now);
+        }
+        let answer = ms(ANSWER_MS.min(port.shared.config.linger_ms));
+        if now >= *until || quiet_since.is_some_and(|since| now >= since + answer) {
+            self.end_link(key, Code::Ok, 0, now);
+        }
+    }
+
+    /// A connection is over.
+    pub(super) fn end_link(&mut self, key: usize, reason: Code, os_error: i32, now: u64) {
+        let link = &mut self.links[key];
+        if !link.at_end {
+            link.parser.finish();
+        }
+        let port_key = link.port;
+        let port = &mut self.ports[port_key];
+        port.count_invalid(link);
+        link.out.drop_unwritten(|bytes| port.count_dropped(bytes));
+        let was_worth_something = link.heard || now - link.since > ms(port.shared.config.reconnect_max_ms);
+        self.leave(key, reason, os_error);
+        self.remove_link(key);
+        let port = &mut self.ports[port_key];
+        match port.work {
+            Work::Server { .. } => {}
+            Work::Client(_) => {
+                port.discard_outgoing();
+                self.connection_lost(port_key, was_worth_something, now);
+            }
+            Work::Accepted => {
+                port.discard_outgoing();
+                port.closing = true;
+                port.shared.end();
+            }
+        }
+        self.touch(port_key);
+        self.forget_if_done(port_key);
+    }
+
+    /// A link is no client, or no port's own link, any more, as far as the API tells.
+    fn leave(&mut self, key: usize, reason: Code, os_error: i32) {
+        self.no_longer_counted(key);
+        let link = &mut self.links[key];
+        let (client, address, told, congested) = (link.client, link.address, link.told, link.congested);
+        let port = &self.ports[link.port];
+        let shared = &port.shared;
+        if congested {
+            let recovered = Notification::new(Kind::Recovered).client(client).reason(reason, os_error);
+            shared.notifications.end(link.congestion_told, recovered);
+            link.congested = false;
+        }
+        shared.counters.disconnections.add(1);
+        let left = |kind| Notification::new(kind).reason(reason, os_error).address(Some(address));
+        match shared.role {
+            Role::Merged => shared.notifications.end(told, left(Kind::ClientLeft).client(client)),
+            Role::Client => {
+                shared.local_port.store(0, Ordering::Relaxed);
+                shared.set_up(false);
+                shared.notifications.end(told, left(Kind::Disconnected));
+            }
+            _ => {
+                shared.set_up(false);
+                shared.notifications.tell(left(Kind::Disconnected));
+            }
+        }
+        let server = link.server.and_then(|server| self.by_id.get(&server)).copied();
+        if let Some(server) = server {
+            let shared = &self.ports[server].shared;
+            shared.counters.disconnections.add(1);
+            shared.notifications.end(told, left(Kind::ClientLeft).client(client));
+            self.touch(server);
+        }
+    }
+
+    /// Takes a client out of its server's count.
+    pub(super) fn no_longer_counted(&mut self, key: usize) {
+        let link = &self.links[key];
+        let server = match link.server {
+            Some(server) => self.by_id.get(&server).copied(),
+            None => Some(link.port),
+        };
+        let Some(server) = server.and_then(|server| self.ports.get_mut(server)) else { return };
+        let Work::Server { ids, by_client, .. } = &mut server.work else { return };
+        let shared = &server.shared;
+        ids.leave(&shared.clients, link.client);
+        by_client.remove(&link.client);
+        if shared.client_count.fetch_sub(1, Ordering::Relaxed) == 1 && shared.role == Role::Merged {
+            shared.set_up(false);
+        }
+    }
+
+    /// Lets go of a connection at once.
+    pub(super) fn remove_link(&mut self, key: usize) {
+        let link = self.links.remove(key);
+        if link.interest.is_some() {
+            let _ = self.waker.poller.delete(&link.socket);
+        }
+        let port = &mut self.ports[link.port];
+        port.links.retain(|other| *other != key);
+        if port.backed_up {
+            port.backed_up = false;
+            self.again = true;
+        }
+    }
+
+    /// Ends a client's connection in good order.
+    pub(super) fn disconnect(&mut self, key: usize, now: u64) {
+        // What was pushed before this goes out first.
+        self.empty_out_queues(now);
+        let Some(link) = self.links.get_mut(key) else { return };
+        let port = link.port;
+        link.takes_more = false;
+        self.begin_closing(key, now);
+        self.touch(port);
+    }
+
+    fn begin_closing(&mut self, key: usize, now: u64) {
+        if matches!(self.links[key].phase, Phase::Sniffing { .. }) {
+            return self.drop_quietly(key);
+        }
+        self.leave(key, Code::Ok, 0);
+        let link = &mut self.links[key];
+        let linger = ms(self.ports[link.port].shared.config.linger_ms);
+        link.phase = Phase::Closing { until: now + linger, fin_sent: false };
+        link.held = Vec::new();
+        link.stalled = false;
+        self.write(key, now);
+    }
+
+    /// Whether a connection that is being closed has come to its end.
+    pub(super) fn check_closing(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        let Phase::Closing { until, fin_sent } = &mut link.phase else { return };
+        if link.out.is_empty() && !link.takes_more && !*fin_sent && !link.broken {
+            *fin_sent = true;
+            if link.socket.shutdown(Shutdown::Write).is_err() {
+                link.broken = true;
+            }
+        }
+        let acknowledged = || tcp::progress(&link.socket).is_some_and(|progress| progress.unacknowledged == 0);
+        if link.broken || now >= *until || *fin_sent && (link.at_end || acknowledged()) {
+            let port = link.port;
+            self.remove_link(key);
+            self.forget_if_done(port);
+        }
+    }
+
+    /// Starts the orderly end of a port: nothing new begins, and every connection is closed.
+    pub(super) fn shut_down(&mut self, key: usize, now: u64) {
+        let port = &mut self.ports[key];
+        if port.closing {
+            return;
+        }
+        port.closing = true;
+        port.drop_schedule();
+        match &mut port.work {
+            Work::Server { listeners, binding, .. } => {
+                *binding = None;
+                for listener in std::mem::take(listeners) {
+                    self.watch_listener(listener, false);
+                    self.listeners.remove(listener);
+                }
+            }
+            Work::Client(connector) => connector.abandon(&self.waker.poller),
+            Work::Accepted => {}
+        }
+        for link in self.ports[key].links.clone() {
+            self.begin_closing(link, now);
+        }
+        let port = &self.ports[key];
+        let shared = Arc::clone(&port.shared);
+        shared.set_up(false);
+        shared.end();
+        self.touch(key);
+    }
+
+    /// Forgets a port that the caller has closed and that has no connection any more.
+    pub(super) fn forget_if_done(&mut self, key: usize) {
+        if self.ports.get(key).is_some_and(|port| port.released && port.links.is_empty()) {
+            let port = self.ports.remove(key);
+            self.by_id.remove(&port.shared.id);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Tells an HTTP request from MIDI by its first bytes: a web page can make a browser post to a loopback server, and a
+//! body parses as notes.
+
+/// What the first bytes of a connection say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum First {
+    /// They may still become a request.
+    Undecided,
+    Http,
+    Midi,
+}
+
+/// Methods of RFC 9110, PATCH of RFC 5789, and the preface of HTTP/2 (RFC 9113).
+const METHODS: [&[u8]; 10] = [
+    b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"TRACE ", b"PATCH ", b"PRI ",
+];
+
+pub(super) fn first(bytes: &[u8]) -> First {
+    if METHODS.iter().any(|method| bytes.starts_with(method)) {
+        First::Http
+    } else if METHODS.iter().any(|method| method.starts_with(bytes)) {
+        First::Undecided
+    } else {
+        First::Midi
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_and_messages() {
+        assert_eq!(first(b""), First::Undecided);
+        assert_eq!(first(b"P"), First::Undecided);
+        assert_eq!(first(b"POST"), First::Undecided);
+        assert_eq!(first(b"POST /x HTTP/1.1\r\n"), First::Http);
+        assert_eq!(first(b"GET "), First::Http);
+        assert_eq!(first(b"GETX"), First::Midi);
+        assert_eq!(first(&[0x90, 60, 64]), First::Midi);
+        assert_eq!(first(&[0x47, 0x90]), First::Midi, "a stray data byte is no request");
+    }
+}

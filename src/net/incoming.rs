@@ -1,0 +1,268 @@
+//! From sockets to in queues.
+
+use super::link::{Link, Phase};
+use super::reactor::{NetPort, Reactor};
+use crate::clock::{ms, now_ns};
+use crate::code::Code;
+use crate::midi::parser::Sink;
+use crate::notify::{Kind, Notification};
+use crate::queue::Producer;
+use crate::sys::tcp;
+use std::io::{ErrorKind, Read};
+
+/// Puts messages into an in queue.
+struct Inlet<'a> {
+    queue: &'a mut Producer,
+    time_ns: u64,
+    client: u32,
+    repairs: bool,
+    messages: u64,
+    dropped: u64,
+    unrepaired: u64,
+}
+
+impl Sink for Inlet<'_> {
+    #[inline]
+    fn message(&mut self, bytes: &[u8]) -> bool {
+        if !self.queue.write(self.time_ns, self.client, 0, bytes) {
+            if !self.repairs {
+                return false;
+            }
+            self.dropped += 1;
+            self.unrepaired += u64::from(crate::midi::state::ChannelState::is_event(bytes));
+        }
+        self.messages += 1;
+        true
+    }
+}
+
+impl NetPort {
+    /// Hands bytes over to the in queue; how many of them were, before there was no room.
+    fn take_in(&mut self, link: &mut Link, bytes: &[u8], time_ns: u64) -> usize {
+        let Some(queue) = &mut self.incoming else { return bytes.len() };
+        let client = if self.shared.role.is_server() { link.client } else { 0 };
+        let mut inlet = Inlet {
+            queue,
+            time_ns,
+            client,
+            repairs: self.shared.repairs,
+            messages: 0,
+            dropped: 0,
+            unrepaired: 0,
+        };
+        let taken = link.parser.feed(bytes, &mut inlet);
+        let (messages, dropped, unrepaired) = (inlet.messages, inlet.dropped, inlet.unrepaired);
+        queue.publish();
+        let counters = &self.shared.counters;
+        counters.messages_in.add(messages);
+        counters.dropped_in.add(dropped);
+        counters.unrepaired.add(unrepaired);
+        self.count_invalid(link);
+        if dropped != 0 && !self.in_lossy {
+            self.in_lossy = true;
+            self.in_lossy_told = self.shared.notifications.begin(Notification::new(Kind::Congested));
+        }
+        taken
+    }
+
+    pub(super) fn count_invalid(&self, link: &mut Link) {
+        let counts = link.parser.take_counts();
+        self.shared.counters.invalid_bytes.add(counts.invalid);
+        self.shared.counters.oversize_in.add(counts.oversize);
+    }
+
+    /// Whether the in queue was full and has room again: then that is told.
+    pub(super) fn recover_in_queue(&mut self) {
+        if self.in_lossy && self.incoming.as_ref().is_some_and(Producer::is_half_free) {
+            self.in_lossy = false;
+            self.shared.notifications.end(self.in_lossy_told, Notification::new(Kind::Recovered));
+        }
+    }
+}
+
+impl Reactor {
+    /// A socket has something to read, or was hung up.
+    pub(super) fn readable(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        if !link.wanted_interest().read {
+            // Only a broken connection says so unasked. What came before it broke is still to be read, later.
+            self.broke(key, now);
+            return;
+        }
+        match link.phase {
+            Phase::Closing { .. } => self.read_away(key, now),
+            _ => self.read(key, now),
+        }
+        if self.links.contains(key) {
+            self.update_interest(key);
+            self.rearm(key, now);
+        }
+    }
+
+    /// Reads once, and hands over what came.
+    fn read(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        let count = loop {
+            match (&link.socket).read(&mut self.scratch) {
+                Ok(0) => return self.peer_ended(key, None, now),
+                Ok(count) => break count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    let failure = (Code::of(&error), error.raw_os_error().unwrap_or(0));
+                    return self.peer_ended(key, Some(failure), now);
+                }
+            }
+        };
+        // Read after the bytes: this is when they arrived.
+        let time_ns = now_ns();
+        tcp::acknowledge_at_once(&link.socket);
+        link.heard = true;
+        if matches!(link.phase, Phase::Sniffing { .. }) {
+            link.held.extend_from_slice(&self.scratch[..count]);
+            if self.sniff(key, now) {
+                self.count_bytes(key);
+                self.resume(key);
+            }
+            return;
+        }
+        let port = &mut self.ports[link.port];
+        port.shared.counters.bytes_in.add(count as u64);
+        let taken = port.take_in(link, &self.scratch[..count], time_ns);
+        if taken < count {
+            link.held.extend_from_slice(&self.scratch[taken..count]);
+            link.stalled = true;
+            self.stalled.push(key);
+        }
+        let port = link.port;
+        self.touch(port);
+        self.watch_in_queue(port, now);
+    }
+
+    /// Counts what came before it was known where it belongs.
+    fn count_bytes(&mut self, key: usize) {
+        let link = &self.links[key];
+        self.ports[link.port].shared.counters.bytes_in.add(link.held.len() as u64);
+    }
+
+    /// While messages are dropped, looks for room as often as the audio thread may make some.
+    fn watch_in_queue(&mut self, key: usize, now: u64) {
+        let port = &mut self.ports[key];
+        if port.in_lossy {
+            port.recover_in_queue();
+            if port.in_lossy {
+                let soon = now + u64::from(port.shared.config.tick_us) * 1000;
+                self.arm_port(key, soon);
+            } else {
+                self.touch(key);
+            }
+        }
+    }
+
+    /// Hands over what is held back, as far as there is room now; whether any was.
+    pub(super) fn resume(&mut self, key: usize) -> bool {
+        let now = now_ns();
+        let link = &mut self.links[key];
+        let held = std::mem::take(&mut link.held);
+        let port_key = link.port;
+        let taken = self.ports[port_key].take_in(link, &held, now);
+        if taken < held.len() {
+            link.held = held;
+            link.held.drain(..taken);
+            link.stalled = true;
+            self.stalled.push(key);
+        } else {
+            link.stalled = false;
+            if link.at_end {
+                self.input_is_over(key, now);
+            } else if link.heard && !matches!(link.phase, Phase::Closing { .. }) {
+                // More may have come meanwhile; if it has no room either, the poller need not be told twice.
+                self.read(key, now);
+            }
+        }
+        if taken > 0 {
+            self.touch(port_key);
+        }
+        if self.links.contains(key) {
+            self.update_interest(key);
+            self.rearm(key, now);
+        }
+        taken > 0
+    }
+
+    /// Nothing more comes from the peer: it shut down its sending side, or the connection broke.
+    fn peer_ended(&mut self, key: usize, failure: Option<(Code, i32)>, now: u64) {
+        let link = &mut self.links[key];
+        if matches!(link.phase, Phase::Sniffing { .. }) {
+            if failure.is_some() || !self.settle(key, now) {
+                if self.links.contains(key) {
+                    self.drop_quietly(key);
+                }
+                return;
+            }
+            self.count_bytes(key);
+        }
+        let link = &mut self.links[key];
+        link.at_end = true;
+        link.failure = link.failure.or(failure);
+        link.broken |= failure.is_some();
+        let linger = ms(self.ports[link.port].shared.config.linger_ms);
+        link.phase = Phase::HalfClosed { until: now + linger, quiet_since: None };
+        if link.held.is_empty() {
+            self.input_is_over(key, now);
+        } else if !link.stalled {
+            self.resume(key);
+        }
+    }
+
+    /// All that came has been handed over.
+    fn input_is_over(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        link.parser.finish();
+        let port = &mut self.ports[link.port];
+        port.count_invalid(link);
+        self.check_half_closed(key, now);
+    }
+
+    /// Writing has failed, or the poller says that the connection broke: what came before is still handed over.
+    pub(super) fn broke(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        link.broken = true;
+        if link.at_end || link.stalled {
+            self.update_interest(key);
+            if self.links[key].at_end && !self.links[key].stalled {
+                self.check_half_closed(key, now);
+            }
+            return;
+        }
+        // Reading tells why, after all that is there.
+        for _ in 0..1024 {
+            let before = self.ports[self.links[key].port].shared.counters.bytes_in.get();
+            self.read(key, now);
+            let Some(link) = self.links.get(key) else { return };
+            if link.at_end || link.stalled {
+                break;
+            }
+            if self.ports[link.port].shared.counters.bytes_in.get() == before {
+                self.peer_ended(key, Some((Code::Io, 0)), now);
+                break;
+            }
+        }
+        if self.links.contains(key) {
+            self.update_interest(key);
+            self.rearm(key, now);
+        }
+    }
+
+    /// Reads what still comes at a connection that is being closed, and throws it away.
+    fn read_away(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        match (&link.socket).read(&mut self.scratch) {
+            Ok(0) => link.at_end = true,
+            Ok(_) => return,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return,
+            Err(_) => (link.at_end, link.broken) = (true, true),
+        }
+        self.check_closing(key, now);
+    }
+}

@@ -1,0 +1,145 @@
+//! One connection: its socket, the parser of what comes, the bytes that wait to go.
+
+use super::outbox::Outbox;
+use super::timers::Armed;
+use super::watch::{Watch, keep_alive};
+use crate::code::Code;
+use crate::config::Config;
+use crate::midi::parser::Parser;
+use crate::sys::tcp;
+use socket2::Socket;
+use std::net::SocketAddr;
+
+/// How many bytes the kernel may hold for a peer that does not read (it doubles this number).
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A client that has not shown yet whether it speaks HTTP. It is sent to, but not told of.
+    Sniffing { until: u64 },
+    Open,
+    /// The peer has shut down its sending side, or the connection broke while some of what came still waits for room
+    /// in the in queue. `quiet_since`: when all that came had been taken.
+    HalfClosed { until: u64, quiet_since: Option<u64> },
+    /// Ended by this side: what waits is written, then the sending side is shut down, then what comes is thrown away.
+    Closing { until: u64, fin_sent: bool },
+}
+
+/// What the poller watches a socket for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Interest {
+    pub read: bool,
+    pub write: bool,
+}
+
+pub(super) struct Link {
+    pub socket: Socket,
+    /// The key of the port whose queues it fills and empties; while sniffing, its server's.
+    pub port: usize,
+    /// For an accepted port's: its manual server's id.
+    pub server: Option<u64>,
+    /// Tells this connection from a later one with the same key.
+    pub serial: u64,
+    /// Its id on its server; 0 on a client's port.
+    pub client: u32,
+    pub address: SocketAddr,
+    pub phase: Phase,
+    pub parser: Parser,
+    /// Read, but not handed over: there was no room, or it is not known yet what it is.
+    pub held: Vec<u8>,
+    /// Waits for room in the in queue.
+    pub stalled: bool,
+    /// Nothing more comes from the peer.
+    pub at_end: bool,
+    /// Why, where that was no orderly end.
+    pub failure: Option<(Code, i32)>,
+    /// Nothing more can be written.
+    pub broken: bool,
+    pub out: Outbox,
+    /// What was pushed before the port was closed is still added; false: no more is.
+    pub takes_more: bool,
+    /// Repair: messages for it are dropped until its outbox is empty.
+    pub congested: bool,
+    /// Whether that was told, and its end must be.
+    pub congestion_told: bool,
+    /// Whether MIDISOCK_CLIENT_JOINED or MIDISOCK_CONNECTED was told.
+    pub told: bool,
+    pub interest: Option<Interest>,
+    pub armed: Armed,
+    pub watch: Watch,
+    pub next_look: u64,
+    /// Bytes the system took.
+    pub written: u64,
+    /// When it was made.
+    pub since: u64,
+    /// Whether anything came.
+    pub heard: bool,
+    /// In the list of links with bytes to write.
+    pub dirty: bool,
+}
+
+impl Link {
+    pub(super) fn new(
+        socket: Socket,
+        address: SocketAddr,
+        port: usize,
+        client: u32,
+        phase: Phase,
+        config: &Config,
+        now: u64,
+        serial: u64,
+    ) -> Self {
+        // Each of these makes a connection better, and none is worth refusing it for.
+        let _ = socket.set_tcp_nodelay(true);
+        let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
+        tcp::prepare(&socket);
+        keep_alive(&socket, config.keepalive_ms);
+        Self {
+            socket,
+            port,
+            server: None,
+            serial,
+            client,
+            address,
+            phase,
+            parser: Parser::new(config.max_message_bytes as usize),
+            held: Vec::new(),
+            stalled: false,
+            at_end: false,
+            failure: None,
+            broken: false,
+            out: Outbox::default(),
+            takes_more: true,
+            congested: false,
+            congestion_told: false,
+            told: false,
+            interest: None,
+            armed: Armed::default(),
+            watch: Watch::new(config.keepalive_ms, config.stall_timeout_ms),
+            next_look: 0,
+            written: 0,
+            since: now,
+            heard: false,
+            dirty: false,
+        }
+    }
+
+    /// Whether it still is a client, or a port's own link, as far as the API tells.
+    pub(super) fn is_live(&self) -> bool {
+        !matches!(self.phase, Phase::Closing { .. })
+    }
+
+    /// Whether messages are added to its outbox.
+    pub(super) fn takes(&self) -> bool {
+        self.takes_more && !self.broken
+    }
+
+    /// What the poller should watch it for now.
+    pub(super) fn wanted_interest(&self) -> Interest {
+        Interest {
+            read: !self.stalled && !self.at_end,
+            write: !self.broken && !self.out.is_empty(),
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! From out queues to sockets.
+
+use super::link::Link;
+use super::reactor::{NetPort, Reactor, Work};
+use crate::clock::{ms, now_ns};
+use crate::midi::state::ChannelState;
+use crate::midi::reset::{PANIC, RESET};
+use crate::notify::{Kind, Notification};
+use crate::queue::Record;
+use crate::shared::Shared;
+use crate::sys::tcp::SEND_FLAGS;
+use slab::Slab;
+use std::io::ErrorKind;
+use std::sync::atomic::Ordering;
+
+/// Not repairing: more than this does not wait for one peer outside of the out queue.
+const BACKED_UP_BYTES: usize = 64 * 1024;
+/// Bytes taken from one out queue in one turn.
+const TURN_BYTES: usize = 256 * 1024;
+
+impl Reactor {
+    /// Takes what was pushed into every port.
+    pub(super) fn empty_out_queues(&mut self, now: u64) {
+        let Self { ports, links, dirty, timers, again, .. } = self;
+        for (key, port) in ports.iter_mut() {
+            if port.outgoing.is_some() && (port.has_work() || !port.schedule.is_empty() || port.closing) {
+                *again |= port.empty_out_queue(links, dirty, now);
+                if let Some(at) = port.schedule.next_ns() {
+                    let owner = super::timers::Owner::Port(key, port.shared.id);
+                    timers.arm(&mut port.armed, at.max(now + 1), owner);
+                }
+                if !port.touched {
+                    port.touched = true;
+                    self.touched.push(key);
+                }
+            }
+        }
+    }
+
+    /// Writes to every link that got something.
+    pub(super) fn write_dirty(&mut self, now: u64) {
+        while let Some(key) = self.dirty.pop() {
+            if let Some(link) = self.links.get_mut(key)
+                && link.dirty
+            {
+                link.dirty = false;
+                self.write(key, now);
+            }
+        }
+    }
+
+    /// Writes as much as the system takes.
+    pub(super) fn write(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        let port = &mut self.ports[link.port];
+        let port_key = link.port;
+        match send(link, &port.shared) {
+            Ok(()) => {}
+            Err(_) => {
+                if link.is_live() {
+                    self.broke(key, now);
+                } else {
+                    link.broken = true;
+                    self.check_closing(key, now);
+                }
+                return;
+            }
+        }
+        if link.out.is_empty() && link.congested {
+            link.congested = false;
+            port.shared.notifications.end(link.congestion_told, Notification::new(Kind::Recovered).client(link.client));
+        }
+        if port.backed_up && link.out.len() <= BACKED_UP_BYTES / 2 {
+            port.backed_up = false;
+            self.again = true;
+        }
+        let live = link.is_live();
+        self.touch(port_key);
+        if !live {
+            self.check_closing(key, now);
+        }
+        if self.links.contains(key) {
+            self.update_interest(key);
+            self.rearm(key, now);
+        }
+    }
+
+    /// Drops what is too old for a peer that does not read.
+    pub(super) fn check_delay(&mut self, key: usize, now: u64) {
+        let link = &self.links[key];
+        let shared = &self.ports[link.port].shared;
+        let max_delay = ms(shared.config.max_delay_ms);
+        if !shared.repairs || link.broken || link.out.oldest_ns().is_none_or(|since| now < since + max_delay) {
+            return;
+        }
+        // It may read again just now.
+        self.write(key, now);
+        let Some(link) = self.links.get_mut(key) else { return };
+        let port = &mut self.ports[link.port];
+        if link.out.oldest_ns().is_some_and(|since| now >= since + max_delay) {
+            port.congest(link);
+        }
+    }
+}
+
+/// Hands bytes to the system until it takes no more.
+fn send(link: &mut Link, shared: &Shared) -> std::io::Result<()> {
+    let counters = &shared.counters;
+    while !link.out.is_empty() && !link.broken {
+        match link.socket.send_with_flags(link.out.pending(), SEND_FLAGS) {
+            Ok(count) => {
+                let all = count == link.out.len();
+                let mut messages = 0;
+                link.out.advance(count, |_| messages += 1);
+                link.written += count as u64;
+                counters.messages_out.add(messages);
+                counters.bytes_out.add(count as u64);
+                if !all {
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+impl NetPort {
+    /// Moves what is due from the out queue and the schedule to the outboxes; true when some was left for the next
+    /// turn.
+    fn empty_out_queue(&mut self, links: &mut Slab<Link>, dirty: &mut Vec<usize>, now: u64) -> bool {
+        let Some(mut outgoing) = self.outgoing.take() else { return false };
+        let from = outgoing.position();
+        if let Some((count, position)) = self.shared.requests.panic.pending(self.panics_done) {
+            while (outgoing.position().wrapping_sub(position) as isize) < 0 {
+                let Some(record) = outgoing.peek() else { break };
+                outgoing.take(&record);
+                self.unschedule(&record);
+            }
+            self.drop_schedule();
+            self.silence(links);
+            self.send_all(&PANIC, links, dirty);
+            self.panics_done = count;
+        }
+        let mut left = false;
+        let mut budget = TURN_BYTES;
+        loop {
+            self.reset_if_due(outgoing.position(), links, dirty);
+            self.backed_up = self.is_backed_up(links);
+            if self.backed_up {
+                break;
+            }
+            if let Some(due) = self.schedule.take_due(now) {
+                self.shared.scheduled_bytes.fetch_sub(due.bytes.len(), Ordering::Relaxed);
+                self.deliver(due.client, &due.bytes, links, dirty);
+                continue;
+            }
+            let Some(record) = outgoing.peek() else { break };
+            if budget == 0 {
+                left = true;
+                break;
+            }
+            // SAFETY: the record stays in the queue until `release` below.
+            let bytes = unsafe { record.data.as_ref() };
+            budget = budget.saturating_sub(bytes.len());
+            if record.time_ns > now {
+                self.schedule.add(record.time_ns, record.client, bytes);
+            } else {
+                // It was scheduled, and its time has come while it was in the queue.
+                self.unschedule(&record);
+                match self.schedule.note_on_before(record.client, bytes) {
+                    Some(time_ns) => {
+                        self.shared.scheduled_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+                        self.schedule.add(time_ns, record.client, bytes);
+                    }
+                    None => self.deliver(record.client, bytes, links, dirty),
+                }
+            }
+            outgoing.take(&record);
+        }
+        outgoing.tell_taken();
+        outgoing.release();
+        let emptied = outgoing.peek().is_none();
+        for key in &self.links {
+            let link = &mut links[*key];
+            link.out.mark(from, now);
+            if self.closing && emptied && link.takes_more {
+                link.takes_more = false;
+                if !link.dirty {
+                    link.dirty = true;
+                    dirty.push(*key);
+                }
+            }
+        }
+        self.outgoing = Some(outgoing);
+        left
+    }
+
+    /// The bytes of a record that was scheduled are not any more.
+    fn unschedule(&self, record: &Record) {
+        if record.time_ns != 0 {
+            self.shared.scheduled_bytes.fetch_sub(record.data.len(), Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets what is scheduled.
+    pub(super) fn drop_schedule(&mut self) {
+        let bytes = self.schedule.clear();
+        self.shared.scheduled_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Throws away what was pushed for a peer that is gone.
+    pub(super) fn discard_outgoing(&mut self) {
+        self.drop_schedule();
+        let Some(mut outgoing) = self.outgoing.take() else { return };
+        while let Some(record) = outgoing.peek() {
+            outgoing.take(&record);
+            self.unschedule(&record);
+            // SAFETY: the record stays in the queue until `release` below.
+            self.count_dropped(unsafe { record.data.as_ref() });
+        }
+        outgoing.tell_taken();
+        outgoing.release();
+        self.outgoing = Some(outgoing);
+        self.backed_up = false;
+    }
+
+    /// On a repairing port, a message that will not be sent is counted.
+    pub(super) fn count_dropped(&self, bytes: &[u8]) {
+        if self.shared.repairs {
+            self.shared.counters.dropped_out.add(1);
+            self.shared.counters.unrepaired.add(ChannelState::is_event(bytes).into());
+        }
+    }
+
+    fn reset_if_due(&mut self, position: usize, links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
+        if let Some((count, at)) = self.shared.requests.reset.pending(self.resets_done)
+            && position.wrapping_sub(at) as isize >= 0
+        {
+            self.send_all(&RESET, links, dirty);
+            self.resets_done = count;
+        }
+    }
+
+    fn send_all(&mut self, messages: &[[u8; 3]], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
+        for message in messages {
+            for key in &self.links {
+                if links[*key].takes() {
+                    add(*key, &mut links[*key], message, dirty);
+                }
+            }
+        }
+    }
+
+    /// Drops what waits for every peer.
+    fn silence(&self, links: &mut Slab<Link>) {
+        for key in &self.links {
+            links[*key].out.drop_unwritten(|_| {});
+        }
+    }
+
+    /// Not repairing: whether a peer must read before more is taken from the out queue.
+    fn is_backed_up(&self, links: &Slab<Link>) -> bool {
+        let full = |key: &usize| links[*key].takes() && links[*key].out.len() >= BACKED_UP_BYTES;
+        !self.shared.repairs && self.links.iter().any(full)
+    }
+
+    /// Adds a message to the outbox of one client, or of all.
+    fn deliver(&mut self, client: u32, bytes: &[u8], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
+        if client == 0 {
+            for key in &self.links {
+                self.offer(*key, bytes, links, dirty);
+            }
+        } else if let Work::Server { by_client, .. } = &self.work
+            && let Some(key) = by_client.get(&client)
+        {
+            self.offer(*key, bytes, links, dirty);
+        }
+    }
+
+    /// Adds a message to an outbox, unless its peer is congested.
+    fn offer(&self, key: usize, bytes: &[u8], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
+        let link = &mut links[key];
+        if !link.takes() {
+            return;
+        }
+        if self.shared.repairs {
+            let limit = self.shared.config.client_buffer_bytes as usize;
+            let too_much = |link: &Link| !link.out.is_empty() && link.out.len() + bytes.len() > limit;
+            if !link.congested && too_much(link) {
+                // The system may take some now. An error will come again with the next write.
+                let _ = send(link, &self.shared);
+                if too_much(link) {
+                    link.out.mark(0, now_ns());
+                    self.congest(link);
+                }
+            }
+            if link.congested {
+                self.count_dropped(bytes);
+                return;
+            }
+        }
+        add(key, link, bytes, dirty);
+    }
+
+    /// A peer does not read: what waits for it is too late.
+    fn congest(&self, link: &mut Link) {
+        link.out.drop_unwritten(|bytes| self.count_dropped(bytes));
+        if !link.congested {
+            link.congested = !link.out.is_empty();
+            if link.congested {
+                let congested = Notification::new(Kind::Congested).client(link.client).address(Some(link.address));
+                link.congestion_told = self.shared.notifications.begin(congested);
+            }
+        }
+    }
+
+    /// Tells `flush` how far the out queue is with the system.
+    pub(super) fn tell_handed(&self, links: &Slab<Link>) {
+        let Some(outgoing) = &self.outgoing else { return };
+        let position = outgoing.position();
+        let awaited = || self.links.iter().map(|key| &links[*key]).filter(|link| link.takes() && !link.congested);
+        let handed = awaited().map(|link| link.out.handed(position));
+        let handed = handed.min_by_key(|at| at.wrapping_sub(position) as isize).unwrap_or(position);
+        self.shared.handed.store(handed, Ordering::Release);
+        if awaited().all(|link| link.out.is_empty()) {
+            self.shared.requests.panic.serve(self.panics_done);
+            self.shared.requests.reset.serve(self.resets_done);
+        }
+    }
+}
+
+fn add(key: usize, link: &mut Link, bytes: &[u8], dirty: &mut Vec<usize>) {
+    link.out.push(bytes);
+    if !link.dirty {
+        link.dirty = true;
+        dirty.push(key);
+    }
+}

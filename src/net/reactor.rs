@@ -1,0 +1,486 @@
+//! The network thread's loop: one turn after the other, each with a bounded effort for every port and connection.
+
+use super::Ends;
+use super::bind::Bound;
+use super::connect::Connector;
+use super::link::{Interest, Link};
+use super::schedule::Schedule;
+use super::thread::{Command, Task, Waker};
+use super::timers::{Armed, Owner, Timers};
+use crate::client_table::Ids;
+use crate::clock::{ms, now_ns};
+use crate::queue::{Consumer, Producer};
+use crate::shared::{Shared, State};
+use polling::{Event, Events, PollMode};
+use slab::Slab;
+use socket2::Socket;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Bytes read by one call; a turn reads once from each connection that has something.
+const READ_BYTES: usize = 64 * 1024;
+/// While a connection waits for room in an in queue, the thread looks again after this many ns, then twice as many,
+/// up to the second number: the audio thread takes messages without telling anybody.
+const STALL_PAUSE_NS: (u64, u64) = (20_000, 1_000_000);
+
+/// What a port does on the network.
+pub(super) enum Work {
+    Server {
+        listeners: Vec<usize>,
+        /// Where to bind, while the address is in use: until when to try.
+        binding: Option<(Vec<SocketAddr>, u64)>,
+        ids: Ids,
+        /// Links by client id.
+        by_client: HashMap<u32, usize>,
+    },
+    Client(Connector),
+    Accepted,
+}
+
+/// The network thread's half of a port.
+pub(super) struct NetPort {
+    pub shared: Arc<Shared>,
+    pub incoming: Option<Producer>,
+    pub outgoing: Option<Consumer>,
+    pub schedule: Schedule,
+    pub work: Work,
+    /// Its connections, those that are being closed included.
+    pub links: Vec<usize>,
+    /// Shut down: nothing new begins.
+    pub closing: bool,
+    /// The caller has closed it: it goes with its last connection.
+    pub released: bool,
+    /// Something happened that a waiting thread may want to know.
+    pub touched: bool,
+    /// The in queue was full and messages were dropped.
+    pub in_lossy: bool,
+    /// Whether that was told, and its end must be.
+    pub in_lossy_told: bool,
+    /// Not repairing: a peer's outbox is full, and the out queue must wait.
+    pub backed_up: bool,
+    /// Requests that have gone into the outboxes.
+    pub panics_done: u32,
+    pub resets_done: u32,
+    pub armed: Armed,
+}
+
+/// A socket that listens.
+pub(super) struct Listener {
+    pub socket: Socket,
+    pub port: usize,
+    /// Out of descriptors: not looked at before this time.
+    pub silent_until: u64,
+}
+
+/// What a poller key stands for.
+#[derive(Clone, Copy)]
+pub(super) enum Key {
+    Link(usize),
+    Listener(usize),
+    Connecting(usize),
+}
+
+impl Key {
+    pub(super) fn number(self) -> usize {
+        match self {
+            Key::Link(index) => index << 2,
+            Key::Listener(index) => index << 2 | 1,
+            Key::Connecting(index) => index << 2 | 2,
+        }
+    }
+
+    fn of(number: usize) -> Self {
+        match number & 3 {
+            0 => Key::Link(number >> 2),
+            1 => Key::Listener(number >> 2),
+            _ => Key::Connecting(number >> 2),
+        }
+    }
+}
+
+pub(super) struct Reactor {
+    pub waker: Arc<Waker>,
+    pub ports: Slab<NetPort>,
+    pub by_id: HashMap<u64, usize>,
+    pub links: Slab<Link>,
+    pub listeners: Slab<Listener>,
+    pub timers: Timers,
+    pub scratch: Box<[u8]>,
+    /// Links that wait for room in an in queue.
+    pub stalled: Vec<usize>,
+    /// Links with something new in their outbox.
+    pub dirty: Vec<usize>,
+    /// Ports whose waiters are to be told at the end of the turn.
+    pub touched: Vec<usize>,
+    pub serial: u64,
+    stall_pause_ns: u64,
+    /// Something was left over for the next turn.
+    pub again: bool,
+}
+
+impl Reactor {
+    pub(super) fn new(waker: Arc<Waker>) -> Self {
+        Self {
+            waker,
+            ports: Slab::new(),
+            by_id: HashMap::new(),
+            links: Slab::new(),
+            listeners: Slab::new(),
+            timers: Timers::default(),
+            scratch: vec![0; READ_BYTES].into(),
+            stalled: Vec::new(),
+            dirty: Vec::new(),
+            touched: Vec::new(),
+            serial: 0,
+            stall_pause_ns: STALL_PAUSE_NS.0,
+            again: false,
+        }
+    }
+
+    /// Lets go of everything but the way to be reached.
+    pub(super) fn into_waker(self) -> Arc<Waker> {
+        self.waker
+    }
+
+    /// Runs until no port is left and nothing more is to be written.
+    pub(super) fn run(&mut self) {
+        let mut events = Events::new();
+        loop {
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.turn(&mut events)));
+            match outcome {
+                Ok(true) => {}
+                Ok(false) => return,
+                // A defect: no port can be trusted any more, but the host goes on.
+                Err(payload) => {
+                    std::mem::forget(payload);
+                    self.give_up();
+                }
+            }
+        }
+    }
+
+    /// One turn; false when the thread is to end.
+    fn turn(&mut self, events: &mut Events) -> bool {
+        self.sleep(events);
+        let now = now_ns();
+        self.again = false;
+        while let Some(command) = self.waker.commands.pop() {
+            self.obey(command, now);
+        }
+        for event in events.iter() {
+            self.handle(event, now);
+        }
+        self.retry_stalled();
+        self.empty_out_queues(now);
+        self.write_dirty(now);
+        while let Some((at, owner)) = self.timers.take_due(now) {
+            match owner {
+                Owner::Link(key, serial) => {
+                    let link = self.links.get_mut(key).filter(|link| link.serial == serial);
+                    if link.is_some_and(|link| link.armed.comes(at)) {
+                        self.link_timer(key, now);
+                    }
+                }
+                Owner::Port(key, id) => {
+                    let port = self.ports.get_mut(key).filter(|port| port.shared.id == id);
+                    if port.is_some_and(|port| port.armed.comes(at)) {
+                        self.port_timer(key, now);
+                    }
+                }
+            }
+        }
+        // What the timers let go is written in this turn too.
+        self.write_dirty(now);
+        self.tell_touched();
+        let idle = self.links.is_empty() && self.ports.is_empty();
+        !(self.waker.is_unused() && idle && self.waker.commands.is_empty() && self.waker.may_end())
+    }
+
+    /// Waits for sockets, commands, pushes that signal, deadlines and ticks.
+    fn sleep(&mut self, events: &mut Events) {
+        events.clear();
+        self.waker.fall_asleep();
+        let unused = self.waker.is_unused() && self.links.is_empty() && self.ports.is_empty();
+        let timeout = if self.again || unused || self.is_signalled() || !self.waker.commands.is_empty() {
+            Some(Duration::ZERO)
+        } else {
+            self.pause().map(Duration::from_nanos)
+        };
+        // An interrupted wait is a turn without events.
+        let _ = self.waker.poller.wait(events, timeout);
+        self.waker.awake();
+    }
+
+    /// Whether a push that signals came before the thread said that it sleeps.
+    fn is_signalled(&mut self) -> bool {
+        self.ports.iter_mut().any(|(_, port)| port.shared.signals && port.has_work())
+    }
+
+    /// How long there is nothing to do; None: for ever.
+    fn pause(&self) -> Option<u64> {
+        let tick = self.ports.iter().filter(|(_, port)| port.ticks()).map(|(_, port)| port.shared.config.tick_us);
+        let tick = tick.min().map(|us| u64::from(us) * 1000);
+        let stall = (!self.stalled.is_empty()).then_some(self.stall_pause_ns);
+        let timer = self.timers.next().map(|at| at.saturating_sub(now_ns()));
+        [tick, stall, timer].into_iter().flatten().min()
+    }
+
+    /// Connections that found no room in an in queue try again.
+    fn retry_stalled(&mut self) {
+        if self.stalled.is_empty() {
+            return;
+        }
+        let mut progress = false;
+        for key in std::mem::take(&mut self.stalled) {
+            if self.links.get(key).is_some_and(|link| link.stalled) {
+                progress |= self.resume(key);
+            }
+        }
+        self.stall_pause_ns =
+            if progress { STALL_PAUSE_NS.0 } else { (self.stall_pause_ns * 2).min(STALL_PAUSE_NS.1) };
+    }
+
+    fn handle(&mut self, event: Event, now: u64) {
+        match Key::of(event.key) {
+            Key::Link(key) => {
+                if event.writable && self.links.contains(key) {
+                    self.write(key, now);
+                }
+                if event.readable && self.links.contains(key) {
+                    self.readable(key, now);
+                }
+            }
+            Key::Listener(key) => self.accept(key, now),
+            Key::Connecting(key) => self.connecting(key, now),
+        }
+    }
+
+    fn obey(&mut self, command: Command, now: u64) {
+        match command {
+            Command::Add(ends, task) => self.add(*ends, task, now),
+            Command::ShutDown { port } => {
+                if let Some(&key) = self.by_id.get(&port) {
+                    self.shut_down(key, now);
+                }
+            }
+            Command::Close { port, done } => {
+                if let Some(&key) = self.by_id.get(&port) {
+                    self.shut_down(key, now);
+                    if let Some(port) = self.ports.get_mut(key) {
+                        port.released = true;
+                    }
+                    self.forget_if_done(key);
+                }
+                done.tell(true);
+            }
+            Command::Disconnect { port, client, done } => {
+                let link = self.by_id.get(&port).and_then(|key| match &self.ports[*key].work {
+                    Work::Server { by_client, .. } => by_client.get(&client).copied(),
+                    _ => None,
+                });
+                let live = link.filter(|link| self.links[*link].is_live());
+                if let Some(link) = live {
+                    self.disconnect(link, now);
+                }
+                done.tell(live.is_some());
+            }
+            Command::TellProgress { port } => {
+                if let Some(&key) = self.by_id.get(&port) {
+                    self.touch(key);
+                }
+            }
+            Command::Resolved { port, resolution } => {
+                if let Some(&key) = self.by_id.get(&port) {
+                    self.resolved(key, resolution, now);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, ends: Ends, task: Task, now: u64) {
+        let shared = Arc::clone(&ends.shared);
+        let listen_retry_ms = shared.config.listen_retry_ms;
+        match task {
+            Task::Serve { addresses, listeners } => {
+                let until = if listen_retry_ms == u32::MAX { u64::MAX } else { now + ms(listen_retry_ms) };
+                let work = Work::Server {
+                    listeners: Vec::new(),
+                    binding: listeners.is_none().then_some((addresses, until)),
+                    ids: Ids::new(&shared.clients),
+                    by_client: HashMap::new(),
+                };
+                let key = self.insert(ends, work);
+                match listeners {
+                    Some(bound) => self.start_listening(key, bound),
+                    None => self.try_to_bind(key, now),
+                }
+            }
+            Task::Connect { host, port } => {
+                let key = self.insert(ends, Work::Client(Connector::new(host, port, &shared)));
+                self.start_connecting(key, now);
+            }
+        }
+    }
+
+    pub(super) fn insert(&mut self, ends: Ends, work: Work) -> usize {
+        let id = ends.shared.id;
+        let (incoming, outgoing) = ends.queues.unzip();
+        let key = self.ports.insert(NetPort {
+            shared: ends.shared,
+            incoming,
+            outgoing,
+            schedule: Schedule::default(),
+            work,
+            links: Vec::new(),
+            closing: false,
+            released: false,
+            touched: false,
+            in_lossy: false,
+            in_lossy_told: false,
+            backed_up: false,
+            panics_done: 0,
+            resets_done: 0,
+            armed: Armed::default(),
+        });
+        self.by_id.insert(id, key);
+        key
+    }
+
+    pub(super) fn start_listening(&mut self, key: usize, bound: Bound) {
+        self.ports[key].shared.local_port.store(bound.port, Ordering::Relaxed);
+        self.ports[key].shared.set_state(State::Listening);
+        for socket in bound.listeners {
+            let listener = self.listeners.insert(Listener { socket, port: key, silent_until: 0 });
+            if let Work::Server { listeners, .. } = &mut self.ports[key].work {
+                listeners.push(listener);
+            }
+            self.watch_listener(listener, true);
+        }
+        self.touch(key);
+    }
+
+    /// Starts or stops looking at a listener.
+    pub(super) fn watch_listener(&mut self, key: usize, watch: bool) {
+        let socket = &self.listeners[key].socket;
+        let event = Event::readable(Key::Listener(key).number());
+        if watch {
+            // SAFETY: the socket is taken out of the poller before it is dropped: see `drop_listeners` and here.
+            // A poller that runs out of memory leaves the server deaf, and the next try hears again.
+            let _ = unsafe { self.waker.poller.add_with_mode(socket, event, PollMode::Level) };
+        } else {
+            let _ = self.waker.poller.delete(socket);
+        }
+    }
+
+    /// Has the poller watch a link for what it waits for now.
+    pub(super) fn update_interest(&mut self, key: usize) {
+        let link = &mut self.links[key];
+        let wanted = link.wanted_interest();
+        let wanted = (wanted != Interest::default()).then_some(wanted);
+        if link.interest == wanted {
+            return;
+        }
+        let poller = &self.waker.poller;
+        let event = |interest: Interest| Event::new(Key::Link(key).number(), interest.read, interest.write);
+        // An event that nobody waits for would come for ever at a socket that was hung up: rather take it out.
+        let outcome = match (link.interest, wanted) {
+            (None, None) => Ok(()),
+            (Some(_), None) => poller.delete(&link.socket),
+            // SAFETY: the socket is taken out of the poller before it is dropped: see `remove_link`.
+            (None, Some(interest)) => unsafe {
+                poller.add_with_mode(&link.socket, event(interest), PollMode::Level)
+            },
+            (Some(_), Some(interest)) => poller.modify_with_mode(&link.socket, event(interest), PollMode::Level),
+        };
+        if outcome.is_ok() {
+            link.interest = wanted;
+        } else {
+            // Out of memory in the kernel: try again soon.
+            self.again = true;
+        }
+    }
+
+    /// Calls a link's timer at `at`, or sooner.
+    pub(super) fn arm_link(&mut self, key: usize, at: u64) {
+        let link = &mut self.links[key];
+        self.timers.arm(&mut link.armed, at, Owner::Link(key, link.serial));
+    }
+
+    /// Calls a port's timer at `at`, or sooner.
+    pub(super) fn arm_port(&mut self, key: usize, at: u64) {
+        let port = &mut self.ports[key];
+        self.timers.arm(&mut port.armed, at, Owner::Port(key, port.shared.id));
+    }
+
+    /// Has the port's waiters told at the end of the turn.
+    pub(super) fn touch(&mut self, key: usize) {
+        if let Some(port) = self.ports.get_mut(key)
+            && !port.touched
+        {
+            port.touched = true;
+            self.touched.push(key);
+        }
+    }
+
+    fn tell_touched(&mut self) {
+        for key in std::mem::take(&mut self.touched) {
+            if let Some(port) = self.ports.get_mut(key)
+                && port.touched
+            {
+                port.touched = false;
+                if port.shared.event.is_awaited() {
+                    port.tell_handed(&self.links);
+                }
+                port.shared.event.signal();
+            }
+        }
+    }
+
+    /// After a defect: every port ends, and the thread goes on to serve those that are made from now on.
+    fn give_up(&mut self) {
+        for (_, link) in &self.links {
+            if link.interest.is_some() {
+                let _ = self.waker.poller.delete(&link.socket);
+            }
+        }
+        self.links.clear();
+        for (_, listener) in &self.listeners {
+            let _ = self.waker.poller.delete(&listener.socket);
+        }
+        self.listeners.clear();
+        for (_, port) in &mut self.ports {
+            port.shared.set_up(false);
+            port.shared.end();
+            port.shared.event.signal();
+            if let Work::Client(connector) = &mut port.work {
+                connector.abandon(&self.waker.poller);
+            }
+        }
+        self.ports.clear();
+        self.by_id.clear();
+        self.timers = Timers::default();
+        self.stalled.clear();
+        self.dirty.clear();
+        self.touched.clear();
+    }
+}
+
+impl NetPort {
+    /// Whether the audio thread has left something to do.
+    pub(super) fn has_work(&mut self) -> bool {
+        let requests = &self.shared.requests;
+        requests.panic.pending(self.panics_done).is_some()
+            || !self.backed_up
+                && (requests.reset.pending(self.resets_done).is_some()
+                    || self.outgoing.as_mut().is_some_and(|outgoing| outgoing.peek().is_some()))
+    }
+
+    /// Whether its out queue is looked at every tick.
+    fn ticks(&self) -> bool {
+        self.outgoing.is_some() && !self.shared.signals && self.shared.is_up() && !self.closing
+    }
+}

@@ -1,0 +1,83 @@
+//! Deadlines of links and ports, soonest first.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Whose deadline it is: the key, and a number that tells it from a later user of the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner {
+    Link(usize, u64),
+    Port(usize, u64),
+}
+
+/// A heap of deadlines. One that is moved stays in it; its owner knows which is still meant.
+#[derive(Default)]
+pub(super) struct Timers {
+    heap: BinaryHeap<Reverse<(u64, Owner)>>,
+}
+
+/// The deadline an owner has in the heap.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Armed(u64);
+
+impl Default for Armed {
+    fn default() -> Self {
+        Self(u64::MAX)
+    }
+}
+
+impl Timers {
+    /// Wants the owner to be called at `at`, unless it will be sooner anyway.
+    pub(super) fn arm(&mut self, armed: &mut Armed, at: u64, owner: Owner) {
+        if at < armed.0 {
+            armed.0 = at;
+            self.heap.push(Reverse((at, owner)));
+        }
+    }
+
+    /// The next deadline.
+    pub(super) fn next(&self) -> Option<u64> {
+        self.heap.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Takes one that has come.
+    pub(super) fn take_due(&mut self, now: u64) -> Option<(u64, Owner)> {
+        if self.next()? > now {
+            return None;
+        }
+        self.heap.pop().map(|Reverse(due)| due)
+    }
+}
+
+impl Armed {
+    /// Whether a deadline that came is the one that was last armed; then there is none any more.
+    pub(super) fn comes(&mut self, at: u64) -> bool {
+        let meant = self.0 == at;
+        if meant {
+            self.0 = u64::MAX;
+        }
+        meant
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_moved_forward_comes_once() {
+        let mut timers = Timers::default();
+        let mut armed = Armed::default();
+        let owner = Owner::Link(1, 1);
+        timers.arm(&mut armed, 100, owner);
+        timers.arm(&mut armed, 200, owner);
+        timers.arm(&mut armed, 50, owner);
+        assert_eq!(timers.next(), Some(50));
+        assert_eq!(timers.take_due(49), None);
+        let mut came = 0;
+        while let Some((at, _)) = timers.take_due(1000) {
+            came += u32::from(armed.comes(at));
+        }
+        assert_eq!(came, 1);
+    }
+}

@@ -1,0 +1,462 @@
+//! A port: its two queues, its shared state, its identity. All that an audio thread ever reaches.
+
+use crate::address;
+use crate::clock::now_ns;
+use crate::code::Code;
+use crate::config::Config;
+use crate::event;
+use crate::midi::message;
+use crate::midi::state::ChannelState;
+use crate::net::{self, Network};
+use crate::notify::{Kind, Notification};
+use crate::pair::PairPeer;
+use crate::queue::{Consumer, Producer, Record, queue};
+use crate::shared::{Role, Shared};
+use crate::side::Side;
+use crate::stats::Snapshot;
+use crate::timing::{Block, BlockClock};
+use std::net::SocketAddr;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How far ahead a message may be scheduled, in ns.
+const HORIZON_NS: u64 = 10_000_000_000;
+
+/// What the pushing thread alone touches.
+struct PushSide {
+    outgoing: Producer,
+}
+
+/// What the popping thread alone touches.
+struct PopSide {
+    incoming: Consumer,
+    clock: BlockClock,
+    /// On a pair, the other port.
+    peer: Option<PairPeer>,
+}
+
+/// A message popped; `data` points into the queue.
+pub(crate) struct Popped {
+    pub time_ns: u64,
+    pub data: NonNull<[u8]>,
+    pub client: u32,
+    pub frame: u32,
+    pub flags: u32,
+}
+
+impl Popped {
+    fn of(record: &Record, frame: u32) -> Self {
+        Self { time_ns: record.time_ns, data: record.data, client: record.client, frame, flags: record.flags }
+    }
+}
+
+/// One end of the API: see the overview in the README.
+pub(crate) struct Port {
+    shared: Arc<Shared>,
+    /// None for a manual server.
+    push: Option<Side<PushSide>>,
+    pop: Option<Side<PopSide>>,
+    /// On a pair, the other port.
+    peer: Option<Arc<Shared>>,
+    /// None for a pair. Holding it keeps the network thread running.
+    network: Option<Network>,
+}
+
+impl Port {
+    /// A server, bound and listening.
+    pub(crate) fn listen(host: Option<&str>, port: u16, config: Config) -> Result<Self, Code> {
+        net::listen(host, port, config)
+    }
+
+    /// A client, which connects in the background.
+    pub(crate) fn connect(host: &str, port: u16, config: Config) -> Result<Self, Code> {
+        net::connect(address::host(host).ok_or(Code::Address)?, port, config)
+    }
+
+    /// A port, and the network thread's ends of its queues.
+    pub(crate) fn with_network(role: Role, config: &Config, network: Network) -> Result<(Self, net::Ends), Code> {
+        let waker = Some(network.waker());
+        if !role.has_queues() {
+            let shared = Arc::new(Shared::new(role, config, waker, None, None));
+            let port =
+                Self { shared: Arc::clone(&shared), push: None, pop: None, peer: None, network: Some(network) };
+            return Ok((port, net::Ends { shared, queues: None }));
+        }
+        let (to_audio, incoming) = queue(config.in_queue_bytes as usize)?;
+        let (outgoing, from_audio) = queue(config.out_queue_bytes as usize)?;
+        let shared = Shared::new(role, config, waker, Some(incoming.gauge()), Some(outgoing.gauge()));
+        let shared = Arc::new(shared);
+        let port = Self::from_sides(Arc::clone(&shared), outgoing, incoming, None, Some(network));
+        Ok((port, net::Ends { shared, queues: Some((to_audio, from_audio)) }))
+    }
+
+    /// Two ports joined in memory.
+    pub(crate) fn pair(config: &Config) -> Result<(Self, Self), Code> {
+        let bytes = config.in_queue_bytes.max(config.out_queue_bytes) as usize;
+        let (a_out, b_in) = queue(bytes)?;
+        let (b_out, a_in) = queue(bytes)?;
+        let shared = |outgoing: &Producer, incoming: &Consumer| {
+            Arc::new(Shared::new(Role::Pair, config, None, Some(incoming.gauge()), Some(outgoing.gauge())))
+        };
+        let (a, b) = (shared(&a_out, &a_in), shared(&b_out, &b_in));
+        let first = Self::from_sides(Arc::clone(&a), a_out, a_in, Some(Arc::clone(&b)), None);
+        let second = Self::from_sides(b, b_out, b_in, Some(a), None);
+        Ok((first, second))
+    }
+
+    fn from_sides(
+        shared: Arc<Shared>,
+        outgoing: Producer,
+        incoming: Consumer,
+        peer: Option<Arc<Shared>>,
+        network: Option<Network>,
+    ) -> Self {
+        let clock = BlockClock::new(shared.config.latency_ns);
+        let pop = PopSide { incoming, clock, peer: peer.clone().map(PairPeer::new) };
+        Self { shared, push: Some(Side::new(PushSide { outgoing })), pop: Some(Side::new(pop)), peer, network }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        self.shared.config.max_message_bytes as usize
+    }
+
+    /// The answer to a message longer than `max_message_bytes`.
+    pub(crate) fn reject_large(&self) -> Code {
+        if self.push.is_none() { Code::WrongRole } else { Code::TooLarge }
+    }
+
+    /// Whether nothing pushed will reach anybody any more.
+    #[inline]
+    fn is_closed(&self) -> bool {
+        self.shared.is_closed() || self.peer.as_ref().is_some_and(|peer| peer.is_closed())
+    }
+
+    #[inline]
+    pub(crate) fn push(&self, time_ns: u64, client: u32, data: &[u8]) -> Code {
+        let Some(side) = &self.push else { return Code::WrongRole };
+        if !message::is_whole(data) {
+            return Code::InvalidMessage;
+        }
+        match side.enter(|side| self.push_whole(side, time_ns, client, data)) {
+            Ok(code) | Err(code) => code,
+        }
+    }
+
+    #[inline]
+    fn push_whole(&self, side: &mut PushSide, time_ns: u64, client: u32, data: &[u8]) -> Code {
+        let shared = &*self.shared;
+        if self.is_closed() {
+            return Code::Closed;
+        }
+        if client != 0 && !(shared.role == Role::Merged && shared.clients.contains(client)) {
+            return Code::NoSuchClient;
+        }
+        let mut due = 0;
+        if shared.role == Role::Pair {
+            due = if time_ns == 0 { now_ns() } else { time_ns };
+        } else if time_ns != 0 {
+            let now = now_ns();
+            if time_ns > now {
+                if time_ns - now > HORIZON_NS {
+                    return Code::InvalidArgument;
+                }
+                due = time_ns;
+            }
+        }
+        if !shared.is_up() {
+            return self.refuse(data, Code::Offline);
+        }
+        let scheduled = due != 0 && shared.role != Role::Pair;
+        if scheduled {
+            let waiting = shared.scheduled_bytes.load(Ordering::Relaxed);
+            if waiting + data.len() > shared.config.out_queue_bytes as usize {
+                return self.refuse(data, Code::Full);
+            }
+        }
+        if !side.outgoing.write(due, client, 0, data) {
+            return self.refuse(data, Code::Full);
+        }
+        if scheduled {
+            // Before the network thread can see the message, and subtract it again.
+            shared.scheduled_bytes.fetch_add(data.len(), Ordering::Relaxed);
+        }
+        side.outgoing.publish();
+        if shared.role == Role::Pair {
+            shared.pushed.messages.add(1);
+            shared.pushed.bytes.add(data.len() as u64);
+        } else if shared.signals {
+            shared.waker.as_ref().inspect(|waker| waker.wake_if_asleep());
+        }
+        Code::Ok
+    }
+
+    /// A message that was not queued. A repairing port counts it: the caller need not try again.
+    #[cold]
+    fn refuse(&self, data: &[u8], code: Code) -> Code {
+        if self.shared.repairs {
+            self.shared.pushed.refused.add(1);
+            if ChannelState::is_event(data) {
+                self.shared.pushed.refused_events.add(1);
+            }
+        }
+        code
+    }
+
+    #[inline]
+    pub(crate) fn pop(&self) -> Result<Popped, Code> {
+        let side = self.pop.as_ref().ok_or(Code::WrongRole)?;
+        side.enter(|side| self.pop_next(side))?
+    }
+
+    #[inline]
+    fn pop_next(&self, side: &mut PopSide) -> Result<Popped, Code> {
+        if let Some(peer) = &mut side.peer
+            && let Some(data) = peer.next(&mut side.incoming)
+        {
+            self.shared.popped.synthesized.add(1);
+            return Ok(Popped { time_ns: now_ns(), data, client: 0, frame: 0, flags: 0 });
+        }
+        match side.incoming.pop() {
+            Some(record) => Ok(Popped::of(&record, 0)),
+            None => Err(self.nothing_to_pop(&mut side.incoming)),
+        }
+    }
+
+    /// Why there was nothing: not yet, or never again.
+    #[cold]
+    fn nothing_to_pop(&self, incoming: &mut Consumer) -> Code {
+        // The end is told after the last message is published: look once more, so as not to miss one that came just
+        // before it.
+        if self.nothing_will_come() && incoming.peek().is_none() { Code::Closed } else { Code::Empty }
+    }
+
+    /// Whether the in queue holds all that will ever come.
+    pub(crate) fn nothing_will_come(&self) -> bool {
+        let shared = &self.shared;
+        match &self.peer {
+            Some(peer) => shared.is_closed() || peer.is_closed(),
+            None => shared.is_ended() || shared.is_shut_down(),
+        }
+    }
+
+    pub(crate) fn skip(&self) -> Code {
+        let Some(side) = &self.pop else { return Code::WrongRole };
+        let skipped = side.enter(|side| {
+            if side.incoming.discard() == 0 && self.nothing_will_come() { Code::Closed } else { Code::Ok }
+        });
+        skipped.unwrap_or_else(|code| code)
+    }
+
+    pub(crate) fn panic(&self) -> Code {
+        self.request(|shared, position| shared.requests.panic.ask(position))
+    }
+
+    pub(crate) fn reset(&self) -> Code {
+        self.request(|shared, position| shared.requests.reset.ask(position))
+    }
+
+    fn request(&self, ask: impl FnOnce(&Shared, usize)) -> Code {
+        let shared = &*self.shared;
+        let Some(outgoing) = &shared.outgoing else { return Code::WrongRole };
+        if self.is_closed() {
+            return Code::Closed;
+        }
+        if !shared.is_up() {
+            return Code::Offline;
+        }
+        ask(shared, outgoing.tail());
+        if shared.signals {
+            shared.waker.as_ref().inspect(|waker| waker.wake_if_asleep());
+        }
+        Code::Ok
+    }
+
+    pub(crate) fn begin_block(&self, block: Block) -> Code {
+        let Some(side) = &self.pop else { return Code::WrongRole };
+        let begun = side.enter(|side| {
+            side.clock.begin(block)?;
+            self.shared.popped.latency_ns.store(side.clock.latency_ns(), Ordering::Relaxed);
+            Ok(())
+        });
+        match begun {
+            Ok(Ok(())) => Code::Ok,
+            Ok(Err(code)) | Err(code) => code,
+        }
+    }
+
+    pub(crate) fn pop_block(&self) -> Result<Popped, Code> {
+        let side = self.pop.as_ref().ok_or(Code::WrongRole)?;
+        side.enter(|side| {
+            if !side.clock.has_block() {
+                return Err(Code::InvalidArgument);
+            }
+            if let Some(peer) = &mut side.peer
+                && peer.asks()
+            {
+                let frame = side.clock.place(0).ok_or(Code::Empty)?;
+                if let Some(data) = peer.next(&mut side.incoming) {
+                    self.shared.popped.synthesized.add(1);
+                    return Ok(Popped { time_ns: now_ns(), data, client: 0, frame, flags: 0 });
+                }
+            }
+            side.incoming.release();
+            let Some(record) = side.incoming.peek() else {
+                return Err(self.nothing_to_pop(&mut side.incoming));
+            };
+            let frame = side.clock.place(record.time_ns).ok_or(Code::Empty)?;
+            side.incoming.take(&record);
+            side.incoming.tell_taken();
+            Ok(Popped::of(&record, frame))
+        })?
+    }
+
+    pub(crate) fn push_frame(&self, frame: u32, data: &[u8]) -> Code {
+        let Some(side) = &self.pop else { return Code::WrongRole };
+        match side.enter(|side| side.clock.time_of(frame)) {
+            Ok(Some(time_ns)) => self.push(time_ns, 0, data),
+            Ok(None) => Code::InvalidArgument,
+            Err(code) => code,
+        }
+    }
+
+    pub(crate) fn state(&self) -> i32 {
+        if self.is_closed() { crate::shared::State::Closed as i32 } else { self.shared.state() }
+    }
+
+    pub(crate) fn client_count(&self) -> u32 {
+        self.shared.client_count.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn local_port(&self) -> u16 {
+        self.shared.local_port.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stats(&self) -> Snapshot {
+        let shared = &*self.shared;
+        let (net, push, pop) = (&shared.counters, &shared.pushed, &shared.popped);
+        let mut snapshot = Snapshot {
+            messages_in: net.messages_in.get(),
+            messages_out: net.messages_out.get() + push.messages.get(),
+            bytes_in: net.bytes_in.get(),
+            bytes_out: net.bytes_out.get() + push.bytes.get(),
+            dropped_in: net.dropped_in.get(),
+            dropped_out: net.dropped_out.get() + push.refused.get(),
+            unrepaired: net.unrepaired.get() + push.refused_events.get(),
+            invalid_bytes: net.invalid_bytes.get(),
+            oversize_in: net.oversize_in.get(),
+            synthesized: net.synthesized.get() + pop.synthesized.get(),
+            connections: net.connections.get(),
+            disconnections: net.disconnections.get(),
+            rejected: net.rejected.get(),
+            latency_ns: pop.latency_ns.load(Ordering::Relaxed),
+        };
+        if let Some(peer) = &self.peer {
+            snapshot.messages_in = peer.pushed.messages.get();
+            snapshot.bytes_in = peer.pushed.bytes.get();
+            snapshot.connections = 1;
+            snapshot.disconnections = self.is_closed().into();
+        }
+        snapshot
+    }
+
+    pub(crate) fn accept(&self, timeout: Option<Duration>) -> Result<Port, Code> {
+        if self.shared.role != Role::Manual {
+            return Err(Code::WrongRole);
+        }
+        let taken = self.shared.event.wait_for(timeout, || {
+            if self.is_closed() {
+                return Some(Err(Code::Closed));
+            }
+            self.shared.accepted.pop().map(Ok)
+        });
+        let nothing = if timeout == Some(Duration::ZERO) { Code::Empty } else { Code::Timeout };
+        taken.unwrap_or(Err(nothing))
+    }
+
+    pub(crate) fn poll_notification(&self) -> Option<Notification> {
+        self.shared.notifications.take()
+    }
+
+    pub(crate) fn client_address(&self, client: u32) -> Result<SocketAddr, Code> {
+        if self.shared.role != Role::Merged {
+            return Err(Code::WrongRole);
+        }
+        self.shared.clients.address(client).ok_or(Code::NoSuchClient)
+    }
+
+    pub(crate) fn disconnect(&self, client: u32) -> Result<(), Code> {
+        if self.shared.role != Role::Merged {
+            return Err(Code::WrongRole);
+        }
+        if self.is_closed() {
+            return Err(Code::Closed);
+        }
+        if !self.shared.clients.contains(client) {
+            return Err(Code::NoSuchClient);
+        }
+        let network = self.network.as_ref().ok_or(Code::Internal)?;
+        if network.disconnect(&self.shared, client) { Ok(()) } else { Err(Code::NoSuchClient) }
+    }
+
+    pub(crate) fn shutdown(&self) {
+        if !self.shared.shut_down() {
+            return;
+        }
+        match (&self.network, &self.peer) {
+            (Some(network), _) => network.shut_down(&self.shared),
+            (None, Some(peer)) => {
+                if !peer.is_closed() {
+                    peer.notifications.tell(Notification::new(Kind::Disconnected));
+                }
+                peer.event.signal();
+            }
+            (None, None) => {}
+        }
+        self.shared.event.signal();
+    }
+
+    /// The orderly end. What is unwritten goes to the network thread; the last port of the process waits for it.
+    pub(crate) fn close(mut self) {
+        self.shutdown();
+        if let Some(network) = self.network.take() {
+            network.close(&self.shared);
+            // Nobody will take these any more; they count as ports, and so does this one until they are closed.
+            while let Some(port) = self.shared.accepted.pop() {
+                port.close();
+            }
+            drop(self);
+            network.leave();
+        }
+    }
+
+    /// How a wait looks at what nobody signals.
+    pub(crate) fn poll_interval(&self) -> Option<Duration> {
+        (self.shared.role == Role::Pair).then(|| Duration::from_micros(self.shared.config.tick_us.into()))
+    }
+
+    /// Whether `pop` has something, as seen from any thread.
+    pub(crate) fn has_message(&self) -> bool {
+        let asked = self.peer.as_ref().is_some_and(|peer| {
+            peer.requests.panic.is_unserved() || peer.requests.reset.is_unserved()
+        });
+        asked || self.shared.incoming.as_ref().is_some_and(|incoming| incoming.has_message())
+    }
+
+    /// Has the network thread tell how far the out queue is with the system.
+    pub(crate) fn ask_for_progress(&self) {
+        if let Some(network) = &self.network {
+            network.ask_for_progress(&self.shared);
+        }
+    }
+
+    /// Where waits for this port look.
+    pub(crate) fn event(&self) -> &event::Event {
+        &self.shared.event
+    }
+}

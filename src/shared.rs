@@ -1,0 +1,240 @@
+//! What the two sides of a port and the network thread know of each other: atomics, and nothing that locks.
+
+use crate::client_table::ClientTable;
+use crate::config::{Config, Overflow, Wake};
+use crate::event::Event;
+use crate::net::Waker;
+use crate::notify::Notifications;
+use crate::port::Port;
+use crate::queue::Gauge;
+use crate::stats::{NetworkCounters, PopCounters, PushCounters};
+use crossbeam_queue::SegQueue;
+use crossbeam_utils::CachePadded;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// What kind of port it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Client,
+    Merged,
+    Manual,
+    Accepted,
+    Pair,
+}
+
+impl Role {
+    pub(crate) fn is_server(self) -> bool {
+        matches!(self, Role::Merged | Role::Manual)
+    }
+
+    /// Whether messages go through it.
+    pub(crate) fn has_queues(self) -> bool {
+        self != Role::Manual
+    }
+}
+
+/// The numbers are the C API's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(crate) enum State {
+    Binding = 1,
+    Listening = 2,
+    Connecting = 3,
+    Connected = 4,
+    Closed = 5,
+}
+
+/// There is a peer, or a client.
+const UP: u32 = 1;
+/// Shut down, or the peer has gone for good: no call takes anything any more.
+const CLOSED: u32 = 2;
+/// And nothing more will come out of the in queue than is there now.
+const ENDED: u32 = 4;
+/// The caller ended it, not the network.
+const SHUT_DOWN: u32 = 8;
+
+/// The common knowledge of a port.
+pub(crate) struct Shared {
+    pub id: u64,
+    pub role: Role,
+    pub repairs: bool,
+    pub signals: bool,
+    pub config: Config,
+    /// None for a pair.
+    pub waker: Option<Arc<Waker>>,
+    /// Read by every push; written when the connection changes, never per message.
+    flags: CachePadded<AtomicU32>,
+    pub requests: CachePadded<Requests>,
+    pub counters: CachePadded<NetworkCounters>,
+    pub pushed: CachePadded<PushCounters>,
+    pub popped: CachePadded<PopCounters>,
+    /// Bytes that push has scheduled and the network thread has not sent yet.
+    pub scheduled_bytes: CachePadded<AtomicUsize>,
+    state: AtomicI32,
+    pub client_count: AtomicU32,
+    pub local_port: AtomicU16,
+    /// Why the last attempt to connect failed; 0 when it did not.
+    pub failure: AtomicI32,
+    /// Up to which position of the out queue all is handed to the system.
+    pub handed: AtomicUsize,
+    pub event: Event,
+    pub notifications: Notifications,
+    pub clients: ClientTable,
+    /// Ports that wait for `accept`.
+    pub accepted: SegQueue<Port>,
+    /// None for a manual server.
+    pub incoming: Option<Gauge>,
+    pub outgoing: Option<Gauge>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        role: Role,
+        config: &Config,
+        waker: Option<Arc<Waker>>,
+        incoming: Option<Gauge>,
+        outgoing: Option<Gauge>,
+    ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let clients = if role.is_server() { config.max_clients } else { 1 };
+        let (flags, state) = match role {
+            Role::Merged | Role::Manual => (0, State::Listening),
+            Role::Client => (0, State::Connecting),
+            Role::Accepted | Role::Pair => (UP, State::Connected),
+        };
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            role,
+            repairs: match config.overflow {
+                Overflow::Auto => role == Role::Merged,
+                Overflow::Wait => false,
+                Overflow::Repair => true,
+            },
+            signals: config.wake == Wake::Signal && role != Role::Pair,
+            config: config.clone(),
+            waker,
+            flags: CachePadded::new(AtomicU32::new(flags)),
+            requests: CachePadded::default(),
+            counters: CachePadded::default(),
+            pushed: CachePadded::default(),
+            popped: CachePadded::default(),
+            scheduled_bytes: CachePadded::default(),
+            state: AtomicI32::new(state as i32),
+            client_count: AtomicU32::new(0),
+            local_port: AtomicU16::new(0),
+            failure: AtomicI32::new(0),
+            handed: AtomicUsize::new(0),
+            event: Event::default(),
+            notifications: Notifications::new(256 + 2 * clients as usize),
+            clients: ClientTable::new(clients),
+            accepted: SegQueue::new(),
+            incoming,
+            outgoing,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_up(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & UP != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & ENDED != 0
+    }
+
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & SHUT_DOWN != 0
+    }
+
+    /// Network thread: a peer, or a first client, is there, or none is any more.
+    pub(crate) fn set_up(&self, up: bool) {
+        if up {
+            self.flags.fetch_or(UP, Ordering::AcqRel);
+        } else {
+            self.flags.fetch_and(!UP, Ordering::AcqRel);
+        }
+    }
+
+    pub(crate) fn set_state(&self, state: State) {
+        self.state.store(state as i32, Ordering::Release);
+    }
+
+    /// The caller ends the port; false when it had before.
+    pub(crate) fn shut_down(&self) -> bool {
+        self.flags.fetch_or(CLOSED | SHUT_DOWN, Ordering::AcqRel) & SHUT_DOWN == 0
+    }
+
+    /// The network thread ends the port: the peer has gone for good. Nothing more will come.
+    pub(crate) fn end(&self) {
+        self.flags.fetch_or(CLOSED | ENDED, Ordering::AcqRel);
+    }
+
+    pub(crate) fn state(&self) -> i32 {
+        if self.is_closed() { State::Closed as i32 } else { self.state.load(Ordering::Acquire) }
+    }
+}
+
+/// What any thread may ask for without a place in the out queue.
+#[derive(Default)]
+pub(crate) struct Requests {
+    pub panic: Request,
+    pub reset: Request,
+}
+
+/// A request that is never lost and needs no room: several that were not served yet are one.
+#[derive(Default)]
+pub(crate) struct Request {
+    /// Where the out queue stood.
+    position: AtomicUsize,
+    count: AtomicU32,
+    /// The count up to which it was done; written by whoever consumes the out queue.
+    served: AtomicU32,
+}
+
+impl Request {
+    /// Asks, at a position of the out queue.
+    #[inline]
+    pub(crate) fn ask(&self, position: usize) {
+        self.position.store(position, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often was asked, and the queue's position then, if that is not `done` yet.
+    #[inline]
+    pub(crate) fn pending(&self, done: u32) -> Option<(u32, usize)> {
+        let count = self.count.load(Ordering::Acquire);
+        (count != done).then(|| (count, self.position.load(Ordering::Relaxed)))
+    }
+
+    /// Up to which count it was done.
+    #[inline]
+    pub(crate) fn served(&self) -> u32 {
+        self.served.load(Ordering::Relaxed)
+    }
+
+    /// Notes what was done.
+    pub(crate) fn serve(&self, count: u32) {
+        self.served.store(count, Ordering::Release);
+    }
+
+    /// Whether something asked for was not done yet.
+    pub(crate) fn is_unserved(&self) -> bool {
+        self.count.load(Ordering::Acquire) != self.served.load(Ordering::Acquire)
+    }
+
+    /// How often was asked, for `is_served`.
+    pub(crate) fn count(&self) -> u32 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Whether all was done that had been asked for when `count` was read.
+    pub(crate) fn is_served(&self, count: u32) -> bool {
+        self.served.load(Ordering::Acquire).wrapping_sub(count) as i32 >= 0
+    }
+}

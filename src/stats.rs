@@ -1,0 +1,77 @@
+//! Counters of a port.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What `midisock_get_stats` tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Snapshot {
+    pub messages_in: u64,
+    pub messages_out: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub dropped_in: u64,
+    pub dropped_out: u64,
+    pub unrepaired: u64,
+    pub invalid_bytes: u64,
+    pub oversize_in: u64,
+    pub synthesized: u64,
+    pub connections: u64,
+    pub disconnections: u64,
+    pub rejected: u64,
+    pub latency_ns: u64,
+}
+
+/// A counter with one writer: an addition is a load and a store, never a locked instruction.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    #[inline]
+    pub(crate) fn add(&self, count: u64) {
+        if count != 0 {
+            self.0.store(self.get() + count, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Written by the network thread.
+#[derive(Default)]
+pub(crate) struct NetworkCounters {
+    pub messages_in: Counter,
+    pub messages_out: Counter,
+    pub bytes_in: Counter,
+    pub bytes_out: Counter,
+    pub dropped_in: Counter,
+    pub dropped_out: Counter,
+    pub unrepaired: Counter,
+    pub invalid_bytes: Counter,
+    pub oversize_in: Counter,
+    pub synthesized: Counter,
+    pub connections: Counter,
+    pub disconnections: Counter,
+    pub rejected: Counter,
+}
+
+/// Written by the pushing thread.
+#[derive(Default)]
+pub(crate) struct PushCounters {
+    /// Messages that push did not queue on a repairing port.
+    pub refused: Counter,
+    pub refused_events: Counter,
+    /// On a pair: what went across.
+    pub messages: Counter,
+    pub bytes: Counter,
+}
+
+/// Written by the popping thread.
+#[derive(Default)]
+pub(crate) struct PopCounters {
+    pub latency_ns: AtomicU64,
+    /// Messages made on the popping side (a pair's panic and reset).
+    pub synthesized: Counter,
+}

@@ -1,0 +1,20 @@
+//! What is a system's own, behind one set of names.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::{is_out_of_resources, monotonic_ns, prepare_network_thread};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::{is_out_of_resources, monotonic_ns, prepare_network_thread};
+
+#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "futex_linux.rs")]
+#[cfg_attr(target_os = "macos", path = "futex_macos.rs")]
+#[cfg_attr(windows, path = "futex_windows.rs")]
+pub(crate) mod futex;
+
+#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "tcp_linux.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "tcp_other.rs")]
+pub(crate) mod tcp;

@@ -1,0 +1,79 @@
+//! Linux: what TCP tells and takes beyond the portable options.
+
+use socket2::Socket;
+use std::ffi::c_int;
+use std::os::fd::AsRawFd;
+
+/// For `send`: a dead peer must never raise SIGPIPE in the host.
+pub(crate) const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL;
+
+/// Options set once on each connection, as far as the system knows them.
+pub(crate) fn prepare(socket: &Socket) {
+    // Unsent bytes in the kernel delay what is pushed next, and hide that a peer does not read.
+    set(socket, libc::TCP_NOTSENT_LOWAT, 16 * 1024);
+}
+
+/// Acknowledges at once what is read next: a peer that does not set TCP_NODELAY waits for it with its next message.
+/// The kernel forgets this, so it is set again at every read.
+pub(crate) fn acknowledge_at_once(socket: &Socket) {
+    set(socket, libc::TCP_QUICKACK, 1);
+}
+
+fn set(socket: &Socket, option: c_int, value: c_int) {
+    // SAFETY: the value is a c_int and its size is told; the descriptor is the socket's own. An option that the
+    // kernel does not know is an error that nothing depends on.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            option,
+            (&raw const value).cast(),
+            size_of::<c_int>() as libc::socklen_t,
+        );
+    }
+}
+
+/// How a connection stands, as far as the system tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    /// Bytes in the kernel that the peer has not acknowledged.
+    pub unacknowledged: usize,
+    /// Something was sent, data or a probe, and not answered yet.
+    pub answer_due: bool,
+    /// Since the peer's last acknowledgement of any kind, in ms.
+    pub silent_ms: u64,
+}
+
+/// Asks the system; None where it does not tell.
+pub(crate) fn progress(socket: &Socket) -> Option<Progress> {
+    let mut queued: c_int = 0;
+    // SAFETY: writes one c_int; the descriptor is the socket's own.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut queued) } != 0 {
+        return None;
+    }
+    // SAFETY: tcp_info is plain numbers, for which zero is valid.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut size = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: writes at most `size` bytes, which is the struct's size.
+    let outcome = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut size,
+        )
+    };
+    (outcome == 0).then(|| Progress {
+        unacknowledged: usize::try_from(queued).unwrap_or(0),
+        answer_due: info.tcpi_unacked > 0 || info.tcpi_probes > 0,
+        silent_ms: info.tcpi_last_ack_recv.into(),
+    })
+}
+
+/// How long the kernel may wait at most between two attempts to reach a silent peer (Linux 6.15 and later): else the
+/// pauses double up to two minutes.
+pub(crate) fn limit_retransmission_interval(socket: &Socket, ms: u32) {
+    const TCP_RTO_MAX_MS: c_int = 44;
+    set(socket, TCP_RTO_MAX_MS, ms.clamp(1_000, 120_000) as c_int);
+}

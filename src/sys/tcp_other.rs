@@ -1,0 +1,50 @@
+//! Systems that tell and take nothing beyond the portable options.
+
+use socket2::Socket;
+use std::ffi::c_int;
+
+/// For `send`; where a dead peer could raise SIGPIPE, the socket has SO_NOSIGPIPE.
+pub(crate) const SEND_FLAGS: c_int = 0;
+
+/// Options set once on each connection, as far as the system knows them.
+pub(crate) fn prepare(socket: &Socket) {
+    #[cfg(target_vendor = "apple")]
+    let _ = socket.set_nosigpipe(true);
+    #[cfg(not(target_vendor = "apple"))]
+    let _ = socket;
+}
+
+/// These systems do not delay acknowledgements so long that it would matter, or cannot be told.
+pub(crate) fn acknowledge_at_once(_: &Socket) {}
+
+/// How a connection stands, as far as the system tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    /// Bytes in the kernel that the peer has not acknowledged.
+    pub unacknowledged: usize,
+    /// Something was sent, data or a probe, and not answered yet.
+    pub answer_due: bool,
+    /// Since the peer's last acknowledgement of any kind, in ms.
+    pub silent_ms: u64,
+}
+
+/// Asks the system; None where it does not tell.
+pub(crate) fn progress(_: &Socket) -> Option<Progress> {
+    None
+}
+
+/// No such option.
+pub(crate) fn limit_retransmission_interval(_: &Socket, _: u32) {}
+
+/// Windows lets a second socket take a port that is in use, unless this is set.
+#[cfg(windows)]
+pub(crate) fn take_exclusively(socket: &Socket) -> std::io::Result<()> {
+    use std::os::windows::io::AsRawSocket;
+    use windows_sys::Win32::Networking::WinSock::{SO_EXCLUSIVEADDRUSE, SOL_SOCKET, setsockopt};
+    let yes: i32 = 1;
+    // SAFETY: the value is an i32 and its size is told; the socket is open.
+    let outcome = unsafe {
+        setsockopt(socket.as_raw_socket() as _, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (&raw const yes).cast(), 4)
+    };
+    if outcome == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}

@@ -1,0 +1,37 @@
+//! Unix: clock, errors, threads.
+
+use std::io;
+
+/// The monotonic clock, in ns. On macOS this clock is mach_absolute_time.
+#[inline]
+pub(crate) fn monotonic_ns() -> u64 {
+    #[cfg(target_os = "macos")]
+    const CLOCK: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
+    #[cfg(not(target_os = "macos"))]
+    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place to write to, and the clock exists on every system that this is built for.
+    unsafe { libc::clock_gettime(CLOCK, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Whether memory, descriptors or buffers ran out.
+pub(crate) fn is_out_of_resources(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS))
+}
+
+/// Makes the calling thread a good network thread: the host's signal handlers never run on it, and its timers are
+/// exact.
+pub(crate) fn prepare_network_thread() {
+    // SAFETY: the set is initialised by sigfillset before it is used; only the calling thread's mask changes.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, std::ptr::null_mut());
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: sets the calling thread's own timer slack, in ns; by default Linux may wake it 50 µs late.
+    unsafe {
+        libc::prctl(libc::PR_SET_TIMERSLACK, 1_000);
+    }
+}

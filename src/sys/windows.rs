@@ -1,0 +1,30 @@
+//! Windows: clock, errors, threads.
+
+use std::io;
+use std::sync::OnceLock;
+use windows_sys::Win32::Networking::WinSock::{WSA_NOT_ENOUGH_MEMORY, WSAEMFILE, WSAENOBUFS};
+use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
+
+/// QueryPerformanceCounter, in ns.
+#[inline]
+pub(crate) fn monotonic_ns() -> u64 {
+    static FREQUENCY: OnceLock<i64> = OnceLock::new();
+    let frequency = *FREQUENCY.get_or_init(|| {
+        let mut frequency = 0;
+        // SAFETY: writes one i64; it never fails on Windows XP or later.
+        unsafe { QueryPerformanceFrequency(&mut frequency) };
+        frequency.max(1)
+    });
+    let mut count = 0;
+    // SAFETY: as above.
+    unsafe { QueryPerformanceCounter(&mut count) };
+    (count as i128 * 1_000_000_000 / frequency as i128) as u64
+}
+
+/// Whether memory, descriptors or buffers ran out.
+pub(crate) fn is_out_of_resources(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(WSAEMFILE | WSAENOBUFS | WSA_NOT_ENOUGH_MEMORY))
+}
+
+/// Nothing to do: Windows has no signals.
+pub(crate) fn prepare_network_thread() {}

@@ -1,0 +1,112 @@
+//! Waiting: the conditions that a control thread can wait for.
+
+use crate::code::Code;
+use crate::event::{Event, wait_for_any};
+use crate::port::Port;
+use crate::shared::Role;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct What {
+    pub message: bool,
+    pub room: bool,
+    pub notification: bool,
+    pub client: bool,
+}
+
+impl What {
+    /// Whether any of it can ever happen on a port.
+    fn can_happen(self, role: Role) -> bool {
+        self.notification || (self.message || self.room) && role.has_queues() || self.client && role == Role::Manual
+    }
+
+    /// Whether any of it is so now.
+    fn is_so(self, port: &Port) -> bool {
+        let shared = port.shared();
+        self.message && port.has_message()
+            || self.room && shared.outgoing.as_ref().is_some_and(|outgoing| outgoing.is_half_free())
+            || self.notification && !shared.notifications.is_empty()
+            || self.client && !shared.accepted.is_empty()
+    }
+}
+
+/// Waits until something of `what` is so on one of the ports: its index.
+pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) -> Result<usize, Code> {
+    if !ports.iter().any(|port| what.can_happen(port.shared().role)) {
+        return Err(Code::WrongRole);
+    }
+    let events: Vec<&Event> = ports.iter().map(|port| port.event()).collect();
+    let poll = ports.iter().filter_map(|port| port.poll_interval()).min();
+    let found = wait_for_any(&events, timeout, poll, || {
+        if let Some(closed) = first_closed(ports) {
+            return Some(Err((Code::Closed, closed)));
+        }
+        let ready = |port: &&Port| if is_closed(port) { port.has_message() } else { what.is_so(port) };
+        ports.iter().position(ready).map(Ok)
+    });
+    match found {
+        Some(Ok(index)) => Ok(index),
+        Some(Err((code, _))) => Err(code),
+        None => Err(Code::Timeout),
+    }
+}
+
+fn is_closed(port: &Port) -> bool {
+    port.state() == crate::shared::State::Closed as i32
+}
+
+/// The first of the ports that is closed and has nothing left to pop.
+pub(crate) fn first_closed(ports: &[&Port]) -> Option<usize> {
+    ports.iter().position(|port| is_closed(port) && port.nothing_will_come() && !port.has_message())
+}
+
+/// Waits until a port has its peer.
+pub(crate) fn connected(port: &Port, timeout: Option<Duration>) -> Result<(), Code> {
+    let shared = port.shared();
+    if shared.role.is_server() {
+        return Err(Code::WrongRole);
+    }
+    let failure = || Code::from_number(shared.failure.load(Ordering::Acquire)).filter(|code| *code != Code::Ok);
+    let outcome = wait_for_any(&[port.event()], timeout, port.poll_interval(), || {
+        if is_closed(port) {
+            let reason = if shared.is_shut_down() { None } else { failure() };
+            return Some(Err(reason.unwrap_or(Code::Closed)));
+        }
+        shared.is_up().then_some(Ok(()))
+    });
+    outcome.unwrap_or_else(|| Err(failure().unwrap_or(Code::Timeout)))
+}
+
+/// Waits until what was pushed before is with the system.
+pub(crate) fn flushed(port: &Port, timeout: Option<Duration>) -> Result<(), Code> {
+    let shared = port.shared();
+    let Some(outgoing) = &shared.outgoing else { return Err(Code::WrongRole) };
+    if is_closed(port) {
+        return Err(Code::Closed);
+    }
+    if shared.role == Role::Pair {
+        return Ok(());
+    }
+    let target = outgoing.tail();
+    let requests = &shared.requests;
+    let (panics, resets) = (requests.panic.count(), requests.reset.count());
+    let mut asked = false;
+    let outcome = wait_for_any(&[port.event()], timeout, None, || {
+        let handed = shared.handed.load(Ordering::Acquire).wrapping_sub(target) as isize >= 0;
+        if handed && requests.panic.is_served(panics) && requests.reset.is_served(resets) {
+            return Some(Ok(()));
+        }
+        if is_closed(port) {
+            return Some(Err(Code::Closed));
+        }
+        // After the wait has announced itself: the network thread reckons only while somebody waits.
+        if shared.event.is_awaited() && !asked || timeout == Some(Duration::ZERO) {
+            asked = true;
+            port.ask_for_progress();
+        }
+        None
+    });
+    outcome.unwrap_or(Err(Code::Timeout))
+}

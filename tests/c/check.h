@@ -1,0 +1,137 @@
+/*
+ * The harness of the C tests. A test program is a table of named cases handed
+ * to check_main(); each case runs in a process of its own, so that a crash, a
+ * hang or a leak of one is that case's failure and nobody else's.
+ *
+ * Every check may be made from any thread: the first that fails reports and
+ * ends the case. A case ends with as many threads and descriptors as it began
+ * with, or it fails: close what you open.
+ */
+#ifndef MIDISOCK_TESTS_CHECK_H
+#define MIDISOCK_TESTS_CHECK_H
+
+#include <midisock/midisock.h>
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What everything that must happen has to happen within: far more than it
+ * needs, so that a loaded machine is not taken for a defect. */
+#define DEADLINE_MS 20000
+
+typedef struct check_case {
+    const char *name;
+    void (*run)(void);
+} check_case;
+
+#define CASE(function) {#function, function}
+#define CASES(table) table, sizeof(table) / sizeof((table)[0])
+
+/* Runs the cases, or those named on the command line; the exit status. */
+int check_main(int argc, char **argv, const check_case *cases, size_t count);
+
+/* Ends the case as failed. */
+void check_fail(const char *file, int line, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4), noreturn))
+#endif
+    ;
+
+/* Ends the case as passed for want of something this machine does not have. */
+void check_skip(const char *why);
+
+void check_true(int holds, const char *text, const char *file, int line);
+void check_int(long long expected, long long actual, const char *text, const char *file, int line);
+void check_result(midisock_result expected, midisock_result actual, const char *text,
+                  const char *file, int line);
+void check_text(const char *expected, const char *actual, const char *text, const char *file,
+                int line);
+void check_memory(const void *expected, size_t expected_size, const void *actual,
+                  size_t actual_size, const char *text, const char *file, int line);
+
+#define CHECK(condition) check_true(!!(condition), #condition, __FILE__, __LINE__)
+#define CHECK_INT(expected, actual) \
+    check_int((long long)(expected), (long long)(actual), #actual, __FILE__, __LINE__)
+#define CHECK_RESULT(expected, actual) check_result(expected, actual, #actual, __FILE__, __LINE__)
+#define CHECK_OK(actual) CHECK_RESULT(MIDISOCK_OK, actual)
+#define CHECK_INVALID(actual) CHECK_RESULT(MIDISOCK_ERR_INVALID_ARGUMENT, actual)
+#define CHECK_ROLE(actual) CHECK_RESULT(MIDISOCK_ERR_WRONG_ROLE, actual)
+#define CHECK_TEXT(expected, actual) check_text(expected, actual, #actual, __FILE__, __LINE__)
+#define CHECK_MEMORY(expected, expected_size, actual, actual_size) \
+    check_memory(expected, expected_size, actual, actual_size, #actual, __FILE__, __LINE__)
+
+/* The condition holds within the deadline; it is looked at every millisecond. */
+#define CHECK_SOON(condition)                                                      \
+    do {                                                                           \
+        uint64_t soon_until_ = check_now_ms() + DEADLINE_MS;                       \
+        while (!(condition)) {                                                     \
+            if (check_now_ms() > soon_until_)                                      \
+                check_fail(__FILE__, __LINE__, "never came true: %s", #condition); \
+            check_pause();                                                         \
+        }                                                                          \
+    } while (0)
+
+/* For use inside the condition of a loop that has a deadline of its own. */
+uint64_t check_now_ms(void);
+void check_pause(void);
+
+/* What this process has now, read from /proc/self. */
+unsigned check_threads(void);
+unsigned check_descriptors(void);
+unsigned long check_resident_kb(void);
+
+/* Whether AddressSanitizer watches: then memory and speed say nothing. */
+int check_sanitized(void);
+
+/* A pseudo-random sequence, the same in every run. */
+uint32_t check_random(uint32_t *state);
+
+/* Threads that must start and must end. */
+void check_start(pthread_t *thread, void *(*run)(void *), void *argument);
+void check_join(pthread_t thread);
+
+/* The bytes of a message as two arguments: pointer, size. */
+#define BYTES(...)                   \
+    (const uint8_t[]){__VA_ARGS__},  \
+        sizeof((const uint8_t[]){__VA_ARGS__})
+
+/* The defaults, without the messages the library adds by itself: a test that
+ * counts bytes wants its own and no others. */
+midisock_config check_config(void);
+
+/* A server on a free port of the loopback. */
+midisock_port *check_listen(const midisock_config *config);
+/* A client of that server, connected when this returns. */
+midisock_port *check_connect(const midisock_port *server, const midisock_config *config);
+
+midisock_stats check_stats(const midisock_port *port);
+
+/* Waits for the next message. */
+midisock_message check_pop(midisock_port *port, const char *file, int line);
+#define POP(port) check_pop(port, __FILE__, __LINE__)
+
+/* The next message is this one, byte for byte. Gives it back for its fields. */
+midisock_message check_expect(midisock_port *port, const uint8_t *data, size_t size,
+                              const char *file, int line);
+#define EXPECT(port, ...) check_expect(port, BYTES(__VA_ARGS__), __FILE__, __LINE__)
+
+/* Waits for the next notification, which is of this kind. */
+midisock_notification check_notified(midisock_port *port, int32_t kind, const char *file, int line);
+#define NOTIFIED(port, kind) check_notified(port, kind, __FILE__, __LINE__)
+
+/* Pushes, waiting for room as often as it takes. */
+void check_push(midisock_port *port, const uint8_t *data, size_t size);
+
+/* Pushes numbered messages of `size` bytes (4096 at most), from `first` on,
+ * until the queue is full and has no room for so long; the next number. */
+uint32_t check_fill(midisock_port *port, size_t size, uint32_t first, int32_t quiet_ms);
+
+/* A SysEx of `size` bytes (8 at least) that carries a number below 2^28 and
+ * a filling that follows from it. SysEx is an event, never state: no repair
+ * brings a lost one back, so that whoever counts, counts what was sent. */
+void check_numbered(uint8_t *data, size_t size, uint32_t number);
+/* The number in it; fails unless all of it is as check_numbered makes it. */
+uint32_t check_number(const uint8_t *data, size_t size);
+
+#endif

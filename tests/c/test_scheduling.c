@@ -1,0 +1,237 @@
+/* Messages with a time ahead. */
+#include "check.h"
+#include "raw.h"
+
+#include <string.h>
+
+#define MS UINT64_C(1000000)
+
+typedef struct link {
+    midisock_port *server;
+    int fd;
+} link;
+
+static link make_link(const midisock_config *config)
+{
+    link l;
+    l.server = check_listen(config);
+    l.fd = raw_connect(midisock_local_port(l.server));
+    NOTIFIED(l.server, MIDISOCK_CLIENT_JOINED);
+    return l;
+}
+
+static void end_link(link l)
+{
+    raw_close(l.fd);
+    midisock_close(l.server);
+}
+
+static midisock_result push_at(midisock_port *port, uint64_t time_ns, const uint8_t *data,
+                               size_t size)
+{
+    midisock_message m = {time_ns, data, (uint32_t)size, 0, 0, 0, {0, 0}};
+    return midisock_push_message(port, &m);
+}
+
+static void held_back_until_its_time(void)
+{
+    link l = make_link(NULL);
+    for (int i = 0; i < 10; i++) {
+        uint64_t due = midisock_now_ns() + 60 * MS;
+        CHECK_OK(push_at(l.server, due, BYTES(0xf3, 1)));
+        CHECK_OK(midisock_push(l.server, BYTES(0xf3, 2))); /* does not wait for it */
+        RAW_EXPECT(l.fd, 0xf3, 2);
+        RAW_EXPECT(l.fd, 0xf3, 1);
+        CHECK(midisock_now_ns() >= due);
+    }
+    end_link(l);
+}
+
+static void the_past_is_now(void)
+{
+    link l = make_link(NULL);
+    const uint64_t times[] = {0, 1, midisock_now_ns() - 1000 * MS, midisock_now_ns()};
+    for (uint8_t i = 0; i < 4; i++)
+        CHECK_OK(push_at(l.server, times[i], BYTES(0xf3, i)));
+    RAW_EXPECT(l.fd, 0xf3, 0, 0xf3, 1, 0xf3, 2, 0xf3, 3);
+    end_link(l);
+}
+
+static void in_order_of_time_then_of_pushing(void)
+{
+    enum { N = 100, TIMES = 10 };
+    link l = make_link(NULL);
+    uint64_t base = midisock_now_ns() + 200 * MS;
+    uint32_t random = 17;
+    uint8_t slots[N];
+    for (uint8_t i = 0; i < N; i++) {
+        slots[i] = (uint8_t)(check_random(&random) % TIMES);
+        CHECK_OK(push_at(l.server, base + slots[i] * 5 * MS, BYTES(0xf2, slots[i], i)));
+    }
+    for (uint8_t slot = 0; slot < TIMES; slot++)
+        for (uint8_t i = 0; i < N; i++)
+            if (slots[i] == slot)
+                RAW_EXPECT(l.fd, 0xf2, slot, i);
+    CHECK(midisock_now_ns() >= base + (TIMES - 1) * 5 * MS);
+    end_link(l);
+}
+
+static void a_note_off_never_overtakes_its_note_on(void)
+{
+    link l = make_link(NULL);
+    uint64_t due = midisock_now_ns() + 100 * MS;
+    CHECK_OK(push_at(l.server, due, BYTES(0x93, 60, 100)));
+    CHECK_OK(midisock_push(l.server, BYTES(0x83, 60, 64)));  /* for now, but its note is not yet */
+    CHECK_OK(midisock_push(l.server, BYTES(0xf6)));          /* does not wait */
+    RAW_EXPECT(l.fd, 0xf6);
+    RAW_EXPECT(l.fd, 0x93, 60, 100, 0x83, 60, 64);
+    CHECK(midisock_now_ns() >= due);
+    /* A note on of velocity 0 is one as well. */
+    due = midisock_now_ns() + 100 * MS;
+    CHECK_OK(push_at(l.server, due, BYTES(0x94, 61, 100)));
+    CHECK_OK(midisock_push(l.server, BYTES(0x94, 61, 0)));
+    RAW_EXPECT(l.fd, 0x94, 61, 100, 0x94, 61, 0);
+    CHECK(midisock_now_ns() >= due);
+    /* Scheduled before its note on: still behind it. */
+    due = midisock_now_ns() + 100 * MS;
+    CHECK_OK(push_at(l.server, due, BYTES(0x95, 62, 100)));
+    CHECK_OK(push_at(l.server, due - 50 * MS, BYTES(0x85, 62, 64)));
+    RAW_EXPECT(l.fd, 0x95, 62, 100, 0x85, 62, 64);
+    end_link(l);
+}
+
+static void flush_ignores_what_is_scheduled(void)
+{
+    link l = make_link(NULL);
+    uint64_t due = midisock_now_ns() + 9000 * MS;
+    CHECK_OK(push_at(l.server, due, BYTES(0xf3, 1)));
+    CHECK_OK(midisock_push(l.server, BYTES(0xf3, 2)));
+    CHECK_OK(midisock_flush(l.server, DEADLINE_MS));
+    CHECK(midisock_now_ns() < due);
+    RAW_EXPECT(l.fd, 0xf3, 2);
+    end_link(l);
+}
+
+static void close_drops_what_is_scheduled(void)
+{
+    link l = make_link(NULL);
+    uint64_t due = midisock_now_ns() + 9000 * MS;
+    CHECK_OK(push_at(l.server, due, BYTES(0xf3, 1)));
+    CHECK_OK(midisock_push(l.server, BYTES(0xf3, 2)));
+    CHECK_OK(midisock_shutdown(l.server));
+    RAW_EXPECT(l.fd, 0xf3, 2);
+    RAW_EXPECT_END(l.fd);
+    CHECK(midisock_now_ns() < due);
+    end_link(l);
+}
+
+static void ten_seconds_are_the_most(void)
+{
+    link l = make_link(NULL);
+    CHECK_OK(push_at(l.server, midisock_now_ns() + 9900 * MS, BYTES(0xf6)));
+    CHECK_INVALID(push_at(l.server, midisock_now_ns() + 10100 * MS, BYTES(0xf6)));
+    CHECK_INVALID(push_at(l.server, UINT64_MAX, BYTES(0xf6)));
+    end_link(l);
+}
+
+static void what_is_scheduled_is_bounded(void)
+{
+    midisock_config c = check_config();
+    c.out_queue_bytes = 65536;
+    c.overflow = MIDISOCK_OVERFLOW_WAIT;
+    link l = make_link(&c);
+    uint64_t due = midisock_now_ns() + 2000 * MS;
+    static uint8_t data[1000];
+    uint32_t taken = 0;
+    midisock_result result = MIDISOCK_OK;
+    uint64_t until = check_now_ms() + DEADLINE_MS;
+    while (result == MIDISOCK_OK) {
+        check_numbered(data, sizeof data, taken);
+        result = push_at(l.server, due, data, sizeof data);
+        taken += result == MIDISOCK_OK;
+        CHECK(check_now_ms() < until);
+        CHECK(taken < 1000);
+        if (midisock_now_ns() > due)
+            break; /* too slow a machine to see it */
+    }
+    CHECK(result == MIDISOCK_ERR_FULL || midisock_now_ns() > due);
+    CHECK(taken >= 10);
+    /* All that was taken comes, none that was refused. */
+    for (uint32_t i = 0; i < taken; i++) {
+        raw_read(l.fd, data, sizeof data);
+        CHECK_INT(i, check_number(data, sizeof data));
+    }
+    CHECK_OK(midisock_wait(l.server, MIDISOCK_WAIT_ROOM, DEADLINE_MS));
+    CHECK_OK(midisock_push(l.server, BYTES(0xf6)));
+    RAW_EXPECT(l.fd, 0xf6);
+    end_link(l);
+}
+
+static void scheduled_for_one_client(void)
+{
+    midisock_port *server = check_listen(NULL);
+    int one = raw_connect(midisock_local_port(server));
+    uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+    int other = raw_connect(midisock_local_port(server));
+    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    midisock_message m = {midisock_now_ns() + 50 * MS, (const uint8_t *)"\xf3\x07", 2, id, 0, 0,
+                          {0, 0}};
+    CHECK_OK(midisock_push_message(server, &m));
+    RAW_EXPECT(one, 0xf3, 7);
+    CHECK(midisock_now_ns() >= m.time_ns);
+    CHECK_OK(midisock_push(server, BYTES(0xf6)));
+    RAW_EXPECT(one, 0xf6);
+    RAW_EXPECT(other, 0xf6); /* and nothing before it */
+    /* To one that will have left by then: nobody gets it. */
+    m.time_ns = midisock_now_ns() + 50 * MS;
+    CHECK_OK(midisock_push_message(server, &m));
+    raw_close(one);
+    CHECK_SOON(midisock_now_ns() > m.time_ns + 20 * MS);
+    CHECK_OK(midisock_push(server, BYTES(0xf6)));
+    RAW_EXPECT(other, 0xf6);
+    raw_close(other);
+    midisock_close(server);
+}
+
+static void a_new_link_gets_nothing_of_the_old_one(void)
+{
+    uint16_t port = 0;
+    int listener = raw_listen(&port);
+    midisock_config c = check_config();
+    c.reconnect_min_ms = 1;
+    c.reconnect_max_ms = 10;
+    midisock_port *client = NULL;
+    CHECK_OK(midisock_connect("127.0.0.1", port, &c, &client));
+    int fd = raw_accept(listener);
+    CHECK_OK(midisock_wait_connected(client, DEADLINE_MS));
+    uint64_t due = midisock_now_ns() + 100 * MS;
+    CHECK_OK(push_at(client, due, BYTES(0xf3, 1)));
+    raw_close(fd);
+    fd = raw_accept(listener);
+    CHECK_SOON(check_stats(client).connections == 2);
+    if (midisock_now_ns() < due) {
+        CHECK_SOON(midisock_now_ns() > due + 50 * MS);
+        CHECK_OK(midisock_push(client, BYTES(0xf6)));
+        RAW_EXPECT(fd, 0xf6);
+    }
+    raw_close(fd);
+    raw_close(listener);
+    midisock_close(client);
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case cases[] = {
+        CASE(held_back_until_its_time),
+        CASE(the_past_is_now),
+        CASE(in_order_of_time_then_of_pushing),
+        CASE(a_note_off_never_overtakes_its_note_on),
+        CASE(flush_ignores_what_is_scheduled),
+        CASE(close_drops_what_is_scheduled),
+        CASE(ten_seconds_are_the_most),
+        CASE(what_is_scheduled_is_bounded),
+        CASE(scheduled_for_one_client),
+        CASE(a_new_link_gets_nothing_of_the_old_one),
+    };
+    return check_main(argc, argv, CASES(cases));
+}

@@ -1,0 +1,191 @@
+/* Waking the network thread. With WAKE_SIGNAL no port of these processes
+ * ticks: a tick would hide a wake that was lost. */
+#include "check.h"
+
+#include <string.h>
+
+static unsigned scaled(unsigned count)
+{
+    return check_sanitized() ? count / 4 : count;
+}
+
+typedef struct echo {
+    midisock_port *port;
+    unsigned count;
+} echo;
+
+static void *echo_all(void *argument)
+{
+    const echo *e = argument;
+    for (unsigned i = 0; i < e->count; i++) {
+        midisock_message m = POP(e->port);
+        check_push(e->port, m.data, m.size);
+    }
+    return NULL;
+}
+
+static midisock_config signalling(void)
+{
+    midisock_config c = check_config();
+    c.wake = MIDISOCK_WAKE_SIGNAL;
+    /* Should it tick all the same, it is to be seen. */
+    c.tick_us = 1000000;
+    return c;
+}
+
+static void ping_pong(const midisock_config *c, unsigned count)
+{
+    midisock_port *server = check_listen(c);
+    midisock_port *client = check_connect(server, c);
+    echo e = {server, count};
+    pthread_t thread;
+    check_start(&thread, echo_all, &e);
+    uint8_t data[8];
+    for (uint32_t i = 0; i < count; i++) {
+        check_numbered(data, sizeof data, i);
+        CHECK_OK(midisock_push(client, data, sizeof data));
+        midisock_message m = POP(client);
+        CHECK_INT(i, check_number(m.data, m.size));
+    }
+    check_join(thread);
+    midisock_close(client);
+    midisock_close(server);
+}
+
+static void signalled_ping_pongs(void)
+{
+    midisock_config c = signalling();
+    ping_pong(&c, scaled(100000));
+}
+
+static void ticking_ping_pongs(void)
+{
+    midisock_config c = check_config();
+    c.wake = MIDISOCK_WAKE_TICK;
+    c.tick_us = 100;
+    ping_pong(&c, scaled(4000));
+    c.tick_us = 2000;
+    ping_pong(&c, 100);
+}
+
+static void signalled_bursts(void)
+{
+    /* Bursts and pauses of every length, to meet the thread in every moment of
+     * its falling asleep. */
+    midisock_config c = signalling();
+    c.overflow = MIDISOCK_OVERFLOW_WAIT;
+    midisock_port *server = check_listen(&c);
+    midisock_port *client = check_connect(server, &c);
+    uint32_t random = 41;
+    uint32_t sent = 0;
+    uint32_t got = 0;
+    uint8_t data[8];
+    unsigned bursts = scaled(20000);
+    for (unsigned i = 0; i < bursts; i++) {
+        for (uint32_t n = 1 + check_random(&random) % 8; n > 0; n--) {
+            check_numbered(data, sizeof data, sent++);
+            check_push(client, data, sizeof data);
+        }
+        uint64_t until = midisock_now_ns() + check_random(&random) % 100000;
+        while (midisock_now_ns() < until)
+            continue;
+        midisock_message m;
+        while (midisock_pop(server, &m) == MIDISOCK_OK)
+            CHECK_INT(got++, check_number(m.data, m.size));
+    }
+    while (got < sent) {
+        midisock_message m = POP(server);
+        CHECK_INT(got++, check_number(m.data, m.size));
+    }
+    midisock_close(client);
+    midisock_close(server);
+}
+
+static void the_last_message_needs_no_next(void)
+{
+    midisock_config c = signalling();
+    midisock_port *server = check_listen(&c);
+    midisock_port *client = check_connect(server, &c);
+    uint64_t begin = check_now_ms();
+    for (int i = 0; i < 200; i++) {
+        check_pause(); /* it sleeps soundly by now */
+        CHECK_OK(midisock_push(client, BYTES(0xf3, (uint8_t)(i & 0x7f))));
+        EXPECT(server, 0xf3, (uint8_t)(i & 0x7f));
+    }
+    /* Each at once: were it the tick of a second, it would take minutes. */
+    CHECK(check_now_ms() - begin < DEADLINE_MS);
+    midisock_close(client);
+    midisock_close(server);
+}
+
+static void room_is_signalled_both_ways(void)
+{
+    midisock_config c = signalling();
+    c.in_queue_bytes = 4096;
+    c.out_queue_bytes = 4096;
+    c.overflow = MIDISOCK_OVERFLOW_WAIT;
+    midisock_port *server = check_listen(&c);
+    midisock_port *client = check_connect(server, &c);
+    echo e = {server, scaled(200000)};
+    pthread_t thread;
+    check_start(&thread, echo_all, &e);
+    uint32_t got = 0;
+    uint8_t data[8];
+    for (uint32_t i = 0; i < e.count; i++) {
+        check_numbered(data, sizeof data, i);
+        midisock_message m;
+        /* Full on every way there is: take what has come back, try again. */
+        uint64_t until = check_now_ms() + DEADLINE_MS;
+        midisock_result result;
+        while ((result = midisock_push(client, data, sizeof data)) == MIDISOCK_ERR_FULL) {
+            while (midisock_pop(client, &m) == MIDISOCK_OK)
+                CHECK_INT(got++, check_number(m.data, m.size));
+            midisock_result waited = midisock_wait(
+                client, MIDISOCK_WAIT_ROOM | MIDISOCK_WAIT_MESSAGE, DEADLINE_MS);
+            CHECK_OK(waited);
+            CHECK(check_now_ms() < until);
+        }
+        CHECK_OK(result);
+    }
+    while (got < e.count) {
+        midisock_message m = POP(client);
+        CHECK_INT(got++, check_number(m.data, m.size));
+    }
+    check_join(thread);
+    midisock_close(client);
+    midisock_close(server);
+}
+
+static void signalling_and_ticking_ports_together(void)
+{
+    midisock_config signal = signalling();
+    midisock_config tick = check_config();
+    midisock_port *server = check_listen(&signal);
+    midisock_port *ticking = check_connect(server, &tick);
+    midisock_port *signalled = check_connect(server, &signal);
+    for (uint8_t i = 0; i < 100; i++) {
+        CHECK_OK(midisock_push(ticking, BYTES(0xf3, i)));
+        EXPECT(server, 0xf3, i);
+        CHECK_OK(midisock_push(signalled, BYTES(0xf3, i)));
+        EXPECT(server, 0xf3, i);
+        CHECK_OK(midisock_push(server, BYTES(0xf3, i)));
+        EXPECT(ticking, 0xf3, i);
+        EXPECT(signalled, 0xf3, i);
+    }
+    midisock_close(ticking);
+    midisock_close(signalled);
+    midisock_close(server);
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case cases[] = {
+        CASE(signalled_ping_pongs),
+        CASE(ticking_ping_pongs),
+        CASE(signalled_bursts),
+        CASE(the_last_message_needs_no_next),
+        CASE(room_is_signalled_both_ways),
+        CASE(signalling_and_ticking_ports_together),
+    };
+    return check_main(argc, argv, CASES(cases));
+}

@@ -1,0 +1,348 @@
+"""The C API of midisock, in Python: the structs, the functions, and a Port around a handle.
+
+The constants are read from the header and the layout of the structs is compared with a compiled C
+program by test_binding.py, so neither can drift. MIDISOCK_LIBRARY names the library; without it
+that of the last `cargo build --release` is taken.
+"""
+
+import ctypes
+import os
+import re
+import time
+from ctypes import (
+    POINTER, Structure, c_char, c_char_p, c_double, c_int32, c_size_t, c_uint8, c_uint16,
+    c_uint32, c_uint64, c_void_p,
+)
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
+INCLUDE = ROOT / "include"
+HEADER = INCLUDE / "midisock" / "midisock.h"
+LIBRARY = Path(os.environ.get("MIDISOCK_LIBRARY") or TARGET / "release" / "libmidisock.so")
+
+# What must happen has to happen within this; far more than it takes, for loaded machines.
+DEADLINE = 20.0
+
+
+def read_constants():
+    """Every enumerated constant of the header, by its name without the MIDISOCK_ in front."""
+    found = re.findall(r"^#define MIDISOCK_([A-Z0-9_]+) (-?\d+|UINT64_MAX)$", HEADER.read_text(),
+                       re.MULTILINE)
+    return {name: 2**64 - 1 if value == "UINT64_MAX" else int(value) for name, value in found}
+
+
+CONSTANTS = read_constants()
+globals().update(CONSTANTS)
+RESULT_NAMES = {value: name for name, value in CONSTANTS.items()
+                if name in ("OK", "EMPTY", "OFFLINE") or name.startswith("ERR_")}
+
+
+class Config(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("in_queue_bytes", c_uint32),
+        ("out_queue_bytes", c_uint32),
+        ("max_message_bytes", c_uint32),
+        ("accept_mode", c_uint32),
+        ("max_clients", c_uint32),
+        ("allow", c_char_p),
+        ("overflow", c_uint32),
+        ("max_delay_ms", c_uint32),
+        ("client_buffer_bytes", c_uint32),
+        ("connect_timeout_ms", c_uint32),
+        ("reconnect_min_ms", c_uint32),
+        ("reconnect_max_ms", c_uint32),
+        ("listen_retry_ms", c_uint32),
+        ("keepalive_ms", c_uint32),
+        ("stall_timeout_ms", c_uint32),
+        ("linger_ms", c_uint32),
+        ("release_on_disconnect", c_uint32),
+        ("release_on_close", c_uint32),
+        ("greet", c_uint32),
+        ("wake", c_uint32),
+        ("tick_us", c_uint32),
+        ("reserved", c_uint32),
+        ("latency_ns", c_uint64),
+    ]
+
+
+class Message(Structure):
+    _fields_ = [
+        ("time_ns", c_uint64),
+        ("data", POINTER(c_uint8)),
+        ("size", c_uint32),
+        ("client", c_uint32),
+        ("frame", c_uint32),
+        ("flags", c_uint32),
+        ("reserved", c_uint32 * 2),
+    ]
+
+
+class Block(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("start_ns", c_uint64),
+        ("sample_rate", c_double),
+        ("frames", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+class Notification(Structure):
+    _fields_ = [
+        ("time_ns", c_uint64),
+        ("kind", c_int32),
+        ("reason", c_int32),
+        ("client", c_uint32),
+        ("os_error", c_int32),
+        ("address", c_char * 64),
+        ("reserved", c_uint32 * 2),
+    ]
+
+
+class Stats(Structure):
+    _fields_ = [(name, c_uint64) for name in (
+        "messages_in", "messages_out", "bytes_in", "bytes_out", "dropped_in", "dropped_out",
+        "unrepaired", "invalid_bytes", "oversize_in", "synthesized", "connections",
+        "disconnections", "rejected", "latency_ns",
+    )]
+
+
+STRUCTS = {
+    "midisock_config": Config,
+    "midisock_message": Message,
+    "midisock_block": Block,
+    "midisock_notification": Notification,
+    "midisock_stats": Stats,
+}
+
+HANDLE = c_void_p
+FUNCTIONS = {  # name: (what it returns, what it takes)
+    "version": (c_uint32, []),
+    "version_string": (c_char_p, []),
+    "strerror": (c_char_p, [c_int32]),
+    "now_ns": (c_uint64, []),
+    "config_init": (None, [POINTER(Config), c_size_t]),
+    "listen": (c_int32, [c_char_p, c_uint16, POINTER(Config), POINTER(HANDLE)]),
+    "connect": (c_int32, [c_char_p, c_uint16, POINTER(Config), POINTER(HANDLE)]),
+    "accept": (c_int32, [HANDLE, c_int32, POINTER(HANDLE)]),
+    "pair": (c_int32, [POINTER(Config), POINTER(HANDLE), POINTER(HANDLE)]),
+    "shutdown": (c_int32, [HANDLE]),
+    "close": (None, [HANDLE]),
+    "parse_address": (c_int32, [c_char_p, c_char_p, c_size_t, POINTER(c_uint16)]),
+    "push": (c_int32, [HANDLE, c_char_p, c_size_t]),
+    "push_message": (c_int32, [HANDLE, POINTER(Message)]),
+    "pop": (c_int32, [HANDLE, POINTER(Message)]),
+    "skip": (c_int32, [HANDLE]),
+    "panic": (c_int32, [HANDLE]),
+    "reset": (c_int32, [HANDLE]),
+    "begin_block": (c_int32, [HANDLE, POINTER(Block)]),
+    "pop_block": (c_int32, [HANDLE, POINTER(Message)]),
+    "push_frame": (c_int32, [HANDLE, c_uint32, c_char_p, c_size_t]),
+    "state": (c_int32, [HANDLE]),
+    "client_count": (c_uint32, [HANDLE]),
+    "local_port": (c_uint16, [HANDLE]),
+    "get_stats": (c_int32, [HANDLE, POINTER(Stats), c_size_t]),
+    "wait": (c_int32, [HANDLE, c_uint32, c_int32]),
+    "wait_any": (c_int32, [POINTER(HANDLE), c_size_t, c_uint32, c_int32, POINTER(c_size_t)]),
+    "wait_connected": (c_int32, [HANDLE, c_int32]),
+    "flush": (c_int32, [HANDLE, c_int32]),
+    "poll_notification": (c_int32, [HANDLE, POINTER(Notification)]),
+    "client_address": (c_int32, [HANDLE, c_uint32, c_char_p, c_size_t]),
+    "disconnect": (c_int32, [HANDLE, c_uint32]),
+}
+
+
+def load(path=LIBRARY):
+    library = ctypes.CDLL(str(path))
+    for name, (returned, taken) in FUNCTIONS.items():
+        function = getattr(library, f"midisock_{name}")
+        function.restype = returned
+        function.argtypes = taken
+    return library
+
+
+LIB = load()
+
+
+def call(name, *arguments):
+    """The function of this name (without midisock_) of the library."""
+    return getattr(LIB, f"midisock_{name}")(*arguments)
+
+
+class Error(Exception):
+    def __init__(self, result, doing):
+        self.result = result
+        name = RESULT_NAMES.get(result, result)
+        super().__init__(f"{doing}: {name} ({call('strerror', result).decode()})")
+
+
+def check(result, doing, *others):
+    """Raises unless the result is OK, or one of the others."""
+    if result != CONSTANTS["OK"] and result not in others:
+        raise Error(result, doing)
+    return result
+
+
+def config(**fields):
+    """The defaults, with these fields changed."""
+    made = Config()
+    call("config_init", made, ctypes.sizeof(made))
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+class Popped:
+    """A copy of a message, which the next pop cannot change."""
+
+    def __init__(self, message):
+        self.data = ctypes.string_at(message.data, message.size)
+        self.time_ns = message.time_ns
+        self.client = message.client
+        self.frame = message.frame
+        self.flags = message.flags
+
+    def __repr__(self):
+        return f"<{self.data.hex(' ')} client={self.client} flags={self.flags}>"
+
+
+class Port:
+    """A port; `with` closes it."""
+
+    def __init__(self, handle):
+        self.handle = handle
+
+    @classmethod
+    def _made(cls, name, *arguments):
+        handle = HANDLE()
+        check(call(name, *arguments, handle), name)
+        return cls(handle)
+
+    @classmethod
+    def listen(cls, host=None, port=0, **fields):
+        return cls._made("listen", host.encode() if host is not None else None, port,
+                         config(**fields))
+
+    @classmethod
+    def connect(cls, host, port, **fields):
+        return cls._made("connect", host.encode(), port, config(**fields))
+
+    @classmethod
+    def pair(cls, **fields):
+        a, b = HANDLE(), HANDLE()
+        check(call("pair", config(**fields), a, b), "pair")
+        return cls(a), cls(b)
+
+    def accept(self, timeout=DEADLINE):
+        return self._made("accept", self.handle, int(timeout * 1000))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        if self.handle:
+            call("close", self.handle)
+            self.handle = HANDLE()
+
+    def shutdown(self):
+        check(call("shutdown", self.handle), "shutdown")
+
+    @property
+    def number(self):
+        """The local TCP port."""
+        return call("local_port", self.handle)
+
+    @property
+    def state(self):
+        return call("state", self.handle)
+
+    @property
+    def client_count(self):
+        return call("client_count", self.handle)
+
+    def stats(self):
+        stats = Stats()
+        check(call("get_stats", self.handle, stats, ctypes.sizeof(stats)), "get_stats")
+        return stats
+
+    def wait(self, what, timeout=DEADLINE):
+        return call("wait", self.handle, what, int(timeout * 1000))
+
+    def wait_connected(self, timeout=DEADLINE):
+        check(call("wait_connected", self.handle, int(timeout * 1000)), "wait_connected")
+
+    def flush(self, timeout=DEADLINE):
+        check(call("flush", self.handle, int(timeout * 1000)), "flush")
+
+    def try_push(self, data):
+        return call("push", self.handle, bytes(data), len(data))
+
+    def push(self, data, timeout=DEADLINE):
+        """Pushes, waiting for room where there is none."""
+        deadline = time.monotonic() + timeout
+        while (result := self.try_push(data)) == CONSTANTS["ERR_FULL"]:
+            left = deadline - time.monotonic()
+            check(self.wait(CONSTANTS["WAIT_ROOM"], max(0, left)), "wait for room")
+        check(result, f"push of {len(data)} bytes")
+
+    def push_to(self, client, data):
+        """Pushes to one client of a merged server."""
+        buffer = (c_uint8 * len(data)).from_buffer_copy(data)
+        message = Message(data=buffer, size=len(data), client=client)
+        check(call("push_message", self.handle, message), f"push to client {client}")
+
+    def pop(self):
+        """The next message, or None where there is none now."""
+        message = Message()
+        result = check(call("pop", self.handle, message), "pop", CONSTANTS["EMPTY"])
+        return Popped(message) if result == CONSTANTS["OK"] else None
+
+    def receive(self, timeout=DEADLINE):
+        """The next message, waiting for it."""
+        deadline = time.monotonic() + timeout
+        while (message := self.pop()) is None:
+            left = deadline - time.monotonic()
+            check(self.wait(CONSTANTS["WAIT_MESSAGE"], max(0, left)), "wait for a message")
+        return message
+
+    def receive_bytes(self, count, timeout=DEADLINE):
+        """The bytes of the next so many messages, one after the other."""
+        deadline = time.monotonic() + timeout
+        return [self.receive(max(0, deadline - time.monotonic())).data for _ in range(count)]
+
+    def poll_notification(self):
+        notification = Notification()
+        result = check(call("poll_notification", self.handle, notification), "poll_notification",
+                       CONSTANTS["EMPTY"])
+        return notification if result == CONSTANTS["OK"] else None
+
+    def notified(self, kind, timeout=DEADLINE):
+        """The next notification of this kind; those before it are dropped."""
+        deadline = time.monotonic() + timeout
+        while True:
+            while (notification := self.poll_notification()) is not None:
+                if notification.kind == kind:
+                    return notification
+            left = deadline - time.monotonic()
+            check(self.wait(CONSTANTS["WAIT_NOTIFICATION"], max(0, left)),
+                  f"wait for notification {kind}")
+
+    def panic(self):
+        check(call("panic", self.handle), "panic")
+
+    def reset(self):
+        check(call("reset", self.handle), "reset")
+
+    def disconnect(self, client):
+        check(call("disconnect", self.handle, client), "disconnect")
+
+    def client_address(self, client):
+        buffer = ctypes.create_string_buffer(64)
+        check(call("client_address", self.handle, client, buffer, 64), "client_address")
+        return buffer.value.decode()

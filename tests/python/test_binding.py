@@ -1,0 +1,88 @@
+"""The Python binding is the header's API: the structs' layout, the constants, the functions."""
+
+import re
+import subprocess
+import sys
+
+import midisock_ctypes as midisock
+import pytest
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory):
+    """What a C program prints of the structs and constants: a dict of name and number."""
+    lines = []
+    for name, struct in midisock.STRUCTS.items():
+        lines.append(f'print("{name}", sizeof({name}));')
+        for field, _ in struct._fields_:
+            lines.append(f'print("{name}.{field}", offsetof({name}, {field}));')
+            lines.append(f'print("{name}.{field} size", sizeof((({name} *)0)->{field}));')
+    for name in midisock.CONSTANTS:
+        lines.append(f'print("{name}", (unsigned long long)(MIDISOCK_{name}));')
+    folder = tmp_path_factory.mktemp("layout")
+    source, program = folder / "layout.c", folder / "layout"
+    source.write_text(
+        "#include <midisock/midisock.h>\n#include <stdio.h>\n"
+        "static void print(const char *name, unsigned long long value)\n"
+        '{ printf("%s=%llu\\n", name, value); }\n'
+        "int main(void)\n{\n" + "\n".join(lines) + "\nreturn 0;\n}\n")
+    subprocess.run(["cc", "-std=c99", "-I", midisock.INCLUDE, "-o", program, source], check=True)
+    output = subprocess.run([program], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {name: int(value) for name, value in
+            (line.rsplit("=", 1) for line in output.splitlines())}
+
+
+@pytest.mark.parametrize("name", midisock.STRUCTS)
+def test_structs_are_laid_out_as_in_c(printed, name):
+    struct = midisock.STRUCTS[name]
+    expected = {name: midisock.ctypes.sizeof(struct)}
+    for field, _ in struct._fields_:
+        expected[f"{name}.{field}"] = getattr(struct, field).offset
+        expected[f"{name}.{field} size"] = getattr(struct, field).size
+    assert {key: printed[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("name", midisock.STRUCTS)
+def test_structs_have_all_fields(name):
+    text = re.sub(r"/\*.*?\*/", "", midisock.HEADER.read_text(), flags=re.DOTALL)
+    body = re.search(rf"typedef struct {name} \{{(.*?)\}} {name};", text, re.DOTALL)[1]
+    fields = re.findall(r"(\w+)(?:\[\w+\])?;", body)
+    assert fields == [field for field, _ in midisock.STRUCTS[name]._fields_]
+
+
+def test_constants_are_the_compilers(printed):
+    names = midisock.CONSTANTS
+    assert len(names) >= 40
+    assert {name: printed[name] for name in names} == {
+        name: value % 2**64 for name, value in names.items()}
+
+
+def test_every_function_of_the_header_is_bound():
+    text = re.sub(r"/\*.*?\*/", "", midisock.HEADER.read_text(), flags=re.DOTALL)
+    declared = set(re.findall(r"\bmidisock_([a-z0-9_]+)\s*\(", text))
+    assert declared == set(midisock.FUNCTIONS)
+
+
+def test_the_version_is_cargos():
+    package = (midisock.ROOT / "Cargo.toml").read_text().split("[package]", 1)[1]
+    version = re.search(r'^version = "(\d+)\.(\d+)\.(\d+)', package, re.MULTILINE)
+    numbers = tuple(int(part) for part in version.groups())
+    assert numbers == (midisock.VERSION_MAJOR, midisock.VERSION_MINOR, midisock.VERSION_PATCH)
+    assert midisock.call("version") == numbers[0] << 16 | numbers[1] << 8 | numbers[2]
+    assert midisock.call("version_string").decode() == ".".join(map(str, numbers))
+
+
+def test_no_thread_is_left_after_the_last_close():
+    """A process that opened and closed ports ends by itself, whatever was pending."""
+    program = (
+        "import midisock_ctypes as m\n"
+        "server = m.Port.listen()\n"
+        "client = m.Port.connect('127.0.0.1', server.number)\n"
+        "client.wait_connected()\n"
+        "client.push(b'\\x90\\x3c\\x40')\n"
+        "assert server.receive().data == b'\\x90\\x3c\\x40'\n"
+        "client.close(); server.close()\n"
+        "import os\nprint(len(os.listdir('/proc/self/task')))\n")
+    finished = subprocess.run([sys.executable, "-c", program], cwd=midisock.ROOT / "tests/python",
+                              stdout=subprocess.PIPE, text=True, timeout=midisock.DEADLINE)
+    assert (finished.returncode, finished.stdout) == (0, "1\n")

@@ -1,0 +1,98 @@
+"""The programs of examples/c, run and watched."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+from midisock_ctypes import DEADLINE, TARGET
+
+BIN = Path(os.environ.get("MIDISOCK_BIN") or TARGET / "scripts" / "bin")
+
+
+def run(name, *arguments, text=None, timeout=DEADLINE):
+    """Runs a tool to its end: a CompletedProcess with text."""
+    return subprocess.run([BIN / name, *map(str, arguments)], input=text, capture_output=True,
+                          text=True, timeout=timeout)
+
+
+class Tool:
+    """A tool that is running; `with` ends it."""
+
+    def __init__(self, name, *arguments):
+        self.process = subprocess.Popen(
+            [BIN / name, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True)
+        self._lines = queue.Queue()
+        self._errors = []
+        self._readers = [threading.Thread(target=read, daemon=True)
+                         for read in (self._read, self._read_errors)]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+    def _read_errors(self):
+        for line in self.process.stderr:
+            self._errors.append(line)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for reader in self._readers:
+            reader.join()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
+
+    @property
+    def errors(self):
+        """Standard error, complete when the tool has ended."""
+        self._readers[1].join()
+        return "".join(self._errors)
+
+    def line(self, timeout=DEADLINE):
+        """The next line it prints; None when it has closed its output."""
+        return self._lines.get(timeout=timeout)
+
+    def line_with(self, text):
+        """The next line that has this in it; those before it are dropped."""
+        while (line := self.line()) is not None:
+            if text in line:
+                return line
+        raise AssertionError(f"{self.process.args[0].name} never printed {text!r}; {self.errors}")
+
+    def port(self):
+        """The port of a server, off its first line."""
+        line = self.line()
+        assert line is not None, self.errors
+        if line.startswith("{"):
+            event = json.loads(line)
+            assert event["event"] == "listening"
+            return event["port"]
+        assert line.startswith("listening on "), line
+        return int(line.rsplit(":", 1)[1])
+
+    def event(self, name):
+        """The next JSON object with this event; those before it are dropped."""
+        while (line := self.line()) is not None:
+            event = json.loads(line)
+            if event["event"] == name:
+                return event
+        raise AssertionError(f"no event {name}; {self.errors}")
+
+    def interrupt(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+
+    def status(self, timeout=DEADLINE):
+        """The exit status, when it ends by itself."""
+        return self.process.wait(timeout)
