@@ -170,7 +170,12 @@ impl Port {
             }
         }
         if !shared.is_up() {
-            return self.refuse(data, Code::Offline);
+            // A repairing port remembers what this would have done: the network thread does, so it is told.
+            if !shared.repairs || !side.outgoing.write(0, client, 0, data) {
+                return self.refuse(data, Code::Offline);
+            }
+            self.publish(side);
+            return Code::Offline;
         }
         let scheduled = due != 0 && shared.role != Role::Pair;
         if scheduled {
@@ -186,14 +191,27 @@ impl Port {
             // Before the network thread can see the message, and subtract it again.
             shared.scheduled_bytes.fetch_add(data.len(), Ordering::Relaxed);
         }
-        side.outgoing.publish();
+        self.publish(side);
         if shared.role == Role::Pair {
             shared.pushed.messages.add(1);
             shared.pushed.bytes.add(data.len() as u64);
-        } else if shared.signals {
-            shared.waker.as_ref().inspect(|waker| waker.wake_if_asleep());
         }
         Code::Ok
+    }
+
+    #[inline]
+    fn publish(&self, side: &mut PushSide) {
+        side.outgoing.publish();
+        self.wake_if_signalling();
+    }
+
+    #[inline]
+    fn wake_if_signalling(&self) {
+        if self.shared.signals
+            && let Some(waker) = &self.shared.waker
+        {
+            waker.wake_if_asleep();
+        }
     }
 
     /// A message that was not queued. A repairing port counts it: the caller need not try again.
@@ -241,7 +259,7 @@ impl Port {
         let shared = &self.shared;
         match &self.peer {
             Some(peer) => shared.is_closed() || peer.is_closed(),
-            None => shared.is_ended() || shared.is_shut_down(),
+            None => shared.is_ended(),
         }
     }
 
@@ -267,14 +285,10 @@ impl Port {
         if self.is_closed() {
             return Code::Closed;
         }
-        if !shared.is_up() {
-            return Code::Offline;
-        }
+        // Asked without a peer too: what it does to the remembered state is kept.
         ask(shared, outgoing.tail());
-        if shared.signals {
-            shared.waker.as_ref().inspect(|waker| waker.wake_if_asleep());
-        }
-        Code::Ok
+        self.wake_if_signalling();
+        if shared.is_up() { Code::Ok } else { Code::Offline }
     }
 
     pub(crate) fn begin_block(&self, block: Block) -> Code {

@@ -157,6 +157,15 @@ impl Producer {
         true
     }
 
+    /// Whether a message of so many bytes would fit.
+    pub(crate) fn has_room(&mut self, size: usize) -> bool {
+        let need = footprint(size);
+        let to_end = self.ring.to_end(self.tail);
+        let skipped = if need > to_end { to_end } else { 0 };
+        self.head = self.ring.consumer.head.load(Ordering::Acquire);
+        self.tail.wrapping_sub(self.head) + skipped + need <= self.ring.capacity
+    }
+
     /// Shows the consumer all that was written.
     #[inline]
     pub(crate) fn publish(&mut self) {

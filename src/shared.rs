@@ -45,6 +45,11 @@ pub(crate) enum State {
     Closed = 5,
 }
 
+/// Flags of a message that the library made itself, and of one that releases what another client still holds. The
+/// numbers are the C API's.
+pub(crate) const SYNTHETIC: u32 = 1;
+pub(crate) const STILL_HELD: u32 = 2;
+
 /// There is a peer, or a client.
 const UP: u32 = 1;
 /// Shut down, or the peer has gone for good: no call takes anything any more.
@@ -53,6 +58,8 @@ const CLOSED: u32 = 2;
 const ENDED: u32 = 4;
 /// The caller ended it, not the network.
 const SHUT_DOWN: u32 = 8;
+/// If it ended now, releases would still come.
+const HOLDS: u32 = 16;
 
 /// The common knowledge of a port.
 pub(crate) struct Shared {
@@ -144,8 +151,10 @@ impl Shared {
         self.flags.load(Ordering::Acquire) & CLOSED != 0
     }
 
+    /// Whether the in queue holds all that will ever come: it has ended, or was shut down with nothing to release.
     pub(crate) fn is_ended(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & ENDED != 0
+        let flags = self.flags.load(Ordering::Acquire);
+        flags & ENDED != 0 || flags & (SHUT_DOWN | HOLDS) == SHUT_DOWN
     }
 
     pub(crate) fn is_shut_down(&self) -> bool {
@@ -170,7 +179,21 @@ impl Shared {
         self.flags.fetch_or(CLOSED | SHUT_DOWN, Ordering::AcqRel) & SHUT_DOWN == 0
     }
 
-    /// The network thread ends the port: the peer has gone for good. Nothing more will come.
+    /// Network thread: whether something is to be released when a peer goes.
+    pub(crate) fn set_holds(&self, holds: bool) {
+        if holds {
+            self.flags.fetch_or(HOLDS, Ordering::AcqRel);
+        } else {
+            self.flags.fetch_and(!HOLDS, Ordering::AcqRel);
+        }
+    }
+
+    /// Network thread: the peer has gone for good; releases may still come.
+    pub(crate) fn close(&self) {
+        self.flags.fetch_or(CLOSED, Ordering::AcqRel);
+    }
+
+    /// Network thread: the peer has gone for good, and nothing more will come.
     pub(crate) fn end(&self) {
         self.flags.fetch_or(CLOSED | ENDED, Ordering::AcqRel);
     }

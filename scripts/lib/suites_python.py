@@ -30,7 +30,7 @@ def pytest(run, name, *arguments):
     report = OUT / f"{name}.xml"
     report.unlink(missing_ok=True)
     finished = run.command(
-        [environment.PYTHON, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+        [environment.PYTHON, "-B", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider",
          f"--junit-xml={report}", f"--rootdir={TESTS}", *arguments],
         env={"MIDISOCK_LIBRARY": str(LIB / "libmidisock.so"), "MIDISOCK_BIN": str(BIN),
              "PATH": environment.path_with_tools()})
@@ -43,7 +43,8 @@ def pytest(run, name, *arguments):
             problem = case.find("error")
         skipped = case.find("skipped")
         if problem is not None:
-            run.fail(label, tail(problem.text or problem.get("message") or "failed"))
+            summary = (problem.get("message") or "failed").splitlines()[0]
+            run.fail(label, f"{summary}\n{tail(problem.text or '')}")
         elif skipped is not None:
             run.skip(label, skipped.get("message") or "")
         else:

@@ -77,6 +77,8 @@ fn numbers_of_the_api_are_the_codes() {
     ] {
         assert_eq!(number, state as i32);
     }
+    assert_eq!(super::message::MIDISOCK_SYNTHETIC, crate::shared::SYNTHETIC);
+    assert_eq!(super::message::MIDISOCK_STILL_HELD, crate::shared::STILL_HELD);
     for (number, kind) in [
         (MIDISOCK_CONNECTED, Kind::Connected),
         (MIDISOCK_CONNECT_FAILED, Kind::ConnectFailed),

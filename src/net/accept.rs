@@ -43,7 +43,7 @@ impl Reactor {
         if now >= until {
             port.shared.notifications.tell(Notification::new(Kind::Disconnected).reason(error.code, error.os_error));
             port.closing = true;
-            port.shared.end();
+            return self.peer_is_gone(key, now);
         } else {
             *binding = Some((addresses, until));
             self.arm_port(key, (now + ms(BIND_RETRY_MS)).min(until));
@@ -92,7 +92,7 @@ impl Reactor {
 
     fn take_client(&mut self, key: usize, socket: Socket, address: SocketAddr, now: u64) {
         let port = &mut self.ports[key];
-        let shared = &port.shared;
+        let shared = Arc::clone(&port.shared);
         let Work::Server { ids, by_client, .. } = &mut port.work else { return };
         let config = &shared.config;
         let permitted = config.allow.as_ref().is_none_or(|allow| allow.permits(address.ip()));
@@ -112,21 +112,23 @@ impl Reactor {
         let link =
             self.links.insert(Link::new(socket, address, key, client, phase, config, now, self.serial));
         by_client.insert(client, link);
-        if port.links.is_empty()
-            && let Some(outgoing) = &mut port.outgoing
-        {
-            // Pushed while the last client was leaving.
-            outgoing.discard();
+        if port.links.is_empty() {
+            // Pushed while there was no client.
+            port.discard_outgoing();
         }
         port.links.push(link);
+        port.greet(&mut self.links[link]);
         shared.client_count.fetch_add(1, Ordering::Relaxed);
         if shared.role == Role::Merged {
             shared.set_up(true);
         }
         self.touch(key);
         self.arm_link(link, until);
-        // A request comes with the connection more often than not.
+        // A request comes with the connection more often than not; what greets a client is written after it.
         self.readable(link, now);
+        if self.links.get(link).is_some_and(|link| !link.out.is_empty()) {
+            self.write(link, now);
+        }
     }
 
     /// Looks at the first bytes of a client: true when it is a client now, false when that is not known yet or it is

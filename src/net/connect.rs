@@ -165,10 +165,10 @@ impl Reactor {
         link.next_look = now;
         let link = self.links.insert(link);
         port.links.push(link);
-        if let Some(outgoing) = &mut port.outgoing {
-            // Pushed while the last connection was ending.
-            outgoing.discard();
-        }
+        // Pushed while there was no connection.
+        port.discard_outgoing();
+        let link = port.links[0];
+        port.resume_sent(&mut self.links[link]);
         shared.counters.connections.add(1);
         shared.local_port.store(local.map_or(0, |local| local.port()), Ordering::Relaxed);
         shared.failure.store(0, Ordering::Release);
@@ -179,8 +179,7 @@ impl Reactor {
             connector.told = None;
         }
         self.touch(key);
-        self.update_interest(link);
-        self.rearm(link, now);
+        self.write(link, now);
     }
 
     fn attempt_failed(&mut self, key: usize, reason: Code, os_error: i32, now: u64) {
@@ -209,7 +208,7 @@ impl Reactor {
         let port = &self.ports[key];
         let shared = Arc::clone(&port.shared);
         if port.closing || shared.config.reconnect_max_ms == 0 {
-            shared.end();
+            self.peer_is_gone(key, now);
         } else {
             shared.set_state(State::Connecting);
             if let Some(connector) = self.connector(key) {

@@ -14,7 +14,6 @@ use crate::queue::Producer;
 use crate::shared::Role;
 use crate::sys::tcp;
 use std::net::Shutdown;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// How long a peer that shut down its sending side is kept for answers, once all that it sent has been taken.
@@ -86,16 +85,7 @@ impl Reactor {
 
     /// A port's deadline has come.
     pub(super) fn port_timer(&mut self, key: usize, now: u64) {
-        let port = &mut self.ports[key];
-        if port.in_lossy {
-            port.recover_in_queue();
-            if port.in_lossy {
-                let soon = now + u64::from(port.shared.config.tick_us) * 1000;
-                self.arm_port(key, soon);
-            } else {
-                self.touch(key);
-            }
-        }
+        self.settle_port(key, now);
         let port = &self.ports[key];
         if let Some(at) = port.schedule.next_ns() {
             if at <= now {
@@ -119,11 +109,15 @@ impl Reactor {
     /// Whether a connection whose peer sends no more has come to its end.
     pub(super) fn check_half_closed(&mut self, key: usize, now: u64) {
         let link = &mut self.links[key];
-        let Phase::HalfClosed { until, quiet_since } = &mut link.phase else { return };
-        if link.stalled {
+        if !matches!(link.phase, Phase::HalfClosed { .. }) || link.stalled {
             return;
         }
-        let port = &self.ports[link.port];
+        let port = &mut self.ports[link.port];
+        if !port.can_remember() {
+            return;
+        }
+        port.depart(link);
+        let Phase::HalfClosed { until, quiet_since } = &mut link.phase else { return };
         if link.broken {
             let (code, os_error) = link.failure.unwrap_or((Code::Ok, 0));
             return self.end_link(key, code, os_error, now);
@@ -136,7 +130,12 @@ impl Reactor {
             quiet_since.get_or_insert(now);
         }
         let answer = ms(ANSWER_MS.min(port.shared.config.linger_ms));
-        if now >= *until || quiet_since.is_some_and(|since| now >= since + answer) {
+        let is_over = now >= *until;
+        if is_over || quiet_since.is_some_and(|since| now >= since + answer) {
+            // It may still read: a half-closed peer hears the end of what sounds.
+            if !is_over && port.release_sent(link, port.shared.config.release_on_disconnect) {
+                return self.write(key, now);
+            }
             self.end_link(key, Code::Ok, 0, now);
         }
     }
@@ -150,21 +149,23 @@ impl Reactor {
         let port_key = link.port;
         let port = &mut self.ports[port_key];
         port.count_invalid(link);
-        link.out.drop_unwritten(|bytes| port.count_dropped(bytes));
+        port.depart(link);
+        port.remember(link);
         let was_worth_something = link.heard || now - link.since > ms(port.shared.config.reconnect_max_ms);
         self.leave(key, reason, os_error);
         self.remove_link(key);
         let port = &mut self.ports[port_key];
         match port.work {
-            Work::Server { .. } => {}
+            Work::Server { .. } => self.settle_port(port_key, now),
             Work::Client(_) => {
                 port.discard_outgoing();
+                self.settle_port(port_key, now);
                 self.connection_lost(port_key, was_worth_something, now);
             }
             Work::Accepted => {
                 port.discard_outgoing();
                 port.closing = true;
-                port.shared.end();
+                self.peer_is_gone(port_key, now);
             }
         }
         self.touch(port_key);
@@ -180,7 +181,7 @@ impl Reactor {
         let shared = &port.shared;
         if congested {
             let recovered = Notification::new(Kind::Recovered).client(client).reason(reason, os_error);
-            shared.notifications.end(link.congestion_told, recovered);
+            shared.notifications.end(std::mem::take(&mut link.congestion_told), recovered);
             link.congested = false;
         }
         shared.counters.disconnections.add(1);
@@ -254,10 +255,18 @@ impl Reactor {
         }
         self.leave(key, Code::Ok, 0);
         let link = &mut self.links[key];
+        let port = link.port;
+        self.ports[port].depart(link);
+        self.settle_port(port, now);
+        let link = &mut self.links[key];
         let linger = ms(self.ports[link.port].shared.config.linger_ms);
         link.phase = Phase::Closing { until: now + linger, fin_sent: false };
         link.held = Vec::new();
         link.stalled = false;
+        if !link.takes_more {
+            let port = &self.ports[link.port];
+            port.release_sent(link, port.shared.config.release_on_close);
+        }
         self.write(key, now);
     }
 
@@ -301,11 +310,8 @@ impl Reactor {
         for link in self.ports[key].links.clone() {
             self.begin_closing(link, now);
         }
-        let port = &self.ports[key];
-        let shared = Arc::clone(&port.shared);
-        shared.set_up(false);
-        shared.end();
-        self.touch(key);
+        self.ports[key].shared.set_up(false);
+        self.peer_is_gone(key, now);
     }
 
     /// Forgets a port that the caller has closed and that has no connection any more.

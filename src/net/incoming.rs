@@ -2,10 +2,10 @@
 
 use super::link::{Link, Phase};
 use super::reactor::{NetPort, Reactor};
+use super::track::Track;
 use crate::clock::{ms, now_ns};
 use crate::code::Code;
 use crate::midi::parser::Sink;
-use crate::notify::{Kind, Notification};
 use crate::queue::Producer;
 use crate::sys::tcp;
 use std::io::{ErrorKind, Read};
@@ -16,6 +16,11 @@ struct Inlet<'a> {
     time_ns: u64,
     client: u32,
     repairs: bool,
+    /// Whether the peer's state is followed.
+    tracks: bool,
+    track: &'a mut Track,
+    /// Nothing may be put in yet.
+    blocked: bool,
     messages: u64,
     dropped: u64,
     unrepaired: u64,
@@ -24,12 +29,16 @@ struct Inlet<'a> {
 impl Sink for Inlet<'_> {
     #[inline]
     fn message(&mut self, bytes: &[u8]) -> bool {
-        if !self.queue.write(self.time_ns, self.client, 0, bytes) {
+        if self.blocked || !self.queue.write(self.time_ns, self.client, 0, bytes) {
             if !self.repairs {
                 return false;
             }
+            // Until this is made good, nothing more of this peer's may be put in.
+            self.blocked = true;
             self.dropped += 1;
-            self.unrepaired += u64::from(crate::midi::state::ChannelState::is_event(bytes));
+            self.unrepaired += self.track.lose(bytes);
+        } else if self.tracks {
+            self.track.deliver(bytes);
         }
         self.messages += 1;
         true
@@ -39,13 +48,18 @@ impl Sink for Inlet<'_> {
 impl NetPort {
     /// Hands bytes over to the in queue; how many of them were, before there was no room.
     fn take_in(&mut self, link: &mut Link, bytes: &[u8], time_ns: u64) -> usize {
+        let must_release_first = self.must_release_first();
+        let client = self.client_of(link);
         let Some(queue) = &mut self.incoming else { return bytes.len() };
-        let client = if self.shared.role.is_server() { link.client } else { 0 };
+        let repairs = self.shared.repairs;
         let mut inlet = Inlet {
             queue,
             time_ns,
             client,
-            repairs: self.shared.repairs,
+            repairs,
+            tracks: repairs || self.shared.config.release_on_disconnect,
+            blocked: must_release_first || link.received.is_lossy(),
+            track: &mut link.received,
             messages: 0,
             dropped: 0,
             unrepaired: 0,
@@ -58,10 +72,10 @@ impl NetPort {
         counters.dropped_in.add(dropped);
         counters.unrepaired.add(unrepaired);
         self.count_invalid(link);
-        if dropped != 0 && !self.in_lossy {
-            self.in_lossy = true;
-            self.in_lossy_told = self.shared.notifications.begin(Notification::new(Kind::Congested));
+        if dropped != 0 {
+            self.note_loss();
         }
+        self.note_held(link);
         taken
     }
 
@@ -69,14 +83,6 @@ impl NetPort {
         let counts = link.parser.take_counts();
         self.shared.counters.invalid_bytes.add(counts.invalid);
         self.shared.counters.oversize_in.add(counts.oversize);
-    }
-
-    /// Whether the in queue was full and has room again: then that is told.
-    pub(super) fn recover_in_queue(&mut self) {
-        if self.in_lossy && self.incoming.as_ref().is_some_and(Producer::is_half_free) {
-            self.in_lossy = false;
-            self.shared.notifications.end(self.in_lossy_told, Notification::new(Kind::Recovered));
-        }
     }
 }
 
@@ -126,6 +132,11 @@ impl Reactor {
             }
             return;
         }
+        if self.ports[link.port].owes() {
+            let port = link.port;
+            self.settle_port(port, now);
+        }
+        let link = &mut self.links[key];
         let port = &mut self.ports[link.port];
         port.shared.counters.bytes_in.add(count as u64);
         let taken = port.take_in(link, &self.scratch[..count], time_ns);
@@ -136,7 +147,7 @@ impl Reactor {
         }
         let port = link.port;
         self.touch(port);
-        self.watch_in_queue(port, now);
+        self.settle_port(port, now);
     }
 
     /// Counts what came before it was known where it belongs.
@@ -145,26 +156,16 @@ impl Reactor {
         self.ports[link.port].shared.counters.bytes_in.add(link.held.len() as u64);
     }
 
-    /// While messages are dropped, looks for room as often as the audio thread may make some.
-    fn watch_in_queue(&mut self, key: usize, now: u64) {
-        let port = &mut self.ports[key];
-        if port.in_lossy {
-            port.recover_in_queue();
-            if port.in_lossy {
-                let soon = now + u64::from(port.shared.config.tick_us) * 1000;
-                self.arm_port(key, soon);
-            } else {
-                self.touch(key);
-            }
-        }
-    }
-
     /// Hands over what is held back, as far as there is room now; whether any was.
     pub(super) fn resume(&mut self, key: usize) -> bool {
         let now = now_ns();
         let link = &mut self.links[key];
         let held = std::mem::take(&mut link.held);
         let port_key = link.port;
+        if self.ports[port_key].owes() {
+            self.settle_port(port_key, now);
+        }
+        let link = &mut self.links[key];
         let taken = self.ports[port_key].take_in(link, &held, now);
         if taken < held.len() {
             link.held = held;
@@ -219,8 +220,13 @@ impl Reactor {
     fn input_is_over(&mut self, key: usize, now: u64) {
         let link = &mut self.links[key];
         link.parser.finish();
-        let port = &mut self.ports[link.port];
+        let port_key = link.port;
+        let port = &mut self.ports[port_key];
         port.count_invalid(link);
+        if port.can_remember() {
+            port.depart(link);
+            self.settle_port(port_key, now);
+        }
         self.check_half_closed(key, now);
     }
 

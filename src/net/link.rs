@@ -2,6 +2,7 @@
 
 use super::outbox::Outbox;
 use super::timers::Armed;
+use super::track::Track;
 use super::watch::{Watch, keep_alive};
 use crate::code::Code;
 use crate::config::Config;
@@ -50,6 +51,14 @@ pub(super) struct Link {
     pub held: Vec<u8>,
     /// Waits for room in the in queue.
     pub stalled: bool,
+    /// What the popping thread got of what the peer sent.
+    pub received: Track,
+    /// Whether that is something to be released when the peer goes.
+    pub holds: bool,
+    /// What the peer got of what was pushed.
+    pub sent: Track,
+    /// What it was left with has been released: it is about to end.
+    pub released: bool,
     /// Nothing more comes from the peer.
     pub at_end: bool,
     /// Why, where that was no orderly end.
@@ -106,6 +115,10 @@ impl Link {
             parser: Parser::new(config.max_message_bytes as usize),
             held: Vec::new(),
             stalled: false,
+            received: Track::default(),
+            holds: false,
+            sent: Track::default(),
+            released: false,
             at_end: false,
             failure: None,
             broken: false,

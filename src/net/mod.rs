@@ -15,10 +15,13 @@ mod link;
 mod outbox;
 mod outgoing;
 mod reactor;
+mod repair;
 mod resolve;
 mod schedule;
+mod sent;
 mod thread;
 mod timers;
+mod track;
 mod watch;
 
 pub(crate) use thread::{Network, Waker};

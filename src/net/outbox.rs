@@ -18,6 +18,8 @@ pub(super) struct Outbox {
     whole: usize,
     /// Where the message partly written ends, if that has been found out.
     partial_end: Option<usize>,
+    /// Up to here the peer's state has already been told of the messages: they will be written.
+    committed: usize,
     marks: VecDeque<Mark>,
 }
 
@@ -64,8 +66,21 @@ impl Outbox {
         self.written == self.bytes.len()
     }
 
-    /// Notes that the system took so many bytes; calls back for each message that is now wholly with it.
-    pub(super) fn advance(&mut self, count: usize, mut sent: impl FnMut(&[u8])) {
+    /// Takes it as certain that all that waits will be written; calls back for each message that was not certain yet.
+    pub(super) fn commit(&mut self, mut certain: impl FnMut(&[u8])) {
+        let mut at = self.whole.max(self.committed);
+        while at < self.bytes.len() {
+            let end = at + message::len_at(&self.bytes[at..]);
+            certain(&self.bytes[at..end]);
+            at = end;
+        }
+        self.committed = at;
+    }
+
+    /// Notes that the system took so many bytes; calls back for each message that is now wholly with it and was not
+    /// committed. How many messages were finished.
+    pub(super) fn advance(&mut self, count: usize, mut sent: impl FnMut(&[u8])) -> u64 {
+        let mut finished = 0;
         self.written += count;
         while self.whole < self.written {
             let end = self.partial_end.unwrap_or_else(|| self.whole + message::len_at(&self.bytes[self.whole..]));
@@ -74,7 +89,10 @@ impl Outbox {
                 break;
             }
             self.partial_end = None;
-            sent(&self.bytes[self.whole..end]);
+            if self.whole >= self.committed {
+                sent(&self.bytes[self.whole..end]);
+            }
+            finished += 1;
             self.whole = end;
         }
         while self.marks.front().is_some_and(|mark| mark.end <= self.written) {
@@ -85,6 +103,7 @@ impl Outbox {
         } else if self.whole > KEPT_BYTES / 2 {
             self.compact();
         }
+        finished
     }
 
     /// Moves what is left to the start.
@@ -94,6 +113,7 @@ impl Outbox {
         self.written -= gone;
         self.whole = 0;
         self.partial_end = self.partial_end.map(|end| end - gone);
+        self.committed = self.committed.saturating_sub(gone);
         for mark in &mut self.marks {
             mark.end -= gone;
         }
@@ -104,21 +124,26 @@ impl Outbox {
         if self.bytes.capacity() > KEPT_BYTES {
             self.bytes = Vec::new();
         }
-        (self.written, self.whole, self.partial_end) = (0, 0, None);
+        (self.written, self.whole, self.partial_end, self.committed) = (0, 0, None, 0);
         self.marks.clear();
     }
 
-    /// Drops the whole messages of which nothing was written; calls back for each. One partly written stays.
-    pub(super) fn drop_unwritten(&mut self, mut dropped: impl FnMut(&[u8])) {
-        let keep = match self.partial_end {
-            Some(end) => end,
-            None if self.whole < self.written => self.whole + message::len_at(&self.bytes[self.whole..]),
-            None => self.written,
-        };
+    /// Drops the whole messages of which nothing was written and that are not committed; calls back for each, with
+    /// `false`. One partly written stays and is committed, with `true`.
+    pub(super) fn drop_unwritten(&mut self, mut each: impl FnMut(&[u8], bool)) {
+        let mut keep = self.written;
+        if self.whole < self.written {
+            keep = self.whole + message::len_at(&self.bytes[self.whole..]);
+            if keep > self.committed {
+                each(&self.bytes[self.whole..keep], true);
+            }
+        }
+        keep = keep.max(self.committed);
+        self.committed = keep;
         let mut at = keep;
         while at < self.bytes.len() {
             let end = at + message::len_at(&self.bytes[at..]);
-            dropped(&self.bytes[at..end]);
+            each(&self.bytes[at..end], false);
             at = end;
         }
         self.bytes.truncate(keep);
@@ -173,7 +198,7 @@ mod tests {
             ], 0..60))
         {
             let mut outbox = Outbox::default();
-            let (mut wire, mut sent, mut dropped, mut pushed) = (Vec::new(), Vec::new(), 0, 0);
+            let (mut wire, mut sent, mut dropped, mut pushed) = (Vec::new(), 0, 0, 0);
             for (time, step) in steps.into_iter().enumerate() {
                 match step {
                     Step::Push(messages) => {
@@ -184,17 +209,23 @@ mod tests {
                     Step::Write(most) => {
                         let count = most.min(outbox.len());
                         wire.extend_from_slice(&outbox.pending()[..count]);
-                        outbox.advance(count, |message| sent.push(message.to_vec()));
+                        sent += outbox.advance(count, |_| {}) as usize;
                     }
-                    Step::Drop => outbox.drop_unwritten(|_| dropped += 1),
+                    Step::Drop => outbox.drop_unwritten(|_, kept| dropped += usize::from(!kept)),
                 }
                 prop_assert_eq!(outbox.is_empty(), outbox.oldest_ns().is_none());
             }
             let rest = outbox.pending().to_vec();
             wire.extend_from_slice(&rest);
-            outbox.advance(rest.len(), |message| sent.push(message.to_vec()));
-            prop_assert_eq!(wire, sent.concat());
-            prop_assert_eq!(sent.len() + dropped, pushed);
+            sent += outbox.advance(rest.len(), |_| {}) as usize;
+            let mut at = 0;
+            let mut whole = 0;
+            while at < wire.len() {
+                at += message::len_at(&wire[at..]);
+                whole += 1;
+            }
+            prop_assert_eq!((at, whole), (wire.len(), sent));
+            prop_assert_eq!(sent + dropped, pushed);
         }
     }
 

@@ -3,7 +3,6 @@
 use super::link::Link;
 use super::reactor::{NetPort, Reactor, Work};
 use crate::clock::{ms, now_ns};
-use crate::midi::state::ChannelState;
 use crate::midi::reset::{PANIC, RESET};
 use crate::notify::{Kind, Notification};
 use crate::queue::Record;
@@ -67,8 +66,11 @@ impl Reactor {
             }
         }
         if link.out.is_empty() && link.congested {
-            link.congested = false;
-            port.shared.notifications.end(link.congestion_told, Notification::new(Kind::Recovered).client(link.client));
+            port.make_good(link);
+            if !link.out.is_empty() && send(link, &port.shared).is_err() {
+                // It will be found broken when it is written to again.
+                self.again = true;
+            }
         }
         if port.backed_up && link.out.len() <= BACKED_UP_BYTES / 2 {
             port.backed_up = false;
@@ -110,8 +112,8 @@ fn send(link: &mut Link, shared: &Shared) -> std::io::Result<()> {
         match link.socket.send_with_flags(link.out.pending(), SEND_FLAGS) {
             Ok(count) => {
                 let all = count == link.out.len();
-                let mut messages = 0;
-                link.out.advance(count, |_| messages += 1);
+                let sent = &mut link.sent;
+                let messages = link.out.advance(count, |message| sent.deliver(message));
                 link.written += count as u64;
                 counters.messages_out.add(messages);
                 counters.bytes_out.add(count as u64);
@@ -138,10 +140,18 @@ impl NetPort {
                 let Some(record) = outgoing.peek() else { break };
                 outgoing.take(&record);
                 self.unschedule(&record);
+                // SAFETY: the record stays in the queue until `release` below.
+                self.drop_for_panic(record.client, unsafe { record.data.as_ref() }, links);
             }
             self.drop_schedule();
-            self.silence(links);
-            self.send_all(&PANIC, links, dirty);
+            for key in &self.links {
+                let link = &mut links[*key];
+                if link.takes() {
+                    self.silence(link);
+                    mark_dirty(*key, link, dirty);
+                }
+            }
+            self.tell_state(&PANIC);
             self.panics_done = count;
         }
         let mut left = false;
@@ -188,10 +198,8 @@ impl NetPort {
             link.out.mark(from, now);
             if self.closing && emptied && link.takes_more {
                 link.takes_more = false;
-                if !link.dirty {
-                    link.dirty = true;
-                    dirty.push(*key);
-                }
+                self.release_sent(link, self.shared.config.release_on_close);
+                mark_dirty(*key, link, dirty);
             }
         }
         self.outgoing = Some(outgoing);
@@ -219,7 +227,7 @@ impl NetPort {
             outgoing.take(&record);
             self.unschedule(&record);
             // SAFETY: the record stays in the queue until `release` below.
-            self.count_dropped(unsafe { record.data.as_ref() });
+            self.lose_without_peer(record.client, unsafe { record.data.as_ref() });
         }
         outgoing.tell_taken();
         outgoing.release();
@@ -227,13 +235,6 @@ impl NetPort {
         self.backed_up = false;
     }
 
-    /// On a repairing port, a message that will not be sent is counted.
-    pub(super) fn count_dropped(&self, bytes: &[u8]) {
-        if self.shared.repairs {
-            self.shared.counters.dropped_out.add(1);
-            self.shared.counters.unrepaired.add(ChannelState::is_event(bytes).into());
-        }
-    }
 
     fn reset_if_due(&mut self, position: usize, links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
         if let Some((count, at)) = self.shared.requests.reset.pending(self.resets_done)
@@ -252,12 +253,29 @@ impl NetPort {
                 }
             }
         }
+        self.tell_state(messages);
     }
 
-    /// Drops what waits for every peer.
-    fn silence(&self, links: &mut Slab<Link>) {
-        for key in &self.links {
-            links[*key].out.drop_unwritten(|_| {});
+    /// A message that a panic takes out of the queue: a repairing port makes good what it did to the state.
+    fn drop_for_panic(&self, client: u32, bytes: &[u8], links: &mut Slab<Link>) {
+        if self.shared.repairs {
+            for key in &self.links {
+                let link = &mut links[*key];
+                if link.takes() && (client == 0 || client == link.client) {
+                    // What waits before it has to be lost first.
+                    self.drop_waiting(link);
+                    self.lose(link, bytes);
+                }
+            }
+        }
+    }
+
+    /// What is sent to everybody, for those who will be greeted, and for a peer that is not there.
+    fn tell_state(&mut self, messages: &[[u8; 3]]) {
+        if self.links.is_empty() {
+            self.lose_request(messages);
+        } else if let Some(stands) = &mut self.stands {
+            messages.iter().for_each(|message| stands.apply(message));
         }
     }
 
@@ -269,7 +287,12 @@ impl NetPort {
 
     /// Adds a message to the outbox of one client, or of all.
     fn deliver(&mut self, client: u32, bytes: &[u8], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
-        if client == 0 {
+        if self.links.is_empty() {
+            self.lose_without_peer(client, bytes);
+        } else if client == 0 {
+            if let Some(stands) = &mut self.stands {
+                stands.apply(bytes);
+            }
             for key in &self.links {
                 self.offer(*key, bytes, links, dirty);
             }
@@ -298,7 +321,7 @@ impl NetPort {
                 }
             }
             if link.congested {
-                self.count_dropped(bytes);
+                self.lose(link, bytes);
                 return;
             }
         }
@@ -307,13 +330,15 @@ impl NetPort {
 
     /// A peer does not read: what waits for it is too late.
     fn congest(&self, link: &mut Link) {
-        link.out.drop_unwritten(|bytes| self.count_dropped(bytes));
-        if !link.congested {
-            link.congested = !link.out.is_empty();
-            if link.congested {
-                let congested = Notification::new(Kind::Congested).client(link.client).address(Some(link.address));
-                link.congestion_told = self.shared.notifications.begin(congested);
-            }
+        if link.congested {
+            return;
+        }
+        self.drop_waiting(link);
+        link.congested = true;
+        let congested = Notification::new(Kind::Congested).client(link.client).address(Some(link.address));
+        link.congestion_told = self.shared.notifications.begin(congested);
+        if link.out.is_empty() {
+            self.make_good(link);
         }
     }
 
@@ -334,6 +359,10 @@ impl NetPort {
 
 fn add(key: usize, link: &mut Link, bytes: &[u8], dirty: &mut Vec<usize>) {
     link.out.push(bytes);
+    mark_dirty(key, link, dirty);
+}
+
+fn mark_dirty(key: usize, link: &mut Link, dirty: &mut Vec<usize>) {
     if !link.dirty {
         link.dirty = true;
         dirty.push(key);

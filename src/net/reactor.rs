@@ -4,17 +4,20 @@ use super::Ends;
 use super::bind::Bound;
 use super::connect::Connector;
 use super::link::{Interest, Link};
+use super::repair::Departed;
 use super::schedule::Schedule;
 use super::thread::{Command, Task, Waker};
 use super::timers::{Armed, Owner, Timers};
+use super::track::Track;
 use crate::client_table::Ids;
 use crate::clock::{ms, now_ns};
 use crate::queue::{Consumer, Producer};
-use crate::shared::{Shared, State};
+use crate::midi::state::ChannelState;
+use crate::shared::{Role, Shared, State};
 use polling::{Event, Events, PollMode};
 use slab::Slab;
 use socket2::Socket;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -56,6 +59,16 @@ pub(super) struct NetPort {
     pub released: bool,
     /// Something happened that a waiting thread may want to know.
     pub touched: bool,
+    /// The peer has gone for good, or the port was shut down: it ends when nothing is owed any more.
+    pub gone: bool,
+    /// Peers that have gone, and whose releases are owed to the popping thread.
+    pub departed: VecDeque<Departed>,
+    /// Links whose peers hold something.
+    pub holders: usize,
+    /// A client's: what the peer got on the last connection, and what was pushed without one.
+    pub memory: Option<Track>,
+    /// A merged server's that greets: where the stream to all clients stands.
+    pub stands: Option<Box<ChannelState>>,
     /// The in queue was full and messages were dropped.
     pub in_lossy: bool,
     /// Whether that was told, and its end must be.
@@ -272,6 +285,7 @@ impl Reactor {
                     self.shut_down(key, now);
                     if let Some(port) = self.ports.get_mut(key) {
                         port.released = true;
+                        port.departed.clear();
                     }
                     self.forget_if_done(key);
                 }
@@ -329,6 +343,8 @@ impl Reactor {
     pub(super) fn insert(&mut self, ends: Ends, work: Work) -> usize {
         let id = ends.shared.id;
         let (incoming, outgoing) = ends.queues.unzip();
+        let greets = ends.shared.role == Role::Merged && ends.shared.config.greet;
+        let stands = greets.then(Box::default);
         let key = self.ports.insert(NetPort {
             shared: ends.shared,
             incoming,
@@ -339,6 +355,11 @@ impl Reactor {
             closing: false,
             released: false,
             touched: false,
+            gone: false,
+            departed: VecDeque::new(),
+            holders: 0,
+            memory: None,
+            stands,
             in_lossy: false,
             in_lossy_told: false,
             backed_up: false,
@@ -481,6 +502,8 @@ impl NetPort {
 
     /// Whether its out queue is looked at every tick.
     fn ticks(&self) -> bool {
-        self.outgoing.is_some() && !self.shared.signals && self.shared.is_up() && !self.closing
+        // A repairing port remembers what is pushed without a peer.
+        let takes = self.shared.is_up() || self.shared.repairs;
+        self.outgoing.is_some() && !self.shared.signals && takes && !self.closing && !self.gone
     }
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 pub(super) struct Watch {
     keepalive_ns: u64,
     stall_ns: u64,
-    /// Since when an answer is due at every look.
-    due_since: Option<u64>,
+    /// Since when every look found a probe unanswered.
+    probing_since: Option<u64>,
     /// Bytes the peer had acknowledged at the last look, and since when not one more while some wait.
     acknowledged: u64,
     stalled_since: Option<u64>,
@@ -35,7 +35,7 @@ impl Watch {
         Self {
             keepalive_ns: ms(keepalive_ms),
             stall_ns: ms(stall_timeout_ms),
-            due_since: None,
+            probing_since: None,
             acknowledged: 0,
             stalled_since: None,
         }
@@ -62,17 +62,17 @@ impl Watch {
                 return Verdict::Stalled;
             }
         }
-        let Some(progress) = progress.filter(|progress| progress.answer_due) else {
-            self.due_since = None;
-            return Verdict::Fine;
-        };
-        let since = *self.due_since.get_or_insert(now);
-        let silent = progress.silent_ms * 1_000_000;
-        // The first look may have come a quarter late; a probe that was sent just now may yet be answered.
-        if self.keepalive_ns != 0 && silent >= self.keepalive_ns && now - since >= self.keepalive_ns / 2 {
-            return Verdict::Dead;
+        let Some(progress) = progress.filter(|_| self.keepalive_ns != 0) else { return Verdict::Fine };
+        // A living peer answers whatever is sent again, if only to say that it has no room: it is silent for as long
+        // as nothing is sent. One attempt may be under way, but half as much again is too long.
+        let silent_to_data = progress.resent_every_ms.is_some_and(|every| progress.silent_ms * 2 >= every * 3);
+        // A probe may have gone out just now; at two looks in a row it would be a strange chance.
+        let silent_to_probe = progress.probing && *self.probing_since.get_or_insert(now) + self.keepalive_ns / 5 <= now;
+        if !progress.probing {
+            self.probing_since = None;
         }
-        Verdict::Fine
+        let too_long = progress.silent_ms * 1_000_000 >= self.keepalive_ns;
+        if too_long && (silent_to_data || silent_to_probe) { Verdict::Dead } else { Verdict::Fine }
     }
 }
 

@@ -38,8 +38,10 @@ fn set(socket: &Socket, option: c_int, value: c_int) {
 pub(crate) struct Progress {
     /// Bytes in the kernel that the peer has not acknowledged.
     pub unacknowledged: usize,
-    /// Something was sent, data or a probe, and not answered yet.
-    pub answer_due: bool,
+    /// A probe of a closed window or an idle line was not answered yet.
+    pub probing: bool,
+    /// Data is with the peer that was not acknowledged; it is sent again this often, in ms.
+    pub resent_every_ms: Option<u64>,
     /// Since the peer's last acknowledgement of any kind, in ms.
     pub silent_ms: u64,
 }
@@ -66,7 +68,8 @@ pub(crate) fn progress(socket: &Socket) -> Option<Progress> {
     };
     (outcome == 0).then(|| Progress {
         unacknowledged: usize::try_from(queued).unwrap_or(0),
-        answer_due: info.tcpi_unacked > 0 || info.tcpi_probes > 0,
+        probing: info.tcpi_probes > 0,
+        resent_every_ms: (info.tcpi_unacked > 0).then_some(u64::from(info.tcpi_rto) / 1000),
         silent_ms: info.tcpi_last_ack_recv.into(),
     })
 }

@@ -22,8 +22,10 @@ pub(crate) fn acknowledge_at_once(_: &Socket) {}
 pub(crate) struct Progress {
     /// Bytes in the kernel that the peer has not acknowledged.
     pub unacknowledged: usize,
-    /// Something was sent, data or a probe, and not answered yet.
-    pub answer_due: bool,
+    /// A probe of a closed window or an idle line was not answered yet.
+    pub probing: bool,
+    /// Data is with the peer that was not acknowledged; it is sent again this often, in ms.
+    pub resent_every_ms: Option<u64>,
     /// Since the peer's last acknowledgement of any kind, in ms.
     pub silent_ms: u64,
 }

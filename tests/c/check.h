@@ -107,6 +107,17 @@ midisock_port *check_connect(const midisock_port *server, const midisock_config 
 
 midisock_stats check_stats(const midisock_port *port);
 
+/* The count comes to this: what it counts may be seen a moment earlier. */
+#define CHECK_COUNT(port, field, expected)                                             \
+    do {                                                                               \
+        uint64_t count_until_ = check_now_ms() + DEADLINE_MS;                          \
+        while (check_stats(port).field != (uint64_t)(expected) &&                      \
+               check_now_ms() < count_until_)                                          \
+            check_pause();                                                             \
+        check_int((long long)(expected), (long long)check_stats(port).field, #field,   \
+                  __FILE__, __LINE__);                                                 \
+    } while (0)
+
 /* Waits for the next message. */
 midisock_message check_pop(midisock_port *port, const char *file, int line);
 #define POP(port) check_pop(port, __FILE__, __LINE__)

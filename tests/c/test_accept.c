@@ -160,8 +160,8 @@ static void too_many_are_turned_away(void)
     RAW_SEND(fds[0], 0xf6);
     midisock_port *late = accept_one(server);
     EXPECT(late, 0xf6);
-    CHECK_INT(6, check_stats(server).rejected);
-    CHECK_INT(MOST + 1, check_stats(server).connections);
+    CHECK_COUNT(server, rejected, 6);
+    CHECK_COUNT(server, connections, MOST + 1);
     midisock_close(late);
     for (int i = 0; i < MOST; i++) {
         midisock_close(accepted[i]);
@@ -187,7 +187,7 @@ static void closing_the_server_leaves_accepted_ports(void)
         EXPECT(client, 0xc1, i);
     }
     CHECK_INT(MIDISOCK_STATE_CONNECTED, midisock_state(accepted));
-    CHECK_INT(1, check_stats(client).connections);
+    CHECK_COUNT(client, connections, 1);
     midisock_close(accepted);
     midisock_close(client);
 }
@@ -258,7 +258,7 @@ static void accepted_ports_inherit_the_servers_config(void)
     raw_send(fd, data, 20);
     midisock_message m = POP(accepted);
     CHECK_MEMORY(data, 20, m.data, m.size);
-    CHECK_INT(1, check_stats(accepted).oversize_in);
+    CHECK_COUNT(accepted, oversize_in, 1);
     midisock_close(accepted);
     raw_close(fd);
     midisock_close(server);

@@ -146,7 +146,7 @@ static void on_a_manual_server(void)
     CHECK_OK(midisock_accept(server, DEADLINE_MS, &accepted));
     midisock_port *none = NULL;
     CHECK_RESULT(MIDISOCK_EMPTY, midisock_accept(server, 0, &none));
-    CHECK_INT(1, check_stats(server).rejected);
+    CHECK_COUNT(server, rejected, 1);
     midisock_close(accepted);
     raw_close(good);
     midisock_close(server);

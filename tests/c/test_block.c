@@ -63,7 +63,7 @@ static void through_blocks(uint64_t latency_ns, uint32_t frames)
     }
     CHECK(blocks > 1);
     if (latency_ns != MIDISOCK_LATENCY_AUTO)
-        CHECK_INT(latency_ns, check_stats(server).latency_ns);
+        CHECK_COUNT(server, latency_ns, latency_ns);
     else
         CHECK(check_stats(server).latency_ns >= (uint64_t)(frames * 1e9 / RATE) * 9 / 10);
     raw_close(fd);

@@ -158,7 +158,7 @@ static void disconnecting_a_client(void)
     CHECK_RESULT(MIDISOCK_ERR_NO_SUCH_CLIENT, midisock_disconnect(server, id));
     RAW_SEND(stays, 0xf6);
     CHECK_INT(other, EXPECT(server, 0xf6).client);
-    CHECK_INT(1, check_stats(server).disconnections);
+    CHECK_COUNT(server, disconnections, 1);
     raw_close(stays);
     midisock_close(server);
 }
@@ -172,12 +172,17 @@ static void ids_are_never_reused(void)
         int fd = join(server, (uint8_t)(i & 0x7f), &ids[i]);
         for (int j = 0; j < i; j++)
             CHECK(ids[i] != ids[j]);
-        raw_close(fd);
+        /* Mostly by a reset: after an orderly end the library waits a moment
+         * for what may still be pushed to the peer. */
+        if (i % 20)
+            raw_reset(fd);
+        else
+            raw_close(fd);
         CHECK_SOON(midisock_client_count(server) == 0);
     }
     for (int i = 0; i < ROUNDS; i++)
         CHECK_RESULT(MIDISOCK_ERR_NO_SUCH_CLIENT, push_to(server, ids[i], 1));
-    CHECK_INT(ROUNDS, check_stats(server).connections);
+    CHECK_COUNT(server, connections, ROUNDS);
     CHECK_SOON(check_stats(server).disconnections == ROUNDS);
     midisock_close(server);
 }
@@ -256,7 +261,7 @@ static void too_many_are_turned_away(void)
     RAW_EXPECT_GONE(fd);
     raw_close(fd);
     CHECK_SOON(check_stats(server).rejected == 1);
-    CHECK_INT(2, check_stats(server).connections);
+    CHECK_COUNT(server, connections, 2);
     CHECK_INT(2, midisock_client_count(server));
     CHECK_INT(one, NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client);
     CHECK_INT(two, NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client);

@@ -38,8 +38,8 @@ static void a_client_connects_and_loses_its_server(void)
     CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_wait(client, MIDISOCK_WAIT_NOTIFICATION, 200));
     CHECK_OK(midisock_listen("127.0.0.1", port, NULL, &server));
     NOTIFIED(client, MIDISOCK_CONNECTED);
-    CHECK_INT(2, check_stats(client).connections);
-    CHECK_INT(1, check_stats(client).disconnections);
+    CHECK_COUNT(client, connections, 2);
+    CHECK_COUNT(client, disconnections, 1);
     midisock_close(client);
     midisock_close(server);
 }
@@ -150,7 +150,7 @@ static void the_queue_is_bounded_and_stays_paired(void)
         int fd = raw_connect(midisock_local_port(server));
         RAW_SEND(fd, 0xf6);
         EXPECT(server, 0xf6);
-        if (i % 2)
+        if (i % 20)
             raw_reset(fd);
         else
             raw_close(fd);

@@ -131,7 +131,7 @@ static void counts(void)
     end_pair(p);
 }
 
-enum { STREAM = 3000000 };
+enum { STREAM = 1000000 };
 
 static unsigned streamed(void)
 {

@@ -325,13 +325,15 @@ class Port:
     def notified(self, kind, timeout=DEADLINE):
         """The next notification of this kind; those before it are dropped."""
         deadline = time.monotonic() + timeout
+        result = CONSTANTS["OK"]
         while True:
             while (notification := self.poll_notification()) is not None:
                 if notification.kind == kind:
                     return notification
+            # A closed port ends every wait, but what it has to tell can still be taken.
+            check(result, f"wait for notification {kind}")
             left = deadline - time.monotonic()
-            check(self.wait(CONSTANTS["WAIT_NOTIFICATION"], max(0, left)),
-                  f"wait for notification {kind}")
+            result = self.wait(CONSTANTS["WAIT_NOTIFICATION"], max(0, left))
 
     def panic(self):
         check(call("panic", self.handle), "panic")

@@ -40,8 +40,9 @@ WORDS = [
 @pytest.fixture
 def server():
     """A server that takes long SysEx and loses nothing, and adds nothing of its own."""
-    with Port.listen("127.0.0.1", in_queue_bytes=1 << 20, max_message_bytes=1 << 18,
-                     overflow=midisock.OVERFLOW_WAIT, release_on_disconnect=0) as port:
+    with Port.listen("127.0.0.1", in_queue_bytes=1 << 20, out_queue_bytes=1 << 20,
+                     max_message_bytes=1 << 18, overflow=midisock.OVERFLOW_WAIT,
+                     release_on_disconnect=0) as port:
         yield port
 
 

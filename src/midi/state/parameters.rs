@@ -263,6 +263,11 @@ impl Parameters {
         (0..16).map(|channel| channel * REGISTERED + usize::from(BEND_RANGE))
     }
 
+    /// The same, for the half that is lost or told.
+    pub(super) fn owe(&mut self, index: usize, half: Half, owed: bool) {
+        self.entries[index].value.owe(half, owed);
+    }
+
     /// Which parameter is at an index: its channel and number.
     pub(super) fn at(&self, index: usize) -> Option<(usize, u16)> {
         if index < FIRST_OTHER {

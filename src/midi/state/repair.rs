@@ -140,6 +140,7 @@ fn parameters(heard: &mut ChannelState, wanted: &mut ChannelState) -> Option<Msg
                     let number = [(number >> 7 & 0x7F) as u8, (number & 0x7F) as u8];
                     return Some(select(heard, channel, kind, number));
                 }
+                wanted.parameters.owe(index, half, false);
                 let controller = match half {
                     Half::Msb => {
                         if is_mpe_configuration(channel, number) {
@@ -155,6 +156,8 @@ fn parameters(heard: &mut ChannelState, wanted: &mut ChannelState) -> Option<Msg
                 };
                 return Some(Msg::control(channel, controller, want.get(half)));
             }
+            wanted.parameters.owe(index, Half::Msb, false);
+            wanted.parameters.owe(index, Half::Lsb, false);
         }
         wanted.marks.unmark_parameter(index);
     }

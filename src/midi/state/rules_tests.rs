@@ -260,7 +260,16 @@ fn a_place_that_moved_is_found_again() {
     // what the receiver has.
     let lost = [write(99, 1), write(0, 5), write(99, 2)].concat();
     let lost: Vec<&[u8]> = lost.iter().map(Vec::as_slice).collect();
-    expect(&all, &lost, &[&[0xB0, 99, 1], &[0xB0, 98, 99], &[0xB0, 6, 2]], 0);
+    let mut wire = Wire::after(&all).losing(&lost);
+    assert_eq!(wire.repair(), [[0xB0, 99, 1], [0xB0, 98, 99], [0xB0, 6, 2]]);
+    // Everything is known by its name still.
+    wire.wanted = wire.heard.clone();
+    wire.heard = wire.wanted.newcomer();
+    let greeting = wire.repair().concat();
+    for known in [write(0, 5), write(2, 5), write(63, 5), write(99, 2)] {
+        let tail = known[1..].concat();
+        assert!(greeting.windows(6).any(|part| part == tail), "{known:?}");
+    }
 }
 
 #[test]
@@ -288,6 +297,13 @@ fn increments_are_events_and_make_the_value_uncertain() {
         &[&[0xB0, 6, 12]],
         &[&[0xB0, 6, 12]],
         0,
+    );
+    // So too where the sender then moved it again, by whatever means.
+    expect(
+        &[msb, lsb, &[0xB0, 6, 12], &[0xB0, 97, 0]],
+        &[&[0xB0, 6, 12], &[0xB0, 96, 0]],
+        &[&[0xB0, 6, 12]],
+        1,
     );
     expect(
         &[msb, lsb, &[0xB0, 6, 12], &[0xB0, 38, 3], &[0xB0, 96, 0]],

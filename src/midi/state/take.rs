@@ -136,6 +136,7 @@ impl ChannelState {
                     }
                 }
                 let written = self.parameters.write(channel, number, half, value);
+                self.parameters.owe(written.index, half, lost);
                 // What gave way while its value was still to be told is lost.
                 let given_up = written.replaced && self.marks.has_parameter(written.index);
                 self.marks.mark_parameter(written.index);

@@ -17,6 +17,10 @@ const FRESH: u8 = 1;
 /// one told, and a receiver told so may yet have another.
 const BLURRED_MSB: u8 = 2;
 const BLURRED_LSB: u8 = 4;
+/// The MSB, or the LSB, was told but lost: also where the value was moved since,
+/// a receiver whose value was moved before has to be told.
+const OWED_MSB: u8 = BLURRED_MSB << 2;
+const OWED_LSB: u8 = BLURRED_LSB << 2;
 
 /// One of the two halves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,15 @@ impl Value14 {
         }
     }
 
+    /// One half was lost on its way to the receiver, or has now been told it.
+    pub(super) fn owe(&mut self, half: Half, owed: bool) {
+        let flag = match half {
+            Half::Msb => OWED_MSB,
+            Half::Lsb => OWED_LSB,
+        };
+        self.flags = if owed { self.flags | flag } else { self.flags & !flag };
+    }
+
     /// The value may have been moved by something that does not tell it.
     pub(super) fn blur(&mut self) {
         self.flags |= BLURRED_MSB | BLURRED_LSB;
@@ -77,7 +90,7 @@ impl Value14 {
     /// more where the sender gave it last. What `wanted` has not seen is never
     /// sent. Three steps at most lead to `None`.
     pub(super) fn step_to(&self, wanted: &Value14) -> Option<Half> {
-        let blurred = self.flags & !wanted.flags;
+        let blurred = self.flags & !(wanted.flags & !(wanted.flags >> 2));
         let lsb_known = wanted.lsb != UNSET;
         if wanted.msb != UNSET && (self.msb != wanted.msb || blurred & BLURRED_MSB != 0) {
             Some(Half::Msb)

@@ -1,0 +1,135 @@
+/* Round trips: sends one 3-byte message, waits for it to come back, sends the next.
+ *
+ *   roundtrip [--rounds N] [--batch N] [--pause-us N] NAME=raw:PORT | NAME=midisock:PORT ...
+ *
+ * raw: this side is a bare socket. midisock: it is a port of the library with MIDISOCK_WAKE_SIGNAL. In each round every
+ * target has its turn of one batch, so that whatever disturbs the machine disturbs all of them. With a pause, each
+ * round trip begins so long after the one before has ended: an idle machine's, rather than a busy one's.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MOST_TARGETS 8
+#define WARM_UP 200 /* round trips of each target that are not counted */
+
+struct target {
+    char name[64];
+    int socket;
+    midisock_port *port; /* NULL: the bare socket */
+    uint64_t *times;     /* all of them */
+    uint64_t *batch;     /* of the last batch */
+    uint64_t *medians;   /* one for each batch */
+    size_t count;
+};
+
+static void open_target(struct target *target, const char *text)
+{
+    const char *equals = strchr(text, '='), *colon = equals != NULL ? strchr(equals, ':') : NULL;
+    uint16_t number;
+    memset(target, 0, sizeof *target);
+    if (colon == NULL || (size_t)(equals - text) >= sizeof target->name)
+        fail("not NAME=KIND:PORT: %s", text);
+    memcpy(target->name, text, (size_t)(equals - text));
+    number = (uint16_t)strtoul(colon + 1, NULL, 10);
+    if (strncmp(equals + 1, "midisock:", 9) == 0) {
+        midisock_config config;
+        configure(&config, "signal", 0);
+        must(midisock_connect("127.0.0.1", number, &config, &target->port), "connect");
+        must(midisock_wait_connected(target->port, 10000), "connect");
+    } else {
+        target->socket = tcp_connect(number);
+    }
+}
+
+static void round_trip(struct target *target, uint8_t note)
+{
+    uint8_t sent[3] = {0x90, 0, 64}, back[3];
+    sent[1] = note;
+    if (target->port == NULL) {
+        send_all(target->socket, sent, sizeof sent);
+        receive_all(target->socket, back, sizeof back);
+    } else {
+        midisock_message message;
+        midisock_result result;
+        must(midisock_push(target->port, sent, sizeof sent), "push");
+        while ((result = midisock_pop(target->port, &message)) == MIDISOCK_EMPTY)
+            must(midisock_wait(target->port, MIDISOCK_WAIT_MESSAGE, 10000), "wait");
+        must(result, "pop");
+        memcpy(back, message.data, sizeof back);
+    }
+    if (memcmp(sent, back, sizeof sent) != 0)
+        fail("%s: another message came back", target->name);
+}
+
+static void run_batch(struct target *target, size_t batch, uint64_t pause)
+{
+    size_t i;
+    for (i = 0; i < batch; i++) {
+        uint64_t began;
+        if (pause != 0)
+            pause_ns(pause);
+        began = clock_ns();
+        round_trip(target, (uint8_t)(i & 127));
+        target->batch[i] = clock_ns() - began;
+    }
+    memcpy(target->times + target->count, target->batch, batch * sizeof *target->batch);
+    target->count += batch;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+int main(int argc, char **argv)
+{
+    size_t rounds = (size_t)option_number(argc, argv, "--rounds", 20), batch = (size_t)option_number(argc, argv, "--batch", 500);
+    uint64_t pause = option_number(argc, argv, "--pause-us", 0) * 1000;
+    struct target targets[MOST_TARGETS];
+    size_t count = 0, i, k, j;
+    int at;
+    for (at = 1; at < argc; at++) {
+        if (strncmp(argv[at], "--", 2) == 0) {
+            at++;
+            continue;
+        }
+        if (count == MOST_TARGETS)
+            fail("too many targets");
+        open_target(&targets[count], argv[at]);
+        targets[count].times = malloc(rounds * batch * sizeof(uint64_t));
+        targets[count].batch = malloc(batch * sizeof(uint64_t));
+        targets[count].medians = malloc(rounds * sizeof(uint64_t));
+        if (targets[count].times == NULL || targets[count].batch == NULL || targets[count].medians == NULL)
+            fail("no memory");
+        for (j = 0; j < WARM_UP; j++)
+            round_trip(&targets[count], (uint8_t)(j & 127));
+        count++;
+    }
+    if (count == 0 || rounds == 0 || batch == 0)
+        fail("nothing to measure");
+    for (i = 0; i < rounds; i++) {
+        for (k = 0; k < count; k++) {
+            /* Every other round the other way round: nobody always follows the same one. */
+            struct target *target = &targets[i % 2 == 0 ? k : count - 1 - k];
+            run_batch(target, batch, pause);
+            qsort(target->batch, batch, sizeof *target->batch, compare);
+            target->medians[i] = target->batch[batch / 2];
+        }
+    }
+    printf("{");
+    for (k = 0; k < count; k++) {
+        print_distribution(targets[k].name, targets[k].times, targets[k].count);
+        printf(", \"%s round medians\": [", targets[k].name);
+        for (i = 0; i < rounds; i++)
+            printf("%s%llu", i > 0 ? ", " : "", (unsigned long long)targets[k].medians[i]);
+        printf("]%s", k + 1 < count ? ",\n " : "}\n");
+        midisock_close(targets[k].port);
+    }
+    return 0;
+}

@@ -1,0 +1,142 @@
+# Builds both libraries with one run of cargo and makes the targets for them.
+
+find_program(MIDISOCK_CARGO cargo
+  HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" "$ENV{USERPROFILE}/.cargo/bin"
+  DOC "cargo, which builds midisock")
+if(NOT MIDISOCK_CARGO)
+  message(FATAL_ERROR "midisock is built by Rust's cargo, and there is none: install it from "
+    "https://rustup.rs, or set MIDISOCK_CARGO")
+endif()
+set(MIDISOCK_CARGO_TARGET "" CACHE STRING
+  "The Rust target to build for, such as aarch64-unknown-linux-gnu; empty: this machine")
+set(MIDISOCK_CARGO_PROFILE "" CACHE STRING
+  "The cargo profile to build in every configuration; empty: by configuration")
+set(MIDISOCK_CARGO_TARGET_DIR "${PROJECT_BINARY_DIR}/cargo" CACHE PATH
+  "Where cargo builds; several build trees may share one")
+set(MIDISOCK_VENDOR_DIR "" CACHE PATH
+  "Crates as `cargo vendor` leaves them: builds without the network; empty: vendor beside Cargo.toml, if there")
+mark_as_advanced(MIDISOCK_CARGO MIDISOCK_CARGO_PROFILE MIDISOCK_CARGO_TARGET_DIR)
+
+if(CMAKE_CROSSCOMPILING AND NOT MIDISOCK_CARGO_TARGET)
+  message(FATAL_ERROR "midisock: cross-compiling for ${CMAKE_SYSTEM_NAME} on ${CMAKE_SYSTEM_PROCESSOR}: set "
+    "MIDISOCK_CARGO_TARGET to Rust's name for it (`rustc --print target-list`)")
+endif()
+
+# What differs between the configurations: the profile, and the folder that cargo names after it.
+if(MIDISOCK_CARGO_PROFILE)
+  set(midisock_profile "${MIDISOCK_CARGO_PROFILE}")
+else()
+  set(midisock_profile "$<IF:$<CONFIG:Debug>,dev,$<IF:$<CONFIG:RelWithDebInfo>,relwithdebinfo,$<IF:$<CONFIG:MinSizeRel>,minsizerel,release>>>")
+endif()
+set(midisock_built "$<IF:$<STREQUAL:${midisock_profile},dev>,debug,${midisock_profile}>")
+set(midisock_built "${MIDISOCK_CARGO_TARGET_DIR}/${MIDISOCK_CARGO_TARGET}/${midisock_built}")
+
+set(midisock_environment --unset=MAKEFLAGS --unset=MFLAGS --unset=CARGO_BUILD_TARGET)
+set(midisock_arguments
+  --lib --locked --profile "${midisock_profile}"
+  --manifest-path "${PROJECT_SOURCE_DIR}/Cargo.toml" --target-dir "${MIDISOCK_CARGO_TARGET_DIR}"
+  # The profiles that Cargo.toml does not have.
+  --config profile.relwithdebinfo.inherits="release" --config profile.relwithdebinfo.debug="full"
+  --config profile.minsizerel.inherits="release" --config profile.minsizerel.opt-level="s")
+if(MIDISOCK_CARGO_TARGET)
+  list(APPEND midisock_arguments --target "${MIDISOCK_CARGO_TARGET}")
+endif()
+if(CMAKE_CROSSCOMPILING)
+  string(TOUPPER "CARGO_TARGET_${MIDISOCK_CARGO_TARGET}_LINKER" midisock_linker)
+  string(REPLACE "-" "_" midisock_linker "${midisock_linker}")
+  list(APPEND midisock_environment "${midisock_linker}=${CMAKE_C_COMPILER}")
+endif()
+set(midisock_vendor "${MIDISOCK_VENDOR_DIR}")
+if(NOT midisock_vendor AND IS_DIRECTORY "${PROJECT_SOURCE_DIR}/vendor")
+  set(midisock_vendor "${PROJECT_SOURCE_DIR}/vendor")
+endif()
+if(midisock_vendor)
+  list(APPEND midisock_arguments --offline
+    --config source.crates-io.replace-with="midisock-vendored"
+    --config "source.midisock-vendored.directory=\"${midisock_vendor}\"")
+endif()
+
+# Names: what cargo makes, what programs link, what is needed when they run.
+set(midisock_import_library)
+set(midisock_links)
+if(WIN32)
+  set(midisock_shared_name midisock.dll)
+  set(midisock_soname midisock.dll)
+  if(MSVC)
+    set(midisock_static_name midisock.lib)
+    set(midisock_import_library midisock.dll.lib)
+  else()
+    set(midisock_static_name libmidisock.a)
+    set(midisock_import_library libmidisock.dll.a)
+  endif()
+  set(midisock_cargo_name midisock.dll)
+elseif(APPLE)
+  set(midisock_static_name libmidisock.a)
+  set(midisock_cargo_name libmidisock.dylib)
+  set(midisock_shared_name libmidisock.${PROJECT_VERSION}.dylib)
+  set(midisock_soname libmidisock.${midisock_abi}.dylib)
+else()
+  set(midisock_static_name libmidisock.a)
+  set(midisock_cargo_name libmidisock.so)
+  set(midisock_shared_name libmidisock.so.${PROJECT_VERSION})
+  set(midisock_soname libmidisock.so.${midisock_abi})
+endif()
+
+# Cargo's output under its installed names, one folder for each configuration; touched only when it
+# has changed, so that nobody is linked again for nothing.
+set(midisock_stage "${PROJECT_BINARY_DIR}/lib/$<IF:$<STREQUAL:$<CONFIG>,>,Release,$<CONFIG>>")
+set(midisock_copy COMMAND "${CMAKE_COMMAND}" -E copy_if_different)
+set(midisock_link COMMAND "${CMAKE_COMMAND}" -E create_symlink)
+set(midisock_steps
+  ${midisock_copy} "${midisock_built}/${midisock_cargo_name}" "${midisock_stage}/${midisock_shared_name}"
+  ${midisock_copy} "${midisock_built}/${midisock_static_name}" "${midisock_stage}/${midisock_static_name}")
+if(midisock_import_library)
+  list(APPEND midisock_steps ${midisock_copy}
+    "${midisock_built}/${midisock_import_library}" "${midisock_stage}/${midisock_import_library}")
+else()
+  list(APPEND midisock_steps
+    ${midisock_link} ${midisock_shared_name} "${midisock_stage}/${midisock_soname}"
+    ${midisock_link} ${midisock_soname} "${midisock_stage}/${midisock_cargo_name}")
+endif()
+
+set(midisock_all)
+if(PROJECT_IS_TOP_LEVEL OR MIDISOCK_INSTALL)
+  set(midisock_all ALL)
+endif()
+add_custom_target(midisock-cargo ${midisock_all}
+  # Cargo knows by itself whether there is anything to do.
+  COMMAND "${CMAKE_COMMAND}" -E env ${midisock_environment} "${MIDISOCK_CARGO}" build ${midisock_arguments}
+  COMMAND "${CMAKE_COMMAND}" -E make_directory "${midisock_stage}"
+  ${midisock_steps}
+  BYPRODUCTS "${midisock_stage}/${midisock_shared_name}" "${midisock_stage}/${midisock_static_name}"
+  WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
+  COMMENT "midisock: cargo build"
+  USES_TERMINAL VERBATIM)
+
+midisock_add_targets("${PROJECT_SOURCE_DIR}/include" GLOBAL shared static)
+add_dependencies(midisock::shared midisock-cargo)
+add_dependencies(midisock::static midisock-cargo)
+
+# An imported target takes no generator expression for its place: one property for each configuration.
+set(midisock_configurations ${CMAKE_CONFIGURATION_TYPES})
+if(NOT midisock_configurations)
+  set(midisock_configurations "${CMAKE_BUILD_TYPE}")
+endif()
+foreach(configuration IN LISTS midisock_configurations ITEMS "")
+  if(configuration STREQUAL "")
+    set(suffix "")
+    set(stage "${PROJECT_BINARY_DIR}/lib/Release")
+  else()
+    string(TOUPPER "_${configuration}" suffix)
+    set(stage "${PROJECT_BINARY_DIR}/lib/${configuration}")
+  endif()
+  set_target_properties(midisock::shared PROPERTIES
+    IMPORTED_LOCATION${suffix} "${stage}/${midisock_shared_name}"
+    IMPORTED_SONAME${suffix} "${midisock_soname}")
+  if(midisock_import_library)
+    set_target_properties(midisock::shared PROPERTIES
+      IMPORTED_IMPLIB${suffix} "${stage}/${midisock_import_library}")
+  endif()
+  set_target_properties(midisock::static PROPERTIES
+    IMPORTED_LOCATION${suffix} "${stage}/${midisock_static_name}")
+endforeach()

@@ -1,0 +1,75 @@
+# Where things go, by GNUInstallDirs, in three components: Library, Development, Tools.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(midisock_library_dir "${CMAKE_INSTALL_LIBDIR}")
+if(WIN32)
+  set(midisock_library_dir "${CMAKE_INSTALL_BINDIR}")
+endif()
+
+# The libraries. Cargo has built them: stripping is asked for here as for any other target.
+install(FILES "$<TARGET_FILE:midisock::shared>" DESTINATION "${midisock_library_dir}" COMPONENT Library)
+install(CODE "
+  if(CMAKE_INSTALL_DO_STRIP AND NOT \"${CMAKE_STRIP}\" STREQUAL \"\")
+    execute_process(COMMAND \"${CMAKE_STRIP}\" --strip-unneeded
+      \"\$ENV{DESTDIR}$<INSTALL_PREFIX>/${midisock_library_dir}/${midisock_shared_name}\"
+      COMMAND_ERROR_IS_FATAL ANY)
+  endif()" COMPONENT Library)
+if(midisock_import_library)
+  install(FILES "$<TARGET_LINKER_FILE:midisock::shared>" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT Development)
+else()
+  install(FILES "${midisock_stage}/${midisock_soname}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT Library)
+  install(FILES "${midisock_stage}/${midisock_cargo_name}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT Development)
+endif()
+install(FILES "$<TARGET_FILE:midisock::static>" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT Development)
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/midisock" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+  COMPONENT Development FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
+
+# For find_package: the prefix is found from where these files lie, so it may be moved.
+set(midisock_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/midisock")
+configure_package_config_file(
+  "${PROJECT_SOURCE_DIR}/cmake/midisock-config.cmake.in" "${PROJECT_BINARY_DIR}/midisock-config.cmake"
+  INSTALL_DESTINATION "${midisock_package_dir}"
+  PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR midisock_library_dir)
+# While the major version is 0, a minor version may change the API.
+set(midisock_compatibility SameMajorVersion)
+if(PROJECT_VERSION_MAJOR EQUAL 0)
+  set(midisock_compatibility SameMinorVersion)
+endif()
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/midisock-config-version.cmake"
+  COMPATIBILITY ${midisock_compatibility})
+install(FILES
+  "${PROJECT_BINARY_DIR}/midisock-config.cmake" "${PROJECT_BINARY_DIR}/midisock-config-version.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/midisock-targets.cmake"
+  DESTINATION "${midisock_package_dir}" COMPONENT Development)
+
+# For pkg-config, relocatable in the same way, unless a directory was given as absolute.
+set(midisock_pc_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(midisock_pc_prefix "${CMAKE_INSTALL_PREFIX}")
+else()
+  file(RELATIVE_PATH midisock_pc_prefix "/prefix/${midisock_pc_dir}" "/prefix")
+  string(REGEX REPLACE "/$" "" midisock_pc_prefix "\${pcfiledir}/${midisock_pc_prefix}")
+endif()
+foreach(directory INCLUDEDIR LIBDIR)
+  set(midisock_pc_${directory} "${CMAKE_INSTALL_${directory}}")
+  if(NOT IS_ABSOLUTE "${midisock_pc_${directory}}")
+    string(PREPEND midisock_pc_${directory} "\${prefix}/")
+  endif()
+endforeach()
+list(TRANSFORM midisock_NATIVE_LIBRARIES PREPEND -l OUTPUT_VARIABLE midisock_pc_private)
+string(REPLACE ";" " " midisock_pc_private "${midisock_STATIC_LINK_OPTIONS};${midisock_pc_private}")
+configure_file("${PROJECT_SOURCE_DIR}/cmake/midisock.pc.in" "${PROJECT_BINARY_DIR}/midisock.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/midisock.pc" DESTINATION "${midisock_pc_dir}" COMPONENT Development)
+
+if(MIDISOCK_BUILD_TOOLS)
+  install(TARGETS ${midisock_tools} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT Tools)
+endif()
+
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE-MIT" "${PROJECT_SOURCE_DIR}/LICENSE-APACHE"
+  DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/midisock" COMPONENT Library)
+file(GLOB midisock_guides CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.md")
+install(FILES "${PROJECT_SOURCE_DIR}/CHANGELOG.md" ${midisock_guides}
+  DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT Development)
+install(FILES "${PROJECT_SOURCE_DIR}/README.md"
+  DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT Development OPTIONAL)

@@ -1,0 +1,41 @@
+# The tools and the shortest examples, in C99.
+
+# midisock_add_program(<name> <source>...): a program that is held to what the header promises.
+function(midisock_add_program name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE midisock::shared)
+  set_target_properties(${name} PROPERTIES
+    C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
+    NO_SYSTEM_FROM_IMPORTED ON # the header's own warnings count
+    # Installed programs find the library beside them, wherever that is moved to.
+    INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+  if(MSVC)
+    target_compile_options(${name} PRIVATE /W4 $<$<BOOL:${MIDISOCK_WERROR}>:/WX>)
+  else()
+    target_compile_options(${name} PRIVATE
+      -Wall -Wextra -Wpedantic $<$<BOOL:${MIDISOCK_WERROR}>:-Werror>)
+  endif()
+endfunction()
+
+set(midisock_programs_dir "${PROJECT_SOURCE_DIR}/examples/c")
+include(GNUInstallDirs)
+
+if(MIDISOCK_BUILD_TOOLS)
+  set(midisock_monitor_sources address cli decode message platform report)
+  set(midisock_echo_sources ${midisock_monitor_sources})
+  set(midisock_send_sources
+    address cli held message midi_file platform player progress sender smf smf_time words)
+  set(midisock_tools)
+  foreach(tool IN ITEMS monitor send echo)
+    list(TRANSFORM midisock_${tool}_sources REPLACE "(.+)" "${midisock_programs_dir}/\\1.c"
+      OUTPUT_VARIABLE sources)
+    midisock_add_program(midisock-${tool} "${midisock_programs_dir}/midisock-${tool}.c" ${sources})
+    list(APPEND midisock_tools midisock-${tool})
+  endforeach()
+endif()
+
+if(MIDISOCK_BUILD_EXAMPLES)
+  foreach(example IN ITEMS server client)
+    midisock_add_program(midisock-simple-${example} "${midisock_programs_dir}/simple-${example}.c")
+  endforeach()
+endif()
