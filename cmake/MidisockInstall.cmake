@@ -8,20 +8,24 @@ if(WIN32)
 endif()
 
 # The libraries. Cargo has built them: stripping is asked for here as for any other target.
-install(FILES "$<TARGET_FILE:midisock::shared>" DESTINATION "${midisock_library_dir}" COMPONENT Library)
-install(CODE "
-  if(CMAKE_INSTALL_DO_STRIP AND NOT \"${CMAKE_STRIP}\" STREQUAL \"\")
-    execute_process(COMMAND \"${CMAKE_STRIP}\" --strip-unneeded
-      \"\$ENV{DESTDIR}$<INSTALL_PREFIX>/${midisock_library_dir}/${midisock_shared_name}\"
-      COMMAND_ERROR_IS_FATAL ANY)
-  endif()" COMPONENT Library)
+function(midisock_install_library target directory component strip)
+  install(FILES "$<TARGET_FILE:${target}>" DESTINATION "${directory}" COMPONENT ${component})
+  install(CODE "
+    if(CMAKE_INSTALL_DO_STRIP AND NOT \"${CMAKE_STRIP}\" STREQUAL \"\")
+      set(midisock_to \"\${CMAKE_INSTALL_PREFIX}\")
+      cmake_path(APPEND midisock_to \"${directory}\" \"$<TARGET_FILE_NAME:${target}>\")
+      execute_process(COMMAND \"${CMAKE_STRIP}\" ${strip} \"\$ENV{DESTDIR}\${midisock_to}\"
+        COMMAND_ERROR_IS_FATAL ANY)
+    endif()" COMPONENT ${component})
+endfunction()
+midisock_install_library(midisock::shared "${midisock_library_dir}" Library --strip-unneeded)
+midisock_install_library(midisock::static "${CMAKE_INSTALL_LIBDIR}" Development --strip-debug)
 if(midisock_import_library)
   install(FILES "$<TARGET_LINKER_FILE:midisock::shared>" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT Development)
 else()
   install(FILES "${midisock_stage}/${midisock_soname}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT Library)
   install(FILES "${midisock_stage}/${midisock_cargo_name}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT Development)
 endif()
-install(FILES "$<TARGET_FILE:midisock::static>" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT Development)
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/midisock" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   COMPONENT Development FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 

@@ -37,13 +37,18 @@ fn is_host(text: &str) -> bool {
     if text.contains(':') {
         return ip_v6(text).is_some();
     }
-    text.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"/\\@[]?#%\"'<>,;".contains(c))
+    text.chars()
+        .all(|c| !c.is_whitespace() && !c.is_control() && !"/\\@[]?#%\"'<>,;".contains(c))
 }
 
 /// An IPv6 address, perhaps with a numeric or named zone.
 fn ip_v6(text: &str) -> Option<Ipv6Addr> {
     let (address, zone) = text.split_once('%').unwrap_or((text, "0"));
-    if zone.is_empty() || !zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+    if zone.is_empty()
+        || !zone
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    {
         return None;
     }
     address.parse().ok()

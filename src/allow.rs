@@ -21,7 +21,9 @@ impl Allow {
     /// Whether a peer may connect. IPv4 that came mapped into IPv6 counts as IPv4.
     pub(crate) fn permits(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        self.ranges.iter().any(|range| masked(peer, range.prefix) == Some(range.network))
+        self.ranges
+            .iter()
+            .any(|range| masked(peer, range.prefix) == Some(range.network))
     }
 }
 
@@ -44,7 +46,10 @@ impl FromStr for Allow {
     type Err = Code;
 
     fn from_str(text: &str) -> Result<Self, Code> {
-        let ranges = text.split(',').map(|range| range.trim().parse()).collect::<Result<_, _>>()?;
+        let ranges = text
+            .split(',')
+            .map(|range| range.trim().parse())
+            .collect::<Result<_, _>>()?;
         Ok(Self { ranges })
     }
 }
@@ -57,7 +62,10 @@ impl FromStr for Range {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),
         };
-        let address = address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(address);
+        let address = address
+            .strip_prefix('[')
+            .and_then(|inner| inner.strip_suffix(']'))
+            .unwrap_or(address);
         let given: IpAddr = address.parse().map_err(|_| Code::Address)?;
         let width = if given.is_ipv4() { 32 } else { 128 };
         let mut prefix = match bits {
@@ -119,7 +127,17 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for list in ["", ",", "127.0.0.1,", "localhost", "1.2.3.4/33", "::1/129", "1.2.3.4/", "1.2.3.4/+8", "1.2.3/8"] {
+        for list in [
+            "",
+            ",",
+            "127.0.0.1,",
+            "localhost",
+            "1.2.3.4/33",
+            "::1/129",
+            "1.2.3.4/",
+            "1.2.3.4/+8",
+            "1.2.3/8",
+        ] {
             assert_eq!(list.parse::<Allow>(), Err(Code::Address), "{list:?}");
         }
     }

@@ -23,7 +23,12 @@ impl ClientTable {
     pub(crate) fn new(max_clients: u32) -> Self {
         let slots = max_clients.max(1).next_power_of_two();
         Self {
-            slots: (0..slots).map(|_| Slot { id: AtomicU32::new(0), words: Default::default() }).collect(),
+            slots: (0..slots)
+                .map(|_| Slot {
+                    id: AtomicU32::new(0),
+                    words: Default::default(),
+                })
+                .collect(),
             slot_bits: slots.trailing_zeros(),
         }
     }
@@ -76,7 +81,10 @@ pub(crate) struct Ids {
 impl Ids {
     pub(crate) fn new(table: &ClientTable) -> Self {
         let slots = table.slots.len() as u32;
-        Self { free: (0..slots).collect(), generations: vec![0; slots as usize] }
+        Self {
+            free: (0..slots).collect(),
+            generations: vec![0; slots as usize],
+        }
     }
 
     /// Enters a client; None when every id was used.
@@ -91,7 +99,11 @@ impl Ids {
         };
         let to = table.slot(id);
         let bits = ip.to_bits();
-        let words = [(bits >> 64) as u64, bits as u64, u64::from(address.port()) << 32 | u64::from(zone)];
+        let words = [
+            (bits >> 64) as u64,
+            bits as u64,
+            u64::from(address.port()) << 32 | u64::from(zone),
+        ];
         // A reader that still holds the slot's former id must not see new words under it.
         fence(Ordering::Release);
         for (word, value) in to.words.iter().zip(words) {

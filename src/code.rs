@@ -13,7 +13,10 @@ pub(crate) enum Code {
     Full = -4,
     Closed = -5,
     Timeout = -6,
-    #[cfg_attr(not(debug_assertions), allow(dead_code, reason = "two threads at once are noticed by debug builds only"))]
+    #[cfg_attr(
+        not(debug_assertions),
+        allow(dead_code, reason = "two threads at once are noticed by debug builds only")
+    )]
     Busy = -7,
     WrongRole = -8,
     NoSuchClient = -9,

@@ -155,7 +155,10 @@ mod tests {
         assert_eq!(event.wait_for(Some(Duration::from_millis(5)), || None::<()>), None);
         let other = Event::default();
         let both = [&event, &other];
-        assert_eq!(wait_for_any(&both, Some(Duration::from_millis(5)), None, || None::<()>), None);
+        assert_eq!(
+            wait_for_any(&both, Some(Duration::from_millis(5)), None, || None::<()>),
+            None
+        );
         assert!(!event.is_awaited() && !other.is_awaited());
     }
 

@@ -30,11 +30,22 @@ pub(crate) struct Notification {
 
 impl Notification {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { time_ns: crate::clock::now_ns(), kind, reason: Code::Ok, client: 0, os_error: 0, address: None }
+        Self {
+            time_ns: crate::clock::now_ns(),
+            kind,
+            reason: Code::Ok,
+            client: 0,
+            os_error: 0,
+            address: None,
+        }
     }
 
     pub(crate) fn reason(self, reason: Code, os_error: i32) -> Self {
-        Self { reason, os_error, ..self }
+        Self {
+            reason,
+            os_error,
+            ..self
+        }
     }
 
     pub(crate) fn client(self, client: u32) -> Self {
@@ -60,7 +71,12 @@ pub(crate) struct Notifications {
 
 impl Notifications {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { queue: SegQueue::new(), waiting: AtomicUsize::new(0), open: AtomicUsize::new(0), capacity }
+        Self {
+            queue: SegQueue::new(),
+            waiting: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            capacity,
+        }
     }
 
     fn has_room(&self, needed: usize) -> bool {
@@ -122,7 +138,10 @@ mod tests {
             queue.tell(Notification::new(Kind::ConnectFailed));
         }
         for client in 1..=100u32 {
-            queue.end(told[client as usize - 1], Notification::new(Kind::ClientLeft).client(client));
+            queue.end(
+                told[client as usize - 1],
+                Notification::new(Kind::ClientLeft).client(client),
+            );
         }
         let (mut joined, mut left, mut all) = (Vec::new(), Vec::new(), 0);
         while let Some(n) = queue.take() {
@@ -135,6 +154,9 @@ mod tests {
         }
         assert!(all <= 10 && !joined.is_empty());
         assert_eq!(joined, left);
-        assert!(queue.begin(Notification::new(Kind::Connected)), "all room is free again");
+        assert!(
+            queue.begin(Notification::new(Kind::Connected)),
+            "all room is free again"
+        );
     }
 }

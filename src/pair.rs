@@ -2,17 +2,23 @@
 //! what that thread would.
 
 use crate::midi::reset::{PANIC, RESET};
+use crate::midi::state::{ChannelState, Msg};
 use crate::queue::Consumer;
 use crate::shared::Shared;
-use std::ptr::NonNull;
+use crate::spill::SpillOut;
 use std::sync::Arc;
 
 /// The popping side's view of its peer.
 pub(crate) struct PairPeer {
-    pub shared: Arc<Shared>,
-    /// What is being given, and the count to note when it is done.
+    shared: Arc<Shared>,
+    /// What a panic or reset still has to give, and the count to note when it is done.
     giving: &'static [[u8; 3]],
     serving: Serving,
+    /// What the peer's push could not queue.
+    spill: Option<SpillOut>,
+    /// What was popped comes to.
+    heard: Box<ChannelState>,
+    holds: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -23,24 +29,38 @@ enum Serving {
 }
 
 impl PairPeer {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, giving: &[], serving: Serving::Nothing }
+    pub(crate) fn new(shared: Arc<Shared>, spill: Option<SpillOut>) -> Self {
+        Self {
+            shared,
+            giving: &[],
+            serving: Serving::Nothing,
+            spill,
+            heard: Box::default(),
+            holds: false,
+        }
     }
 
     /// Whether a panic or reset of the peer's waits to be popped.
     pub(crate) fn asks(&self) -> bool {
         let requests = &self.shared.requests;
-        requests.panic.is_unserved() || requests.reset.is_unserved()
+        requests.panic.is_unserved()
+            || requests.reset.is_unserved()
+            || self.spill.as_ref().is_some_and(SpillOut::is_under_way)
     }
 
-    /// The next message of a panic or reset, where it is its turn.
-    #[inline]
-    pub(crate) fn next(&mut self, incoming: &mut Consumer) -> Option<NonNull<[u8]>> {
+    /// Whether the peer's push could not queue something. To be asked before the queue is found empty.
+    pub(crate) fn has_spilled(&self) -> bool {
+        self.spill.as_ref().is_some_and(SpillOut::has_some)
+    }
+
+    /// The next message of a panic or reset, where it is its turn, or of a summary that was begun.
+    pub(crate) fn next_request(&mut self, incoming: &mut Consumer) -> Option<Msg> {
         let requests = &self.shared.requests;
         if let Some((count, position)) = requests.panic.pending(requests.panic.served())
             && !matches!(self.serving, Serving::Panic(_))
         {
-            drop_before(incoming, position);
+            // At most what the queue holds.
+            incoming.skip_to_at_least(position);
             self.giving = &PANIC;
             self.serving = Serving::Panic(count);
         }
@@ -51,7 +71,10 @@ impl PairPeer {
             self.giving = &RESET;
             self.serving = Serving::Reset(count);
         }
-        let (message, rest) = self.giving.split_first()?;
+        let Some((message, rest)) = self.giving.split_first() else {
+            let spill = self.spill.as_mut().filter(|spill| spill.is_under_way())?;
+            return spill.next().map(|(_, message)| message);
+        };
         self.giving = rest;
         if rest.is_empty() {
             match self.serving {
@@ -61,16 +84,32 @@ impl PairPeer {
             }
             self.serving = Serving::Nothing;
         }
-        Some(NonNull::from(message.as_slice()))
+        Some(Msg::of(*message))
     }
-}
 
-/// Throws away what was pushed before a position: at most what the queue holds.
-fn drop_before(incoming: &mut Consumer, position: usize) {
-    while (incoming.position().wrapping_sub(position) as isize) < 0 {
-        let Some(record) = incoming.peek() else { break };
-        incoming.take(&record);
+    /// What comes when the queue is empty: a summary of what was refused; and when one of the two is closed, what
+    /// releases what is held.
+    pub(crate) fn next_after_queue(&mut self, spilled: bool, own: &Shared) -> Option<Msg> {
+        if spilled
+            && let Some(spill) = &mut self.spill
+            && let Some((_, message)) = spill.next()
+        {
+            return Some(message);
+        }
+        let peer = &self.shared;
+        let ended = own.is_closed() || peer.is_closed();
+        let wanted = peer.config.release_on_close || own.config.release_on_disconnect;
+        if ended && wanted { self.heard.release() } else { None }
     }
-    incoming.tell_taken();
-    incoming.release();
+
+    /// Takes what was popped.
+    pub(crate) fn hear(&mut self, message: &[u8], own: &Shared) {
+        self.heard.apply(message);
+        let release = self.shared.config.release_on_close || own.config.release_on_disconnect;
+        let holds = release && !self.heard.is_neutral();
+        if holds != self.holds {
+            self.holds = holds;
+            own.set_holds(holds);
+        }
+    }
 }

@@ -6,17 +6,17 @@ use crate::code::Code;
 use crate::config::Config;
 use crate::event;
 use crate::midi::message;
-use crate::midi::state::ChannelState;
 use crate::net::{self, Network};
 use crate::notify::{Kind, Notification};
 use crate::pair::PairPeer;
-use crate::queue::{Consumer, Producer, Record, queue};
+use crate::pop::{PopSide, Popped};
+use crate::queue::{Consumer, Producer, queue};
 use crate::shared::{Role, Shared};
 use crate::side::Side;
+use crate::spill::{SpillGauge, SpillIn, SpillOut, spill};
 use crate::stats::Snapshot;
 use crate::timing::{Block, BlockClock};
 use std::net::SocketAddr;
-use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -27,29 +27,8 @@ const HORIZON_NS: u64 = 10_000_000_000;
 /// What the pushing thread alone touches.
 struct PushSide {
     outgoing: Producer,
-}
-
-/// What the popping thread alone touches.
-struct PopSide {
-    incoming: Consumer,
-    clock: BlockClock,
-    /// On a pair, the other port.
-    peer: Option<PairPeer>,
-}
-
-/// A message popped; `data` points into the queue.
-pub(crate) struct Popped {
-    pub time_ns: u64,
-    pub data: NonNull<[u8]>,
-    pub client: u32,
-    pub frame: u32,
-    pub flags: u32,
-}
-
-impl Popped {
-    fn of(record: &Record, frame: u32) -> Self {
-        Self { time_ns: record.time_ns, data: record.data, client: record.client, frame, flags: record.flags }
-    }
+    /// On a repairing port.
+    spill: Option<SpillIn>,
 }
 
 /// One end of the API: see the overview in the README.
@@ -58,8 +37,9 @@ pub(crate) struct Port {
     /// None for a manual server.
     push: Option<Side<PushSide>>,
     pop: Option<Side<PopSide>>,
-    /// On a pair, the other port.
+    /// On a pair, the other port, and what its push could not queue.
     peer: Option<Arc<Shared>>,
+    peer_spill: Option<SpillGauge>,
     /// None for a pair. Holding it keeps the network thread running.
     network: Option<Network>,
 }
@@ -80,16 +60,42 @@ impl Port {
         let waker = Some(network.waker());
         if !role.has_queues() {
             let shared = Arc::new(Shared::new(role, config, waker, None, None));
-            let port =
-                Self { shared: Arc::clone(&shared), push: None, pop: None, peer: None, network: Some(network) };
-            return Ok((port, net::Ends { shared, queues: None }));
+            let shared_2 = Arc::clone(&shared);
+            let port = Self {
+                shared: shared_2,
+                push: None,
+                pop: None,
+                peer: None,
+                peer_spill: None,
+                network: Some(network),
+            };
+            return Ok((
+                port,
+                net::Ends {
+                    shared,
+                    queues: None,
+                    spill: None,
+                },
+            ));
         }
         let (to_audio, incoming) = queue(config.in_queue_bytes as usize)?;
         let (outgoing, from_audio) = queue(config.out_queue_bytes as usize)?;
         let shared = Shared::new(role, config, waker, Some(incoming.gauge()), Some(outgoing.gauge()));
         let shared = Arc::new(shared);
-        let port = Self::from_sides(Arc::clone(&shared), outgoing, incoming, None, Some(network));
-        Ok((port, net::Ends { shared, queues: Some((to_audio, from_audio)) }))
+        let (spill_in, spill_out) = spill_for(&shared);
+        let push = PushSide {
+            outgoing,
+            spill: spill_in,
+        };
+        let port = Self::from_sides(Arc::clone(&shared), push, incoming, None, Some(network));
+        Ok((
+            port,
+            net::Ends {
+                shared,
+                queues: Some((to_audio, from_audio)),
+                spill: spill_out,
+            },
+        ))
     }
 
     /// Two ports joined in memory.
@@ -98,24 +104,43 @@ impl Port {
         let (a_out, b_in) = queue(bytes)?;
         let (b_out, a_in) = queue(bytes)?;
         let shared = |outgoing: &Producer, incoming: &Consumer| {
-            Arc::new(Shared::new(Role::Pair, config, None, Some(incoming.gauge()), Some(outgoing.gauge())))
+            Arc::new(Shared::new(
+                Role::Pair,
+                config,
+                None,
+                Some(incoming.gauge()),
+                Some(outgoing.gauge()),
+            ))
         };
         let (a, b) = (shared(&a_out, &a_in), shared(&b_out, &b_in));
-        let first = Self::from_sides(Arc::clone(&a), a_out, a_in, Some(Arc::clone(&b)), None);
-        let second = Self::from_sides(b, b_out, b_in, Some(a), None);
+        let (a_spill, from_a) = spill_for(&a);
+        let (b_spill, from_b) = spill_for(&b);
+        let side = |outgoing, spill| PushSide { outgoing, spill };
+        let peer_of_a = Some((Arc::clone(&b), from_b));
+        let first = Self::from_sides(Arc::clone(&a), side(a_out, a_spill), a_in, peer_of_a, None);
+        let second = Self::from_sides(b, side(b_out, b_spill), b_in, Some((a, from_a)), None);
         Ok((first, second))
     }
 
     fn from_sides(
         shared: Arc<Shared>,
-        outgoing: Producer,
+        push: PushSide,
         incoming: Consumer,
-        peer: Option<Arc<Shared>>,
+        peer: Option<(Arc<Shared>, Option<SpillOut>)>,
         network: Option<Network>,
     ) -> Self {
         let clock = BlockClock::new(shared.config.latency_ns);
-        let pop = PopSide { incoming, clock, peer: peer.clone().map(PairPeer::new) };
-        Self { shared, push: Some(Side::new(PushSide { outgoing })), pop: Some(Side::new(pop)), peer, network }
+        let other = peer.as_ref().map(|(peer, _)| Arc::clone(peer));
+        let peer_spill = peer.as_ref().and_then(|(_, spill)| spill.as_ref()).map(SpillOut::gauge);
+        let pop = PopSide::new(incoming, clock, peer.map(|(peer, spill)| PairPeer::new(peer, spill)));
+        Self {
+            shared,
+            push: Some(Side::new(push)),
+            pop: Some(Side::new(pop)),
+            peer: other,
+            peer_spill,
+            network,
+        }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -128,7 +153,11 @@ impl Port {
 
     /// The answer to a message longer than `max_message_bytes`.
     pub(crate) fn reject_large(&self) -> Code {
-        if self.push.is_none() { Code::WrongRole } else { Code::TooLarge }
+        if self.push.is_none() {
+            Code::WrongRole
+        } else {
+            Code::TooLarge
+        }
     }
 
     /// Whether nothing pushed will reach anybody any more.
@@ -169,10 +198,18 @@ impl Port {
                 due = time_ns;
             }
         }
+        if side.spill.as_mut().is_some_and(SpillIn::is_lossy) {
+            return self.refuse(
+                side,
+                client,
+                data,
+                if shared.is_up() { Code::Full } else { Code::Offline },
+            );
+        }
         if !shared.is_up() {
             // A repairing port remembers what this would have done: the network thread does, so it is told.
             if !shared.repairs || !side.outgoing.write(0, client, 0, data) {
-                return self.refuse(data, Code::Offline);
+                return self.refuse(side, client, data, Code::Offline);
             }
             self.publish(side);
             return Code::Offline;
@@ -181,11 +218,11 @@ impl Port {
         if scheduled {
             let waiting = shared.scheduled_bytes.load(Ordering::Relaxed);
             if waiting + data.len() > shared.config.out_queue_bytes as usize {
-                return self.refuse(data, Code::Full);
+                return self.refuse(side, client, data, Code::Full);
             }
         }
         if !side.outgoing.write(due, client, 0, data) {
-            return self.refuse(data, Code::Full);
+            return self.refuse(side, client, data, Code::Full);
         }
         if scheduled {
             // Before the network thread can see the message, and subtract it again.
@@ -214,14 +251,13 @@ impl Port {
         }
     }
 
-    /// A message that was not queued. A repairing port counts it: the caller need not try again.
+    /// A message that was not queued. A repairing port counts and remembers it: the caller need not try again.
     #[cold]
-    fn refuse(&self, data: &[u8], code: Code) -> Code {
-        if self.shared.repairs {
+    fn refuse(&self, side: &mut PushSide, client: u32, data: &[u8], code: Code) -> Code {
+        if let Some(spill) = &mut side.spill {
             self.shared.pushed.refused.add(1);
-            if ChannelState::is_event(data) {
-                self.shared.pushed.refused_events.add(1);
-            }
+            self.shared.pushed.unrepaired.add(spill.lose(client, data).into());
+            self.wake_if_signalling();
         }
         code
     }
@@ -229,36 +265,26 @@ impl Port {
     #[inline]
     pub(crate) fn pop(&self) -> Result<Popped, Code> {
         let side = self.pop.as_ref().ok_or(Code::WrongRole)?;
-        side.enter(|side| self.pop_next(side))?
-    }
-
-    #[inline]
-    fn pop_next(&self, side: &mut PopSide) -> Result<Popped, Code> {
-        if let Some(peer) = &mut side.peer
-            && let Some(data) = peer.next(&mut side.incoming)
-        {
-            self.shared.popped.synthesized.add(1);
-            return Ok(Popped { time_ns: now_ns(), data, client: 0, frame: 0, flags: 0 });
-        }
-        match side.incoming.pop() {
-            Some(record) => Ok(Popped::of(&record, 0)),
-            None => Err(self.nothing_to_pop(&mut side.incoming)),
-        }
+        side.enter(|side| side.pop(&self.shared).ok_or_else(|| self.nothing_to_pop(side)))?
     }
 
     /// Why there was nothing: not yet, or never again.
     #[cold]
-    fn nothing_to_pop(&self, incoming: &mut Consumer) -> Code {
+    fn nothing_to_pop(&self, side: &mut PopSide) -> Code {
         // The end is told after the last message is published: look once more, so as not to miss one that came just
         // before it.
-        if self.nothing_will_come() && incoming.peek().is_none() { Code::Closed } else { Code::Empty }
+        if self.nothing_will_come() && side.is_empty() {
+            Code::Closed
+        } else {
+            Code::Empty
+        }
     }
 
     /// Whether the in queue holds all that will ever come.
     pub(crate) fn nothing_will_come(&self) -> bool {
         let shared = &self.shared;
         match &self.peer {
-            Some(peer) => shared.is_closed() || peer.is_closed(),
+            Some(peer) => (shared.is_closed() || peer.is_closed()) && !shared.holds(),
             None => shared.is_ended(),
         }
     }
@@ -266,7 +292,11 @@ impl Port {
     pub(crate) fn skip(&self) -> Code {
         let Some(side) = &self.pop else { return Code::WrongRole };
         let skipped = side.enter(|side| {
-            if side.incoming.discard() == 0 && self.nothing_will_come() { Code::Closed } else { Code::Ok }
+            if !side.skip() && self.nothing_will_come() && side.is_empty() {
+                Code::Closed
+            } else {
+                Code::Ok
+            }
         });
         skipped.unwrap_or_else(|code| code)
     }
@@ -281,7 +311,9 @@ impl Port {
 
     fn request(&self, ask: impl FnOnce(&Shared, usize)) -> Code {
         let shared = &*self.shared;
-        let Some(outgoing) = &shared.outgoing else { return Code::WrongRole };
+        let Some(outgoing) = &shared.outgoing else {
+            return Code::WrongRole;
+        };
         if self.is_closed() {
             return Code::Closed;
         }
@@ -295,7 +327,10 @@ impl Port {
         let Some(side) = &self.pop else { return Code::WrongRole };
         let begun = side.enter(|side| {
             side.clock.begin(block)?;
-            self.shared.popped.latency_ns.store(side.clock.latency_ns(), Ordering::Relaxed);
+            self.shared
+                .popped
+                .latency_ns
+                .store(side.clock.latency_ns(), Ordering::Relaxed);
             Ok(())
         });
         match begun {
@@ -306,28 +341,7 @@ impl Port {
 
     pub(crate) fn pop_block(&self) -> Result<Popped, Code> {
         let side = self.pop.as_ref().ok_or(Code::WrongRole)?;
-        side.enter(|side| {
-            if !side.clock.has_block() {
-                return Err(Code::InvalidArgument);
-            }
-            if let Some(peer) = &mut side.peer
-                && peer.asks()
-            {
-                let frame = side.clock.place(0).ok_or(Code::Empty)?;
-                if let Some(data) = peer.next(&mut side.incoming) {
-                    self.shared.popped.synthesized.add(1);
-                    return Ok(Popped { time_ns: now_ns(), data, client: 0, frame, flags: 0 });
-                }
-            }
-            side.incoming.release();
-            let Some(record) = side.incoming.peek() else {
-                return Err(self.nothing_to_pop(&mut side.incoming));
-            };
-            let frame = side.clock.place(record.time_ns).ok_or(Code::Empty)?;
-            side.incoming.take(&record);
-            side.incoming.tell_taken();
-            Ok(Popped::of(&record, frame))
-        })?
+        side.enter(|side| side.pop_block(&self.shared)?.ok_or_else(|| self.nothing_to_pop(side)))?
     }
 
     pub(crate) fn push_frame(&self, frame: u32, data: &[u8]) -> Code {
@@ -340,7 +354,11 @@ impl Port {
     }
 
     pub(crate) fn state(&self) -> i32 {
-        if self.is_closed() { crate::shared::State::Closed as i32 } else { self.shared.state() }
+        if self.is_closed() {
+            crate::shared::State::Closed as i32
+        } else {
+            self.shared.state()
+        }
     }
 
     pub(crate) fn client_count(&self) -> u32 {
@@ -361,7 +379,7 @@ impl Port {
             bytes_out: net.bytes_out.get() + push.bytes.get(),
             dropped_in: net.dropped_in.get(),
             dropped_out: net.dropped_out.get() + push.refused.get(),
-            unrepaired: net.unrepaired.get() + push.refused_events.get(),
+            unrepaired: net.unrepaired.get() + push.unrepaired.get() + pop.unrepaired.get(),
             invalid_bytes: net.invalid_bytes.get(),
             oversize_in: net.oversize_in.get(),
             synthesized: net.synthesized.get() + pop.synthesized.get(),
@@ -389,7 +407,11 @@ impl Port {
             }
             self.shared.accepted.pop().map(Ok)
         });
-        let nothing = if timeout == Some(Duration::ZERO) { Code::Empty } else { Code::Timeout };
+        let nothing = if timeout == Some(Duration::ZERO) {
+            Code::Empty
+        } else {
+            Code::Timeout
+        };
         taken.unwrap_or(Err(nothing))
     }
 
@@ -415,7 +437,11 @@ impl Port {
             return Err(Code::NoSuchClient);
         }
         let network = self.network.as_ref().ok_or(Code::Internal)?;
-        if network.disconnect(&self.shared, client) { Ok(()) } else { Err(Code::NoSuchClient) }
+        if network.disconnect(&self.shared, client) {
+            Ok(())
+        } else {
+            Err(Code::NoSuchClient)
+        }
     }
 
     pub(crate) fn shutdown(&self) {
@@ -457,9 +483,16 @@ impl Port {
     /// Whether `pop` has something, as seen from any thread.
     pub(crate) fn has_message(&self) -> bool {
         let asked = self.peer.as_ref().is_some_and(|peer| {
-            peer.requests.panic.is_unserved() || peer.requests.reset.is_unserved()
+            let releases = self.is_closed() && self.shared.holds();
+            let spilled = self.peer_spill.as_ref().is_some_and(SpillGauge::has_some);
+            releases || spilled || peer.requests.panic.is_unserved() || peer.requests.reset.is_unserved()
         });
-        asked || self.shared.incoming.as_ref().is_some_and(|incoming| incoming.has_message())
+        asked
+            || self
+                .shared
+                .incoming
+                .as_ref()
+                .is_some_and(|incoming| incoming.has_message())
     }
 
     /// Has the network thread tell how far the out queue is with the system.
@@ -472,5 +505,14 @@ impl Port {
     /// Where waits for this port look.
     pub(crate) fn event(&self) -> &event::Event {
         &self.shared.event
+    }
+}
+
+/// Where a port repairs, both ends of what its push cannot queue.
+fn spill_for(shared: &Shared) -> (Option<SpillIn>, Option<SpillOut>) {
+    if shared.repairs && shared.role.has_queues() {
+        Some(spill()).unzip()
+    } else {
+        (None, None)
     }
 }

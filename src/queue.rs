@@ -76,7 +76,10 @@ impl Ring {
             memory,
             capacity,
             tail: CachePadded::new(AtomicUsize::new(0)),
-            consumer: CachePadded::new(ConsumerPositions { head: AtomicUsize::new(0), taken: AtomicUsize::new(0) }),
+            consumer: CachePadded::new(ConsumerPositions {
+                head: AtomicUsize::new(0),
+                taken: AtomicUsize::new(0),
+            }),
         })
     }
 
@@ -108,7 +111,12 @@ impl Drop for Ring {
 pub(crate) fn queue(capacity: usize) -> Result<(Producer, Consumer), Code> {
     let ring = Arc::new(Ring::new(capacity)?);
     Ok((
-        Producer { ring: Arc::clone(&ring), tail: 0, published: 0, head: 0 },
+        Producer {
+            ring: Arc::clone(&ring),
+            tail: 0,
+            published: 0,
+            head: 0,
+        },
         Consumer { ring, read: 0, tail: 0 },
     ))
 }
@@ -144,7 +152,11 @@ impl Producer {
             unsafe { self.ring.at(self.tail).cast::<u32>().write(WRAP) };
             self.tail = self.tail.wrapping_add(skipped);
         }
-        let header = Header { size: data.len() as u32 | flags << SIZE_BITS, client, time_ns };
+        let header = Header {
+            size: data.len() as u32 | flags << SIZE_BITS,
+            client,
+            time_ns,
+        };
         let record = self.ring.at(self.tail);
         // SAFETY: `need` bytes from here are inside the memory and free (checked above, with the Acquire load of the
         // consumer's head), aligned to 8 as all records are, and not read before `publish`. `data` is a caller's
@@ -187,7 +199,9 @@ impl Producer {
 
     /// A view of the positions for those who wait.
     pub(crate) fn gauge(&self) -> Gauge {
-        Gauge { ring: Arc::clone(&self.ring) }
+        Gauge {
+            ring: Arc::clone(&self.ring),
+        }
     }
 }
 
@@ -214,7 +228,8 @@ impl Consumer {
     /// Looks at the next message without taking it.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<Record> {
-        if self.read == self.tail {
+        // The copy may lie behind: a skip goes further than it knows.
+        if self.tail.wrapping_sub(self.read) as isize <= 0 {
             self.tail = self.ring.tail.load(Ordering::Acquire);
             if self.read == self.tail {
                 return None;
@@ -267,16 +282,35 @@ impl Consumer {
         Some(record)
     }
 
-    /// Throws away all that is there now.
-    pub(crate) fn discard(&mut self) -> usize {
-        let mut count = 0;
-        while let Some(record) = self.peek() {
+    /// Where what is there now ends.
+    pub(crate) fn end(&self) -> usize {
+        self.ring.tail.load(Ordering::Acquire)
+    }
+
+    /// Shows each message up to `until`, which must not be beyond `end`, without taking any.
+    pub(crate) fn scan(&mut self, until: usize, mut each: impl FnMut(&Record)) {
+        let start = self.read;
+        while self.read != until
+            && let Some(record) = self.peek()
+        {
+            each(&record);
             self.take(&record);
-            count += 1;
         }
+        self.read = start;
+    }
+
+    /// Throws away what comes before `until`, which must be where a record ends.
+    pub(crate) fn skip_to(&mut self, until: usize) {
+        self.read = until;
         self.tell_taken();
         self.release();
-        count
+    }
+
+    /// The same, where it may have been taken already.
+    pub(crate) fn skip_to_at_least(&mut self, until: usize) {
+        if (self.read.wrapping_sub(until) as isize) < 0 {
+            self.skip_to(until);
+        }
     }
 
     /// Where the next record begins: compared with `Gauge::tail`.
@@ -286,7 +320,9 @@ impl Consumer {
 
     /// A view of the positions for those who wait.
     pub(crate) fn gauge(&self) -> Gauge {
-        Gauge { ring: Arc::clone(&self.ring) }
+        Gauge {
+            ring: Arc::clone(&self.ring),
+        }
     }
 }
 

@@ -179,13 +179,18 @@ impl Shared {
         self.flags.fetch_or(CLOSED | SHUT_DOWN, Ordering::AcqRel) & SHUT_DOWN == 0
     }
 
-    /// Network thread: whether something is to be released when a peer goes.
+    /// Network thread (on a pair, the popping thread): whether something is to be released when a peer goes.
     pub(crate) fn set_holds(&self, holds: bool) {
         if holds {
             self.flags.fetch_or(HOLDS, Ordering::AcqRel);
         } else {
             self.flags.fetch_and(!HOLDS, Ordering::AcqRel);
         }
+    }
+
+    /// Whether releases would come if it ended now.
+    pub(crate) fn holds(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & HOLDS != 0
     }
 
     /// Network thread: the peer has gone for good; releases may still come.
@@ -199,7 +204,11 @@ impl Shared {
     }
 
     pub(crate) fn state(&self) -> i32 {
-        if self.is_closed() { State::Closed as i32 } else { self.state.load(Ordering::Acquire) }
+        if self.is_closed() {
+            State::Closed as i32
+        } else {
+            self.state.load(Ordering::Acquire)
+        }
     }
 }
 

@@ -62,7 +62,8 @@ pub(crate) struct NetworkCounters {
 pub(crate) struct PushCounters {
     /// Messages that push did not queue on a repairing port.
     pub refused: Counter,
-    pub refused_events: Counter,
+    /// Of those, messages that state cannot bring back.
+    pub unrepaired: Counter,
     /// On a pair: what went across.
     pub messages: Counter,
     pub bytes: Counter,
@@ -72,6 +73,8 @@ pub(crate) struct PushCounters {
 #[derive(Default)]
 pub(crate) struct PopCounters {
     pub latency_ns: AtomicU64,
-    /// Messages made on the popping side (a pair's panic and reset).
+    /// Messages made on the popping side: by a skip, and on a pair.
     pub synthesized: Counter,
+    /// Skipped messages that state cannot bring back.
+    pub unrepaired: Counter,
 }

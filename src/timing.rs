@@ -31,7 +31,12 @@ pub(crate) struct BlockClock {
 
 impl BlockClock {
     pub(crate) fn new(fixed_latency: Option<u64>) -> Self {
-        Self { block: None, fixed_latency, longest_ns: 0, last_frame: 0 }
+        Self {
+            block: None,
+            fixed_latency,
+            longest_ns: 0,
+            last_frame: 0,
+        }
     }
 
     /// Begins a block.
@@ -43,7 +48,11 @@ impl BlockClock {
         if block.discontinuity {
             self.longest_ns = 0;
         }
-        let start_ns = if block.start_ns == 0 { crate::clock::now_ns() } else { block.start_ns };
+        let start_ns = if block.start_ns == 0 {
+            crate::clock::now_ns()
+        } else {
+            block.start_ns
+        };
         let block = Block { start_ns, ..block };
         self.longest_ns = self.longest_ns.max(duration_ns(&block, block.frames));
         self.last_frame = 0;
@@ -101,7 +110,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn block(start_ns: u64, frames: u32) -> Block {
-        Block { start_ns, sample_rate: 48_000.0, frames, offline: false, discontinuity: false }
+        Block {
+            start_ns,
+            sample_rate: 48_000.0,
+            frames,
+            offline: false,
+            discontinuity: false,
+        }
     }
 
     #[test]
@@ -148,7 +163,13 @@ mod tests {
     fn nonsense_is_refused() {
         let mut clock = BlockClock::new(None);
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e9] {
-            assert_eq!(clock.begin(Block { sample_rate: rate, ..block(1, 1) }), Err(Code::InvalidArgument));
+            assert_eq!(
+                clock.begin(Block {
+                    sample_rate: rate,
+                    ..block(1, 1)
+                }),
+                Err(Code::InvalidArgument)
+            );
         }
         assert_eq!(clock.begin(block(1, u32::MAX)), Err(Code::InvalidArgument));
         assert!(!clock.has_block());

@@ -43,7 +43,13 @@ pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) ->
         if let Some(closed) = first_closed(ports) {
             return Some(Err((Code::Closed, closed)));
         }
-        let ready = |port: &&Port| if is_closed(port) { port.has_message() } else { what.is_so(port) };
+        let ready = |port: &&Port| {
+            if is_closed(port) {
+                port.has_message()
+            } else {
+                what.is_so(port)
+            }
+        };
         ports.iter().position(ready).map(Ok)
     });
     match found {
@@ -59,7 +65,9 @@ fn is_closed(port: &Port) -> bool {
 
 /// The first of the ports that is closed and has nothing left to pop.
 pub(crate) fn first_closed(ports: &[&Port]) -> Option<usize> {
-    ports.iter().position(|port| is_closed(port) && port.nothing_will_come() && !port.has_message())
+    ports
+        .iter()
+        .position(|port| is_closed(port) && port.nothing_will_come() && !port.has_message())
 }
 
 /// Waits until a port has its peer.
@@ -82,7 +90,9 @@ pub(crate) fn connected(port: &Port, timeout: Option<Duration>) -> Result<(), Co
 /// Waits until what was pushed before is with the system.
 pub(crate) fn flushed(port: &Port, timeout: Option<Duration>) -> Result<(), Code> {
     let shared = port.shared();
-    let Some(outgoing) = &shared.outgoing else { return Err(Code::WrongRole) };
+    let Some(outgoing) = &shared.outgoing else {
+        return Err(Code::WrongRole);
+    };
     if is_closed(port) {
         return Err(Code::Closed);
     }

@@ -35,6 +35,10 @@ def rust(run):
 
 
 def failure_text(output, case):
+    """What the panic says, then the end of all the test printed."""
     found = re.search(rf"^---- {re.escape(case)} stdout ----\n(.*?)(?=^---- |^failures:)", output,
                       re.MULTILINE | re.DOTALL)
-    return tail(found[1]) if found else "failed"
+    if not found:
+        return "failed"
+    panic = re.search(r"panicked at (.*:\d+):\d+:\n(.*)", found[1])
+    return (f"{panic[2]} ({panic[1]})\n" if panic else "") + tail(found[1])

@@ -40,7 +40,10 @@ pub struct midisock_block {
 /// # Safety
 /// `port` is a live port, `block` points to a block of `struct_size` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn midisock_begin_block(port: *mut midisock_port, block: *const midisock_block) -> midisock_result {
+pub unsafe extern "C" fn midisock_begin_block(
+    port: *mut midisock_port,
+    block: *const midisock_block,
+) -> midisock_result {
     if block.is_null() || !block.is_aligned() {
         return Code::InvalidArgument as i32;
     }

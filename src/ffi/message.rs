@@ -3,7 +3,7 @@
 use super::result::midisock_result;
 use super::{midisock_port, with_port, writable};
 use crate::code::Code;
-use crate::port::Popped;
+use crate::pop::Popped;
 
 /// flags on pop: made by the library, not sent by the peer.
 pub const MIDISOCK_SYNTHETIC: u32 = 1;
@@ -85,13 +85,27 @@ pub unsafe extern "C" fn midisock_push_message(
     // SAFETY: not NULL and aligned, a message by this function's contract.
     let message = unsafe { &*message };
     // SAFETY: the contract of this function is `push_bytes`'.
-    unsafe { push_bytes(port, message.time_ns, message.client, message.data, message.size as usize) }
+    unsafe {
+        push_bytes(
+            port,
+            message.time_ns,
+            message.client,
+            message.data,
+            message.size as usize,
+        )
+    }
 }
 
 /// # Safety
 /// `port` is NULL or a live port, `data` NULL or points to `size` bytes.
 #[inline(always)]
-unsafe fn push_bytes(port: *mut midisock_port, time: u64, client: u32, data: *const u8, size: usize) -> midisock_result {
+unsafe fn push_bytes(
+    port: *mut midisock_port,
+    time: u64,
+    client: u32,
+    data: *const u8,
+    size: usize,
+) -> midisock_result {
     if data.is_null() {
         return Code::InvalidArgument as i32;
     }

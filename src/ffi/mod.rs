@@ -66,7 +66,11 @@ fn contain<T>(internal: T, call: impl FnOnce() -> T) -> T {
 #[inline(always)]
 unsafe fn with_port(port: *const midisock_port, call: impl FnOnce(&Port) -> Code) -> i32 {
     // SAFETY: this function's contract is `with_port_or`'s.
-    unsafe { with_port_or(port, Code::InvalidArgument as i32, Code::Internal as i32, |port| call(port) as i32) }
+    unsafe {
+        with_port_or(port, Code::InvalidArgument as i32, Code::Internal as i32, |port| {
+            call(port) as i32
+        })
+    }
 }
 
 /// Runs a call on a port that returns something else than a code.

@@ -28,9 +28,7 @@ pub unsafe extern "C" fn midisock_listen(
     out: *mut *mut midisock_port,
 ) -> midisock_result {
     // SAFETY: the contract of this function is `open`'s.
-    unsafe {
-        open(host, config, out, |host, config| Port::listen(host, port, config))
-    }
+    unsafe { open(host, config, out, |host, config| Port::listen(host, port, config)) }
 }
 
 /// Makes a client: returns at once, never waiting for the network or for a name to resolve; the connection is made,
@@ -80,13 +78,15 @@ pub unsafe extern "C" fn midisock_accept(
     }
     // SAFETY: `server` is a live port, by this function's contract.
     unsafe {
-        with_port(server, |server| match timeout(timeout_ms).and_then(|timeout| server.accept(timeout)) {
-            Ok(port) => {
-                // SAFETY: checked above as far as can be, and writable by this function's contract.
-                out.write(midisock_port::handle(port));
-                Code::Ok
+        with_port(server, |server| {
+            match timeout(timeout_ms).and_then(|timeout| server.accept(timeout)) {
+                Ok(port) => {
+                    // SAFETY: checked above as far as can be, and writable by this function's contract.
+                    out.write(midisock_port::handle(port));
+                    Code::Ok
+                }
+                Err(code) => code,
             }
-            Err(code) => code,
         })
     }
 }

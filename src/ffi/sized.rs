@@ -25,7 +25,12 @@ pub(super) unsafe fn write_prefix<T: Copy>(value: &T, to: *mut T, size: usize) {
 ///
 /// # Safety
 /// `from` points to `size` readable bytes, `whole <= size`, `whole <= size_of::<T>()`, and any bytes are a valid `T`.
-pub(super) unsafe fn read_prefix<T: Copy>(from: *const T, whole: usize, size: usize, known: &mut T) -> Result<(), Code> {
+pub(super) unsafe fn read_prefix<T: Copy>(
+    from: *const T,
+    whole: usize,
+    size: usize,
+    known: &mut T,
+) -> Result<(), Code> {
     let bytes = from.cast::<u8>();
     for beyond in size_of::<T>()..size {
         // SAFETY: `beyond` is less than `size`.

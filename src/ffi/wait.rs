@@ -105,7 +105,11 @@ pub unsafe extern "C" fn midisock_wait_any(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_wait_connected(port: *mut midisock_port, timeout_ms: i32) -> midisock_result {
     // SAFETY: `port` is NULL or a live port, by this function's contract.
-    unsafe { with_port(port, |port| code(timeout(timeout_ms).and_then(|timeout| wait::connected(port, timeout)))) }
+    unsafe {
+        with_port(port, |port| {
+            code(timeout(timeout_ms).and_then(|timeout| wait::connected(port, timeout)))
+        })
+    }
 }
 
 /// Wakes the network thread and waits until all that is due has been handed to the system. What is scheduled ahead is
@@ -120,6 +124,9 @@ pub unsafe extern "C" fn midisock_wait_connected(port: *mut midisock_port, timeo
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_flush(port: *mut midisock_port, timeout_ms: i32) -> midisock_result {
     // SAFETY: `port` is NULL or a live port, by this function's contract.
-    unsafe { with_port(port, |port| code(timeout(timeout_ms).and_then(|timeout| wait::flushed(port, timeout)))) }
+    unsafe {
+        with_port(port, |port| {
+            code(timeout(timeout_ms).and_then(|timeout| wait::flushed(port, timeout)))
+        })
+    }
 }
-

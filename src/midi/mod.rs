@@ -8,6 +8,7 @@ pub mod message;
 pub mod parser;
 pub mod reset;
 pub mod state;
+pub mod summary;
 
 #[cfg(test)]
 mod message_tests;

@@ -34,7 +34,10 @@ mod tests {
         for channel in 0..16 {
             let status = 0xB0 | channel as u8;
             assert_eq!(PANIC[channel], [status, 120, 0]);
-            assert_eq!(RESET[2 * channel..2 * channel + 2], [[status, 123, 0], [status, 121, 0]]);
+            assert_eq!(
+                RESET[2 * channel..2 * channel + 2],
+                [[status, 123, 0], [status, 121, 0]]
+            );
         }
     }
 }

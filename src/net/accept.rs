@@ -30,8 +30,12 @@ impl Reactor {
     /// Tries to bind an address that was in use.
     pub(super) fn try_to_bind(&mut self, key: usize, now: u64) {
         let port = &mut self.ports[key];
-        let Work::Server { binding, .. } = &mut port.work else { return };
-        let Some((addresses, until)) = binding.take() else { return };
+        let Work::Server { binding, .. } = &mut port.work else {
+            return;
+        };
+        let Some((addresses, until)) = binding.take() else {
+            return;
+        };
         let error = match bind::bind(&addresses) {
             Ok(bound) => return self.start_listening(key, bound),
             Err(error) => error,
@@ -41,7 +45,9 @@ impl Reactor {
             port.shared.notifications.tell(told.address(addresses.first().copied()));
         }
         if now >= until {
-            port.shared.notifications.tell(Notification::new(Kind::Disconnected).reason(error.code, error.os_error));
+            port.shared
+                .notifications
+                .tell(Notification::new(Kind::Disconnected).reason(error.code, error.os_error));
             port.closing = true;
             return self.peer_is_gone(key, now);
         } else {
@@ -54,7 +60,9 @@ impl Reactor {
     /// Takes what waits at a listener.
     pub(super) fn accept(&mut self, key: usize, now: u64) {
         for _ in 0..MOST_ACCEPTED {
-            let Some(listener) = self.listeners.get(key) else { return };
+            let Some(listener) = self.listeners.get(key) else {
+                return;
+            };
             match listener.socket.accept() {
                 Ok((socket, address)) => {
                     let port = listener.port;
@@ -80,7 +88,9 @@ impl Reactor {
 
     /// Looks at listeners again that were silenced.
     pub(super) fn hear_again(&mut self, key: usize, now: u64) {
-        let Work::Server { listeners, .. } = &self.ports[key].work else { return };
+        let Work::Server { listeners, .. } = &self.ports[key].work else {
+            return;
+        };
         for listener in listeners.clone() {
             let until = &mut self.listeners[listener].silent_until;
             if *until != 0 && *until <= now {
@@ -93,11 +103,17 @@ impl Reactor {
     fn take_client(&mut self, key: usize, socket: Socket, address: SocketAddr, now: u64) {
         let port = &mut self.ports[key];
         let shared = Arc::clone(&port.shared);
-        let Work::Server { ids, by_client, .. } = &mut port.work else { return };
+        let Work::Server { ids, by_client, .. } = &mut port.work else {
+            return;
+        };
         let config = &shared.config;
         let permitted = config.allow.as_ref().is_none_or(|allow| allow.permits(address.ip()));
         let has_room = shared.client_count.load(Ordering::Relaxed) < config.max_clients;
-        let client = if permitted && has_room { ids.enter(&shared.clients, address) } else { None };
+        let client = if permitted && has_room {
+            ids.enter(&shared.clients, address)
+        } else {
+            None
+        };
         let Some(client) = client else {
             shared.counters.rejected.add(1);
             return;
@@ -109,8 +125,9 @@ impl Reactor {
         self.serial += 1;
         let until = now + ms(SNIFF_MS);
         let phase = Phase::Sniffing { until };
-        let link =
-            self.links.insert(Link::new(socket, address, key, client, phase, config, now, self.serial));
+        let link = self
+            .links
+            .insert(Link::new(socket, address, key, client, phase, config, now, self.serial));
         by_client.insert(client, link);
         if port.links.is_empty() {
             // Pushed while there was no client.
@@ -167,20 +184,26 @@ impl Reactor {
         }
         let link = &mut self.links[key];
         shared.counters.connections.add(1);
-        let joined = Notification::new(Kind::ClientJoined).client(link.client).address(Some(link.address));
+        let joined = Notification::new(Kind::ClientJoined)
+            .client(link.client)
+            .address(Some(link.address));
         link.told = shared.notifications.begin(joined);
         self.touch(server);
         true
     }
 
     fn become_port(&mut self, key: usize, server: &Shared) -> bool {
-        let Some(network) = Network::enter_from_inside(&self.waker) else { return false };
+        let Some(network) = Network::enter_from_inside(&self.waker) else {
+            return false;
+        };
         let Ok((port, ends)) = Port::with_network(Role::Accepted, &server.config, network) else {
             Network::leave_from_inside(&self.waker);
             return false;
         };
         ends.shared.counters.connections.add(1);
-        ends.shared.local_port.store(server.local_port.load(Ordering::Relaxed), Ordering::Relaxed);
+        ends.shared
+            .local_port
+            .store(server.local_port.load(Ordering::Relaxed), Ordering::Relaxed);
         let new = self.insert(Ends { ..ends }, Work::Accepted);
         let link = &mut self.links[key];
         let old = std::mem::replace(&mut link.port, new);

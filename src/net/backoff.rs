@@ -12,7 +12,12 @@ pub(super) struct Backoff {
 impl Backoff {
     pub(super) fn new(min_ns: u64, max_ns: u64, seed: u64) -> Self {
         let min_ns = min_ns.min(max_ns);
-        Self { min_ns, max_ns, current_ns: min_ns, random: seed | 1 }
+        Self {
+            min_ns,
+            max_ns,
+            current_ns: min_ns,
+            random: seed | 1,
+        }
     }
 
     /// The next pause: between half of the current step and all of it. Then the step doubles.
@@ -45,7 +50,9 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.pause() <= 100);
-        let pauses: std::collections::HashSet<_> = (0..100).map(|seed| Backoff::new(1 << 20, 1 << 20, seed).pause()).collect();
+        let pauses: std::collections::HashSet<_> = (0..100)
+            .map(|seed| Backoff::new(1 << 20, 1 << 20, seed).pause())
+            .collect();
         assert!(pauses.len() > 30, "clients started together spread out");
     }
 }

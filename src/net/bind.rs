@@ -28,7 +28,10 @@ pub(crate) struct BindError {
 
 impl From<io::Error> for BindError {
     fn from(error: io::Error) -> Self {
-        Self { code: Code::of(&error), os_error: error.raw_os_error().unwrap_or(0) }
+        Self {
+            code: Code::of(&error),
+            os_error: error.raw_os_error().unwrap_or(0),
+        }
     }
 }
 
@@ -43,7 +46,11 @@ pub(crate) fn addresses(host: Option<&str>, port: u16, config: &Config) -> Resul
                 return Ok(vec![SocketAddr::new(ip, port)]);
             }
             let found = resolve::resolve_and_wait(host, port, Duration::from_nanos(ms(config.connect_timeout_ms)));
-            return if found.is_empty() { Err(Code::Address) } else { Ok(found) };
+            return if found.is_empty() {
+                Err(Code::Address)
+            } else {
+                Ok(found)
+            };
         }
     };
     Ok(ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
@@ -53,7 +60,11 @@ pub(crate) fn addresses(host: Option<&str>, port: u16, config: &Config) -> Resul
 /// there is another.
 pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Bound, BindError> {
     let takes_free_port = addresses.iter().any(|address| address.port() == 0);
-    let mut tries = if takes_free_port && addresses.len() > 1 { FREE_PORT_TRIES } else { 1 };
+    let mut tries = if takes_free_port && addresses.len() > 1 {
+        FREE_PORT_TRIES
+    } else {
+        1
+    };
     loop {
         tries -= 1;
         match bind_all(addresses) {
@@ -64,7 +75,10 @@ pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Bound, BindError> {
 }
 
 fn bind_all(addresses: &[SocketAddr]) -> Result<Bound, BindError> {
-    let mut bound = Bound { listeners: Vec::new(), port: 0 };
+    let mut bound = Bound {
+        listeners: Vec::new(),
+        port: 0,
+    };
     let mut missing = None;
     for address in addresses {
         let mut address = *address;
@@ -88,7 +102,10 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Bound, BindError> {
 
 /// Whether the machine has no such address or family.
 fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported) || {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
+    ) || {
         #[cfg(unix)]
         {
             error.raw_os_error() == Some(libc::EAFNOSUPPORT)

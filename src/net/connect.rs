@@ -32,10 +32,15 @@ pub(super) struct Connector {
 enum Attempt {
     Resolving,
     /// A socket in the poller, and until when to wait for it.
-    Connecting { socket: Socket, until: u64 },
+    Connecting {
+        socket: Socket,
+        until: u64,
+    },
     Connected,
     /// Until when.
-    Pausing { until: u64 },
+    Pausing {
+        until: u64,
+    },
     Over,
 }
 
@@ -158,8 +163,16 @@ impl Reactor {
         let port = &mut self.ports[key];
         let shared = Arc::clone(&port.shared);
         let local = socket.local_addr().ok().and_then(|local| local.as_socket());
-        let mut link =
-            Link::new(socket, address::canonical(peer), key, 0, Phase::Open, &shared.config, now, self.serial);
+        let mut link = Link::new(
+            socket,
+            address::canonical(peer),
+            key,
+            0,
+            Phase::Open,
+            &shared.config,
+            now,
+            self.serial,
+        );
         let connected = Notification::new(Kind::Connected).address(Some(link.address));
         link.told = shared.notifications.begin(connected);
         link.next_look = now;
@@ -170,7 +183,9 @@ impl Reactor {
         let link = port.links[0];
         port.resume_sent(&mut self.links[link]);
         shared.counters.connections.add(1);
-        shared.local_port.store(local.map_or(0, |local| local.port()), Ordering::Relaxed);
+        shared
+            .local_port
+            .store(local.map_or(0, |local| local.port()), Ordering::Relaxed);
         shared.failure.store(0, Ordering::Release);
         shared.set_state(State::Connected);
         shared.set_up(true);

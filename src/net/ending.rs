@@ -31,9 +31,16 @@ impl Reactor {
             Phase::Open => None,
             Phase::HalfClosed { .. } | Phase::Closing { .. } => Some(now + ms(LOOK_MS)),
         };
-        let delay = link.out.oldest_ns().filter(|_| shared.repairs && !link.congested && !link.broken);
+        let delay = link
+            .out
+            .oldest_ns()
+            .filter(|_| shared.repairs && !link.congested && !link.broken);
         let delay = delay.map(|since| (since + ms(shared.config.max_delay_ms)).max(now + 1));
-        let look = link.watch.interval_ns().filter(|_| !link.broken).map(|_| link.next_look.max(now + 1));
+        let look = link
+            .watch
+            .interval_ns()
+            .filter(|_| !link.broken)
+            .map(|_| link.next_look.max(now + 1));
         if let Some(at) = [phase, delay, look].into_iter().flatten().min() {
             self.arm_link(key, at);
         }
@@ -66,7 +73,9 @@ impl Reactor {
     /// Looks whether the peer is alive.
     fn look_after(&mut self, key: usize, now: u64) {
         let link = &mut self.links[key];
-        let Some(interval) = link.watch.interval_ns() else { return };
+        let Some(interval) = link.watch.interval_ns() else {
+            return;
+        };
         if now < link.next_look || link.broken {
             return;
         }
@@ -117,7 +126,9 @@ impl Reactor {
             return;
         }
         port.depart(link);
-        let Phase::HalfClosed { until, quiet_since } = &mut link.phase else { return };
+        let Phase::HalfClosed { until, quiet_since } = &mut link.phase else {
+            return;
+        };
         if link.broken {
             let (code, os_error) = link.failure.unwrap_or((Code::Ok, 0));
             return self.end_link(key, code, os_error, now);
@@ -180,8 +191,12 @@ impl Reactor {
         let port = &self.ports[link.port];
         let shared = &port.shared;
         if congested {
-            let recovered = Notification::new(Kind::Recovered).client(client).reason(reason, os_error);
-            shared.notifications.end(std::mem::take(&mut link.congestion_told), recovered);
+            let recovered = Notification::new(Kind::Recovered)
+                .client(client)
+                .reason(reason, os_error);
+            shared
+                .notifications
+                .end(std::mem::take(&mut link.congestion_told), recovered);
             link.congested = false;
         }
         shared.counters.disconnections.add(1);
@@ -214,8 +229,12 @@ impl Reactor {
             Some(server) => self.by_id.get(&server).copied(),
             None => Some(link.port),
         };
-        let Some(server) = server.and_then(|server| self.ports.get_mut(server)) else { return };
-        let Work::Server { ids, by_client, .. } = &mut server.work else { return };
+        let Some(server) = server.and_then(|server| self.ports.get_mut(server)) else {
+            return;
+        };
+        let Work::Server { ids, by_client, .. } = &mut server.work else {
+            return;
+        };
         let shared = &server.shared;
         ids.leave(&shared.clients, link.client);
         by_client.remove(&link.client);
@@ -260,7 +279,10 @@ impl Reactor {
         self.settle_port(port, now);
         let link = &mut self.links[key];
         let linger = ms(self.ports[link.port].shared.config.linger_ms);
-        link.phase = Phase::Closing { until: now + linger, fin_sent: false };
+        link.phase = Phase::Closing {
+            until: now + linger,
+            fin_sent: false,
+        };
         link.held = Vec::new();
         link.stalled = false;
         if !link.takes_more {
@@ -273,7 +295,9 @@ impl Reactor {
     /// Whether a connection that is being closed has come to its end.
     pub(super) fn check_closing(&mut self, key: usize, now: u64) {
         let link = &mut self.links[key];
-        let Phase::Closing { until, fin_sent } = &mut link.phase else { return };
+        let Phase::Closing { until, fin_sent } = &mut link.phase else {
+            return;
+        };
         if link.out.is_empty() && !link.takes_more && !*fin_sent && !link.broken {
             *fin_sent = true;
             if link.socket.shutdown(Shutdown::Write).is_err() {
@@ -316,7 +340,11 @@ impl Reactor {
 
     /// Forgets a port that the caller has closed and that has no connection any more.
     pub(super) fn forget_if_done(&mut self, key: usize) {
-        if self.ports.get(key).is_some_and(|port| port.released && port.links.is_empty()) {
+        if self
+            .ports
+            .get(key)
+            .is_some_and(|port| port.released && port.links.is_empty())
+        {
             let port = self.ports.remove(key);
             self.by_id.remove(&port.shared.id);
         }

@@ -12,7 +12,16 @@ pub(super) enum First {
 
 /// Methods of RFC 9110, PATCH of RFC 5789, and the preface of HTTP/2 (RFC 9113).
 const METHODS: [&[u8]; 10] = [
-    b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"TRACE ", b"PATCH ", b"PRI ",
+    b"GET ",
+    b"HEAD ",
+    b"POST ",
+    b"PUT ",
+    b"DELETE ",
+    b"CONNECT ",
+    b"OPTIONS ",
+    b"TRACE ",
+    b"PATCH ",
+    b"PRI ",
 ];
 
 pub(super) fn first(bytes: &[u8]) -> First {

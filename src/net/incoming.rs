@@ -50,7 +50,9 @@ impl NetPort {
     fn take_in(&mut self, link: &mut Link, bytes: &[u8], time_ns: u64) -> usize {
         let must_release_first = self.must_release_first();
         let client = self.client_of(link);
-        let Some(queue) = &mut self.incoming else { return bytes.len() };
+        let Some(queue) = &mut self.incoming else {
+            return bytes.len();
+        };
         let repairs = self.shared.repairs;
         let mut inlet = Inlet {
             queue,
@@ -153,7 +155,11 @@ impl Reactor {
     /// Counts what came before it was known where it belongs.
     fn count_bytes(&mut self, key: usize) {
         let link = &self.links[key];
-        self.ports[link.port].shared.counters.bytes_in.add(link.held.len() as u64);
+        self.ports[link.port]
+            .shared
+            .counters
+            .bytes_in
+            .add(link.held.len() as u64);
     }
 
     /// Hands over what is held back, as far as there is room now; whether any was.
@@ -208,7 +214,10 @@ impl Reactor {
         link.failure = link.failure.or(failure);
         link.broken |= failure.is_some();
         let linger = ms(self.ports[link.port].shared.config.linger_ms);
-        link.phase = Phase::HalfClosed { until: now + linger, quiet_since: None };
+        link.phase = Phase::HalfClosed {
+            until: now + linger,
+            quiet_since: None,
+        };
         if link.held.is_empty() {
             self.input_is_over(key, now);
         } else if !link.stalled {

@@ -18,13 +18,21 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// A client that has not shown yet whether it speaks HTTP. It is sent to, but not told of.
-    Sniffing { until: u64 },
+    Sniffing {
+        until: u64,
+    },
     Open,
     /// The peer has shut down its sending side, or the connection broke while some of what came still waits for room
     /// in the in queue. `quiet_since`: when all that came had been taken.
-    HalfClosed { until: u64, quiet_since: Option<u64> },
+    HalfClosed {
+        until: u64,
+        quiet_since: Option<u64>,
+    },
     /// Ended by this side: what waits is written, then the sending side is shut down, then what comes is thrown away.
-    Closing { until: u64, fin_sent: bool },
+    Closing {
+        until: u64,
+        fin_sent: bool,
+    },
 }
 
 /// What the poller watches a socket for.

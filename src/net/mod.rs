@@ -31,6 +31,7 @@ use crate::config::{Accept, Config};
 use crate::port::Port;
 use crate::queue::{Consumer, Producer};
 use crate::shared::{Role, Shared, State};
+use crate::spill::SpillOut;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use thread::Command;
@@ -40,6 +41,8 @@ pub(crate) struct Ends {
     pub shared: Arc<Shared>,
     /// The producer of the in queue and the consumer of the out queue; None for a manual server.
     pub queues: Option<(Producer, Consumer)>,
+    /// What push could not queue, on a repairing port.
+    pub spill: Option<SpillOut>,
 }
 
 /// A server, bound and listening (or binding in the background, where that is asked for).
@@ -50,7 +53,11 @@ pub(crate) fn listen(host: Option<&str>, port: u16, config: Config) -> Result<Po
         Err(error) if error.code == Code::AddressInUse && config.listen_retry_ms != 0 => None,
         Err(error) => return Err(error.code),
     };
-    let role = if config.accept == Accept::Manual { Role::Manual } else { Role::Merged };
+    let role = if config.accept == Accept::Manual {
+        Role::Manual
+    } else {
+        Role::Merged
+    };
     open(role, &config, |shared| {
         match &listeners {
             Some(bound) => shared.local_port.store(bound.port, Ordering::Relaxed),

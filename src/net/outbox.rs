@@ -49,7 +49,11 @@ impl Outbox {
         {
             last.end = self.bytes.len();
         } else if !self.is_empty() {
-            self.marks.push_back(Mark { end: self.bytes.len(), from, time_ns });
+            self.marks.push_back(Mark {
+                end: self.bytes.len(),
+                from,
+                time_ns,
+            });
         }
     }
 
@@ -83,7 +87,9 @@ impl Outbox {
         let mut finished = 0;
         self.written += count;
         while self.whole < self.written {
-            let end = self.partial_end.unwrap_or_else(|| self.whole + message::len_at(&self.bytes[self.whole..]));
+            let end = self
+                .partial_end
+                .unwrap_or_else(|| self.whole + message::len_at(&self.bytes[self.whole..]));
             if end > self.written {
                 self.partial_end = Some(end);
                 break;

@@ -7,6 +7,7 @@ use crate::midi::reset::{PANIC, RESET};
 use crate::notify::{Kind, Notification};
 use crate::queue::Record;
 use crate::shared::Shared;
+use crate::spill::SpillOut;
 use crate::sys::tcp::SEND_FLAGS;
 use slab::Slab;
 use std::io::ErrorKind;
@@ -20,7 +21,14 @@ const TURN_BYTES: usize = 256 * 1024;
 impl Reactor {
     /// Takes what was pushed into every port.
     pub(super) fn empty_out_queues(&mut self, now: u64) {
-        let Self { ports, links, dirty, timers, again, .. } = self;
+        let Self {
+            ports,
+            links,
+            dirty,
+            timers,
+            again,
+            ..
+        } = self;
         for (key, port) in ports.iter_mut() {
             if port.outgoing.is_some() && (port.has_work() || !port.schedule.is_empty() || port.closing) {
                 *again |= port.empty_out_queue(links, dirty, now);
@@ -133,7 +141,9 @@ impl NetPort {
     /// Moves what is due from the out queue and the schedule to the outboxes; true when some was left for the next
     /// turn.
     fn empty_out_queue(&mut self, links: &mut Slab<Link>, dirty: &mut Vec<usize>, now: u64) -> bool {
-        let Some(mut outgoing) = self.outgoing.take() else { return false };
+        let Some(mut outgoing) = self.outgoing.take() else {
+            return false;
+        };
         let from = outgoing.position();
         if let Some((count, position)) = self.shared.requests.panic.pending(self.panics_done) {
             while (outgoing.position().wrapping_sub(position) as isize) < 0 {
@@ -156,6 +166,8 @@ impl NetPort {
         }
         let mut left = false;
         let mut budget = TURN_BYTES;
+        // Looked at before the queue is found empty: then it stands for what came after all that was in it.
+        let spilled = self.spill.as_ref().is_some_and(SpillOut::has_some);
         loop {
             self.reset_if_due(outgoing.position(), links, dirty);
             self.backed_up = self.is_backed_up(links);
@@ -163,7 +175,9 @@ impl NetPort {
                 break;
             }
             if let Some(due) = self.schedule.take_due(now) {
-                self.shared.scheduled_bytes.fetch_sub(due.bytes.len(), Ordering::Relaxed);
+                self.shared
+                    .scheduled_bytes
+                    .fetch_sub(due.bytes.len(), Ordering::Relaxed);
                 self.deliver(due.client, &due.bytes, links, dirty);
                 continue;
             }
@@ -193,6 +207,9 @@ impl NetPort {
         outgoing.tell_taken();
         outgoing.release();
         let emptied = outgoing.peek().is_none();
+        if spilled && !left && !self.backed_up {
+            self.deliver_spilled(links, dirty);
+        }
         for key in &self.links {
             let link = &mut links[*key];
             link.out.mark(from, now);
@@ -206,10 +223,22 @@ impl NetPort {
         left
     }
 
+    /// What stands for messages that push could not queue. Its end is reached in one go: a difference is bounded.
+    fn deliver_spilled(&mut self, links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
+        let Some(mut spill) = self.spill.take() else { return };
+        while let Some((client, message)) = spill.next() {
+            self.deliver(client, &message, links, dirty);
+            self.shared.counters.synthesized.add(1);
+        }
+        self.spill = Some(spill);
+    }
+
     /// The bytes of a record that was scheduled are not any more.
     fn unschedule(&self, record: &Record) {
         if record.time_ns != 0 {
-            self.shared.scheduled_bytes.fetch_sub(record.data.len(), Ordering::Relaxed);
+            self.shared
+                .scheduled_bytes
+                .fetch_sub(record.data.len(), Ordering::Relaxed);
         }
     }
 
@@ -222,7 +251,9 @@ impl NetPort {
     /// Throws away what was pushed for a peer that is gone.
     pub(super) fn discard_outgoing(&mut self) {
         self.drop_schedule();
-        let Some(mut outgoing) = self.outgoing.take() else { return };
+        let Some(mut outgoing) = self.outgoing.take() else {
+            return;
+        };
         while let Some(record) = outgoing.peek() {
             outgoing.take(&record);
             self.unschedule(&record);
@@ -234,7 +265,6 @@ impl NetPort {
         self.outgoing = Some(outgoing);
         self.backed_up = false;
     }
-
 
     fn reset_if_due(&mut self, position: usize, links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
         if let Some((count, at)) = self.shared.requests.reset.pending(self.resets_done)
@@ -335,7 +365,9 @@ impl NetPort {
         }
         self.drop_waiting(link);
         link.congested = true;
-        let congested = Notification::new(Kind::Congested).client(link.client).address(Some(link.address));
+        let congested = Notification::new(Kind::Congested)
+            .client(link.client)
+            .address(Some(link.address));
         link.congestion_told = self.shared.notifications.begin(congested);
         if link.out.is_empty() {
             self.make_good(link);
@@ -346,9 +378,16 @@ impl NetPort {
     pub(super) fn tell_handed(&self, links: &Slab<Link>) {
         let Some(outgoing) = &self.outgoing else { return };
         let position = outgoing.position();
-        let awaited = || self.links.iter().map(|key| &links[*key]).filter(|link| link.takes() && !link.congested);
+        let awaited = || {
+            self.links
+                .iter()
+                .map(|key| &links[*key])
+                .filter(|link| link.takes() && !link.congested)
+        };
         let handed = awaited().map(|link| link.out.handed(position));
-        let handed = handed.min_by_key(|at| at.wrapping_sub(position) as isize).unwrap_or(position);
+        let handed = handed
+            .min_by_key(|at| at.wrapping_sub(position) as isize)
+            .unwrap_or(position);
         self.shared.handed.store(handed, Ordering::Release);
         if awaited().all(|link| link.out.is_empty()) {
             self.shared.requests.panic.serve(self.panics_done);

@@ -11,9 +11,10 @@ use super::timers::{Armed, Owner, Timers};
 use super::track::Track;
 use crate::client_table::Ids;
 use crate::clock::{ms, now_ns};
-use crate::queue::{Consumer, Producer};
 use crate::midi::state::ChannelState;
+use crate::queue::{Consumer, Producer};
 use crate::shared::{Role, Shared, State};
+use crate::spill::SpillOut;
 use polling::{Event, Events, PollMode};
 use slab::Slab;
 use socket2::Socket;
@@ -49,6 +50,8 @@ pub(super) struct NetPort {
     pub shared: Arc<Shared>,
     pub incoming: Option<Producer>,
     pub outgoing: Option<Consumer>,
+    /// What push could not queue, on a repairing port.
+    pub spill: Option<SpillOut>,
     pub schedule: Schedule,
     pub work: Work,
     /// Its connections, those that are being closed included.
@@ -230,12 +233,18 @@ impl Reactor {
 
     /// Whether a push that signals came before the thread said that it sleeps.
     fn is_signalled(&mut self) -> bool {
-        self.ports.iter_mut().any(|(_, port)| port.shared.signals && port.has_work())
+        self.ports
+            .iter_mut()
+            .any(|(_, port)| port.shared.signals && port.has_work())
     }
 
     /// How long there is nothing to do; None: for ever.
     fn pause(&self) -> Option<u64> {
-        let tick = self.ports.iter().filter(|(_, port)| port.ticks()).map(|(_, port)| port.shared.config.tick_us);
+        let tick = self
+            .ports
+            .iter()
+            .filter(|(_, port)| port.ticks())
+            .map(|(_, port)| port.shared.config.tick_us);
         let tick = tick.min().map(|us| u64::from(us) * 1000);
         let stall = (!self.stalled.is_empty()).then_some(self.stall_pause_ns);
         let timer = self.timers.next().map(|at| at.saturating_sub(now_ns()));
@@ -253,8 +262,11 @@ impl Reactor {
                 progress |= self.resume(key);
             }
         }
-        self.stall_pause_ns =
-            if progress { STALL_PAUSE_NS.0 } else { (self.stall_pause_ns * 2).min(STALL_PAUSE_NS.1) };
+        self.stall_pause_ns = if progress {
+            STALL_PAUSE_NS.0
+        } else {
+            (self.stall_pause_ns * 2).min(STALL_PAUSE_NS.1)
+        };
     }
 
     fn handle(&mut self, event: Event, now: u64) {
@@ -320,7 +332,11 @@ impl Reactor {
         let listen_retry_ms = shared.config.listen_retry_ms;
         match task {
             Task::Serve { addresses, listeners } => {
-                let until = if listen_retry_ms == u32::MAX { u64::MAX } else { now + ms(listen_retry_ms) };
+                let until = if listen_retry_ms == u32::MAX {
+                    u64::MAX
+                } else {
+                    now + ms(listen_retry_ms)
+                };
                 let work = Work::Server {
                     listeners: Vec::new(),
                     binding: listeners.is_none().then_some((addresses, until)),
@@ -343,12 +359,14 @@ impl Reactor {
     pub(super) fn insert(&mut self, ends: Ends, work: Work) -> usize {
         let id = ends.shared.id;
         let (incoming, outgoing) = ends.queues.unzip();
+        let spill = ends.spill;
         let greets = ends.shared.role == Role::Merged && ends.shared.config.greet;
         let stands = greets.then(Box::default);
         let key = self.ports.insert(NetPort {
             shared: ends.shared,
             incoming,
             outgoing,
+            spill,
             schedule: Schedule::default(),
             work,
             links: Vec::new(),
@@ -375,7 +393,11 @@ impl Reactor {
         self.ports[key].shared.local_port.store(bound.port, Ordering::Relaxed);
         self.ports[key].shared.set_state(State::Listening);
         for socket in bound.listeners {
-            let listener = self.listeners.insert(Listener { socket, port: key, silent_until: 0 });
+            let listener = self.listeners.insert(Listener {
+                socket,
+                port: key,
+                silent_until: 0,
+            });
             if let Work::Server { listeners, .. } = &mut self.ports[key].work {
                 listeners.push(listener);
             }
@@ -412,9 +434,7 @@ impl Reactor {
             (None, None) => Ok(()),
             (Some(_), None) => poller.delete(&link.socket),
             // SAFETY: the socket is taken out of the poller before it is dropped: see `remove_link`.
-            (None, Some(interest)) => unsafe {
-                poller.add_with_mode(&link.socket, event(interest), PollMode::Level)
-            },
+            (None, Some(interest)) => unsafe { poller.add_with_mode(&link.socket, event(interest), PollMode::Level) },
             (Some(_), Some(interest)) => poller.modify_with_mode(&link.socket, event(interest), PollMode::Level),
         };
         if outcome.is_ok() {
@@ -496,7 +516,8 @@ impl NetPort {
         let requests = &self.shared.requests;
         requests.panic.pending(self.panics_done).is_some()
             || !self.backed_up
-                && (requests.reset.pending(self.resets_done).is_some()
+                && (self.spill.as_ref().is_some_and(SpillOut::has_some)
+                    || requests.reset.pending(self.resets_done).is_some()
                     || self.outgoing.as_mut().is_some_and(|outgoing| outgoing.peek().is_some()))
     }
 

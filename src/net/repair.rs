@@ -49,7 +49,11 @@ impl NetPort {
         let holds = self.shared.config.release_on_disconnect && !link.received.is_neutral();
         if holds != link.holds {
             link.holds = holds;
-            if holds { self.holders += 1 } else { self.holders -= 1 }
+            if holds {
+                self.holders += 1
+            } else {
+                self.holders -= 1
+            }
             self.tell_holds();
         }
     }
@@ -62,7 +66,10 @@ impl NetPort {
     pub(super) fn depart(&mut self, link: &mut Link) {
         let track = std::mem::take(&mut link.received);
         if self.shared.config.release_on_disconnect && !self.released && !track.is_neutral() {
-            self.departed.push_back(Departed { client: self.client_of(link), track });
+            self.departed.push_back(Departed {
+                client: self.client_of(link),
+                track,
+            });
         }
         self.note_held(link);
         self.tell_holds();
@@ -70,7 +77,11 @@ impl NetPort {
 
     /// The id that messages of a link carry.
     pub(super) fn client_of(&self, link: &Link) -> u32 {
-        if self.shared.role == Role::Merged { link.client } else { 0 }
+        if self.shared.role == Role::Merged {
+            link.client
+        } else {
+            0
+        }
     }
 
     /// Gives what is owed, as far as there is room.
@@ -86,15 +97,23 @@ impl NetPort {
             for key in &self.links {
                 let link = &mut links[*key];
                 while link.received.is_lossy() && queue.has_room(LONGEST) {
-                    let Some(message) = link.received.next_repair() else { break };
+                    let Some(message) = link.received.next_repair() else {
+                        break;
+                    };
                     queue.write(now, self.client_of(link), SYNTHETIC, &message);
                     given += 1;
                 }
             }
             while let Some(mut departed) = self.departed.pop_front() {
                 while queue.has_room(LONGEST) {
-                    let Some(message) = departed.track.next_release() else { break };
-                    let flags = if self.is_still_held(&message, links) { SYNTHETIC | STILL_HELD } else { SYNTHETIC };
+                    let Some(message) = departed.track.next_release() else {
+                        break;
+                    };
+                    let flags = if self.is_still_held(&message, links) {
+                        SYNTHETIC | STILL_HELD
+                    } else {
+                        SYNTHETIC
+                    };
                     queue.write(now, departed.client, flags, &message);
                     given += 1;
                 }
@@ -110,7 +129,9 @@ impl NetPort {
         let lossy = self.links.iter().any(|key| links[*key].received.is_lossy());
         if self.in_lossy && !lossy {
             self.in_lossy = false;
-            self.shared.notifications.end(self.in_lossy_told, Notification::new(Kind::Recovered));
+            self.shared
+                .notifications
+                .end(self.in_lossy_told, Notification::new(Kind::Recovered));
         }
         self.tell_holds();
     }

@@ -9,14 +9,19 @@ use std::time::Duration;
 pub(super) type Resolution = Vec<SocketAddr>;
 
 fn look_up(host: &str, port: u16) -> Resolution {
-    let mut addresses: Resolution = (host, port).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+    let mut addresses: Resolution = (host, port)
+        .to_socket_addrs()
+        .map(Iterator::collect)
+        .unwrap_or_default();
     let mut seen = std::collections::HashSet::new();
     addresses.retain(|address| seen.insert(*address));
     addresses
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> bool {
-    let thread = std::thread::Builder::new().name("midisock-dns".into()).stack_size(256 * 1024);
+    let thread = std::thread::Builder::new()
+        .name("midisock-dns".into())
+        .stack_size(256 * 1024);
     thread
         .spawn(move || {
             crate::sys::prepare_network_thread();

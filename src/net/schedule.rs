@@ -40,7 +40,12 @@ impl Schedule {
     /// Holds a message back until `time_ns`; a Note Off until its Note On at least.
     pub(super) fn add(&mut self, time_ns: u64, client: u32, bytes: &[u8]) {
         let time_ns = time_ns.max(self.note_on_before(client, bytes).unwrap_or(0));
-        self.heap.push(Scheduled { time_ns, number: self.pushed, client, bytes: bytes.into() });
+        self.heap.push(Scheduled {
+            time_ns,
+            number: self.pushed,
+            client,
+            bytes: bytes.into(),
+        });
         self.pushed += 1;
     }
 
@@ -91,7 +96,9 @@ mod tests {
         }
         assert_eq!(schedule.next_ns(), Some(10));
         assert_eq!(schedule.take_due(9), None);
-        let order: Vec<u8> = std::iter::from_fn(|| schedule.take_due(100)).map(|next| next.bytes[2]).collect();
+        let order: Vec<u8> = std::iter::from_fn(|| schedule.take_due(100))
+            .map(|next| next.bytes[2])
+            .collect();
         assert_eq!(order, [1, 3, 2, 0]);
     }
 
@@ -104,7 +111,9 @@ mod tests {
         assert_eq!(schedule.note_on_before(0, &[0x91, 61, 0]), None);
         assert_eq!(schedule.note_on_before(0, &[0x91, 60, 5]), None);
         schedule.add(50, 0, &[0x81, 60, 0]);
-        let order: Vec<u8> = std::iter::from_fn(|| schedule.take_due(100)).map(|next| next.bytes[0]).collect();
+        let order: Vec<u8> = std::iter::from_fn(|| schedule.take_due(100))
+            .map(|next| next.bytes[0])
+            .collect();
         assert_eq!(order, [0x91, 0x81]);
         assert_eq!(schedule.clear(), 0);
     }

@@ -53,7 +53,9 @@ impl NetPort {
         self.shared.counters.synthesized.add(made);
         link.congested = false;
         let told = std::mem::take(&mut link.congestion_told);
-        self.shared.notifications.end(told, Notification::new(Kind::Recovered).client(link.client));
+        self.shared
+            .notifications
+            .end(told, Notification::new(Kind::Recovered).client(link.client));
     }
 
     /// A peer will get no more of what is pushed: what sounds at it is released. Whether there was something, the
@@ -66,7 +68,11 @@ impl NetPort {
         link.takes_more = false;
         let sent = &mut link.sent;
         // A congested peer gets no more of the live stream; what waits for it is a message partly written.
-        link.out.commit(|message| if !sent.is_lossy() { sent.deliver(message) });
+        link.out.commit(|message| {
+            if !sent.is_lossy() {
+                sent.deliver(message)
+            }
+        });
         let mut made = 0;
         while release && let Some(message) = link.sent.next_release() {
             link.out.push(&message);
@@ -130,7 +136,11 @@ impl NetPort {
             self.drop_waiting(link);
         } else {
             let sent = &mut link.sent;
-            link.out.drop_unwritten(|message, kept| if kept { sent.deliver(message) });
+            link.out.drop_unwritten(|message, kept| {
+                if kept {
+                    sent.deliver(message)
+                }
+            });
         }
         if !link.sent.is_lossy() {
             PANIC.iter().for_each(|message| link.out.push(message));
@@ -149,10 +159,14 @@ impl NetPort {
         let Some(memory) = self.memory.take() else { return };
         let mut made = 0;
         let out = &mut link.out;
-        link.sent = memory.reconnect(self.shared.config.release_on_disconnect, self.shared.repairs, |message| {
-            out.push(&message);
-            made += 1;
-        });
+        link.sent = memory.reconnect(
+            self.shared.config.release_on_disconnect,
+            self.shared.repairs,
+            |message| {
+                out.push(&message);
+                made += 1;
+            },
+        );
         out.commit(|_| {});
         self.shared.counters.synthesized.add(made);
     }

@@ -1,9 +1,9 @@
 //! The network thread's life: started by the first port, joined by the last; and how others reach it.
 
+use super::Ends;
 use super::bind::Bound;
 use super::reactor::Reactor;
 use super::resolve::Resolution;
-use super::Ends;
 use crate::code::Code;
 use crate::event::Event;
 use crate::shared::Shared;
@@ -18,8 +18,14 @@ use std::thread::JoinHandle;
 
 /// What a new port is to do.
 pub(crate) enum Task {
-    Serve { addresses: Vec<SocketAddr>, listeners: Option<Bound> },
-    Connect { host: String, port: u16 },
+    Serve {
+        addresses: Vec<SocketAddr>,
+        listeners: Option<Bound>,
+    },
+    Connect {
+        host: String,
+        port: u16,
+    },
 }
 
 /// What others ask of the network thread.
@@ -47,7 +53,9 @@ impl Done {
     }
 
     fn wait(&self) -> bool {
-        self.event.wait_for(None, || Some(self.outcome.load(Ordering::Acquire)).filter(|o| *o != 0)) == Some(1)
+        self.event
+            .wait_for(None, || Some(self.outcome.load(Ordering::Acquire)).filter(|o| *o != 0))
+            == Some(1)
     }
 }
 
@@ -118,7 +126,9 @@ impl Waker {
 
     /// Network thread: may it end? After true, no port can be added.
     pub(super) fn may_end(&self) -> bool {
-        self.users.compare_exchange(0, ENDING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.users
+            .compare_exchange(0, ENDING, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// Network thread: whether no port is left.
@@ -152,7 +162,9 @@ impl Network {
         if let Some(there) = &*running
             && there.waker.join_in()
         {
-            return Ok(Self { waker: Arc::clone(&there.waker) });
+            return Ok(Self {
+                waker: Arc::clone(&there.waker),
+            });
         }
         if let Some(ending) = running.take() {
             // It waits for nothing any more.
@@ -174,18 +186,25 @@ impl Network {
             waker.tell_over();
         });
         let thread = thread.map_err(|_| Code::NoResources)?;
-        *running = Some(Running { waker: Arc::clone(&waker), thread });
+        *running = Some(Running {
+            waker: Arc::clone(&waker),
+            thread,
+        });
         Ok(Self { waker })
     }
 
     /// The same hold, not one more: for the port that will give it back.
     pub(super) fn another(&self) -> Self {
-        Self { waker: Arc::clone(&self.waker) }
+        Self {
+            waker: Arc::clone(&self.waker),
+        }
     }
 
     /// The network thread's own way to a hold for a port it makes: there is a server, so the thread is not ending.
     pub(super) fn enter_from_inside(waker: &Arc<Waker>) -> Option<Self> {
-        waker.join_in().then(|| Self { waker: Arc::clone(waker) })
+        waker.join_in().then(|| Self {
+            waker: Arc::clone(waker),
+        })
     }
 
     /// Undoes `enter_from_inside` for a port that could not be made.
@@ -209,7 +228,10 @@ impl Network {
     /// Has the network thread let go of a port's handle: when this returns its address is free.
     pub(crate) fn close(&self, shared: &Shared) {
         let done = Arc::new(Done::default());
-        self.submit(Command::Close { port: shared.id, done: Arc::clone(&done) });
+        self.submit(Command::Close {
+            port: shared.id,
+            done: Arc::clone(&done),
+        });
         done.wait();
     }
 
@@ -221,7 +243,11 @@ impl Network {
     /// Ends a client's connection; false when there was none with that id any more.
     pub(crate) fn disconnect(&self, shared: &Shared, client: u32) -> bool {
         let done = Arc::new(Done::default());
-        self.submit(Command::Disconnect { port: shared.id, client, done: Arc::clone(&done) });
+        self.submit(Command::Disconnect {
+            port: shared.id,
+            client,
+            done: Arc::clone(&done),
+        });
         done.wait()
     }
 
@@ -242,7 +268,9 @@ impl Network {
             return;
         }
         let mut running = RUNNING.lock();
-        if running.as_ref().is_some_and(|running| Arc::ptr_eq(&running.waker, waker))
+        if running
+            .as_ref()
+            .is_some_and(|running| Arc::ptr_eq(&running.waker, waker))
             && let Some(ended) = running.take()
         {
             let _ = ended.thread.join();

@@ -74,7 +74,9 @@ impl Track {
     /// The receiver is on a new connection: what it was left with is released, and, repairing, it is told where
     /// controllers, programs and bends stand.
     pub(super) fn reconnect(mut self, release: bool, repair: bool, mut send: impl FnMut(Msg)) -> Self {
-        let (Some(mut heard), wanted) = (self.heard.take(), self.wanted.take()) else { return Self::default() };
+        let (Some(mut heard), wanted) = (self.heard.take(), self.wanted.take()) else {
+            return Self::default();
+        };
         let mut wanted = wanted.unwrap_or_else(|| {
             let mut wanted = Box::<ChannelState>::default();
             wanted.follow(&mut heard);
@@ -92,7 +94,10 @@ impl Track {
         while let Some(message) = next_repair(&mut again, &mut wanted) {
             send(message);
         }
-        Self { heard: Some(again), wanted: None }
+        Self {
+            heard: Some(again),
+            wanted: None,
+        }
     }
 
     /// A newcomer to a stream that stands somewhere: it is told of controllers, programs and bends, not of notes.
@@ -102,6 +107,9 @@ impl Track {
         while let Some(message) = next_repair(&mut heard, &mut wanted) {
             send(message);
         }
-        Self { heard: Some(heard), wanted: None }
+        Self {
+            heard: Some(heard),
+            wanted: None,
+        }
     }
 }

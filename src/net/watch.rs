@@ -43,7 +43,10 @@ impl Watch {
 
     /// How often to look; None: not at all.
     pub(super) fn interval_ns(&self) -> Option<u64> {
-        let shortest = [self.keepalive_ns, self.stall_ns].into_iter().filter(|ns| *ns != 0).min()?;
+        let shortest = [self.keepalive_ns, self.stall_ns]
+            .into_iter()
+            .filter(|ns| *ns != 0)
+            .min()?;
         Some((shortest / 4).clamp(ms(10), ms(5000)))
     }
 
@@ -62,17 +65,26 @@ impl Watch {
                 return Verdict::Stalled;
             }
         }
-        let Some(progress) = progress.filter(|_| self.keepalive_ns != 0) else { return Verdict::Fine };
+        let Some(progress) = progress.filter(|_| self.keepalive_ns != 0) else {
+            return Verdict::Fine;
+        };
         // A living peer answers whatever is sent again, if only to say that it has no room: it is silent for as long
         // as nothing is sent. One attempt may be under way, but half as much again is too long.
-        let silent_to_data = progress.resent_every_ms.is_some_and(|every| progress.silent_ms * 2 >= every * 3);
-        // A probe may have gone out just now; at two looks in a row it would be a strange chance.
-        let silent_to_probe = progress.probing && *self.probing_since.get_or_insert(now) + self.keepalive_ns / 5 <= now;
+        let silent_to_data = progress
+            .resent_every_ms
+            .is_some_and(|every| progress.silent_ms * 2 >= every * 3);
+        // A probe may have gone out just now, and Linux answers one in half a second: the one after that it does.
+        let patience = (self.keepalive_ns / 5).max(ms(1000));
+        let silent_to_probe = progress.probing && *self.probing_since.get_or_insert(now) + patience <= now;
         if !progress.probing {
             self.probing_since = None;
         }
         let too_long = progress.silent_ms * 1_000_000 >= self.keepalive_ns;
-        if too_long && (silent_to_data || silent_to_probe) { Verdict::Dead } else { Verdict::Fine }
+        if too_long && (silent_to_data || silent_to_probe) {
+            Verdict::Dead
+        } else {
+            Verdict::Fine
+        }
     }
 }
 
@@ -108,7 +120,10 @@ mod tests {
         for total in [1, 2, 3, 5, 10, 30, 60, 3600] {
             let (idle, interval, count) = probes(total);
             let sum = idle + interval * count;
-            assert!(sum >= total && sum <= (total + 1).max(total * 5 / 4), "{total}: {idle} + {interval} * {count}");
+            assert!(
+                sum >= total && sum <= (total + 1).max(total * 5 / 4),
+                "{total}: {idle} + {interval} * {count}"
+            );
         }
     }
 }

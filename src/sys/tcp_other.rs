@@ -46,7 +46,17 @@ pub(crate) fn take_exclusively(socket: &Socket) -> std::io::Result<()> {
     let yes: i32 = 1;
     // SAFETY: the value is an i32 and its size is told; the socket is open.
     let outcome = unsafe {
-        setsockopt(socket.as_raw_socket() as _, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (&raw const yes).cast(), 4)
+        setsockopt(
+            socket.as_raw_socket() as _,
+            SOL_SOCKET,
+            SO_EXCLUSIVEADDRUSE,
+            (&raw const yes).cast(),
+            4,
+        )
     };
-    if outcome == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
 }

@@ -17,7 +17,10 @@ pub(crate) fn monotonic_ns() -> u64 {
 
 /// Whether memory, descriptors or buffers ran out.
 pub(crate) fn is_out_of_resources(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS))
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS)
+    )
 }
 
 /// Makes the calling thread a good network thread: the host's signal handlers never run on it, and its timers are

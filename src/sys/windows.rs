@@ -23,7 +23,10 @@ pub(crate) fn monotonic_ns() -> u64 {
 
 /// Whether memory, descriptors or buffers ran out.
 pub(crate) fn is_out_of_resources(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(WSAEMFILE | WSAENOBUFS | WSA_NOT_ENOUGH_MEMORY))
+    matches!(
+        error.raw_os_error(),
+        Some(WSAEMFILE | WSAENOBUFS | WSA_NOT_ENOUGH_MEMORY)
+    )
 }
 
 /// Nothing to do: Windows has no signals.

@@ -15,6 +15,11 @@ impl Grid {
         bits: [0; 16],
     };
 
+    pub(super) const FULL: Grid = Grid {
+        channels: u16::MAX,
+        bits: [u128::MAX; 16],
+    };
+
     pub(super) fn set(&mut self, channel: usize, index: u8) {
         self.channels |= 1 << channel;
         self.bits[channel] |= 1 << (index & 0x7F);

@@ -146,6 +146,17 @@ impl ChannelState {
         ChannelState::NEW
     }
 
+    /// What a receiver has heard is not known: any note may be held, and nothing else is set.
+    ///
+    /// As both *heard* and *wanted* this turns [`lose`] and [`next_repair`] into a summary of lost messages: what
+    /// brings any receiver to where they would have brought it, as far as they are state.
+    ///
+    /// [`lose`]: ChannelState::lose
+    pub const UNKNOWN: ChannelState = ChannelState {
+        notes: Notes::MAYBE,
+        ..ChannelState::NEW
+    };
+
     /// Takes a message, whole and valid, that was delivered.
     pub fn apply(&mut self, message: &[u8]) {
         self.take(message, false);

@@ -8,6 +8,10 @@ pub(super) const MOST_STRIKES: u16 = 0x0FFF;
 const ONE_LOST: u16 = 0x1000;
 const MOST_LOST: u16 = 0xF000;
 
+/// How often a note may be held where that is not known. A receiver makes nothing of a Note Off too many, but there
+/// are songs that strike a note again before they release it.
+const MAYBE_STRIKES: u16 = 4;
+
 /// How often each note is held.
 ///
 /// A cell counts two kinds of strikes: those that the receiver has (twelve
@@ -27,6 +31,12 @@ impl Notes {
     pub(super) const NEW: Notes = Notes {
         cells: [[0; 128]; 16],
         held: Grid::NEW,
+    };
+
+    /// Every note may be held, more than once.
+    pub(super) const MAYBE: Notes = Notes {
+        cells: [[MAYBE_STRIKES; 128]; 16],
+        held: Grid::FULL,
     };
 
     /// How often the receiver of this stream holds a note.

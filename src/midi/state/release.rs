@@ -18,7 +18,8 @@ impl ChannelState {
         Some(message)
     }
 
-    fn release(&self) -> Option<Msg> {
+    /// The same, not applied yet.
+    pub fn release(&self) -> Option<Msg> {
         if let Some((channel, note)) = self.notes.first() {
             return Some(Msg::three(0x80 | channel as u8, note, 64));
         }

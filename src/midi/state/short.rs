@@ -18,6 +18,11 @@ impl Msg {
         }
     }
 
+    /// A message of three bytes that is known to be whole.
+    pub const fn of(bytes: [u8; 3]) -> Msg {
+        Msg { bytes, len: 3 }
+    }
+
     /// A message with one data byte.
     pub(super) fn two(status: u8, data: u8) -> Msg {
         Msg {

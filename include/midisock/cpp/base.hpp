@@ -1,0 +1,195 @@
+/* What the C++ headers of midisock rest on: the language, spans of bytes, results.
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#ifndef MIDISOCK_CPP_BASE_HPP
+#define MIDISOCK_CPP_BASE_HPP
+
+#include <midisock/midisock.h>
+
+#if !(__cplusplus >= 201703L || (defined(_MSVC_LANG) && _MSVC_LANG >= 201703L))
+#  error "midisock.hpp needs C++17; midisock.h is for C99 and C++11"
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#if defined(__has_include)
+#  if __has_include(<version>)
+#    include <version>
+#  endif
+#endif
+#if defined(__cpp_lib_span)
+#  include <span>
+#endif
+
+/* Whether there are exceptions: the functions named or_throw exist only then. Nothing else throws. */
+#if !defined(MIDISOCK_EXCEPTIONS)
+#  if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#    define MIDISOCK_EXCEPTIONS 1
+#  else
+#    define MIDISOCK_EXCEPTIONS 0
+#  endif
+#endif
+#if MIDISOCK_EXCEPTIONS
+#  include <exception>
+#endif
+
+/* A program may have translation units with std::span and others without, with exceptions and without: what is not
+ * the same in both has another name for the linker. */
+#if defined(__cpp_lib_span)
+#  define MIDISOCK_CPP_ABI with_span
+#else
+#  define MIDISOCK_CPP_ABI without_span
+#endif
+
+namespace midisock {
+inline namespace MIDISOCK_CPP_ABI {
+
+#if defined(__cpp_lib_span)
+/** Bytes that somebody else owns. std::span where the compiler has it, else a class that does the little needed. */
+using bytes = std::span<const std::uint8_t>;
+#else
+class bytes {
+public:
+    using element_type = const std::uint8_t;
+    using value_type = std::uint8_t;
+
+    constexpr bytes() noexcept = default;
+    constexpr bytes(const std::uint8_t *first, std::size_t count) noexcept : data_(first), size_(count) {}
+    template <std::size_t N>
+    constexpr bytes(const std::uint8_t (&array)[N]) noexcept : data_(array), size_(N)
+    {
+    }
+    /** From std::array, std::vector and their like. */
+    template <class Container,
+              class = std::enable_if_t<
+                  !std::is_same_v<std::decay_t<Container>, bytes> && !std::is_array_v<Container> &&
+                  std::is_convertible_v<decltype(std::declval<const Container &>().data()), const std::uint8_t *>>>
+    constexpr bytes(const Container &container) noexcept : data_(container.data()), size_(container.size())
+    {
+    }
+
+    constexpr const std::uint8_t *data() const noexcept { return data_; }
+    constexpr std::size_t size() const noexcept { return size_; }
+    constexpr bool empty() const noexcept { return size_ == 0; }
+    constexpr const std::uint8_t *begin() const noexcept { return data_; }
+    constexpr const std::uint8_t *end() const noexcept { return data_ + size_; }
+    constexpr const std::uint8_t &operator[](std::size_t index) const noexcept { return data_[index]; }
+
+private:
+    const std::uint8_t *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+#endif
+
+/** The outcomes of calls: midisock_result by name. */
+enum class outcome : midisock_result {
+    ok = MIDISOCK_OK,
+    empty = MIDISOCK_EMPTY,
+    offline = MIDISOCK_OFFLINE,
+    invalid_argument = MIDISOCK_ERR_INVALID_ARGUMENT,
+    invalid_message = MIDISOCK_ERR_INVALID_MESSAGE,
+    too_large = MIDISOCK_ERR_TOO_LARGE,
+    full = MIDISOCK_ERR_FULL,
+    closed = MIDISOCK_ERR_CLOSED,
+    timeout = MIDISOCK_ERR_TIMEOUT,
+    busy = MIDISOCK_ERR_BUSY,
+    wrong_role = MIDISOCK_ERR_WRONG_ROLE,
+    no_such_client = MIDISOCK_ERR_NO_SUCH_CLIENT,
+    address = MIDISOCK_ERR_ADDRESS,
+    address_in_use = MIDISOCK_ERR_ADDRESS_IN_USE,
+    permission = MIDISOCK_ERR_PERMISSION,
+    refused = MIDISOCK_ERR_REFUSED,
+    unreachable = MIDISOCK_ERR_UNREACHABLE,
+    io = MIDISOCK_ERR_IO,
+    no_resources = MIDISOCK_ERR_NO_RESOURCES,
+    internal = MIDISOCK_ERR_INTERNAL
+};
+
+#if MIDISOCK_EXCEPTIONS
+/** What or_throw throws. */
+class error : public std::exception {
+public:
+    explicit error(outcome what) noexcept : outcome_(what) {}
+    outcome code() const noexcept { return outcome_; }
+    const char *what() const noexcept override { return midisock_strerror(static_cast<midisock_result>(outcome_)); }
+
+private:
+    outcome outcome_;
+};
+#endif
+
+/** How a call went. True for success only: "nothing to take" and "no peer now" are no errors, and no success. */
+class [[nodiscard]] status {
+public:
+    constexpr status() noexcept = default;
+    constexpr status(outcome code) noexcept : code_(code) {}
+    constexpr explicit status(midisock_result result) noexcept : code_(static_cast<outcome>(result)) {}
+
+    constexpr explicit operator bool() const noexcept { return code_ == outcome::ok; }
+    constexpr outcome code() const noexcept { return code_; }
+    constexpr bool failed() const noexcept { return static_cast<midisock_result>(code_) < 0; }
+    /** Static text, never null. */
+    const char *message() const MIDISOCK_REALTIME { return midisock_strerror(static_cast<midisock_result>(code_)); }
+
+#if MIDISOCK_EXCEPTIONS
+    /** Throws midisock::error for an error; the other outcomes, for who tells them apart, are given back. */
+    outcome or_throw() const
+    {
+        if (failed()) {
+            throw error(code_);
+        }
+        return code_;
+    }
+#endif
+
+    friend constexpr bool operator==(status a, status b) noexcept { return a.code_ == b.code_; }
+    friend constexpr bool operator!=(status a, status b) noexcept { return a.code_ != b.code_; }
+
+private:
+    outcome code_ = outcome::ok;
+};
+
+/** A value, or why there is none. The value is there, empty, in any case: no exception is needed to look at it. */
+template <class T> class [[nodiscard]] result {
+public:
+    using value_type = T;
+
+    constexpr result(outcome why) noexcept : status_(why) {}
+    constexpr result(status why) noexcept : status_(why) {}
+    constexpr result(T &&value) noexcept : value_(std::move(value)) {}
+    constexpr result(midisock_result code, T &&value) noexcept : value_(std::move(value)), status_(code) {}
+
+    constexpr explicit operator bool() const noexcept { return static_cast<bool>(status_); }
+    constexpr bool has_value() const noexcept { return static_cast<bool>(status_); }
+    constexpr status error() const noexcept { return status_; }
+
+    constexpr T &operator*() & noexcept { return value_; }
+    constexpr const T &operator*() const & noexcept { return value_; }
+    constexpr T &&operator*() && noexcept { return std::move(value_); }
+    constexpr T *operator->() noexcept { return &value_; }
+    constexpr const T *operator->() const noexcept { return &value_; }
+
+#if MIDISOCK_EXCEPTIONS
+    /** The value; throws midisock::error where there is none. */
+    T or_throw() &&
+    {
+        if (!status_) {
+            throw midisock::error(status_.code());
+        }
+        return std::move(value_);
+    }
+#endif
+
+private:
+    static_assert(std::is_nothrow_default_constructible_v<T> && std::is_nothrow_move_constructible_v<T>);
+    T value_{};
+    status status_;
+};
+
+} // namespace MIDISOCK_CPP_ABI
+} // namespace midisock
+
+#endif

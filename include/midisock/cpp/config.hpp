@@ -1,0 +1,74 @@
+/* How a port is to behave.
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#ifndef MIDISOCK_CPP_CONFIG_HPP
+#define MIDISOCK_CPP_CONFIG_HPP
+
+#include <midisock/cpp/base.hpp>
+
+namespace midisock {
+inline namespace MIDISOCK_CPP_ABI {
+
+enum class overflow : std::uint32_t {
+    automatic = MIDISOCK_OVERFLOW_AUTO, /**< repair for servers, wait for all others */
+    wait = MIDISOCK_OVERFLOW_WAIT,      /**< nothing is ever dropped */
+    repair = MIDISOCK_OVERFLOW_REPAIR   /**< late is worse than lost; channel state is put right */
+};
+
+enum class wake : std::uint32_t {
+    tick = MIDISOCK_WAKE_TICK,    /**< push makes no system call; the network thread looks every tick_us */
+    signal = MIDISOCK_WAKE_SIGNAL /**< push makes at most one, when the network thread sleeps */
+};
+
+/** midisock_config with its defaults: set its fields, or by name what has one. Whether clients are merged or accepted
+ * is not set here: it is server or listener. */
+struct config : midisock_config {
+    config() noexcept { midisock_config_init(this, sizeof(midisock_config)); }
+
+    config &set(midisock::overflow value) noexcept
+    {
+        midisock_config::overflow = static_cast<std::uint32_t>(value);
+        return *this;
+    }
+    config &set(midisock::wake value) noexcept
+    {
+        midisock_config::wake = static_cast<std::uint32_t>(value);
+        return *this;
+    }
+};
+
+/** Times to wait, in milliseconds. */
+struct timeout {
+    constexpr explicit timeout(std::int32_t milliseconds) noexcept : ms(milliseconds) {}
+    /** From std::chrono's durations, rounded up: what is longer than 24 days, or negative, waits for ever. */
+    template <class Duration, class = typename Duration::period>
+    constexpr timeout(Duration duration) noexcept : ms(from(duration))
+    {
+    }
+    std::int32_t ms;
+
+private:
+    template <class Duration> static constexpr std::int32_t from(Duration duration) noexcept
+    {
+        using period = typename Duration::period;
+        const double value = static_cast<double>(duration.count()) * 1000.0 * static_cast<double>(period::num) /
+                             static_cast<double>(period::den);
+        if (value < 0.0 || value >= 2147483647.0) {
+            return -1;
+        }
+        const auto whole = static_cast<std::int32_t>(value);
+        return static_cast<double>(whole) < value ? whole + 1 : whole;
+    }
+};
+
+inline constexpr timeout at_once{0};
+inline constexpr timeout for_ever{-1};
+
+/** Hosts to listen at, beside names and addresses. */
+inline constexpr const char *loopback = nullptr;
+inline constexpr const char *every_interface = "";
+
+} // namespace MIDISOCK_CPP_ABI
+} // namespace midisock
+
+#endif

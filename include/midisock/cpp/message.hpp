@@ -1,0 +1,162 @@
+/* MIDI messages: what is popped, and builders for what is pushed.
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#ifndef MIDISOCK_CPP_MESSAGE_HPP
+#define MIDISOCK_CPP_MESSAGE_HPP
+
+#include <midisock/cpp/base.hpp>
+
+namespace midisock {
+inline namespace MIDISOCK_CPP_ABI {
+
+/** A message as it was popped. Its bytes are the port's: they are valid until the next pop, pop_block or skip on that
+ * port, or its end. */
+struct message : midisock_message {
+    constexpr message() noexcept : midisock_message{} {}
+
+    constexpr bytes data_bytes() const noexcept { return bytes(data, size); }
+    /** The upper four bits of a channel message's status (0x80 to 0xE0), or the whole status of a system message. */
+    constexpr std::uint8_t kind() const noexcept
+    {
+        return data[0] < 0xF0 ? static_cast<std::uint8_t>(data[0] & 0xF0) : data[0];
+    }
+    constexpr bool is_channel_message() const noexcept { return data[0] < 0xF0; }
+    /** 0 to 15, of a channel message. */
+    constexpr int channel() const noexcept { return data[0] & 0x0F; }
+    /** A Note On of velocity 0 is a Note Off. */
+    constexpr bool is_note_on() const noexcept { return kind() == 0x90 && data[2] != 0; }
+    constexpr bool is_note_off() const noexcept { return kind() == 0x80 || (kind() == 0x90 && data[2] == 0); }
+    constexpr bool is_poly_pressure() const noexcept { return kind() == 0xA0; }
+    constexpr bool is_control_change() const noexcept { return kind() == 0xB0; }
+    constexpr bool is_program_change() const noexcept { return kind() == 0xC0; }
+    constexpr bool is_channel_pressure() const noexcept { return kind() == 0xD0; }
+    constexpr bool is_pitch_bend() const noexcept { return kind() == 0xE0; }
+    constexpr bool is_sysex() const noexcept { return data[0] == 0xF0; }
+    /** The note of a Note On, Note Off or poly pressure. */
+    constexpr int note() const noexcept { return data[1]; }
+    /** The velocity of a Note On or Note Off. */
+    constexpr int velocity() const noexcept { return data[2]; }
+    /** The number of a control change. */
+    constexpr int controller() const noexcept { return data[1]; }
+    /** The value of a control change. */
+    constexpr int controller_value() const noexcept { return data[2]; }
+    constexpr int program() const noexcept { return data[1]; }
+    /** Of channel pressure or poly pressure. */
+    constexpr int pressure() const noexcept { return kind() == 0xA0 ? data[2] : data[1]; }
+    /** -8192 to 8191. */
+    constexpr int bend() const noexcept { return (data[1] | data[2] << 7) - 8192; }
+
+    /** Made by the library, not sent by the peer. */
+    constexpr bool is_synthetic() const noexcept { return (flags & MIDISOCK_SYNTHETIC) != 0; }
+    /** Another client of this server still holds this note or pedal: ignore the message if you ignore `client`. */
+    constexpr bool is_still_held() const noexcept { return (flags & MIDISOCK_STILL_HELD) != 0; }
+};
+
+/** A whole message of one to three bytes, by value. */
+class short_message {
+public:
+    constexpr short_message() noexcept = default;
+    constexpr explicit short_message(int status) noexcept : bytes_{byte(status), 0, 0}, size_(1) {}
+    constexpr short_message(int status, int first) noexcept : bytes_{byte(status), byte(first), 0}, size_(2) {}
+    constexpr short_message(int status, int first, int second) noexcept
+        : bytes_{byte(status), byte(first), byte(second)}, size_(3)
+    {
+    }
+
+    constexpr const std::uint8_t *data() const noexcept { return bytes_; }
+    constexpr std::size_t size() const noexcept { return size_; }
+    constexpr operator bytes() const noexcept { return bytes(bytes_, size_); }
+
+private:
+    static constexpr std::uint8_t byte(int value) noexcept { return static_cast<std::uint8_t>(value); }
+
+    std::uint8_t bytes_[3] = {0, 0, 0};
+    std::uint8_t size_ = 0;
+};
+
+namespace detail {
+
+/* Not constexpr: in a constant expression an argument out of range does not compile. Otherwise it gives a message of no
+ * bytes, which push refuses: nothing else than what was meant is ever sent. */
+inline short_message out_of_range() noexcept { return short_message(); }
+
+constexpr bool below(int value, int limit) noexcept { return value >= 0 && value < limit; }
+
+constexpr short_message channel_message(int status, int channel, int first) noexcept
+{
+    return below(channel, 16) && below(first, 128) ? short_message(status | channel, first) : out_of_range();
+}
+
+constexpr short_message channel_message(int status, int channel, int first, int second) noexcept
+{
+    return below(channel, 16) && below(first, 128) && below(second, 128)
+               ? short_message(status | channel, first, second)
+               : out_of_range();
+}
+
+} // namespace detail
+
+/* Builders. Channels are 0 to 15, data 0 to 127. What is out of range does not compile in a constant expression, and
+ * is refused by push (outcome::invalid_message or invalid_argument) otherwise. */
+
+constexpr short_message note_off(int channel, int note, int velocity = 64) noexcept
+{
+    return detail::channel_message(0x80, channel, note, velocity);
+}
+/** Velocity 0 is a Note Off by the MIDI standard. */
+constexpr short_message note_on(int channel, int note, int velocity) noexcept
+{
+    return detail::channel_message(0x90, channel, note, velocity);
+}
+constexpr short_message poly_pressure(int channel, int note, int pressure) noexcept
+{
+    return detail::channel_message(0xA0, channel, note, pressure);
+}
+constexpr short_message control_change(int channel, int controller, int value) noexcept
+{
+    return detail::channel_message(0xB0, channel, controller, value);
+}
+constexpr short_message program_change(int channel, int program) noexcept
+{
+    return detail::channel_message(0xC0, channel, program);
+}
+constexpr short_message channel_pressure(int channel, int pressure) noexcept
+{
+    return detail::channel_message(0xD0, channel, pressure);
+}
+/** -8192 to 8191, 0 is the centre. */
+constexpr short_message pitch_bend(int channel, int bend) noexcept
+{
+    return detail::below(bend + 8192, 16384)
+               ? detail::channel_message(0xE0, channel, (bend + 8192) & 0x7F, (bend + 8192) >> 7)
+               : detail::out_of_range();
+}
+constexpr short_message all_sound_off(int channel) noexcept { return control_change(channel, 120, 0); }
+constexpr short_message reset_all_controllers(int channel) noexcept { return control_change(channel, 121, 0); }
+constexpr short_message all_notes_off(int channel) noexcept { return control_change(channel, 123, 0); }
+
+constexpr short_message quarter_frame(int data) noexcept
+{
+    return detail::below(data, 128) ? short_message(0xF1, data) : detail::out_of_range();
+}
+/** In MIDI beats, of six clocks each: 0 to 16383. */
+constexpr short_message song_position(int beats) noexcept
+{
+    return detail::below(beats, 16384) ? short_message(0xF2, beats & 0x7F, beats >> 7) : detail::out_of_range();
+}
+constexpr short_message song_select(int song) noexcept
+{
+    return detail::below(song, 128) ? short_message(0xF3, song) : detail::out_of_range();
+}
+constexpr short_message tune_request() noexcept { return short_message(0xF6); }
+constexpr short_message clock() noexcept { return short_message(0xF8); }
+constexpr short_message start() noexcept { return short_message(0xFA); }
+constexpr short_message resume() noexcept { return short_message(0xFB); }
+constexpr short_message stop() noexcept { return short_message(0xFC); }
+constexpr short_message active_sensing() noexcept { return short_message(0xFE); }
+constexpr short_message system_reset() noexcept { return short_message(0xFF); }
+
+} // namespace MIDISOCK_CPP_ABI
+} // namespace midisock
+
+#endif
