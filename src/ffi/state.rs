@@ -26,7 +26,7 @@ pub const MIDISOCK_STATE_CLOSED: i32 = 5;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_state(port: *const midisock_port) -> i32 {
     // SAFETY: `port` is NULL or a live port, by this function's contract.
-    unsafe { with_port_or(port, 0, MIDISOCK_STATE_CLOSED, |port| port.state() as i32) }
+    unsafe { with_port_or(port, 0, MIDISOCK_STATE_CLOSED, |port| port.state()) }
 }
 
 /// How many clients are connected to a server now; 0 for other ports.

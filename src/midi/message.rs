@@ -51,27 +51,19 @@ const fn pack(lengths: &[(u32, u32)]) -> u32 {
     packed
 }
 
-/// [`fixed_len`] with 0 for `None`: arithmetic alone, for the paths where each branch counts.
+/// Length of the message that a status byte starts, the status byte included: arithmetic alone, for the paths where
+/// each branch counts.
+///
+/// 0 for what starts no message of a fixed length: `F0` (as long as its sender likes), EOX (`F7`), the undefined `F4`,
+/// `F5`, `F9` and `FD`, and data bytes.
 #[inline]
-pub const fn fixed_len_or_zero(status: u8) -> usize {
+pub const fn fixed_len(status: u8) -> usize {
     let (lengths, index) = if status < 0xF0 {
         (CHANNEL_LENGTHS, status >> 4)
     } else {
         (SYSTEM_LENGTHS, status & 0x0F)
     };
     ((lengths >> (2 * index)) & 3) as usize
-}
-
-/// Length of the message that a status byte starts, the status byte included.
-///
-/// `None` for what starts no message of a fixed length: `F0` (as long as its sender likes), EOX
-/// (`F7`), the undefined `F4`, `F5`, `F9` and `FD`, and data bytes.
-#[inline]
-pub const fn fixed_len(status: u8) -> Option<usize> {
-    match fixed_len_or_zero(status) {
-        0 => None,
-        len => Some(len),
-    }
 }
 
 /// Whether the top bit says status rather than data ("Data Types").
@@ -122,9 +114,9 @@ pub fn data_run(bytes: &[u8]) -> usize {
 #[inline]
 pub fn is_whole(bytes: &[u8]) -> bool {
     match *bytes {
-        [status, first, second] if status != SYSEX => (fixed_len_or_zero(status) == 3) & !is_status(first | second),
-        [status, data] if status != SYSEX => (fixed_len_or_zero(status) == 2) & !is_status(data),
-        [status] => fixed_len_or_zero(status) == 1,
+        [status, first, second] if status != SYSEX => (fixed_len(status) == 3) & !is_status(first | second),
+        [status, data] if status != SYSEX => (fixed_len(status) == 2) & !is_status(data),
+        [status] => fixed_len(status) == 1,
         [SYSEX, ref data @ .., EOX] => data_run(data) == data.len(),
         _ => false,
     }
@@ -141,16 +133,7 @@ pub fn len_at(stream: &[u8]) -> usize {
         [] => 0,
         // Of whole messages only EOX ends the data bytes, so the scan need not look which it was.
         [SYSEX, ref rest @ ..] => (data_run(rest) + 2).min(stream.len()),
-        [status, ..] => fixed_len_or_zero(status).clamp(1, stream.len()),
-    }
-}
-
-/// The channel, 0 to 15, of a channel voice or channel mode message; `None` for system messages.
-#[inline]
-pub const fn channel(message: &[u8]) -> Option<u8> {
-    match *message {
-        [status, ..] if is_channel_status(status) => Some(status & 0x0F),
-        _ => None,
+        [status, ..] => fixed_len(status).clamp(1, stream.len()),
     }
 }
 

@@ -13,7 +13,7 @@
 //!
 //! Bytes that end up in no message are counted, see [`Counts`].
 
-use super::message::{EOX, SYSEX, data_run, fixed_len_or_zero, is_channel_status, is_realtime, is_status};
+use super::message::{EOX, SYSEX, data_run, fixed_len, is_channel_status, is_realtime, is_status};
 
 #[cfg(test)]
 #[path = "parser_tests.rs"]
@@ -228,7 +228,7 @@ impl Parser {
         self.resume();
         self.append(byte);
         let have = usize::from(self.have);
-        if have == fixed_len_or_zero(self.partial[0]) {
+        if have == fixed_len(self.partial[0]) {
             if !sink.message(&self.partial[..have]) {
                 self.have -= 1;
                 self.came -= 1;
@@ -242,7 +242,7 @@ impl Parser {
     /// A status byte, whatever is in progress; but not the EOX of a System Exclusive message.
     /// `Took(0)` for `F0`, which [`Parser::sysex`] takes.
     fn status<S: Sink>(&mut self, byte: u8, sink: &mut S) -> Progress {
-        let single = fixed_len_or_zero(byte) == 1;
+        let single = fixed_len(byte) == 1;
         // First of all: a refusal must leave everything as it is.
         if single && !sink.message(&[byte]) {
             return Refused(0);
@@ -259,7 +259,7 @@ impl Parser {
                 return Took(0);
             }
             _ if single => {}
-            _ if fixed_len_or_zero(byte) == 0 => self.counts.invalid += 1,
+            _ if fixed_len(byte) == 0 => self.counts.invalid += 1,
             _ => self.start(byte),
         }
         Took(1)

@@ -1,7 +1,7 @@
 //! Taking clients: binding again, accepting, turning away.
 
 use super::http::{self, First};
-use super::link::{Link, Phase};
+use super::link::{Link, Owner, Phase};
 use super::reactor::{Reactor, Work};
 use super::thread::Network;
 use super::{Ends, bind};
@@ -125,9 +125,12 @@ impl Reactor {
         self.serial += 1;
         let until = now + ms(SNIFF_MS);
         let phase = Phase::Sniffing { until };
-        let link = self
-            .links
-            .insert(Link::new(socket, address, key, client, phase, config, now, self.serial));
+        let owner = Owner {
+            port: key,
+            client,
+            serial: self.serial,
+        };
+        let link = self.links.insert(Link::new(socket, address, owner, phase, config, now));
         by_client.insert(client, link);
         if port.links.is_empty() {
             // Pushed while there was no client.
@@ -169,6 +172,13 @@ impl Reactor {
         self.no_longer_counted(key);
         self.remove_link(key);
         self.touch(port);
+    }
+
+    /// A client that has been silent for long enough is no browser.
+    pub(super) fn settle_silent(&mut self, key: usize, now: u64) {
+        if self.settle(key, now) {
+            self.resume(key);
+        }
     }
 
     /// A client is one: it is told of, and on a manual server it becomes a port. False when it could not.

@@ -1,7 +1,7 @@
 //! A client's connection: resolving, trying each address, and trying again.
 
 use super::backoff::Backoff;
-use super::link::{Link, Phase};
+use super::link::{Link, Owner, Phase};
 use super::reactor::{Key, Reactor, Work};
 use super::resolve::{self, Resolution};
 use crate::address;
@@ -163,15 +163,18 @@ impl Reactor {
         let port = &mut self.ports[key];
         let shared = Arc::clone(&port.shared);
         let local = socket.local_addr().ok().and_then(|local| local.as_socket());
+        let owner = Owner {
+            port: key,
+            client: 0,
+            serial: self.serial,
+        };
         let mut link = Link::new(
             socket,
             address::canonical(peer),
-            key,
-            0,
+            owner,
             Phase::Open,
             &shared.config,
             now,
-            self.serial,
         );
         let connected = Notification::new(Kind::Connected).address(Some(link.address));
         link.told = shared.notifications.begin(connected);

@@ -49,11 +49,7 @@ impl Reactor {
     /// A link's deadline has come.
     pub(super) fn link_timer(&mut self, key: usize, now: u64) {
         match self.links[key].phase {
-            Phase::Sniffing { until } if until <= now => {
-                if self.settle(key, now) {
-                    self.resume(key);
-                }
-            }
+            Phase::Sniffing { until } if until <= now => self.settle_silent(key, now),
             Phase::HalfClosed { .. } => self.check_half_closed(key, now),
             Phase::Closing { .. } => self.check_closing(key, now),
             _ => {}

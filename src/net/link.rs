@@ -96,16 +96,21 @@ pub(super) struct Link {
     pub dirty: bool,
 }
 
+/// Whose connection it is.
+pub(super) struct Owner {
+    pub port: usize,
+    pub client: u32,
+    pub serial: u64,
+}
+
 impl Link {
     pub(super) fn new(
         socket: Socket,
         address: SocketAddr,
-        port: usize,
-        client: u32,
+        owner: Owner,
         phase: Phase,
         config: &Config,
         now: u64,
-        serial: u64,
     ) -> Self {
         // Each of these makes a connection better, and none is worth refusing it for.
         let _ = socket.set_tcp_nodelay(true);
@@ -114,10 +119,10 @@ impl Link {
         keep_alive(&socket, config.keepalive_ms);
         Self {
             socket,
-            port,
+            port: owner.port,
             server: None,
-            serial,
-            client,
+            serial: owner.serial,
+            client: owner.client,
             address,
             phase,
             parser: Parser::new(config.max_message_bytes as usize),

@@ -1,5 +1,6 @@
 //! Messages with a time ahead, held back until it comes.
 
+use crate::midi::message;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -51,15 +52,13 @@ impl Schedule {
 
     /// When the last Note On that waits and that this Note Off would end is due; None where it ends none.
     pub(super) fn note_on_before(&self, client: u32, bytes: &[u8]) -> Option<u64> {
-        let &[status, note, velocity] = bytes else { return None };
-        let is_off = status & 0xF0 == 0x80 || status & 0xF0 == 0x90 && velocity == 0;
-        if !is_off {
+        if !message::is_note_off(bytes) {
             return None;
         }
         let on = |waiting: &&Scheduled| {
-            waiting.bytes[0] == 0x90 | status & 0x0F
-                && waiting.bytes[1] == note
-                && waiting.bytes[2] != 0
+            message::is_note_on(&waiting.bytes)
+                && waiting.bytes[0] & 0x0F == bytes[0] & 0x0F
+                && waiting.bytes[1] == bytes[1]
                 && (waiting.client == client || waiting.client == 0 || client == 0)
         };
         self.heap.iter().filter(on).map(|waiting| waiting.time_ns).max()
