@@ -755,6 +755,9 @@ midisock_result midisock_parse_address(const char *address,
  * Sends one whole message (with its status byte; no running status) to the peer, or to every client: now, whole or
  * not at all. The bytes are copied.
  *
+ * On a repairing port (midisock_config.overflow) a message that is refused with FULL or OFFLINE need not be pushed
+ * again: it is counted, and its channel state follows when there is room or a peer.
+ *
  * Realtime (with MIDISOCK_WAKE_SIGNAL: at most one non-blocking system call, only when the network thread sleeps);
  * one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: INVALID_ARGUMENT, INVALID_MESSAGE,
  * TOO_LARGE, FULL, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
@@ -803,9 +806,11 @@ MIDISOCK_REALTIME;
 
 /**
  * Throws away what waits to be popped, for a program that comes back after a pause and does not want to hear what is
- * old.
+ * old. What follows first, marked MIDISOCK_SYNTHETIC, is the difference in channel state: Note Offs of what was
+ * released meanwhile, controllers, programs, bends and the like where they stand now; no note is struck late.
  *
- * Realtime; the popping thread. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
+ * Realtime; the popping thread. The next pops look through what was thrown away, up to in_queue_bytes of it, once
+ * for each client it came from. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
  *
  *
  * # Safety
