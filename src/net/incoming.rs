@@ -112,7 +112,11 @@ impl Reactor {
         let link = &mut self.links[key];
         let count = loop {
             match (&link.socket).read(&mut self.scratch) {
-                Ok(0) => return self.peer_ended(key, None, now),
+                Ok(0) => {
+                    // The end is acknowledged at once too: a peer that closes in good order waits for it.
+                    tcp::acknowledge_at_once(&link.socket);
+                    return self.peer_ended(key, None, now);
+                }
                 Ok(count) => break count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
@@ -274,7 +278,7 @@ impl Reactor {
         let link = &mut self.links[key];
         match (&link.socket).read(&mut self.scratch) {
             Ok(0) => link.at_end = true,
-            Ok(_) => return,
+            Ok(_) => return tcp::acknowledge_at_once(&link.socket),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return,
             Err(_) => (link.at_end, link.broken) = (true, true),
         }

@@ -9,10 +9,16 @@
 namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 
+namespace detail {
+/** For a message that is written before it is read. */
+struct unset {};
+} // namespace detail
+
 /** A message as it was popped. Its bytes are the port's: they are valid until the next pop, pop_block or skip on that
  * port, or its end. */
 struct message : midisock_message {
     constexpr message() noexcept : midisock_message{} {}
+    explicit message(detail::unset) MIDISOCK_REALTIME {}
 
     constexpr bytes data_bytes() const noexcept { return bytes(data, size); }
     /** The upper four bits of a channel message's status (0x80 to 0xE0), or the whole status of a system message. */

@@ -12,7 +12,10 @@ namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 namespace detail {
 
-/** Pops its way through a port with one of the C functions. A single pass: each message ends with the next step. */
+/** Pops its way through a port with one of the C functions. A single pass: each message ends with the next step.
+ *
+ * What changes with each step is the iterator's, not the range's: the C function is given the address of the message in
+ * the range, and whatever lay beside it would be written to memory and read again for each message. */
 template <midisock_result (*Next)(midisock_port *, midisock_message *)> class popping {
 public:
     struct sentinel {};
@@ -27,47 +30,53 @@ public:
         using reference = const message &;
 
         constexpr iterator() noexcept = default;
-        explicit iterator(popping *range) MIDISOCK_REALTIME : range_(range) {}
 
         reference operator*() const MIDISOCK_REALTIME { return range_->current_; }
         pointer operator->() const MIDISOCK_REALTIME { return &range_->current_; }
         iterator &operator++() MIDISOCK_REALTIME
         {
-            range_->step();
+            step();
             return *this;
         }
-        void operator++(int) MIDISOCK_REALTIME { range_->step(); }
+        void operator++(int) MIDISOCK_REALTIME { step(); }
 
-        friend bool operator==(const iterator &i, sentinel) MIDISOCK_REALTIME { return !i.range_->last(); }
-        friend bool operator!=(const iterator &i, sentinel) MIDISOCK_REALTIME { return bool(i.range_->last()); }
+        friend bool operator==(const iterator &i, sentinel) MIDISOCK_REALTIME { return i.range_ == nullptr; }
+        friend bool operator!=(const iterator &i, sentinel) MIDISOCK_REALTIME { return i.range_ != nullptr; }
 #if !(defined(__cpp_impl_three_way_comparison) || (defined(_MSVC_LANG) && _MSVC_LANG >= 202002L))
-        friend bool operator==(sentinel, const iterator &i) MIDISOCK_REALTIME { return !i.range_->last(); }
-        friend bool operator!=(sentinel, const iterator &i) MIDISOCK_REALTIME { return bool(i.range_->last()); }
+        friend bool operator==(sentinel, const iterator &i) MIDISOCK_REALTIME { return i.range_ == nullptr; }
+        friend bool operator!=(sentinel, const iterator &i) MIDISOCK_REALTIME { return i.range_ != nullptr; }
 #endif
 
     private:
-        popping *range_ = nullptr;
+        friend class popping;
+        explicit iterator(popping *range) MIDISOCK_REALTIME : range_(range), port_(range->port_) { step(); }
+
+        void step() MIDISOCK_REALTIME
+        {
+            const midisock_result code = Next(port_, &range_->current_);
+            if (code != MIDISOCK_OK) {
+                range_->last_ = status(code);
+                range_ = nullptr;
+            }
+        }
+
+        popping *range_ = nullptr; /**< null at the end */
+        midisock_port *port_ = nullptr;
     };
 
     /** Takes the first message. */
-    iterator begin() MIDISOCK_REALTIME
-    {
-        step();
-        return iterator(this);
-    }
+    iterator begin() MIDISOCK_REALTIME { return iterator(this); }
     sentinel end() const MIDISOCK_REALTIME { return {}; }
 
-    /** Why there is nothing more: outcome::empty, or what went wrong. */
+    /** After the end, why there is nothing more: outcome::empty, or what went wrong. */
     status last() const MIDISOCK_REALTIME { return last_; }
 
 protected:
-    explicit popping(midisock_port *port) MIDISOCK_REALTIME : port_(port) {}
-
-    void step() MIDISOCK_REALTIME { last_ = status(Next(port_, &current_)); }
+    explicit popping(midisock_port *port) MIDISOCK_REALTIME : port_(port), current_(unset{}) {}
 
     midisock_port *port_;
     message current_;
-    status last_ = outcome::empty;
+    status last_;
 };
 
 } // namespace detail
@@ -101,7 +110,7 @@ public:
     {
         if (!begun_) {
             last_ = begun_;
-            return iterator(this);
+            return iterator();
         }
         return popping::begin();
     }
