@@ -18,6 +18,7 @@ mod notify;
 mod pair;
 mod pop;
 mod port;
+mod push;
 mod queue;
 mod shared;
 mod side;

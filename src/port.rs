@@ -1,7 +1,6 @@
 //! A port: its two queues, its shared state, its identity. All that an audio thread ever reaches.
 
 use crate::address;
-use crate::clock::now_ns;
 use crate::code::Code;
 use crate::config::Config;
 use crate::event;
@@ -10,6 +9,7 @@ use crate::net::{self, Network};
 use crate::notify::{Kind, Notification};
 use crate::pair::PairPeer;
 use crate::pop::{PopSide, Popped};
+use crate::push::PushSide;
 use crate::queue::{Consumer, Producer, queue};
 use crate::shared::{Role, Shared};
 use crate::side::Side;
@@ -20,16 +20,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-/// How far ahead a message may be scheduled, in ns.
-const HORIZON_NS: u64 = 10_000_000_000;
-
-/// What the pushing thread alone touches.
-struct PushSide {
-    outgoing: Producer,
-    /// On a repairing port.
-    spill: Option<SpillIn>,
-}
 
 /// One end of the API: see the overview in the README.
 pub(crate) struct Port {
@@ -115,10 +105,9 @@ impl Port {
         let (a, b) = (shared(&a_out, &a_in), shared(&b_out, &b_in));
         let (a_spill, from_a) = spill_for(&a);
         let (b_spill, from_b) = spill_for(&b);
-        let side = |outgoing, spill| PushSide { outgoing, spill };
         let peer_of_a = Some((Arc::clone(&b), from_b));
-        let first = Self::from_sides(Arc::clone(&a), side(a_out, a_spill), a_in, peer_of_a, None);
-        let second = Self::from_sides(b, side(b_out, b_spill), b_in, Some((a, from_a)), None);
+        let first = Self::from_sides(Arc::clone(&a), PushSide::new(a_out, a_spill), a_in, peer_of_a, None);
+        let second = Self::from_sides(b, PushSide::new(b_out, b_spill), b_in, Some((a, from_a)), None);
         Ok((first, second))
     }
 
@@ -172,94 +161,11 @@ impl Port {
         if !message::is_whole(data) {
             return Code::InvalidMessage;
         }
-        match side.enter(|side| self.push_whole(side, time_ns, client, data)) {
-            Ok(code) | Err(code) => code,
-        }
-    }
-
-    #[inline]
-    fn push_whole(&self, side: &mut PushSide, time_ns: u64, client: u32, data: &[u8]) -> Code {
-        let shared = &*self.shared;
         if self.is_closed() {
             return Code::Closed;
         }
-        if client != 0 && !(shared.role == Role::Merged && shared.clients.contains(client)) {
-            return Code::NoSuchClient;
-        }
-        let mut due = 0;
-        if shared.role == Role::Pair {
-            due = if time_ns == 0 { now_ns() } else { time_ns };
-        } else if time_ns != 0 {
-            let now = now_ns();
-            if time_ns > now {
-                if time_ns - now > HORIZON_NS {
-                    return Code::InvalidArgument;
-                }
-                due = time_ns;
-            }
-        }
-        if side.spill.as_mut().is_some_and(SpillIn::is_lossy) {
-            return self.refuse(
-                side,
-                client,
-                data,
-                if shared.is_up() { Code::Full } else { Code::Offline },
-            );
-        }
-        if !shared.is_up() {
-            // A repairing port remembers what this would have done: the network thread does, so it is told.
-            if !shared.repairs || !side.outgoing.write(0, client, 0, data) {
-                return self.refuse(side, client, data, Code::Offline);
-            }
-            self.publish(side);
-            return Code::Offline;
-        }
-        let scheduled = due != 0 && shared.role != Role::Pair;
-        if scheduled {
-            let waiting = shared.scheduled_bytes.load(Ordering::Relaxed);
-            if waiting + data.len() > shared.config.out_queue_bytes as usize {
-                return self.refuse(side, client, data, Code::Full);
-            }
-        }
-        if !side.outgoing.write(due, client, 0, data) {
-            return self.refuse(side, client, data, Code::Full);
-        }
-        if scheduled {
-            // Before the network thread can see the message, and subtract it again.
-            shared.scheduled_bytes.fetch_add(data.len(), Ordering::Relaxed);
-        }
-        self.publish(side);
-        if shared.role == Role::Pair {
-            shared.pushed.messages.add(1);
-            shared.pushed.bytes.add(data.len() as u64);
-        }
-        Code::Ok
-    }
-
-    #[inline]
-    fn publish(&self, side: &mut PushSide) {
-        side.outgoing.publish();
-        self.wake_if_signalling();
-    }
-
-    #[inline]
-    fn wake_if_signalling(&self) {
-        if self.shared.signals
-            && let Some(waker) = &self.shared.waker
-        {
-            waker.wake_if_asleep();
-        }
-    }
-
-    /// A message that was not queued. A repairing port counts and remembers it: the caller need not try again.
-    #[cold]
-    fn refuse(&self, side: &mut PushSide, client: u32, data: &[u8], code: Code) -> Code {
-        if let Some(spill) = &mut side.spill {
-            self.shared.pushed.refused.add(1);
-            self.shared.pushed.unrepaired.add(spill.lose(client, data).into());
-            self.wake_if_signalling();
-        }
-        code
+        side.enter(|side| side.push(&self.shared, time_ns, client, data))
+            .unwrap_or_else(|code| code)
     }
 
     #[inline]
@@ -319,7 +225,7 @@ impl Port {
         }
         // Asked without a peer too: what it does to the remembered state is kept.
         ask(shared, outgoing.tail());
-        self.wake_if_signalling();
+        shared.wake_if_signalling();
         if shared.is_up() { Code::Ok } else { Code::Offline }
     }
 

@@ -170,6 +170,16 @@ impl Shared {
         }
     }
 
+    /// After something was left for the network thread: wakes it, where the port is to.
+    #[inline]
+    pub(crate) fn wake_if_signalling(&self) {
+        if self.signals
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_if_asleep();
+        }
+    }
+
     pub(crate) fn set_state(&self, state: State) {
         self.state.store(state as i32, Ordering::Release);
     }

@@ -2,7 +2,8 @@
 
 use super::http::{self, First};
 use super::link::{Link, Owner, Phase};
-use super::reactor::{Reactor, Work};
+use super::net_port::Work;
+use super::reactor::Reactor;
 use super::thread::Network;
 use super::{Ends, bind};
 use crate::address::canonical;

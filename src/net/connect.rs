@@ -2,7 +2,8 @@
 
 use super::backoff::Backoff;
 use super::link::{Link, Owner, Phase};
-use super::reactor::{Key, Reactor, Work};
+use super::net_port::Work;
+use super::reactor::{Key, Reactor};
 use super::resolve::{self, Resolution};
 use crate::address;
 use crate::clock::{ms, now_ns};

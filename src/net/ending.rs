@@ -5,7 +5,8 @@
 //! away until all is acknowledged or the peer closes: within `linger_ms`.
 
 use super::link::Phase;
-use super::reactor::{Reactor, Work};
+use super::net_port::Work;
+use super::reactor::Reactor;
 use super::watch::Verdict;
 use crate::clock::ms;
 use crate::code::Code;

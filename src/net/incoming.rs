@@ -1,7 +1,8 @@
 //! From sockets to in queues.
 
 use super::link::{Link, Phase};
-use super::reactor::{NetPort, Reactor};
+use super::net_port::NetPort;
+use super::reactor::Reactor;
 use super::track::Track;
 use crate::clock::{ms, now_ns};
 use crate::code::Code;

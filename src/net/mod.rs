@@ -12,6 +12,7 @@ mod ending;
 mod http;
 mod incoming;
 mod link;
+mod net_port;
 mod outbox;
 mod outgoing;
 mod reactor;

@@ -1,7 +1,8 @@
 //! From out queues to sockets.
 
 use super::link::Link;
-use super::reactor::{NetPort, Reactor, Work};
+use super::net_port::{NetPort, Work};
+use super::reactor::Reactor;
 use crate::clock::{ms, now_ns};
 use crate::midi::reset::{PANIC, RESET};
 use crate::notify::{Kind, Notification};

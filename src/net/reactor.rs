@@ -4,22 +4,16 @@ use super::Ends;
 use super::bind::Bound;
 use super::connect::Connector;
 use super::link::{Interest, Link};
-use super::repair::Departed;
-use super::schedule::Schedule;
+use super::net_port::{NetPort, Work};
 use super::thread::{Command, Task, Waker};
-use super::timers::{Armed, Owner, Timers};
-use super::track::Track;
+use super::timers::{Owner, Timers};
 use crate::client_table::Ids;
 use crate::clock::{ms, now_ns};
-use crate::midi::state::ChannelState;
-use crate::queue::{Consumer, Producer};
-use crate::shared::{Role, Shared, State};
-use crate::spill::SpillOut;
+use crate::shared::State;
 use polling::{Event, Events, PollMode};
 use slab::Slab;
 use socket2::Socket;
-use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -30,59 +24,6 @@ const READ_BYTES: usize = 64 * 1024;
 /// While a connection waits for room in an in queue, the thread looks again after this many ns, then twice as many,
 /// up to the second number: the audio thread takes messages without telling anybody.
 const STALL_PAUSE_NS: (u64, u64) = (20_000, 1_000_000);
-
-/// What a port does on the network.
-pub(super) enum Work {
-    Server {
-        listeners: Vec<usize>,
-        /// Where to bind, while the address is in use: until when to try.
-        binding: Option<(Vec<SocketAddr>, u64)>,
-        ids: Ids,
-        /// Links by client id.
-        by_client: HashMap<u32, usize>,
-    },
-    Client(Connector),
-    Accepted,
-}
-
-/// The network thread's half of a port.
-pub(super) struct NetPort {
-    pub shared: Arc<Shared>,
-    pub incoming: Option<Producer>,
-    pub outgoing: Option<Consumer>,
-    /// What push could not queue, on a repairing port.
-    pub spill: Option<SpillOut>,
-    pub schedule: Schedule,
-    pub work: Work,
-    /// Its connections, those that are being closed included.
-    pub links: Vec<usize>,
-    /// Shut down: nothing new begins.
-    pub closing: bool,
-    /// The caller has closed it: it goes with its last connection.
-    pub released: bool,
-    /// Something happened that a waiting thread may want to know.
-    pub touched: bool,
-    /// The peer has gone for good, or the port was shut down: it ends when nothing is owed any more.
-    pub gone: bool,
-    /// Peers that have gone, and whose releases are owed to the popping thread.
-    pub departed: VecDeque<Departed>,
-    /// Links whose peers hold something.
-    pub holders: usize,
-    /// A client's: what the peer got on the last connection, and what was pushed without one.
-    pub memory: Option<Track>,
-    /// A merged server's that greets: where the stream to all clients stands.
-    pub stands: Option<Box<ChannelState>>,
-    /// The in queue was full and messages were dropped.
-    pub in_lossy: bool,
-    /// Whether that was told, and its end must be.
-    pub in_lossy_told: bool,
-    /// Not repairing: a peer's outbox is full, and the out queue must wait.
-    pub backed_up: bool,
-    /// Requests that have gone into the outboxes.
-    pub panics_done: u32,
-    pub resets_done: u32,
-    pub armed: Armed,
-}
 
 /// A socket that listens.
 pub(super) struct Listener {
@@ -358,33 +299,7 @@ impl Reactor {
 
     pub(super) fn insert(&mut self, ends: Ends, work: Work) -> usize {
         let id = ends.shared.id;
-        let (incoming, outgoing) = ends.queues.unzip();
-        let spill = ends.spill;
-        let greets = ends.shared.role == Role::Merged && ends.shared.config.greet;
-        let stands = greets.then(Box::default);
-        let key = self.ports.insert(NetPort {
-            shared: ends.shared,
-            incoming,
-            outgoing,
-            spill,
-            schedule: Schedule::default(),
-            work,
-            links: Vec::new(),
-            closing: false,
-            released: false,
-            touched: false,
-            gone: false,
-            departed: VecDeque::new(),
-            holders: 0,
-            memory: None,
-            stands,
-            in_lossy: false,
-            in_lossy_told: false,
-            backed_up: false,
-            panics_done: 0,
-            resets_done: 0,
-            armed: Armed::default(),
-        });
+        let key = self.ports.insert(NetPort::new(ends, work));
         self.by_id.insert(id, key);
         key
     }
@@ -507,24 +422,5 @@ impl Reactor {
         self.stalled.clear();
         self.dirty.clear();
         self.touched.clear();
-    }
-}
-
-impl NetPort {
-    /// Whether the audio thread has left something to do.
-    pub(super) fn has_work(&mut self) -> bool {
-        let requests = &self.shared.requests;
-        requests.panic.pending(self.panics_done).is_some()
-            || !self.backed_up
-                && (self.spill.as_ref().is_some_and(SpillOut::has_some)
-                    || requests.reset.pending(self.resets_done).is_some()
-                    || self.outgoing.as_mut().is_some_and(|outgoing| outgoing.peek().is_some()))
-    }
-
-    /// Whether its out queue is looked at every tick.
-    fn ticks(&self) -> bool {
-        // A repairing port remembers what is pushed without a peer.
-        let takes = self.shared.is_up() || self.shared.repairs;
-        self.outgoing.is_some() && !self.shared.signals && takes && !self.closing && !self.gone
     }
 }

@@ -2,7 +2,8 @@
 //! sounding is released, as soon as there is room.
 
 use super::link::Link;
-use super::reactor::{NetPort, Reactor};
+use super::net_port::NetPort;
+use super::reactor::Reactor;
 use super::track::Track;
 use crate::clock::now_ns;
 use crate::notify::{Kind, Notification};

@@ -5,7 +5,7 @@
 //! where things stand.
 
 use super::link::Link;
-use super::reactor::NetPort;
+use super::net_port::NetPort;
 use super::track::Track;
 use crate::midi::message;
 use crate::midi::reset::PANIC;

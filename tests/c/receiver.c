@@ -331,7 +331,7 @@ void song_init(song *s, uint32_t seed, int channels)
     s->seed = seed;
     s->random = seed * 2654435761u + 1;
     s->channels = channels;
-    receiver_init(&s->sender, 1);
+    receiver_init(&s->sender, seed % 4 != 0);
 }
 
 static unsigned below(song *s, unsigned bound)
@@ -411,7 +411,8 @@ static void parameters(song *s, unsigned channel)
         say(s, 3, 0xb0 | channel, registered ? 101 : 99, msb);
         say(s, 3, 0xb0 | channel, registered ? 100 : 98, lsb);
     } else if (selected(&s->sender.channels[channel]) < 0) {
-        return notes(s, channel); /* data entry would go nowhere */
+        notes(s, channel); /* data entry would go nowhere */
+        return;
     }
     say(s, 3, 0xb0 | channel, 6, value(s));
     if (below(s, 2))
