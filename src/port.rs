@@ -73,10 +73,7 @@ impl Port {
         let shared = Shared::new(role, config, waker, Some(incoming.gauge()), Some(outgoing.gauge()));
         let shared = Arc::new(shared);
         let (spill_in, spill_out) = spill_for(&shared);
-        let push = PushSide {
-            outgoing,
-            spill: spill_in,
-        };
+        let push = PushSide::new(outgoing, spill_in);
         let port = Self::from_sides(Arc::clone(&shared), push, incoming, None, Some(network));
         Ok((
             port,
