@@ -15,6 +15,9 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+/// How often a repairing port without a peer is looked at.
+const OFFLINE_TICK_NS: u64 = 20_000_000;
+
 /// What a port does on the network.
 pub(super) enum Work {
     Server {
@@ -107,10 +110,17 @@ impl NetPort {
                     || self.outgoing.as_mut().is_some_and(|outgoing| outgoing.peek().is_some()))
     }
 
-    /// Whether its out queue is looked at every tick.
-    pub(super) fn ticks(&self) -> bool {
-        // A repairing port remembers what is pushed without a peer.
-        let takes = self.shared.is_up() || self.shared.repairs;
-        self.outgoing.is_some() && !self.shared.signals && takes && !self.closing && !self.gone
+    /// How often its out queue is looked at, in ns; None: whoever pushes says so, or nobody can.
+    pub(super) fn tick_ns(&self) -> Option<u64> {
+        if self.outgoing.is_none() || self.shared.signals || self.closing || self.gone {
+            return None;
+        }
+        let tick = u64::from(self.shared.config.tick_us) * 1000;
+        if self.shared.is_up() {
+            Some(tick)
+        } else {
+            // A repairing port remembers what is pushed without a peer, and nobody waits for that.
+            self.shared.repairs.then_some(tick.max(OFFLINE_TICK_NS))
+        }
     }
 }
