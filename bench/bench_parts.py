@@ -55,7 +55,7 @@ def ratios(values, base):
 def stream(bench):
     """Million 3-byte messages a second from a socket to a popping thread."""
     say("stream throughput")
-    million = 4 if bench.quick else 20
+    million = 4 if bench.quick else 10
     repetitions = 3 if bench.quick else 7
     pinned = ["--net-cpu", 1, "--pop-cpu", 0] if bench.cores >= 2 else []
 
@@ -145,7 +145,7 @@ def roundtrip(bench):
 def queue(bench):
     """ns to push and pop one 3-byte message."""
     say("queues")
-    repetitions = 3 if bench.quick else 11
+    repetitions = 3 if bench.quick else 7
     million = 2 if bench.quick else 10
     names = {"midisock": "midisock_pair, time given", "midisock-now": "midisock_pair, push stamps the time",
              "rtrb": "rtrb", "array-queue": "crossbeam ArrayQueue"}

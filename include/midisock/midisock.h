@@ -100,7 +100,7 @@
 #define MIDISOCK_WAKE_SIGNAL 1
 
 /**
- * latency_ns: the longest block seen plus the network thread's measured lag.
+ * latency_ns: automatic, the longest block seen.
  */
 #define MIDISOCK_LATENCY_AUTO UINT64_MAX
 

@@ -23,7 +23,7 @@ pub const MIDISOCK_WAKE_TICK: u32 = 0;
 /// wake: push makes at most one non-blocking system call, and only when the network thread sleeps.
 pub const MIDISOCK_WAKE_SIGNAL: u32 = 1;
 
-/// latency_ns: the longest block seen plus the network thread's measured lag.
+/// latency_ns: automatic, the longest block seen.
 pub const MIDISOCK_LATENCY_AUTO: u64 = u64::MAX;
 
 /// How a port behaves. Fill it with midisock_config_init, then change what you need. NULL in place of

@@ -181,12 +181,7 @@ impl Reactor {
 
     /// How long there is nothing to do; None: for ever.
     fn pause(&self) -> Option<u64> {
-        let tick = self
-            .ports
-            .iter()
-            .filter(|(_, port)| port.ticks())
-            .map(|(_, port)| port.shared.config.tick_us);
-        let tick = tick.min().map(|us| u64::from(us) * 1000);
+        let tick = self.ports.iter().filter_map(|(_, port)| port.tick_ns()).min();
         let stall = (!self.stalled.is_empty()).then_some(self.stall_pause_ns);
         let timer = self.timers.next().map(|at| at.saturating_sub(now_ns()));
         [tick, stall, timer].into_iter().flatten().min()

@@ -1,6 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
 #include "receiver.h"
-#include "raw.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -405,8 +404,9 @@ static void programs(song *s, unsigned channel)
 static void parameters(song *s, unsigned channel)
 {
     unsigned registered = below(s, 2);
-    unsigned msb = registered ? 0 : below(s, 3);
-    unsigned lsb = below(s, registered ? 6 : 3);
+    /* Three non-registered ones a channel: the library keeps 64 all in all. */
+    unsigned msb = registered ? 0 : below(s, 2);
+    unsigned lsb = registered ? below(s, 6) : msb * below(s, 2);
     if (below(s, 4)) {
         say(s, 3, 0xb0 | channel, registered ? 101 : 99, msb);
         say(s, 3, 0xb0 | channel, registered ? 100 : 98, lsb);
@@ -564,14 +564,4 @@ int wire_take(wire *w, uint8_t byte)
         return 0;
     w->messages++;
     return 1;
-}
-
-int wire_hear(wire *w, int fd, receiver *r)
-{
-    uint8_t piece[4096];
-    long got = raw_read_some(fd, piece, sizeof piece);
-    for (long i = 0; i < got; i++)
-        if (wire_take(w, piece[i]))
-            receiver_hear(r, w->data, w->size);
-    return got > 0;
 }

@@ -98,8 +98,4 @@ typedef struct wire {
 /* Takes a byte; whether data and size are a whole message now. */
 int wire_take(wire *w, uint8_t byte);
 
-/* Reads what a socket has to give and gives it to the receiver; 0: the end or
- * a reset came. Waits for at least one byte. */
-int wire_hear(wire *w, int fd, receiver *r);
-
 #endif

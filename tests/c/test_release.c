@@ -59,7 +59,7 @@ static const uint8_t sounding[] = {
     0xb5, 64, 127, 0xd5, 1, 0xe5, 0, 0, 0xb5, 64, 0, 0xd5, 0, 0xe5, 0, 0x40,
     0xa1, 60, 5, 0xfa,
 };
-enum { SOUNDING = 27 };
+enum { SOUNDING = 28 };
 
 static void expect_releases(midisock_port *port, uint32_t client)
 {
@@ -297,36 +297,527 @@ static void what_the_peer_ended_itself_is_left_alone(void)
     } rows[] = {ROW(all_notes_off), ROW(all_sound_off),  ROW(mono),           ROW(reset_all),
                 ROW(stop),          ROW(system_reset),   ROW(running_status), ROW(off_too_often)};
 #undef ROW
+    enum { ROWS = sizeof rows / sizeof rows[0] };
     midisock_config c = defaults();
     midisock_port *server = check_listen(&c);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i <= ROWS; i++) {
+        /* What the one before left comes before what this one says. */
         int fd = raw_connect(midisock_local_port(server));
-        raw_send(fd, rows[i].data, rows[i].size);
+        if (i < ROWS)
+            raw_send(fd, rows[i].data, rows[i].size);
         RAW_SEND(fd, 0xf3, (uint8_t)i);
-        while (POP(server).data[0] != 0xf3)
-            ;
+        midisock_message m;
+        do {
+            m = POP(server);
+            if (m.flags != 0)
+                check_fail(__FILE__, __LINE__, "row %zu was released by %02x %02x", i - 1,
+                           m.data[0], m.data[1]);
+        } while (m.data[0] != 0xf3);
         raw_close(fd);
         CHECK_COUNT(server, disconnections, i + 1);
-        fd = raw_connect(midisock_local_port(server));
-        RAW_SEND(fd, 0xf3, 127);
-        EXPECT(server, 0xf3, 127);
-        raw_close(fd);
-        CHECK_SOON(midisock_client_count(server) == 0);
-        CHECK_SOON(check_stats(server).disconnections == check_stats(server).connections);
-        i += 0;
-        midisock_close(server);
-        server = check_listen(&c);
-        CHECK_COUNT(server, disconnections, 0);
-        if (i + 1 < sizeof rows / sizeof rows[0]) {
-            /* The count above is of a server of its own. */
-            for (size_t j = 0; j <= i; j++) {
-                fd = raw_connect(midisock_local_port(server));
-                RAW_SEND(fd, 0xf6);
-                EXPECT(server, 0xf6);
-                raw_close(fd);
-            }
-            CHECK_COUNT(server, disconnections, i + 1);
-        }
+    }
+    CHECK_INT(0, check_stats(server).synthesized);
+    midisock_close(server);
+}
+
+static void nothing_where_it_is_not_wanted(void)
+{
+    midisock_config c = defaults();
+    c.release_on_disconnect = 0;
+    midisock_port *server = listen_manual(c);
+    for (int way = 0; way < WAYS; way++) {
+        int fd = raw_connect(midisock_local_port(server));
+        raw_send(fd, sounding, sizeof sounding);
+        midisock_port *port = accept_from(server);
+        pop_sounding(port);
+        ways[way](fd);
+        check_closed(port);
+        CHECK_INT(0, check_stats(port).synthesized);
+        midisock_close(port);
     }
     midisock_close(server);
+    c.accept_mode = MIDISOCK_ACCEPT_MERGED;
+    server = check_listen(&c);
+    int fd = raw_connect(midisock_local_port(server));
+    raw_send(fd, sounding, sizeof sounding);
+    pop_sounding(server);
+    raw_close(fd);
+    CHECK_COUNT(server, disconnections, 1);
+    fd = raw_connect(midisock_local_port(server));
+    RAW_SEND(fd, 0xf6);
+    EXPECT(server, 0xf6);
+    raw_close(fd);
+    midisock_close(server);
+}
+
+static void what_another_client_holds_is_marked(void)
+{
+    midisock_config c = defaults();
+    midisock_port *server = check_listen(&c);
+    int fds[3];
+    uint32_t ids[3];
+    for (int i = 0; i < 3; i++) {
+        fds[i] = raw_connect(midisock_local_port(server));
+        /* All hold 60 and the pedal; each a note of its own; two of them 61. */
+        RAW_SEND(fds[i], 0x90, 60, 1, 0xb0, 64, 127, 0x90, (uint8_t)(70 + i), 1);
+        ids[i] = EXPECT(server, 0x90, 60, 1).client;
+        EXPECT(server, 0xb0, 64, 127);
+        EXPECT(server, 0x90, (uint8_t)(70 + i), 1);
+        if (i < 2) {
+            RAW_SEND(fds[i], 0x90, 61, 1);
+            EXPECT(server, 0x90, 61, 1);
+        }
+    }
+    /* The same note of another channel is another note. */
+    RAW_SEND(fds[1], 0x91, 71, 1, 0xe0, 0, 0);
+    EXPECT(server, 0x91, 71, 1);
+    EXPECT(server, 0xe0, 0, 0);
+    raw_close(fds[0]);
+    MADE_HELD(server, ids[0], 0x80, 60, 64);
+    MADE_HELD(server, ids[0], 0x80, 61, 64);
+    MADE(server, ids[0], 0x80, 70, 64);
+    MADE_HELD(server, ids[0], 0xb0, 64, 0);
+    raw_reset(fds[1]);
+    MADE_HELD(server, ids[1], 0x80, 60, 64);
+    MADE(server, ids[1], 0x80, 61, 64);
+    MADE(server, ids[1], 0x80, 71, 64);
+    MADE(server, ids[1], 0x81, 71, 64);
+    MADE_HELD(server, ids[1], 0xb0, 64, 0);
+    MADE(server, ids[1], 0xe0, 0, 0x40);
+    /* The last one lets go of the note itself: the pedal is its own. */
+    RAW_SEND(fds[2], 0x80, 60, 1);
+    CHECK_INT(0, EXPECT(server, 0x80, 60, 1).flags);
+    raw_close(fds[2]);
+    MADE(server, ids[2], 0x80, 72, 64);
+    MADE(server, ids[2], 0xb0, 64, 0);
+    midisock_close(server);
+}
+
+static void one_of_two_strikes_of_its_own_is_not_held_by_another(void)
+{
+    midisock_config c = defaults();
+    midisock_port *server = check_listen(&c);
+    int a = raw_connect(midisock_local_port(server));
+    RAW_SEND(a, 0x90, 60, 1, 0x90, 60, 1);
+    uint32_t id = EXPECT(server, 0x90, 60, 1).client;
+    EXPECT(server, 0x90, 60, 1);
+    int b = raw_connect(midisock_local_port(server));
+    RAW_SEND(b, 0x90, 61, 1);
+    EXPECT(server, 0x90, 61, 1);
+    raw_close(a);
+    MADE(server, id, 0x80, 60, 64);
+    MADE(server, id, 0x80, 60, 64);
+    raw_close(b);
+    midisock_close(server);
+}
+
+/* Strikes every key of so many channels. */
+static void strike_all(int fd, int channels)
+{
+    for (int channel = 0; channel < channels; channel++)
+        for (int key = 0; key < 128; key++)
+            RAW_SEND(fd, (uint8_t)(0x90 | channel), (uint8_t)key, 1);
+}
+
+static void after_a_full_queue(void)
+{
+    /* 128 keys fill a queue of 4 KB nearly, 512 more than that: what was sent
+     * is there, in order, then the releases, as there is room. */
+    for (int channels = 1; channels <= 4; channels += 3) {
+        midisock_config c = defaults();
+        c.in_queue_bytes = 4096;
+        midisock_port *server = listen_manual(c); /* its ports wait */
+        for (int way = 0; way < WAYS - 1; way++) {
+            int fd = raw_connect(midisock_local_port(server));
+            strike_all(fd, channels);
+            midisock_port *port = accept_from(server);
+            if (channels == 1)
+                CHECK_COUNT(port, messages_in, 128);
+            if (way == 1)
+                raw_half_close(fd);
+            else
+                ways[way](fd);
+            for (int i = 0; i < channels * 128; i++)
+                CHECK_INT(0, EXPECT(port, (uint8_t)(0x90 | i / 128), i % 128, 1).flags);
+            for (int i = 0; i < channels * 128; i++)
+                MADE(port, 0, (uint8_t)(0x80 | i / 128), i % 128, 64);
+            check_closed(port);
+            if (way == 1)
+                raw_close(fd);
+            midisock_close(port);
+        }
+        midisock_close(server);
+    }
+}
+
+/* Pops all that comes until every client has left and all is quiet at rest. */
+static void pop_all(midisock_port *server, receiver *heard, uint32_t first, uint32_t clients,
+                    uint64_t *live)
+{
+    uint64_t until = check_now_ms() + DEADLINE_MS;
+    for (;;) {
+        midisock_message m;
+        midisock_result result = midisock_pop(server, &m);
+        if (result == MIDISOCK_OK) {
+            CHECK(m.client >= first && m.client < first + clients);
+            receiver *r = &heard[m.client - first];
+            receiver_hear(r, m.data, m.size);
+            *live += !(m.flags & MIDISOCK_SYNTHETIC);
+            continue;
+        }
+        CHECK_RESULT(MIDISOCK_EMPTY, result);
+        int held = 0;
+        for (uint32_t i = 0; i < clients; i++)
+            held += receiver_held(&heard[i]);
+        midisock_stats s = check_stats(server);
+        if (held == 0 && s.disconnections == clients && *live + s.dropped_in == s.messages_in)
+            return;
+        if (check_now_ms() > until)
+            check_fail(__FILE__, __LINE__, "%d notes sound for ever, of %llu clients gone", held,
+                       (unsigned long long)s.disconnections);
+        check_pause();
+    }
+}
+
+static void of_many_that_leave_while_the_audio_side_sleeps(void)
+{
+    /* More than a queue of 4 KB holds, and more than are connected at once. */
+    enum { CLIENTS = 40, AT_ONCE = 4 };
+    static const uint32_t policies[] = {MIDISOCK_OVERFLOW_REPAIR, MIDISOCK_OVERFLOW_WAIT};
+    for (int policy = 0; policy < 2; policy++) {
+        midisock_config c = defaults();
+        c.in_queue_bytes = 4096;
+        c.max_clients = policy == 0 ? AT_ONCE : CLIENTS;
+        c.overflow = policies[policy];
+        midisock_port *server = check_listen(&c);
+        static receiver heard[CLIENTS];
+        for (int i = 0; i < CLIENTS; i++)
+            receiver_init(&heard[i], 1);
+        uint64_t live = 0;
+        int fds[AT_ONCE];
+        for (int i = 0; i < CLIENTS; i++) {
+            int *fd = &fds[i % AT_ONCE];
+            *fd = raw_connect(midisock_local_port(server));
+            for (int key = 0; key < 20; key++)
+                RAW_SEND(*fd, (uint8_t)(0x90 | i % 16), (uint8_t)key, 1);
+            RAW_SEND(*fd, 0xb0, 64, 127);
+            if (policy == 0) {
+                CHECK_COUNT(server, messages_in, 21 * (i + 1));
+                if (i % AT_ONCE == AT_ONCE - 1 && i < 12) {
+                    for (int j = 0; j < AT_ONCE; j++)
+                        j % 2 ? raw_reset(fds[j]) : raw_close(fds[j]);
+                    CHECK_COUNT(server, disconnections, i + 1);
+                } else if (i >= 12) {
+                    /* There the audio side wakes up. */
+                    if (i == 12)
+                        for (int j = 0; j < 30; j++) {
+                            midisock_message m = POP(server);
+                            receiver_hear(&heard[m.client - 1], m.data, m.size);
+                            live += !(m.flags & MIDISOCK_SYNTHETIC);
+                        }
+                    raw_close(*fd);
+                    if (i % AT_ONCE == 3)
+                        pop_all(server, heard, 1, (uint32_t)i + 1, &live);
+                }
+            } else {
+                CHECK_SOON(check_stats(server).connections == (uint64_t)i + 1);
+                raw_close(*fd);
+            }
+        }
+        pop_all(server, heard, 1, CLIENTS, &live);
+        for (int i = 0; i < CLIENTS; i++)
+            CHECK(heard[i].channels[0].control[64] <= 0);
+        if (policy == 1) {
+            CHECK_INT(21 * CLIENTS, live);
+            CHECK_INT(0, check_stats(server).dropped_in);
+        }
+        midisock_close(server);
+    }
+}
+
+static void of_a_port_shut_down(void)
+{
+    midisock_config c = defaults();
+    /* A merged server's clients, one after the other. */
+    midisock_port *server = check_listen(&c);
+    int fds[2];
+    uint32_t ids[2];
+    for (int i = 0; i < 2; i++) {
+        fds[i] = raw_connect(midisock_local_port(server));
+        RAW_SEND(fds[i], 0x90, 60, 1);
+        ids[i] = EXPECT(server, 0x90, 60, 1).client;
+    }
+    RAW_SEND(fds[0], 0x90, 61, 1);
+    CHECK_COUNT(server, messages_in, 3);
+    CHECK_OK(midisock_shutdown(server));
+    CHECK_INT(0, EXPECT(server, 0x90, 61, 1).flags); /* what is queued, first */
+    unsigned released = 0;
+    for (int i = 0; i < 3; i++) {
+        midisock_message m = POP(server);
+        CHECK(m.flags & MIDISOCK_SYNTHETIC);
+        CHECK_INT(0x80, m.data[0]);
+        released |= (m.client == ids[0] ? 1u : 4u) << (m.data[1] - 60u);
+    }
+    CHECK_INT(1 | 2 | 4, released);
+    check_closed(server);
+    raw_close(fds[0]);
+    raw_close(fds[1]);
+    midisock_close(server);
+    /* An accepted port, and a client's. */
+    server = listen_manual(c);
+    int fd = raw_connect(midisock_local_port(server));
+    raw_send(fd, sounding, sizeof sounding);
+    midisock_port *port = accept_from(server);
+    CHECK_COUNT(port, messages_in, SOUNDING);
+    CHECK_OK(midisock_shutdown(port));
+    pop_sounding(port);
+    expect_releases(port, 0);
+    check_closed(port);
+    RAW_EXPECT_END(fd);
+    raw_close(fd);
+    midisock_close(port);
+    midisock_close(server);
+    uint16_t number = 0;
+    int listener = raw_listen(&number);
+    CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
+    fd = raw_accept(listener);
+    raw_send(fd, sounding, sizeof sounding);
+    pop_sounding(port);
+    CHECK_OK(midisock_shutdown(port));
+    expect_releases(port, 0);
+    check_closed(port);
+    RAW_EXPECT_END(fd);
+    raw_close(fd);
+    raw_close(listener);
+    midisock_close(port);
+}
+
+static void of_a_port_shut_down_with_a_full_queue(void)
+{
+    midisock_config c = defaults();
+    c.in_queue_bytes = 4096;
+    midisock_port *server = listen_manual(c);
+    int fd = raw_connect(midisock_local_port(server));
+    strike_all(fd, 1);
+    midisock_port *port = accept_from(server);
+    CHECK_COUNT(port, messages_in, 128);
+    CHECK_OK(midisock_shutdown(port));
+    RAW_EXPECT_END(fd);
+    for (int i = 0; i < 128; i++)
+        CHECK_INT(0, EXPECT(port, 0x90, (uint8_t)i, 1).flags);
+    for (int i = 0; i < 128; i++)
+        MADE(port, 0, 0x80, (uint8_t)i, 64);
+    check_closed(port);
+    raw_close(fd);
+    midisock_close(port);
+    midisock_close(server);
+}
+
+/* The other way: release_on_close */
+
+static void push_sounding(midisock_port *port)
+{
+    wire w = {{0}, 0, 0, 0};
+    for (size_t i = 0; i < sizeof sounding; i++)
+        if (wire_take(&w, sounding[i]))
+            check_push(port, w.data, w.size);
+}
+
+/* What was pushed, then exactly what releases it, then the end. */
+static void raw_expect_sounding(int fd, int releases)
+{
+    raw_expect(fd, sounding, sizeof sounding, __FILE__, __LINE__);
+    if (releases)
+        RAW_EXPECT(fd, 0x81, 60, 64, 0x81, 60, 64, 0x81, 61, 64, 0x83, 0, 64, 0x83, 127, 64,
+                   0xb1, 64, 0, 0xb1, 66, 0, 0xb1, 68, 0, 0xd1, 0, 0xe1, 0, 0x40, 0xb3, 64, 0,
+                   0xe3, 0, 0x40, 0xfc);
+}
+
+static void at_the_peer_of_a_port_that_closes(void)
+{
+    for (int wanted = 0; wanted < 2; wanted++)
+        for (int shut = 0; shut < 2; shut++)
+            for (uint32_t overflow = MIDISOCK_OVERFLOW_WAIT; overflow <= MIDISOCK_OVERFLOW_REPAIR;
+                 overflow++) {
+                midisock_config c = defaults();
+                c.release_on_close = (uint32_t)wanted;
+                c.overflow = overflow;
+                uint16_t number = 0;
+                int listener = raw_listen(&number);
+                midisock_port *port = NULL;
+                CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
+                int fd = raw_accept(listener);
+                CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
+                push_sounding(port);
+                if (shut)
+                    CHECK_OK(midisock_shutdown(port)); /* and close does it no second time */
+                else
+                    midisock_close(port);
+                raw_expect_sounding(fd, wanted);
+                RAW_EXPECT_END(fd);
+                if (shut) {
+                    CHECK_COUNT(port, synthesized, wanted ? RELEASES : 0);
+                    midisock_close(port);
+                }
+                raw_close(fd);
+                raw_close(listener);
+            }
+}
+
+static void at_an_accepted_ports_peer(void)
+{
+    midisock_port *server = listen_manual(defaults());
+    int fd = raw_connect(midisock_local_port(server));
+    midisock_port *port = accept_from(server);
+    push_sounding(port);
+    CHECK_OK(midisock_flush(port, DEADLINE_MS));
+    midisock_close(server); /* leaves the port alone */
+    CHECK_INT(MIDISOCK_STATE_CONNECTED, midisock_state(port));
+    midisock_close(port);
+    raw_expect_sounding(fd, 1);
+    RAW_EXPECT_END(fd);
+    raw_close(fd);
+}
+
+static void at_every_client_what_it_heard(void)
+{
+    midisock_config c = defaults();
+    midisock_port *server = check_listen(&c);
+    int fds[3];
+    uint32_t ids[3];
+    for (int i = 0; i < 3; i++) {
+        fds[i] = raw_connect(midisock_local_port(server));
+        RAW_SEND(fds[i], 0xf6);
+        ids[i] = EXPECT(server, 0xf6).client;
+    }
+    CHECK_OK(midisock_push(server, BYTES(0x90, 60, 1)));
+    /* For one alone: only there it is released. */
+    midisock_message m = {0, (const uint8_t *)"\x90\x3d\x01", 3, ids[1], 0, 0, {0, 0}};
+    CHECK_OK(midisock_push_message(server, &m));
+    CHECK_OK(midisock_push(server, BYTES(0xb0, 64, 127)));
+    /* One is sent away: it alone is released, now. */
+    CHECK_OK(midisock_disconnect(server, ids[0]));
+    RAW_EXPECT(fds[0], 0x90, 60, 1, 0xb0, 64, 127, 0x80, 60, 64, 0xb0, 64, 0);
+    RAW_EXPECT_END(fds[0]);
+    RAW_EXPECT(fds[1], 0x90, 60, 1, 0x90, 61, 1, 0xb0, 64, 127);
+    CHECK_OK(midisock_push(server, BYTES(0x80, 60, 9)));
+    midisock_close(server);
+    RAW_EXPECT(fds[1], 0x80, 60, 9, 0x80, 61, 64, 0xb0, 64, 0);
+    RAW_EXPECT_END(fds[1]);
+    RAW_EXPECT(fds[2], 0x90, 60, 1, 0xb0, 64, 127, 0x80, 60, 9, 0xb0, 64, 0);
+    RAW_EXPECT_END(fds[2]);
+    for (int i = 0; i < 3; i++)
+        raw_close(fds[i]);
+}
+
+static void nothing_at_a_client_sent_away_where_it_is_not_wanted(void)
+{
+    midisock_config c = defaults();
+    c.release_on_close = 0;
+    midisock_port *server = check_listen(&c);
+    int fd = raw_connect(midisock_local_port(server));
+    uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+    push_sounding(server);
+    CHECK_OK(midisock_disconnect(server, id));
+    raw_expect_sounding(fd, 0);
+    RAW_EXPECT_END(fd);
+    raw_close(fd);
+    midisock_close(server);
+}
+
+static void a_half_closed_peer_hears_the_end_of_what_sounds(void)
+{
+    midisock_config c = defaults();
+    midisock_port *server = check_listen(&c);
+    int fd = raw_connect(midisock_local_port(server));
+    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    CHECK_OK(midisock_push(server, BYTES(0x90, 60, 1)));
+    RAW_EXPECT(fd, 0x90, 60, 1);
+    raw_half_close(fd);
+    RAW_EXPECT(fd, 0x80, 60, 64);
+    RAW_EXPECT_END(fd);
+    raw_close(fd);
+    midisock_close(server);
+}
+
+static void between_two_ports_of_the_library(void)
+{
+    /* Both release: once is enough for the one that pops, whichever side made
+     * it: it holds nothing in the end, and gets nothing it does not hold. */
+    for (int closing = 0; closing < 2; closing++)
+        for (int leaving = 0; leaving < 2; leaving++) {
+            midisock_config c = defaults();
+            c.release_on_disconnect = (uint32_t)leaving;
+            midisock_port *server = check_listen(&c);
+            c.release_on_close = (uint32_t)closing;
+            midisock_port *client = check_connect(server, &c);
+            push_sounding(client);
+            midisock_close(client);
+            uint32_t id = pop_sounding(server);
+            if (closing || leaving)
+                for (int i = 0; i < RELEASES; i++) {
+                    midisock_message m = POP(server);
+                    CHECK_INT(closing ? 0 : MIDISOCK_SYNTHETIC, m.flags);
+                    CHECK_INT(id, m.client);
+                }
+            CHECK_COUNT(server, disconnections, 1);
+            midisock_message m;
+            CHECK_RESULT(MIDISOCK_EMPTY, midisock_pop(server, &m));
+            midisock_close(server);
+        }
+}
+
+static void at_the_other_of_a_pair(void)
+{
+    for (int which = 0; which < 4; which++) {
+        midisock_config c = defaults();
+        c.release_on_close = which == 1 || which == 3;
+        c.release_on_disconnect = which == 2 || which == 3;
+        midisock_port *a = NULL;
+        midisock_port *b = NULL;
+        CHECK_OK(midisock_pair(&c, &a, &b));
+        push_sounding(a);
+        if (which < 2) {
+            pop_sounding(b);
+            midisock_close(a);
+        } else {
+            midisock_close(a);
+            pop_sounding(b);
+        }
+        if (which != 0)
+            expect_releases(b, 0);
+        midisock_message m;
+        CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_pop(b, &m));
+        CHECK_INT(which == 0 ? 0 : RELEASES, check_stats(b).synthesized);
+        midisock_close(b);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case cases[] = {
+        CASE(of_a_merged_servers_client),
+        CASE(of_an_accepted_ports_peer),
+        CASE(of_one_that_left_before_it_was_accepted),
+        CASE(of_a_clients_server),
+        CASE(then_a_client_that_does_not_return_is_closed),
+        CASE(of_a_process_that_was_killed),
+        CASE(of_a_client_that_is_thrown_out),
+        CASE(what_the_peer_ended_itself_is_left_alone),
+        CASE(nothing_where_it_is_not_wanted),
+        CASE(what_another_client_holds_is_marked),
+        CASE(one_of_two_strikes_of_its_own_is_not_held_by_another),
+        CASE(after_a_full_queue),
+        CASE(of_many_that_leave_while_the_audio_side_sleeps),
+        CASE(of_a_port_shut_down),
+        CASE(of_a_port_shut_down_with_a_full_queue),
+        CASE(at_the_peer_of_a_port_that_closes),
+        CASE(at_an_accepted_ports_peer),
+        CASE(at_every_client_what_it_heard),
+        CASE(nothing_at_a_client_sent_away_where_it_is_not_wanted),
+        CASE(a_half_closed_peer_hears_the_end_of_what_sounds),
+        CASE(between_two_ports_of_the_library),
+        CASE(at_the_other_of_a_pair),
+    };
+    return check_main(argc, argv, CASES(cases));
 }

@@ -1,0 +1,101 @@
+"""What cpack makes: an archive that works where it is unpacked, Debian packages that install, link and remove."""
+
+import re
+
+from harness import OUT, TESTS, expect, fresh, tail
+from library import BUILD
+
+CONSUMER = TESTS / "cmake" / "consumer"
+PACKAGES = ("libmidisock0", "libmidisock-dev", "midisock-tools")
+
+
+def run(harness):
+    out = fresh(OUT / "packages")
+    if not harness.needs("packages", "dpkg-deb", "dpkg-shlibdeps", "file", package="dpkg-dev file"):
+        return
+    if not harness.case("cpack", pack, harness, out):
+        return
+    harness.case("archive: unpacked and linked", archive, harness, out)
+    harness.case("packages: names, dependencies, contents", contents, harness, out)
+    if harness.everything:
+        import os
+        if os.geteuid() != 0:
+            harness.fail("packages: installed", "only root can install packages")
+        elif any(installed(harness, package) for package in PACKAGES):
+            harness.fail("packages: installed", "midisock is installed on this machine: not touched")
+        else:
+            harness.case("packages: install, link, run, remove", install, harness, out)
+
+
+def pack(harness, out):
+    harness.run("cpack", "-B", out, cwd=BUILD)
+    expect(len(list(out.glob("*.deb"))) == 3 and len(list(out.glob("*.tar.gz"))) == 1,
+           f"cpack made {sorted(f.name for f in out.iterdir())}")
+
+
+def archive(harness, out):
+    folder = fresh(out / "unpacked")
+    harness.run("tar", "xzf", next(out.glob("*.tar.gz")), "-C", folder)
+    prefix = next(folder.iterdir())
+    build = folder / "build"
+    (folder / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.22)\nproject(x C)\nfind_package(midisock CONFIG REQUIRED)\n"
+        f"add_executable(x \"{CONSUMER}/exchange.c\")\ntarget_link_libraries(x midisock::shared)\n"
+        f"add_executable(y \"{CONSUMER}/exchange.c\")\ntarget_link_libraries(y midisock::static)\n")
+    harness.run("cmake", "-S", folder, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}")
+    harness.run("cmake", "--build", build)
+    for program in ("x", "y"):
+        harness.run(build / program, timeout=60)
+    harness.run(prefix / "bin" / "midisock-echo", "--help")
+
+
+def deb(out, package):
+    return next(out.glob(f"{package}_*.deb"))
+
+
+def contents(harness, out):
+    wanted = {
+        "libmidisock0": (r"^libc6 ", ["./usr/lib/libmidisock.so.0", "LICENSE-MIT"]),
+        "libmidisock-dev": (r"libmidisock0 \(= ", ["midisock.hpp", "libmidisock.a", "midisock-config.cmake", "midisock.pc",
+                                                     "libmidisock.so -> libmidisock.so.0"]),
+        "midisock-tools": (r"libmidisock0 \(= ", ["bin/midisock-monitor", "bin/midisock-send", "bin/midisock-echo"]),
+    }
+    owner = {}
+    for package, (depends, files) in wanted.items():
+        said = harness.run("dpkg-deb", "-f", deb(out, package), "Depends")
+        expect(re.search(depends, said), f"{package} depends on {said}")
+        listing = harness.run("dpkg-deb", "-c", deb(out, package))
+        for file in files:
+            expect(file in listing, f"{package} lacks {file}")
+        for line in listing.splitlines():
+            path = line.split()[5]
+            if not path.endswith("/"):
+                expect(path not in owner, f"{path} is in {package} and in {owner.get(path)}")
+                owner[path] = package
+
+
+def installed(harness, package):
+    return "ok installed" in harness.run("dpkg-query", "-W", "-f=${Status}", package, ok=None)
+
+
+def install(harness, out):
+    try:
+        harness.run("dpkg", "-i", *(deb(out, package) for package in PACKAGES))
+        folder = fresh(out / "installed")
+        # Nothing is told of where: it is where the system looks.
+        harness.run("gcc", "-std=c99", CONSUMER / "exchange.c", "-o", folder / "c", "-lmidisock")
+        harness.run(folder / "c", timeout=60)
+        flags = harness.run("pkg-config", "--cflags", "--libs", "midisock").split()
+        harness.run("g++", "-std=c++17", CONSUMER / "exchange.cpp", "-o", folder / "cpp", *flags)
+        harness.run(folder / "cpp", timeout=60)
+        harness.run("cmake", "-S", CONSUMER, "-B", folder / "build", "-DHOW=package")
+        harness.run("cmake", "--build", folder / "build", "--parallel", "2")
+        harness.run("ctest", "--test-dir", folder / "build", "--output-on-failure", "-j", "4")
+        harness.run("midisock-send", "--help")
+        expect("/usr/lib" in harness.run("sh", "-c", "ldconfig -p | grep libmidisock.so.0"), "ldconfig does not know it")
+        listed = [line for package in PACKAGES for line in harness.run("dpkg", "-L", package).splitlines()]
+    finally:
+        output = harness.run("dpkg", "--purge", *reversed(PACKAGES))
+    from pathlib import Path
+    left = [path for path in listed if "midisock" in path and Path(path).exists()]
+    expect(not left, f"left behind: {left}\n{tail(output)}")

@@ -1,0 +1,414 @@
+#include "driver.h"
+
+#include "../c/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const NAMES[FUNCTIONS] = {
+    "push", "push_message", "pop", "skip", "panic", "reset", "begin_block", "pop_block",
+    "push_frame", "state", "client_count", "local_port", "get_stats", "now_ns", "strerror",
+    "version", "version_string",
+};
+
+/* Every outcome there is, and where it must be seen; MANUAL stands for no
+ * port at all where a result needs none. */
+static const struct {
+    function function;
+    role role;
+    midisock_result result;
+} WANTED[] = {
+    {PUSH, STEADY, MIDISOCK_OK},
+    {PUSH, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
+    {PUSH, STEADY, MIDISOCK_ERR_INVALID_MESSAGE},
+    {PUSH, STEADY, MIDISOCK_ERR_TOO_LARGE},
+    {PUSH, STUCK, MIDISOCK_ERR_FULL},
+    {PUSH, SMALL, MIDISOCK_ERR_FULL},
+    {PUSH, PAIR_A, MIDISOCK_ERR_FULL},
+    {PUSH, PAIR_SMALL_A, MIDISOCK_ERR_FULL},
+    {PUSH, SMALL, MIDISOCK_OK},
+    {PUSH, CONGESTED, MIDISOCK_OK},
+    {PUSH, ACCEPTED, MIDISOCK_OK},
+    {PUSH, PAIR_A, MIDISOCK_OK},
+    {PUSH, SERVER, MIDISOCK_OK},
+    {PUSH, SERVER, MIDISOCK_OFFLINE},
+    {PUSH, FLAKY, MIDISOCK_OK},
+    {PUSH, FLAKY, MIDISOCK_OFFLINE},
+    {PUSH, OFFLINE, MIDISOCK_OFFLINE},
+    {PUSH, OFFLINE_REPAIR, MIDISOCK_OFFLINE},
+    {PUSH, GONE, MIDISOCK_OK},
+    {PUSH, GONE, MIDISOCK_ERR_CLOSED},
+    {PUSH, CLOSED, MIDISOCK_ERR_CLOSED},
+    {PUSH, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
+    {PUSH_MESSAGE, STEADY, MIDISOCK_OK},
+    {PUSH_MESSAGE, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
+    {PUSH_MESSAGE, STEADY, MIDISOCK_ERR_NO_SUCH_CLIENT},
+    {PUSH_MESSAGE, SERVER, MIDISOCK_OK},
+    {PUSH_MESSAGE, SERVER, MIDISOCK_ERR_NO_SUCH_CLIENT},
+    {PUSH_MESSAGE, LATE, MIDISOCK_OK},
+    {PUSH_MESSAGE, LATE, MIDISOCK_ERR_FULL},
+    {PUSH_MESSAGE, CLOSED, MIDISOCK_ERR_CLOSED},
+    {PUSH_MESSAGE, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
+    {PUSH_MESSAGE, OFFLINE, MIDISOCK_OFFLINE},
+    {POP, STEADY, MIDISOCK_OK},
+    {POP, STEADY, MIDISOCK_EMPTY},
+    {POP, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
+    {POP, FLAKY, MIDISOCK_OK},
+    {POP, SERVER, MIDISOCK_OK},
+    {POP, ACCEPTED, MIDISOCK_OK},
+    {POP, PAIR_B, MIDISOCK_OK},
+    {POP, PAIR_B, MIDISOCK_EMPTY},
+    {POP, PAIR_SMALL_B, MIDISOCK_OK},
+    {POP, GONE, MIDISOCK_OK},
+    {POP, GONE, MIDISOCK_ERR_CLOSED},
+    {POP, CLOSED, MIDISOCK_ERR_CLOSED},
+    {POP, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
+    {SKIP, STEADY, MIDISOCK_OK},
+    {SKIP, SERVER, MIDISOCK_OK},
+    {SKIP, PAIR_B, MIDISOCK_OK},
+    {SKIP, CLOSED, MIDISOCK_ERR_CLOSED},
+    {SKIP, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
+    {SKIP, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
+    {PANIC, STEADY, MIDISOCK_OK},
+    {PANIC, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
+    {PANIC, PAIR_A, MIDISOCK_OK},
+    {PANIC, OFFLINE, MIDISOCK_OFFLINE},
+    {PANIC, CLOSED, MIDISOCK_ERR_CLOSED},
+    {PANIC, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
+    {RESET, STEADY, MIDISOCK_OK},
+    {RESET, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
+    {RESET, PAIR_A, MIDISOCK_OK},
+    {RESET, OFFLINE, MIDISOCK_OFFLINE},
+    {RESET, CLOSED, MIDISOCK_ERR_CLOSED},
+    {RESET, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
+    {BEGIN_BLOCK, STEADY, MIDISOCK_OK},
+    {BEGIN_BLOCK, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
+    {BEGIN_BLOCK, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
+    {POP_BLOCK, STEADY, MIDISOCK_OK},
+    {POP_BLOCK, STEADY, MIDISOCK_EMPTY},
+    {POP_BLOCK, SERVER, MIDISOCK_OK},
+    {POP_BLOCK, PAIR_B, MIDISOCK_OK},
+    {POP_BLOCK, GONE, MIDISOCK_ERR_CLOSED},
+    {POP_BLOCK, CLOSED, MIDISOCK_ERR_INVALID_ARGUMENT}, /* no block was begun there */
+    {POP_BLOCK, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
+    {PUSH_FRAME, STEADY, MIDISOCK_OK},
+    {PUSH_FRAME, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
+    {PUSH_FRAME, STEADY, MIDISOCK_ERR_INVALID_MESSAGE},
+    {PUSH_FRAME, STEADY, MIDISOCK_ERR_TOO_LARGE},
+    {PUSH_FRAME, STUCK, MIDISOCK_ERR_FULL},
+    {PUSH_FRAME, FLAKY, MIDISOCK_OFFLINE},
+    {PUSH_FRAME, GONE, MIDISOCK_ERR_CLOSED},
+    {PUSH_FRAME, CLOSED, MIDISOCK_ERR_INVALID_ARGUMENT},
+    {PUSH_FRAME, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
+    {STATE, STEADY, MIDISOCK_OK},
+    {CLIENT_COUNT, SERVER, MIDISOCK_OK},
+    {LOCAL_PORT, STEADY, MIDISOCK_OK},
+    {GET_STATS, STEADY, MIDISOCK_OK},
+    {GET_STATS, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
+    {NOW_NS, STEADY, MIDISOCK_OK},
+    {STRERROR, STEADY, MIDISOCK_OK},
+    {VERSION, STEADY, MIDISOCK_OK},
+    {VERSION_STRING, STEADY, MIDISOCK_OK},
+};
+enum { WANTED_COUNT = sizeof WANTED / sizeof WANTED[0] };
+
+enum { LARGE = 16384 };
+
+/* The state of one run; on the caller's stack would be too much for some. */
+typedef struct driver {
+    const cast *cast;
+    tally *tally;
+    probe probe;
+    uint32_t random;
+    uint8_t large[LARGE + 1];
+    uint8_t medium[1024];
+} driver;
+
+static unsigned long no_probe(void)
+{
+    return 0;
+}
+
+static midisock_result note(driver *d, function function, role role, midisock_result result,
+                            unsigned long before)
+{
+    unsigned long done = d->probe() - before;
+    tally *t = d->tally;
+    t->calls++;
+    if (result >= LEAST_RESULT && result < LEAST_RESULT + RESULTS)
+        t->seen[function][role][result - LEAST_RESULT]++;
+    t->violations[function] += done;
+    if (done > t->worst[function])
+        t->worst[function] = done;
+    return result;
+}
+
+/* A call that gives a result, and one that gives something else. */
+#define CALL(function, role, call) (before = d->probe(), note(d, function, role, (call), before))
+#define GIVE(function, role, call)                       \
+    do {                                                 \
+        before = d->probe();                             \
+        (void)(call);                                    \
+        note(d, function, role, MIDISOCK_OK, before);    \
+    } while (0)
+
+/* Looks at a popped message as a program would. */
+static void look(driver *d, const midisock_message *message)
+{
+    uint8_t status = message->size > 0 ? message->data[0] : 0;
+    uint8_t last = message->size > 0 ? message->data[message->size - 1] : 0x80;
+    if (status < 0x80 || (status == 0xf0 ? last != 0xf7 : message->size > 1 && last > 0x7f))
+        d->tally->damaged++;
+    d->tally->large_in += message->size == LARGE;
+    d->tally->synthetic += (message->flags & MIDISOCK_SYNTHETIC) != 0;
+}
+
+/* A channel message of any kind. */
+static size_t any_message(driver *d, uint8_t out[3])
+{
+    static const uint8_t STATUS[] = {0x80, 0x90, 0x90, 0xb0, 0xc0, 0xd0, 0xe0, 0xa0};
+    uint32_t r = check_random(&d->random);
+    out[0] = (uint8_t)(STATUS[r & 7] | (r >> 3 & 15));
+    out[1] = r >> 7 & 127;
+    out[2] = r >> 14 & 127;
+    return out[0] >= 0xc0 && out[0] < 0xe0 ? 2 : 3;
+}
+
+static void push_some(driver *d, role role, midisock_port *port)
+{
+    unsigned long before;
+    uint8_t bytes[3];
+    /* More than the smallest queue takes. */
+    int count = check_random(&d->random) % 8 == 0 ? 250 : 8;
+    for (int i = 0; i < count; i++) {
+        size_t size = any_message(d, bytes);
+        CALL(PUSH, role, midisock_push(port, bytes, size));
+    }
+    CALL(PUSH, role, midisock_push(port, d->medium, sizeof d->medium));
+}
+
+static void push_large(driver *d, role role, midisock_port *port)
+{
+    unsigned long before;
+    if (CALL(PUSH, role, midisock_push(port, d->large, LARGE)) == MIDISOCK_OK)
+        d->tally->large++;
+    d->large[LARGE - 1] = 0x11;
+    CALL(PUSH, role, midisock_push(port, d->large, LARGE + 1));
+    CALL(PUSH_FRAME, role, midisock_push_frame(port, 0, d->large, LARGE + 1));
+    d->large[LARGE - 1] = 0xf7;
+}
+
+static void push_nonsense(driver *d, role role, midisock_port *port)
+{
+    static const uint8_t HALF[] = {0x90, 60};
+    unsigned long before;
+    CALL(PUSH, role, midisock_push(port, HALF, sizeof HALF));
+    CALL(PUSH, role, midisock_push(port, HALF, 0));
+    CALL(PUSH, role, midisock_push(port, NULL, 3));
+    CALL(PUSH, role, midisock_push(NULL, HALF, 2));
+    CALL(PUSH_MESSAGE, role, midisock_push_message(port, NULL));
+    CALL(PUSH_FRAME, role, midisock_push_frame(port, 0, HALF, sizeof HALF));
+    CALL(PUSH_FRAME, role, midisock_push_frame(port, UINT32_MAX, HALF, sizeof HALF));
+    CALL(POP, role, midisock_pop(port, NULL));
+    CALL(SKIP, role, midisock_skip(NULL));
+    CALL(PANIC, role, midisock_panic(NULL));
+    CALL(RESET, role, midisock_reset(NULL));
+}
+
+static void push_messages(driver *d, role role, midisock_port *port)
+{
+    unsigned long before;
+    uint8_t bytes[3];
+    midisock_message message;
+    memset(&message, 0, sizeof message);
+    message.data = bytes;
+    for (int i = 0; i < 8; i++) {
+        uint32_t r = check_random(&d->random);
+        message.size = (uint32_t)any_message(d, bytes);
+        message.client = 0;
+        message.time_ns = 0;
+        switch (r & 3) {
+        case 0: /* a client that may be there: ids count up from 1 */
+            message.client = 1 + (r >> 8 & 63);
+            break;
+        case 1: /* soon */
+            message.time_ns = midisock_now_ns() + (r >> 8) % 2000000;
+            break;
+        case 2: /* beyond the horizon */
+            if ((r >> 8) % 8 == 0)
+                message.time_ns = midisock_now_ns() + 11000000000u;
+            break;
+        default:
+            break;
+        }
+        CALL(PUSH_MESSAGE, role, midisock_push_message(port, &message));
+    }
+    if (role == LATE) {
+        message.data = d->medium;
+        message.size = sizeof d->medium;
+        message.client = 0;
+        message.time_ns = midisock_now_ns() + 20000000;
+        for (int i = 0; i < 4; i++)
+            CALL(PUSH_MESSAGE, role, midisock_push_message(port, &message));
+    }
+}
+
+static void pop_some(driver *d, role role, midisock_port *port)
+{
+    unsigned long before;
+    midisock_message message;
+    for (int i = 0; i < 300; i++) {
+        if (CALL(POP, role, midisock_pop(port, &message)) != MIDISOCK_OK)
+            return;
+        look(d, &message);
+    }
+}
+
+static void do_block(driver *d, role role, midisock_port *port)
+{
+    unsigned long before;
+    uint8_t bytes[3];
+    midisock_message message;
+    uint32_t r = check_random(&d->random);
+    midisock_block block;
+    memset(&block, 0, sizeof block);
+    block.struct_size = sizeof block;
+    block.sample_rate = 48000;
+    block.frames = r % 300;
+    block.flags = r >> 9 & 3;
+    block.start_ns = r & 0x1000 ? midisock_now_ns() : 0;
+    if (role != CLOSED)
+        CALL(BEGIN_BLOCK, role, midisock_begin_block(port, &block));
+    block.sample_rate = -1;
+    CALL(BEGIN_BLOCK, role, midisock_begin_block(port, &block));
+    for (int i = 0; i < 300; i++) {
+        if (CALL(POP_BLOCK, role, midisock_pop_block(port, &message)) != MIDISOCK_OK)
+            break;
+        look(d, &message);
+    }
+    for (uint32_t frame = 0; frame < 300; frame += 37) {
+        size_t size = any_message(d, bytes);
+        CALL(PUSH_FRAME, role, midisock_push_frame(port, frame, bytes, size));
+    }
+}
+
+static void ask(driver *d, role role, midisock_port *port)
+{
+    unsigned long before;
+    midisock_stats stats;
+    GIVE(STATE, role, midisock_state(port));
+    GIVE(CLIENT_COUNT, role, midisock_client_count(port));
+    GIVE(LOCAL_PORT, role, midisock_local_port(port));
+    CALL(GET_STATS, role, midisock_get_stats(port, &stats, sizeof stats));
+    CALL(GET_STATS, role, midisock_get_stats(port, &stats, 0));
+    GIVE(NOW_NS, role, midisock_now_ns());
+    GIVE(STRERROR, role, midisock_strerror((midisock_result)(check_random(&d->random) % 30) - 20));
+    GIVE(VERSION, role, midisock_version());
+    GIVE(VERSION_STRING, role, midisock_version_string());
+}
+
+static void do_something(driver *d, role role)
+{
+    unsigned long before;
+    midisock_port *port = d->cast->ports[role];
+    uint32_t r = check_random(&d->random) % 64;
+    if (r < 16)
+        push_some(d, role, port);
+    else if (r < 34)
+        pop_some(d, role, port);
+    else if (r < 44)
+        do_block(d, role, port);
+    else if (r < 50)
+        push_messages(d, role, port);
+    else if (r < 54)
+        ask(d, role, port);
+    else if (r < 57)
+        push_nonsense(d, role, port);
+    else if (r < 61)
+        push_large(d, role, port);
+    else if (r < 62)
+        CALL(SKIP, role, midisock_skip(port));
+    else if (r < 63)
+        CALL(PANIC, role, midisock_panic(port));
+    else
+        CALL(RESET, role, midisock_reset(port));
+}
+
+static uint64_t seen(const tally *tally, size_t wanted)
+{
+    return tally->seen[WANTED[wanted].function][WANTED[wanted].role]
+                      [WANTED[wanted].result - LEAST_RESULT];
+}
+
+static int has_all(const tally *tally)
+{
+    for (size_t i = 0; i < WANTED_COUNT; i++)
+        if (seen(tally, i) == 0)
+            return 0;
+    return tally->large > 0 && tally->large_in > 0 && tally->synthetic > 0;
+}
+
+/* Not on the stack: pages of it would be touched for the first time. */
+static driver the_driver;
+
+void driver_run(const cast *cast, tally *tally, probe probe, uint64_t calls, uint64_t ms)
+{
+    driver *d = &the_driver;
+    memset(d, 0x11, sizeof *d);
+    d->cast = cast;
+    d->tally = tally;
+    d->probe = probe ? probe : no_probe;
+    d->random = 12345;
+    d->large[0] = d->medium[0] = 0xf0;
+    d->large[LARGE - 1] = d->large[LARGE] = 0xf7;
+    d->medium[sizeof d->medium - 1] = 0xf7;
+    uint64_t until = midisock_now_ns() + ms * 1000000;
+    while (tally->calls < calls || !has_all(tally)) {
+        for (int i = 0; i < 1000; i++)
+            do_something(d, (role)(check_random(&d->random) % ROLES));
+        if (midisock_now_ns() > until) {
+            tally->out_of_time = 1;
+            return;
+        }
+    }
+}
+
+void driver_check(const cast *cast, const tally *tally, const char *what)
+{
+    for (int f = 0; f < FUNCTIONS; f++) {
+        uint64_t total = 0;
+        for (int r = 0; r < ROLES; r++)
+            for (int i = 0; i < RESULTS; i++)
+                total += tally->seen[f][r][i];
+        printf("# %-14s %9llu calls, %llu %s, at most %lu in one\n", NAMES[f],
+               (unsigned long long)total, (unsigned long long)tally->violations[f], what,
+               tally->worst[f]);
+    }
+    printf("# in all %llu calls, %zu outcomes; %llu SysEx of 16 KB out, %llu in; %llu synthetic; "
+           "peers went %u times\n",
+           (unsigned long long)tally->calls, (size_t)WANTED_COUNT,
+           (unsigned long long)tally->large, (unsigned long long)tally->large_in,
+           (unsigned long long)tally->synthetic, cast_lives(cast));
+    fflush(stdout);
+    for (size_t i = 0; i < WANTED_COUNT; i++)
+        if (seen(tally, i) == 0)
+            check_fail(__FILE__, __LINE__, "%s never gave %d (%s) on the port \"%s\"",
+                       NAMES[WANTED[i].function], (int)WANTED[i].result,
+                       midisock_strerror(WANTED[i].result), cast_name(WANTED[i].role));
+    CHECK_INT(0, tally->out_of_time);
+    CHECK_INT(0, tally->damaged);
+    CHECK(tally->large > 0 && tally->large_in > 0 && tally->synthetic > 0);
+    for (int f = 0; f < FUNCTIONS; f++)
+        for (int r = 0; r < ROLES; r++)
+            CHECK_INT(0, tally->seen[f][r][MIDISOCK_ERR_INTERNAL - LEAST_RESULT]);
+    static const role TALKING[] = {STEADY, FLAKY, SERVER, ACCEPTED, SMALL};
+    for (size_t i = 0; i < sizeof TALKING / sizeof TALKING[0]; i++) {
+        midisock_stats stats = check_stats(cast->ports[TALKING[i]]);
+        CHECK(stats.bytes_in > 10000 && stats.bytes_out > 10000);
+    }
+}
+
+const char *driver_name(function function)
+{
+    return NAMES[function];
+}

@@ -1,0 +1,81 @@
+/*
+ * No realtime function allocates or frees.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "../c/check.h"
+#include "../c/raw.h"
+#include "allocation.h"
+#include "driver.h"
+
+#include <stdio.h>
+
+enum { CALLS = 1000000, RUN_MS = 30000 };
+
+static cast the_cast;
+static tally the_tally;
+
+static void *run_million(void *unused)
+{
+    allocation_count(1);
+    driver_run(&the_cast, &the_tally, allocation_calls, CALLS, RUN_MS);
+    allocation_count(0);
+    return unused;
+}
+
+static void run_driver(uint32_t wake)
+{
+    pthread_t thread;
+    cast_open(&the_cast, wake);
+    check_start(&thread, run_million, NULL);
+    check_join(thread);
+    driver_check(&the_cast, &the_tally, "allocations");
+    cast_close(&the_cast);
+    CHECK(the_tally.calls >= CALLS);
+    CHECK_INT(0, allocation_calls());
+}
+
+static void none_with_ticks(void)
+{
+    run_driver(MIDISOCK_WAKE_TICK);
+}
+
+static void none_with_signals(void)
+{
+    run_driver(MIDISOCK_WAKE_SIGNAL);
+}
+
+/* Controls: what is not realtime is seen to allocate, inside the library. */
+static void control_pair_is_caught(void)
+{
+    midisock_port *a;
+    midisock_port *b;
+    allocation_count(1);
+    CHECK_OK(midisock_pair(NULL, &a, &b));
+    midisock_close(a);
+    midisock_close(b);
+    allocation_count(0);
+    printf("# caught: %lu\n", allocation_calls());
+    CHECK(allocation_calls() >= 10);
+}
+
+static void control_wait_is_caught(void)
+{
+    midisock_port *port = check_listen(NULL);
+    allocation_count(1);
+    CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_wait(port, MIDISOCK_WAIT_MESSAGE, 1));
+    allocation_count(0);
+    printf("# caught: %lu\n", allocation_calls());
+    CHECK(allocation_calls() > 0);
+    midisock_close(port);
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case TABLE[] = {
+        CASE(none_with_ticks),
+        CASE(none_with_signals),
+        CASE(control_pair_is_caught),
+        CASE(control_wait_is_caught),
+    };
+    return check_main(argc, argv, CASES(TABLE));
+}

@@ -1,0 +1,179 @@
+/*
+ * No realtime function faults a page in: not of the queues, nor of what else
+ * a port has, nor of the library's own code, from the very first call on.
+ *
+ * The program is linked for immediate binding (looking symbols up touches
+ * pages of the dynamic linker's, not the library's), and touches its own
+ * pages and its stack before it starts.
+ */
+#define _GNU_SOURCE /* RUSAGE_THREAD */
+#include "../c/check.h"
+#include "../c/raw.h"
+#include "driver.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static unsigned long faults(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_THREAD, &usage) != 0)
+        check_fail(__FILE__, __LINE__, "getrusage failed");
+    return (unsigned long)(usage.ru_minflt + usage.ru_majflt);
+}
+
+/* Touches the thread's stack as deep as any call may go, and the program's
+ * own code and data. */
+static void touch(void)
+{
+    extern char __executable_start[];
+    extern char end[];
+    volatile char stack[64 * 1024];
+    long page = sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < sizeof stack; i += (size_t)page)
+        stack[i] = 1;
+    for (volatile char *at = __executable_start; at < end; at += page)
+        (void)*at;
+    /* Written once, or it would be copied at the first write. */
+    extern char __data_start[];
+    for (volatile char *at = __data_start; at < end; at += page)
+        *at = *at;
+}
+
+enum { RUN_MS = 30000, QUEUE = 1 << 20, ROUNDS = 3 };
+
+typedef struct test {
+    void (*run)(struct test *test);
+    midisock_port *port;
+    midisock_port *other;
+    unsigned long faults;
+    uint64_t calls;
+    uint64_t bytes;
+} test;
+
+static void *live(void *test_)
+{
+    test *test = test_;
+    touch();
+    (void)faults();
+    test->run(test);
+    return NULL;
+}
+
+static void run(test *test)
+{
+    pthread_t thread;
+    check_start(&thread, live, test);
+    check_join(thread);
+    printf("# %lu faults in %llu calls, %llu bytes\n", test->faults,
+           (unsigned long long)test->calls, (unsigned long long)test->bytes);
+    fflush(stdout);
+}
+
+/* The whole of both rings, some times over, from the first call on. */
+static void go_round(test *test)
+{
+    uint8_t data[512];
+    midisock_message message;
+    memset(data, 1, sizeof data);
+    data[0] = 0xf0;
+    data[sizeof data - 1] = 0xf7;
+    unsigned long before = faults();
+    while (test->bytes < (uint64_t)ROUNDS * QUEUE) {
+        test->calls++;
+        if (midisock_push(test->port, data, sizeof data) == MIDISOCK_OK) {
+            test->bytes += sizeof data;
+            continue;
+        }
+        while (midisock_pop(test->other, &message) == MIDISOCK_OK)
+            test->calls++;
+    }
+    test->faults = faults() - before;
+}
+
+static void whole_rings_of_a_pair(void)
+{
+    test test = {go_round, NULL, NULL, 0, 0, 0};
+    midisock_config config;
+    midisock_config_init(&config, sizeof config);
+    config.in_queue_bytes = config.out_queue_bytes = QUEUE;
+    CHECK_OK(midisock_pair(&config, &test.port, &test.other));
+    run(&test);
+    midisock_close(test.port);
+    midisock_close(test.other);
+    CHECK_INT(0, test.faults);
+}
+
+static void whole_rings_of_a_connection(void)
+{
+    test test = {go_round, NULL, NULL, 0, 0, 0};
+    midisock_config config;
+    midisock_config_init(&config, sizeof config);
+    config.in_queue_bytes = config.out_queue_bytes = QUEUE;
+    config.overflow = MIDISOCK_OVERFLOW_WAIT;
+    midisock_port *server = check_listen(&config);
+    test.other = server;
+    test.port = check_connect(server, &config);
+    run(&test);
+    midisock_close(test.port);
+    midisock_close(server);
+    CHECK_INT(0, test.faults);
+}
+
+/* Every function through every outcome. */
+static cast the_cast;
+static tally the_tally;
+
+static void drive(test *test)
+{
+    memset(&the_tally, 0, sizeof the_tally);
+    driver_run(&the_cast, &the_tally, faults, 200000, RUN_MS);
+    test->calls = the_tally.calls;
+    for (int f = 0; f < FUNCTIONS; f++)
+        test->faults += the_tally.violations[f];
+}
+
+static void none_in_any_function(void)
+{
+    test test = {drive, NULL, NULL, 0, 0, 0};
+    cast_open(&the_cast, MIDISOCK_WAKE_TICK);
+    run(&test);
+    driver_check(&the_cast, &the_tally, "page faults");
+    cast_close(&the_cast);
+    CHECK_INT(0, test.faults);
+}
+
+/* Control: pages that were only promised are seen. */
+static void touch_new_pages(test *test)
+{
+    size_t size = 64 * 4096;
+    volatile char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                                 -1, 0);
+    CHECK(memory != MAP_FAILED);
+    unsigned long before = faults();
+    for (size_t i = 0; i < size; i += 4096)
+        memory[i] = 1;
+    test->faults = faults() - before;
+    munmap((void *)memory, size);
+}
+
+static void control_new_pages_are_caught(void)
+{
+    test test = {touch_new_pages, NULL, NULL, 0, 0, 0};
+    run(&test);
+    CHECK(test.faults > 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case TABLE[] = {
+        CASE(whole_rings_of_a_pair),
+        CASE(whole_rings_of_a_connection),
+        CASE(none_in_any_function),
+        CASE(control_new_pages_are_caught),
+    };
+    return check_main(argc, argv, CASES(TABLE));
+}
