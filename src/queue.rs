@@ -187,9 +187,23 @@ impl Producer {
         }
     }
 
+    /// Shows the consumer what was written if that is an eighth of the queue: it works on those messages while the
+    /// next are written.
+    #[inline]
+    pub(crate) fn publish_batch(&mut self) {
+        if self.tail.wrapping_sub(self.published) >= self.ring.capacity / 8 {
+            self.publish();
+        }
+    }
+
     /// Whether half of the queue is free.
     pub(crate) fn is_half_free(&self) -> bool {
         self.tail.wrapping_sub(self.ring.consumer.head.load(Ordering::Acquire)) <= self.ring.capacity / 2
+    }
+
+    /// Bytes in all.
+    pub(crate) fn capacity(&self) -> usize {
+        self.ring.capacity
     }
 
     /// Whether everything written has been taken.

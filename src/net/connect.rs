@@ -10,7 +10,7 @@ use crate::clock::{ms, now_ns};
 use crate::code::Code;
 use crate::notify::{Kind, Notification};
 use crate::shared::{Shared, State};
-use polling::{Event, PollMode, Poller};
+use crate::sys::poller::{Event, Poller};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -115,9 +115,9 @@ impl Reactor {
             match begin(address) {
                 Ok(socket) => {
                     let event = Event::writable(Key::Connecting(key).number());
-                    // SAFETY: the socket is taken out of the poller before it is dropped or becomes a link's: in
-                    // `take_socket` and in `Connector::abandon`.
-                    let added = unsafe { self.waker.poller.add_with_mode(&socket, event, PollMode::Level) };
+                    // It is taken out before it is dropped or becomes a link's: in `take_socket` and in
+                    // `Connector::abandon`.
+                    let added = self.waker.poller.add(&socket, event);
                     if let Err(error) = added {
                         (reason, os_error) = (Code::of(&error), error.raw_os_error().unwrap_or(0));
                         continue;

@@ -11,6 +11,9 @@ use crate::queue::Producer;
 use crate::sys::tcp;
 use std::io::{ErrorKind, Read};
 
+/// The least read at once, however small the in queue.
+const LEAST_READ_BYTES: usize = 2048;
+
 /// Puts messages into an in queue.
 struct Inlet<'a> {
     queue: &'a mut Producer,
@@ -42,6 +45,7 @@ impl Sink for Inlet<'_> {
             self.track.deliver(bytes);
         }
         self.messages += 1;
+        self.queue.publish_batch();
         true
     }
 }
@@ -111,8 +115,12 @@ impl Reactor {
     /// Reads once, and hands over what came.
     fn read(&mut self, key: usize, now: u64) {
         let link = &mut self.links[key];
+        let queue = self.ports[link.port].incoming.as_ref();
+        // In the queue a short message takes 24 bytes: rather leave in the kernel what will find no room.
+        let most = queue.map_or(usize::MAX, |queue| (queue.capacity() / 8).max(LEAST_READ_BYTES));
+        let most = most.min(self.scratch.len());
         let count = loop {
-            match (&link.socket).read(&mut self.scratch) {
+            match (&link.socket).read(&mut self.scratch[..most]) {
                 Ok(0) => {
                     // The end is acknowledged at once too: a peer that closes in good order waits for it.
                     tcp::acknowledge_at_once(&link.socket);
@@ -129,7 +137,7 @@ impl Reactor {
         };
         // Read after the bytes: this is when they arrived.
         let time_ns = now_ns();
-        tcp::acknowledge_at_once(&link.socket);
+        self.heard.push(key);
         link.heard = true;
         if matches!(link.phase, Phase::Sniffing { .. }) {
             link.held.extend_from_slice(&self.scratch[..count]);

@@ -9,8 +9,10 @@ use super::thread::{Command, Task, Waker};
 use super::timers::{Owner, Timers};
 use crate::client_table::Ids;
 use crate::clock::{ms, now_ns};
+use crate::queue::Producer;
 use crate::shared::State;
-use polling::{Event, Events, PollMode};
+use crate::sys::poller::{Event, Events};
+use crate::sys::tcp;
 use slab::Slab;
 use socket2::Socket;
 use std::collections::HashMap;
@@ -73,6 +75,8 @@ pub(super) struct Reactor {
     pub dirty: Vec<usize>,
     /// Ports whose waiters are to be told at the end of the turn.
     pub touched: Vec<usize>,
+    /// Links that were read from, and whose peers are to be acknowledged once all else is done.
+    pub heard: Vec<usize>,
     pub serial: u64,
     stall_pause_ns: u64,
     /// Something was left over for the next turn.
@@ -92,6 +96,7 @@ impl Reactor {
             stalled: Vec::new(),
             dirty: Vec::new(),
             touched: Vec::new(),
+            heard: Vec::new(),
             serial: 0,
             stall_pause_ns: STALL_PAUSE_NS.0,
             again: false,
@@ -153,13 +158,13 @@ impl Reactor {
         // What the timers let go is written in this turn too.
         self.write_dirty(now);
         self.tell_touched();
+        self.acknowledge_heard();
         let idle = self.links.is_empty() && self.ports.is_empty();
         !(self.waker.is_unused() && idle && self.waker.commands.is_empty() && self.waker.may_end())
     }
 
     /// Waits for sockets, commands, pushes that signal, deadlines and ticks.
     fn sleep(&mut self, events: &mut Events) {
-        events.clear();
         self.waker.fall_asleep();
         let unused = self.waker.is_unused() && self.links.is_empty() && self.ports.is_empty();
         let timeout = if self.again || unused || self.is_signalled() || !self.waker.commands.is_empty() {
@@ -187,6 +192,15 @@ impl Reactor {
         [tick, stall, timer].into_iter().flatten().min()
     }
 
+    /// Whether going on with a stalled link is worth while: with each message the audio thread takes, a little room
+    /// comes, and handing over one by one would cost both sides more.
+    fn has_room(&self, link: &Link) -> bool {
+        self.ports[link.port]
+            .incoming
+            .as_ref()
+            .is_none_or(Producer::is_half_free)
+    }
+
     /// Connections that found no room in an in queue try again.
     fn retry_stalled(&mut self) {
         if self.stalled.is_empty() {
@@ -194,8 +208,10 @@ impl Reactor {
         }
         let mut progress = false;
         for key in std::mem::take(&mut self.stalled) {
-            if self.links.get(key).is_some_and(|link| link.stalled) {
-                progress |= self.resume(key);
+            match self.links.get(key) {
+                Some(link) if link.stalled && !self.has_room(link) => self.stalled.push(key),
+                Some(link) if link.stalled => progress |= self.resume(key),
+                _ => {}
             }
         }
         self.stall_pause_ns = if progress {
@@ -321,9 +337,9 @@ impl Reactor {
         let socket = &self.listeners[key].socket;
         let event = Event::readable(Key::Listener(key).number());
         if watch {
-            // SAFETY: the socket is taken out of the poller before it is dropped: see `drop_listeners` and here.
+            // It is taken out before it is dropped: see `drop_listeners` and here.
             // A poller that runs out of memory leaves the server deaf, and the next try hears again.
-            let _ = unsafe { self.waker.poller.add_with_mode(socket, event, PollMode::Level) };
+            let _ = self.waker.poller.add(socket, event);
         } else {
             let _ = self.waker.poller.delete(socket);
         }
@@ -343,9 +359,9 @@ impl Reactor {
         let outcome = match (link.interest, wanted) {
             (None, None) => Ok(()),
             (Some(_), None) => poller.delete(&link.socket),
-            // SAFETY: the socket is taken out of the poller before it is dropped: see `remove_link`.
-            (None, Some(interest)) => unsafe { poller.add_with_mode(&link.socket, event(interest), PollMode::Level) },
-            (Some(_), Some(interest)) => poller.modify_with_mode(&link.socket, event(interest), PollMode::Level),
+            // It is taken out before it is dropped: see `remove_link`.
+            (None, Some(interest)) => poller.add(&link.socket, event(interest)),
+            (Some(_), Some(interest)) => poller.modify(&link.socket, event(interest)),
         };
         if outcome.is_ok() {
             link.interest = wanted;
@@ -391,6 +407,16 @@ impl Reactor {
         }
     }
 
+    /// Acknowledges what was read in this turn. The system sends a packet for it: that may wait until the audio thread
+    /// and whoever waits have the messages.
+    fn acknowledge_heard(&mut self) {
+        for key in self.heard.drain(..) {
+            if let Some(link) = self.links.get(key) {
+                tcp::acknowledge_at_once(&link.socket);
+            }
+        }
+    }
+
     /// After a defect: every port ends, and the thread goes on to serve those that are made from now on.
     fn give_up(&mut self) {
         for (_, link) in &self.links {
@@ -417,5 +443,6 @@ impl Reactor {
         self.stalled.clear();
         self.dirty.clear();
         self.touched.clear();
+        self.heard.clear();
     }
 }

@@ -7,10 +7,10 @@ use super::resolve::Resolution;
 use crate::code::Code;
 use crate::event::Event;
 use crate::shared::Shared;
+use crate::sys::poller::Poller;
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
-use polling::Poller;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
@@ -79,8 +79,7 @@ pub(crate) struct Waker {
 impl Waker {
     /// Wakes the network thread: one system call.
     pub(crate) fn wake(&self) {
-        // An eventfd that is full wakes all the same; nothing else can fail here.
-        let _ = self.poller.notify();
+        self.poller.notify();
     }
 
     /// Wakes the network thread if it sleeps: at most one non-blocking system call. Call it after publishing.

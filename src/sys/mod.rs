@@ -18,3 +18,7 @@ pub(crate) mod futex;
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "tcp_linux.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "tcp_other.rs")]
 pub(crate) mod tcp;
+
+#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "poller_linux.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "poller_other.rs")]
+pub(crate) mod poller;

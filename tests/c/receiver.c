@@ -360,7 +360,8 @@ static void notes(song *s, unsigned channel)
     unsigned key = 60 + below(s, 6);
     const receiver_channel *c = &s->sender.channels[channel];
     int held = c->held[key];
-    int off = channel < SONG_SINGLE ? held > 0 : below(s, 2) && held > 0;
+    /* Elsewhere a key may be struck again and again, within reason. */
+    int off = channel < SONG_SINGLE ? held > 0 : held > 0 && (held == 12 || below(s, 2));
     if (off && below(s, 2))
         say(s, 3, 0x90 | channel, key, 0);
     else if (off || below(s, 16) == 0)

@@ -418,7 +418,11 @@ static void refused_pushes(void)
                 hear_all(port, &s, &e, &fd, 1);
                 RECEIVER_CHECK(&s.sender, &e.heard, "after a burst", s.seed);
             } else if (check_random(&random) % 3 == 0) {
+                /* What was refused is flushed as well. */
                 CHECK_OK(midisock_flush(port, DEADLINE_MS));
+                while (e.w.messages < check_stats(port).messages_out)
+                    CHECK(ear_hear(&e, fd, SIZE_MAX));
+                RECEIVER_CHECK(&s.sender, &e.heard, "after a flush", s.seed);
             }
         }
         hear_all(port, &s, &e, &fd, 1);
@@ -598,6 +602,175 @@ static void a_congested_peer_is_released_at_close(void)
     midisock_close(server);
 }
 
+static void panic_and_reset_while_a_peer_is_congested(void)
+{
+    /* What was lost before does not come after them, nor what they undid. */
+    for (int which = PANIC; which <= RESET; which++) {
+        midisock_config c = repairing();
+        c.max_delay_ms = 20;
+        c.client_buffer_bytes = 4096;
+        uint16_t number = 0;
+        int listener = raw_listen_small(&number);
+        midisock_port *port = NULL;
+        CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
+        int fd = raw_accept(listener);
+        CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
+        NOTIFIED(port, MIDISOCK_CONNECTED);
+        song s;
+        song_init(&s, 1, 1);
+        ear e;
+        ear_init(&e, &s);
+        receiver sender = e.heard;
+        const uint8_t before[] = {0x90, 60, 1};
+        CHECK_OK(midisock_push(port, before, sizeof before));
+        receiver_hear(&sender, before, sizeof before);
+        uint64_t until = check_now_ms() + DEADLINE_MS;
+        while (check_stats(port).dropped_out == 0) {
+            CHECK(check_now_ms() < until);
+            for (int i = 0; i < 100; i++)
+                midisock_push(port, mark, sizeof mark);
+            check_pause();
+        }
+        NOTIFIED(port, MIDISOCK_CONGESTED);
+        CHECK_OK(midisock_flush(port, DEADLINE_MS));
+        /* Lost, all of them. */
+        const uint8_t lost[][3] = {{0xb0, 1, 43}, {0xb0, 7, 44}, {0xe0, 1, 1}, {0x90, 61, 1}};
+        for (int i = 0; i < 4; i++) {
+            CHECK_OK(midisock_push(port, lost[i], 3));
+            receiver_hear(&sender, lost[i], 3);
+        }
+        CHECK_OK(midisock_flush(port, DEADLINE_MS));
+        request(port, which, &sender);
+        CHECK_OK(midisock_flush(port, DEADLINE_MS));
+        hear_all(port, &s, &e, &fd, 1);
+        RECEIVER_CHECK(&sender, &e.heard, which == PANIC ? "panic" : "reset", 0);
+        raw_close(fd);
+        raw_close(listener);
+        midisock_close(port);
+    }
+}
+
+static void fill_pair(midisock_port *a)
+{
+    midisock_result result;
+    while ((result = midisock_push(a, BYTES(0xf6))) == MIDISOCK_OK)
+        ;
+    CHECK_RESULT(MIDISOCK_ERR_FULL, result);
+}
+
+static void skip_tune_requests(midisock_port *b, midisock_message *m)
+{
+    do
+        *m = POP(b);
+    while (m->data[0] == 0xf6);
+}
+
+static void refused_data_entry_reaches_its_parameter(void)
+{
+    /* The parameter was selected before; its value and the next parameter's
+     * are refused. */
+    midisock_config c = repairing();
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    CHECK_OK(midisock_pair(&c, &a, &b));
+    receiver sent;
+    receiver heard;
+    receiver_init(&sent, 1);
+    receiver_init(&heard, 1);
+    static const uint8_t row[][3] = {{0xb0, 101, 0}, {0xb0, 100, 1}, {0xb0, 6, 5},   {0xb0, 6, 50},
+                                     {0xb0, 101, 0}, {0xb0, 100, 2}, {0xb0, 6, 7}};
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(midisock_push(a, row[i], 3));
+    fill_pair(a);
+    for (int i = 3; i < 7; i++)
+        CHECK_RESULT(MIDISOCK_ERR_FULL, midisock_push(a, row[i], 3));
+    for (int i = 0; i < 7; i++)
+        receiver_hear(&sent, row[i], 3);
+    midisock_message m;
+    while (midisock_pop(b, &m) == MIDISOCK_OK)
+        receiver_hear(&heard, m.data, m.size);
+    RECEIVER_CHECK(&sent, &heard, "data entry", 0);
+    CHECK_INT(1, check_stats(a).unrepaired); /* the tune request */
+    midisock_close(a);
+    midisock_close(b);
+}
+
+static void every_refused_note_off_comes(void)
+{
+    /* However often a key was struck: each strike takes one. */
+    for (int strikes = 1; strikes <= 12; strikes++) {
+        midisock_config c = repairing();
+        midisock_port *a = NULL;
+        midisock_port *b = NULL;
+        CHECK_OK(midisock_pair(&c, &a, &b));
+        for (int i = 0; i < strikes; i++)
+            CHECK_OK(midisock_push(a, BYTES(0x90, 60, 1)));
+        fill_pair(a);
+        for (int i = 0; i < strikes; i++)
+            CHECK_RESULT(MIDISOCK_ERR_FULL, midisock_push(a, BYTES(0x80, 60, 1)));
+        for (int i = 0; i < strikes; i++)
+            EXPECT(b, 0x90, 60, 1);
+        midisock_message m;
+        skip_tune_requests(b, &m);
+        for (int i = 0;; i++) {
+            CHECK_MEMORY(((const uint8_t[]){0x80, 60, 64}), 3, m.data, m.size);
+            CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+            if (i + 1 == strikes)
+                break;
+            midisock_result result = midisock_pop(b, &m);
+            if (result != MIDISOCK_OK)
+                check_fail(__FILE__, __LINE__, "of %d strikes %d sound on", strikes,
+                           strikes - i - 1);
+        }
+        CHECK_RESULT(MIDISOCK_EMPTY, midisock_pop(b, &m));
+        midisock_close(a);
+        midisock_close(b);
+    }
+}
+
+static void when_there_is_room_a_push_is_taken(void)
+{
+    /* After WAIT_ROOM said so, a push by the same thread is not refused. */
+    midisock_config c = repairing();
+    uint16_t number = 0;
+    int listener = raw_listen(&number);
+    midisock_port *port = NULL;
+    CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
+    int fd = raw_accept(listener);
+    CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
+    song s;
+    song_init(&s, 1, 1);
+    ear e;
+    ear_init(&e, &s);
+    for (int round = 0; round < 1000; round++) {
+        fill_pair(port);
+        CHECK_OK(midisock_wait(port, MIDISOCK_WAIT_ROOM, DEADLINE_MS));
+        CHECK_OK(midisock_push(port, BYTES(0xf6)));
+        while (raw_readable(fd, 0))
+            CHECK(ear_hear(&e, fd, SIZE_MAX));
+    }
+    raw_close(fd);
+    raw_close(listener);
+    midisock_close(port);
+}
+
+static void flush_may_be_polled(void)
+{
+    midisock_config c = repairing();
+    uint16_t number = 0;
+    int listener = raw_listen(&number);
+    midisock_port *port = NULL;
+    CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
+    int fd = raw_accept(listener);
+    CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
+    CHECK_OK(midisock_push(port, BYTES(0xf6)));
+    RAW_EXPECT(fd, 0xf6);
+    CHECK_SOON(midisock_flush(port, 0) == MIDISOCK_OK);
+    raw_close(fd);
+    raw_close(listener);
+    midisock_close(port);
+}
+
 static void a_pair_in_memory(void)
 {
     /* Nothing but these calls decides what happens: the same in every run. */
@@ -767,6 +940,11 @@ int main(int argc, char **argv)
         CASE(what_is_pushed_after_a_refusal_comes_after_its_repair),
         CASE(a_congested_peer),
         CASE(a_congested_peer_is_released_at_close),
+        CASE(panic_and_reset_while_a_peer_is_congested),
+        CASE(refused_data_entry_reaches_its_parameter),
+        CASE(every_refused_note_off_comes),
+        CASE(when_there_is_room_a_push_is_taken),
+        CASE(flush_may_be_polled),
         CASE(a_pair_in_memory),
         CASE(two_threads_on_a_pair),
         CASE(two_threads_on_a_link),

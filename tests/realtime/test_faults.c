@@ -10,6 +10,7 @@
 #include "../c/check.h"
 #include "../c/raw.h"
 #include "driver.h"
+#include "first.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -146,6 +147,49 @@ static void none_in_any_function(void)
     CHECK_INT(0, test.faults);
 }
 
+/* Each function as the first call of a process that has nothing but a pair:
+ * no network thread has been there before to touch anything. */
+typedef struct act {
+    int (*first)(const stage *stage);
+    stage stage;
+    int held;
+    unsigned long faults;
+} act;
+
+static void *do_act(void *act_)
+{
+    act *act = act_;
+    touch();
+    unsigned long before = faults();
+    before = faults();
+    act->held = act->first(&act->stage);
+    act->faults = faults() - before;
+    return NULL;
+}
+
+static void on_stage(int (*first)(const stage *stage))
+{
+    act act;
+    pthread_t thread;
+    memset(&act, 0, sizeof act);
+    act.first = first;
+    stage_open_pair(&act.stage);
+    check_start(&thread, do_act, &act);
+    check_join(thread);
+    printf("# %lu faults\n", act.faults);
+    fflush(stdout);
+    CHECK(act.held);
+    CHECK_INT(0, act.faults);
+    stage_close(&act.stage);
+}
+
+#define FIRST(name)                  \
+    static void first_##name(void)   \
+    {                                \
+        on_stage(first_call_##name); \
+    }
+FIRST_PAIR_CALLS(FIRST)
+
 /* Control: pages that were only promised are seen. */
 static void touch_new_pages(test *test)
 {
@@ -173,6 +217,8 @@ int main(int argc, char **argv)
         CASE(whole_rings_of_a_pair),
         CASE(whole_rings_of_a_connection),
         CASE(none_in_any_function),
+#define FIRST_CASE(name) CASE(first_##name),
+        FIRST_PAIR_CALLS(FIRST_CASE)
         CASE(control_new_pages_are_caught),
     };
     return check_main(argc, argv, CASES(TABLE));

@@ -25,7 +25,12 @@ impl Slot {
         // SAFETY: `data` points to `size` bytes, by this function's contract.
         let data = unsafe { std::slice::from_raw_parts(data, size) };
         bytes.get_mut(..size)?.copy_from_slice(data);
-        Some(Self { time_ns, client, size: size as u32, bytes })
+        Some(Self {
+            time_ns,
+            client,
+            size: size as u32,
+            bytes,
+        })
     }
 }
 

@@ -24,7 +24,7 @@
 #  include <span>
 #endif
 
-/* Whether there are exceptions: the functions named or_throw exist only then. Nothing else throws. */
+/** Whether there are exceptions: the functions named or_throw exist only then. Nothing else throws. */
 #if !defined(MIDISOCK_EXCEPTIONS)
 #  if defined(__cpp_exceptions) || defined(_CPPUNWIND)
 #    define MIDISOCK_EXCEPTIONS 1
@@ -36,6 +36,7 @@
 #  include <exception>
 #endif
 
+/** @cond internal */
 /* A program may have translation units with std::span and others without, with exceptions and without: what is not
  * the same in both has another name for the linker. */
 #if defined(__cpp_lib_span)
@@ -43,6 +44,7 @@
 #else
 #  define MIDISOCK_CPP_ABI without_span
 #endif
+/** @endcond */
 
 namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
@@ -112,8 +114,11 @@ enum class outcome : midisock_result {
 /** What or_throw throws. */
 class error : public std::exception {
 public:
+    /** Of an outcome. */
     explicit error(outcome what) noexcept : outcome_(what) {}
+    /** Why. */
     outcome code() const noexcept { return outcome_; }
+    /** As midisock_strerror(). */
     const char *what() const noexcept override { return midisock_strerror(static_cast<midisock_result>(outcome_)); }
 
 private:
@@ -124,12 +129,18 @@ private:
 /** How a call went. True for success only: "nothing to take" and "no peer now" are no errors, and no success. */
 class [[nodiscard]] status {
 public:
+    /** Success. */
     constexpr status() noexcept = default;
+    /** Of an outcome. */
     constexpr status(outcome code) noexcept : code_(code) {}
+    /** Of what a C function gave. */
     constexpr explicit status(midisock_result result) noexcept : code_(static_cast<outcome>(result)) {}
 
+    /** Whether it was done. */
     constexpr explicit operator bool() const noexcept { return code_ == outcome::ok; }
+    /** By name. */
     constexpr outcome code() const noexcept { return code_; }
+    /** Whether it is an error. */
     constexpr bool failed() const noexcept { return static_cast<midisock_result>(code_) < 0; }
     /** Static text, never null. */
     const char *message() const MIDISOCK_REALTIME { return midisock_strerror(static_cast<midisock_result>(code_)); }
@@ -145,7 +156,9 @@ public:
     }
 #endif
 
+    /** Whether both went alike. */
     friend constexpr bool operator==(status a, status b) noexcept { return a.code_ == b.code_; }
+    /** Whether they went differently. */
     friend constexpr bool operator!=(status a, status b) noexcept { return a.code_ != b.code_; }
 
 private:
@@ -155,21 +168,34 @@ private:
 /** A value, or why there is none. The value is there, empty, in any case: no exception is needed to look at it. */
 template <class T> class [[nodiscard]] result {
 public:
+    /** The type of the value. */
     using value_type = T;
 
+    /** No value. */
     constexpr result(outcome why) noexcept : status_(why) {}
+    /** No value. */
     constexpr result(status why) noexcept : status_(why) {}
+    /** A value. */
     constexpr result(T &&value) noexcept : value_(std::move(value)) {}
+    /** What a C function gave, and with MIDISOCK_OK the value it wrote. */
     constexpr result(midisock_result code, T &&value) noexcept : value_(std::move(value)), status_(code) {}
 
+    /** Whether there is a value. */
     constexpr explicit operator bool() const noexcept { return static_cast<bool>(status_); }
+    /** Whether there is a value. */
     constexpr bool has_value() const noexcept { return static_cast<bool>(status_); }
+    /** Why there is none; outcome::ok where there is one. */
     constexpr status error() const noexcept { return status_; }
 
+    /** The value. */
     constexpr T &operator*() & noexcept { return value_; }
+    /** The value. */
     constexpr const T &operator*() const & noexcept { return value_; }
+    /** The value, to be moved from. */
     constexpr T &&operator*() && noexcept { return std::move(value_); }
+    /** The value's members. */
     constexpr T *operator->() noexcept { return &value_; }
+    /** The value's members. */
     constexpr const T *operator->() const noexcept { return &value_; }
 
 #if MIDISOCK_EXCEPTIONS

@@ -9,12 +9,14 @@
 namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 
+/** midisock_config::overflow by name. */
 enum class overflow : std::uint32_t {
     automatic = MIDISOCK_OVERFLOW_AUTO, /**< repair for servers, wait for all others */
     wait = MIDISOCK_OVERFLOW_WAIT,      /**< nothing is ever dropped */
     repair = MIDISOCK_OVERFLOW_REPAIR   /**< late is worse than lost; channel state is put right */
 };
 
+/** midisock_config::wake by name. */
 enum class wake : std::uint32_t {
     tick = MIDISOCK_WAKE_TICK,    /**< push makes no system call; the network thread looks every tick_us */
     signal = MIDISOCK_WAKE_SIGNAL /**< push makes at most one, when the network thread sleeps */
@@ -23,13 +25,16 @@ enum class wake : std::uint32_t {
 /** midisock_config with its defaults: set its fields, or by name what has one. Whether clients are merged or accepted
  * is not set here: it is server or listener. */
 struct config : midisock_config {
+    /** The defaults. */
     config() noexcept { midisock_config_init(this, sizeof(midisock_config)); }
 
+    /** Sets midisock_config::overflow. */
     config &set(midisock::overflow value) noexcept
     {
         midisock_config::overflow = static_cast<std::uint32_t>(value);
         return *this;
     }
+    /** Sets midisock_config::wake. */
     config &set(midisock::wake value) noexcept
     {
         midisock_config::wake = static_cast<std::uint32_t>(value);
@@ -39,12 +44,14 @@ struct config : midisock_config {
 
 /** Times to wait, in milliseconds. */
 struct timeout {
+    /** 0 looks once, -1 waits for ever. */
     constexpr explicit timeout(std::int32_t milliseconds) noexcept : ms(milliseconds) {}
     /** From std::chrono's durations, rounded up: what is longer than 24 days, or negative, waits for ever. */
     template <class Duration, class = typename Duration::period>
     constexpr timeout(Duration duration) noexcept : ms(from(duration))
     {
     }
+    /** As the C API takes it. */
     std::int32_t ms;
 
 private:
@@ -61,11 +68,14 @@ private:
     }
 };
 
+/** Does not wait. */
 inline constexpr timeout at_once{0};
+/** Waits without limit. */
 inline constexpr timeout for_ever{-1};
 
 /** Hosts to listen at, beside names and addresses. */
 inline constexpr const char *loopback = nullptr;
+/** All that reaches this machine. */
 inline constexpr const char *every_interface = "";
 
 } // namespace MIDISOCK_CPP_ABI

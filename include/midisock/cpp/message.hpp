@@ -9,34 +9,48 @@
 namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 
+/** @cond internal */
 namespace detail {
 /** For a message that is written before it is read. */
 struct unset {};
 } // namespace detail
+/** @endcond */
 
 /** A message as it was popped. Its bytes are the port's: they are valid until the next pop, pop_block or skip on that
  * port, or its end. */
 struct message : midisock_message {
+    /** No message. */
     constexpr message() noexcept : midisock_message{} {}
+    /** @cond internal */
     explicit message(detail::unset) MIDISOCK_REALTIME {}
+    /** @endcond */
 
+    /** All of its bytes, status byte first. */
     constexpr bytes data_bytes() const noexcept { return bytes(data, size); }
     /** The upper four bits of a channel message's status (0x80 to 0xE0), or the whole status of a system message. */
     constexpr std::uint8_t kind() const noexcept
     {
         return data[0] < 0xF0 ? static_cast<std::uint8_t>(data[0] & 0xF0) : data[0];
     }
+    /** Not a system message. */
     constexpr bool is_channel_message() const noexcept { return data[0] < 0xF0; }
     /** 0 to 15, of a channel message. */
     constexpr int channel() const noexcept { return data[0] & 0x0F; }
     /** A Note On of velocity 0 is a Note Off. */
     constexpr bool is_note_on() const noexcept { return kind() == 0x90 && data[2] != 0; }
+    /** A Note Off, or a Note On of velocity 0. */
     constexpr bool is_note_off() const noexcept { return kind() == 0x80 || (kind() == 0x90 && data[2] == 0); }
+    /** Status An. */
     constexpr bool is_poly_pressure() const noexcept { return kind() == 0xA0; }
+    /** Status Bn: controllers, and the mode messages among them. */
     constexpr bool is_control_change() const noexcept { return kind() == 0xB0; }
+    /** Status Cn. */
     constexpr bool is_program_change() const noexcept { return kind() == 0xC0; }
+    /** Status Dn. */
     constexpr bool is_channel_pressure() const noexcept { return kind() == 0xD0; }
+    /** Status En. */
     constexpr bool is_pitch_bend() const noexcept { return kind() == 0xE0; }
+    /** Status F0. */
     constexpr bool is_sysex() const noexcept { return data[0] == 0xF0; }
     /** The note of a Note On, Note Off or poly pressure. */
     constexpr int note() const noexcept { return data[1]; }
@@ -46,6 +60,7 @@ struct message : midisock_message {
     constexpr int controller() const noexcept { return data[1]; }
     /** The value of a control change. */
     constexpr int controller_value() const noexcept { return data[2]; }
+    /** The number of a program change. */
     constexpr int program() const noexcept { return data[1]; }
     /** Of channel pressure or poly pressure. */
     constexpr int pressure() const noexcept { return kind() == 0xA0 ? data[2] : data[1]; }
@@ -61,16 +76,23 @@ struct message : midisock_message {
 /** A whole message of one to three bytes, by value. */
 class short_message {
 public:
+    /** No message: push refuses it. */
     constexpr short_message() noexcept = default;
+    /** Of its status alone. */
     constexpr explicit short_message(int status) noexcept : bytes_{byte(status), 0, 0}, size_(1) {}
+    /** Of status and one data byte. The bytes are taken as they are. */
     constexpr short_message(int status, int first) noexcept : bytes_{byte(status), byte(first), 0}, size_(2) {}
+    /** Of status and two data bytes. The bytes are taken as they are. */
     constexpr short_message(int status, int first, int second) noexcept
         : bytes_{byte(status), byte(first), byte(second)}, size_(3)
     {
     }
 
+    /** The first byte. */
     constexpr const std::uint8_t *data() const noexcept { return bytes_; }
+    /** 1 to 3; 0 for no message. */
     constexpr std::size_t size() const noexcept { return size_; }
+    /** What push takes. */
     constexpr operator bytes() const noexcept { return bytes(bytes_, size_); }
 
 private:
@@ -80,6 +102,7 @@ private:
     std::uint8_t size_ = 0;
 };
 
+/** @cond internal */
 namespace detail {
 
 /* Not constexpr: in a constant expression an argument out of range does not compile. Otherwise it gives a message of no
@@ -101,10 +124,12 @@ constexpr short_message channel_message(int status, int channel, int first, int 
 }
 
 } // namespace detail
+/** @endcond */
 
 /* Builders. Channels are 0 to 15, data 0 to 127. What is out of range does not compile in a constant expression, and
  * is refused by push (outcome::invalid_message or invalid_argument) otherwise. */
 
+/** Note Off. */
 constexpr short_message note_off(int channel, int note, int velocity = 64) noexcept
 {
     return detail::channel_message(0x80, channel, note, velocity);
@@ -114,18 +139,22 @@ constexpr short_message note_on(int channel, int note, int velocity) noexcept
 {
     return detail::channel_message(0x90, channel, note, velocity);
 }
+/** Pressure on one note. */
 constexpr short_message poly_pressure(int channel, int note, int pressure) noexcept
 {
     return detail::channel_message(0xA0, channel, note, pressure);
 }
+/** A controller, or from 120 on a mode message. */
 constexpr short_message control_change(int channel, int controller, int value) noexcept
 {
     return detail::channel_message(0xB0, channel, controller, value);
 }
+/** Program Change. */
 constexpr short_message program_change(int channel, int program) noexcept
 {
     return detail::channel_message(0xC0, channel, program);
 }
+/** Pressure on a channel. */
 constexpr short_message channel_pressure(int channel, int pressure) noexcept
 {
     return detail::channel_message(0xD0, channel, pressure);
@@ -137,10 +166,14 @@ constexpr short_message pitch_bend(int channel, int bend) noexcept
                ? detail::channel_message(0xE0, channel, (bend + 8192) & 0x7F, (bend + 8192) >> 7)
                : detail::out_of_range();
 }
+/** Mode message 120. */
 constexpr short_message all_sound_off(int channel) noexcept { return control_change(channel, 120, 0); }
+/** Mode message 121. */
 constexpr short_message reset_all_controllers(int channel) noexcept { return control_change(channel, 121, 0); }
+/** Mode message 123. */
 constexpr short_message all_notes_off(int channel) noexcept { return control_change(channel, 123, 0); }
 
+/** MIDI Time Code Quarter Frame. */
 constexpr short_message quarter_frame(int data) noexcept
 {
     return detail::below(data, 128) ? short_message(0xF1, data) : detail::out_of_range();
@@ -150,16 +183,24 @@ constexpr short_message song_position(int beats) noexcept
 {
     return detail::below(beats, 16384) ? short_message(0xF2, beats & 0x7F, beats >> 7) : detail::out_of_range();
 }
+/** Song Select. */
 constexpr short_message song_select(int song) noexcept
 {
     return detail::below(song, 128) ? short_message(0xF3, song) : detail::out_of_range();
 }
+/** Tune Request. */
 constexpr short_message tune_request() noexcept { return short_message(0xF6); }
+/** Timing Clock, 24 of them a quarter note. */
 constexpr short_message clock() noexcept { return short_message(0xF8); }
+/** Start from the beginning. */
 constexpr short_message start() noexcept { return short_message(0xFA); }
+/** Continue: the word means something else in C++. */
 constexpr short_message resume() noexcept { return short_message(0xFB); }
+/** Stop. */
 constexpr short_message stop() noexcept { return short_message(0xFC); }
+/** Active Sensing. */
 constexpr short_message active_sensing() noexcept { return short_message(0xFE); }
+/** System Reset. */
 constexpr short_message system_reset() noexcept { return short_message(0xFF); }
 
 } // namespace MIDISOCK_CPP_ABI

@@ -11,6 +11,7 @@
 namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 
+/** What a port is doing. */
 enum class state : std::int32_t {
     none = 0, /**< of an object without a port */
     binding = MIDISOCK_STATE_BINDING,
@@ -26,6 +27,7 @@ enum class event : std::uint32_t {
     room = MIDISOCK_WAIT_ROOM,                /**< after outcome::full: half the out queue is free */
     notification = MIDISOCK_WAIT_NOTIFICATION /**< poll_notification has something */
 };
+/** Either of the two. */
 constexpr event operator|(event a, event b) noexcept
 {
     return static_cast<event>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
@@ -36,20 +38,26 @@ enum class listener_event : std::uint32_t {
     client = MIDISOCK_WAIT_CLIENT,            /**< accept has one */
     notification = MIDISOCK_WAIT_NOTIFICATION /**< poll_notification has something */
 };
+/** Either of the two. */
 constexpr listener_event operator|(listener_event a, listener_event b) noexcept
 {
     return static_cast<listener_event>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
 }
 
+/** Something that happened to a port's connections. */
 using notification = midisock_notification;
+/** Counters since the port was made. */
 using stats = midisock_stats;
 
 /** Owns a port of any role, and can do what all of them can. It is closed with its object: control, never in an audio
  * callback. */
 class handle {
 public:
+    /** No port. */
     constexpr handle() noexcept = default;
+    /** Takes the port over. */
     handle(handle &&other) noexcept : port_(std::exchange(other.port_, nullptr)) {}
+    /** Closes its own port and takes the other's over. */
     handle &operator=(handle &&other) noexcept
     {
         if (this != &other) {
@@ -57,10 +65,14 @@ public:
         }
         return *this;
     }
+    /** A port has one owner. */
     handle(const handle &) = delete;
+    /** A port has one owner. */
     handle &operator=(const handle &) = delete;
+    /** Control: closes the port. */
     ~handle() { midisock_close(port_); }
 
+    /** Whether there is a port. */
     explicit operator bool() const noexcept { return port_ != nullptr; }
     /** For calls of the C API. */
     midisock_port *get() const noexcept { return port_; }
@@ -72,8 +84,11 @@ public:
     /** Control: ends the port now, not with the object. */
     void close() noexcept { midisock_close(std::exchange(port_, nullptr)); }
 
+    /** See midisock_state(). */
     midisock::state state() const MIDISOCK_REALTIME { return static_cast<midisock::state>(midisock_state(port_)); }
+    /** See midisock_local_port(). */
     std::uint16_t local_port() const MIDISOCK_REALTIME { return midisock_local_port(port_); }
+    /** See midisock_get_stats(). */
     result<midisock::stats> stats() const MIDISOCK_REALTIME
     {
         midisock::stats counters = {};
@@ -88,16 +103,19 @@ public:
         return {code, std::move(next)};
     }
 
+    /** @cond internal */
 protected:
     constexpr explicit handle(midisock_port *port) noexcept : port_(port) {}
 
     midisock_port *port_ = nullptr;
+    /** @endcond */
 };
 
 /** A port that carries messages: an accepted client, one of a pair, a client, a server that merges its clients. At any
  * moment at most one thread pushes and at most one pops; they may differ. */
 class port : public handle {
 public:
+    /** No port. */
     constexpr port() noexcept = default;
     /** Takes over a port of the C API that is no listener. */
     static port adopt(midisock_port *raw) noexcept { return port(raw); }
@@ -131,6 +149,7 @@ public:
     /** Control: until all that is due has been handed to the system. */
     status flush(timeout limit = for_ever) noexcept { return status(midisock_flush(port_, limit.ms)); }
 
+    /** @cond internal */
 protected:
     constexpr explicit port(midisock_port *raw) noexcept : handle(raw) {}
 
@@ -143,6 +162,7 @@ protected:
         message.client = client;
         return status(midisock_push_message(port_, &message));
     }
+    /** @endcond */
 };
 
 } // namespace MIDISOCK_CPP_ABI

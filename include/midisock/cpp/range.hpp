@@ -10,6 +10,7 @@
 
 namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
+/** @cond internal */
 namespace detail {
 
 /** Pops its way through a port with one of the C functions. A single pass: each message ends with the next step.
@@ -80,6 +81,7 @@ protected:
 };
 
 } // namespace detail
+/** @endcond */
 
 /** What has arrived; see port::messages. */
 class message_range : public detail::popping<midisock_pop> {
@@ -89,7 +91,9 @@ class message_range : public detail::popping<midisock_pop> {
 
 /** One call of an audio callback. */
 struct block_info {
+    /** Frames of the block. */
     std::uint32_t frames = 0;
+    /** Frames a second. */
     double sample_rate = 0.0;
     std::uint64_t start_ns = 0; /**< midisock_now_ns at the start of the callback; 0: the library reads it */
     bool offline = false;       /**< rendering is not in real time */
@@ -106,6 +110,7 @@ public:
     {
         return status(midisock_push_frame(port_, frame, message.data(), message.size()));
     }
+    /** Takes the first message of the block. */
     iterator begin() MIDISOCK_REALTIME
     {
         if (!begun_) {

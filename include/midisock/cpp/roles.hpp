@@ -12,6 +12,7 @@ inline namespace MIDISOCK_CPP_ABI {
 /** Connects to a server, in the background, and again when the connection is lost. */
 class client : public port {
 public:
+    /** No port. */
     constexpr client() noexcept = default;
 
     /** Returns at once; wait_connected waits. */
@@ -33,14 +34,17 @@ private:
 
 /** The address of a client, as text. */
 struct peer_address {
+    /** As midisock_parse_address() takes it. */
     char text[64] = {};
 };
 
 /** Takes clients; what they send comes out merged, each message with its client's id; what is pushed goes to all. */
 class server : public port {
 public:
+    /** No port. */
     constexpr server() noexcept = default;
 
+    /** Control: bound and listening when it returns. See midisock_listen() for `host`; 0 takes a free port. */
     static result<server> listen(const char *host, std::uint16_t number, config how = {}) noexcept
     {
         midisock_port *raw = nullptr;
@@ -54,6 +58,7 @@ public:
         // The C API takes 0 for all of them: who names a client means that one.
         return client == 0 ? status(outcome::no_such_client) : port::push_to(client, message, time_ns);
     }
+    /** See midisock_client_count(). */
     std::uint32_t client_count() const MIDISOCK_REALTIME { return midisock_client_count(port_); }
     /** Control. */
     result<peer_address> client_address(std::uint32_t client) const noexcept
@@ -72,8 +77,10 @@ private:
 /** Takes clients and hands each over as a port of its own. */
 class listener : public handle {
 public:
+    /** No port. */
     constexpr listener() noexcept = default;
 
+    /** Control: bound and listening when it returns. See midisock_listen() for `host`; 0 takes a free port. */
     static result<listener> listen(const char *host, std::uint16_t number, config how = {}) noexcept
     {
         midisock_port *raw = nullptr;
@@ -88,6 +95,7 @@ public:
         const midisock_result code = midisock_accept(port_, limit.ms, &raw);
         return {code, port::adopt(raw)};
     }
+    /** See midisock_client_count(). */
     std::uint32_t client_count() const MIDISOCK_REALTIME { return midisock_client_count(port_); }
     /** Control. */
     status wait(listener_event what, timeout limit = for_ever) noexcept
@@ -101,9 +109,12 @@ private:
 
 /** Two ports joined in memory: what is pushed into one is popped from the other. */
 struct pair {
+    /** One end. */
     port a;
+    /** The other. */
     port b;
 
+    /** Control. */
     static result<pair> make(const config &how = {}) noexcept
     {
         midisock_port *first = nullptr;

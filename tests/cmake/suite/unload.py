@@ -21,9 +21,13 @@ def run(harness):
     harness.case("unload: two plugins that bring the shared library share it", scene, harness, out, "two-of-one",
                  "shared", "shared2")
     if harness.everything:
-        # AddressSanitizer's report of what is left at exit belongs to processes that close what they open.
+        # The library is not instrumented: ThreadSanitizer sees what it allocates and frees, and not how its threads
+        # agree about that. Host and plugin are what is watched here.
+        suppressions = out / "tsan.supp"
+        suppressions.write_text("race:midisock::\nrace:^_R\nrace:library/std\n")
         for name, flag, env in (("AddressSanitizer", "address,undefined", {"ASAN_OPTIONS": "detect_leaks=0"}),
-                                ("ThreadSanitizer", "thread", {"TSAN_OPTIONS": "halt_on_error=1"})):
+                                ("ThreadSanitizer", "thread",
+                                 {"TSAN_OPTIONS": f"halt_on_error=1 suppressions={suppressions}"})):
             folder = fresh(OUT / f"unload-{flag.split(',')[0]}")
             if harness.case(f"unload: build with {name}", build, harness, folder, [f"-fsanitize={flag}"]):
                 for scenario in ("cycles", "lookup", "fork"):

@@ -1,0 +1,291 @@
+//! Waiting for sockets and for a wake from another thread: epoll and an eventfd.
+//!
+//! One system call a wait: the eventfd is watched edge-triggered, so that it is neither read nor armed again, and
+//! `epoll_pwait2` takes its timeout in nanoseconds, without a timer descriptor.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// What happened to a socket, or what it is watched for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    pub key: usize,
+    pub readable: bool,
+    pub writable: bool,
+}
+
+impl Event {
+    pub(crate) fn new(key: usize, readable: bool, writable: bool) -> Self {
+        Self {
+            key,
+            readable,
+            writable,
+        }
+    }
+
+    pub(crate) fn readable(key: usize) -> Self {
+        Self::new(key, true, false)
+    }
+
+    pub(crate) fn writable(key: usize) -> Self {
+        Self::new(key, false, true)
+    }
+}
+
+/// Taken by one wait; more are given by the next.
+const MOST_EVENTS: usize = 256;
+/// The key of the eventfd, which no socket has.
+const WAKE: u64 = u64::MAX;
+
+const READ: u32 = (libc::EPOLLIN | libc::EPOLLPRI) as u32;
+const WRITE: u32 = libc::EPOLLOUT as u32;
+/// Told unasked; whoever reads or writes next learns what it is.
+const BROKEN: u32 = (libc::EPOLLHUP | libc::EPOLLERR) as u32;
+
+/// What a wait came to.
+pub(crate) struct Events {
+    list: Box<[libc::epoll_event; MOST_EVENTS]>,
+    count: usize,
+}
+
+impl Events {
+    pub(crate) fn new() -> Self {
+        Self {
+            list: Box::new([libc::epoll_event { events: 0, u64: 0 }; MOST_EVENTS]),
+            count: 0,
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Event> {
+        self.list[..self.count]
+            .iter()
+            .filter(|event| event.u64 != WAKE)
+            .map(|event| {
+                let flags = event.events;
+                Event::new(
+                    event.u64 as usize,
+                    flags & (READ | BROKEN) != 0,
+                    flags & (WRITE | BROKEN) != 0,
+                )
+            })
+    }
+}
+
+/// Watches sockets, level-triggered.
+pub(crate) struct Poller {
+    epoll: OwnedFd,
+    wake: OwnedFd,
+    /// The eventfd was written to and the thread has not noticed yet: it need not be written to again.
+    notified: AtomicBool,
+    /// The system has no `epoll_pwait2` (before Linux 5.11), or a sandbox forbids it.
+    coarse: AtomicBool,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        let own = |descriptor: i32| match descriptor {
+            // SAFETY: the descriptor is new and nobody else's.
+            0.. => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+            _ => Err(io::Error::last_os_error()),
+        };
+        // SAFETY: no memory is involved.
+        let epoll = own(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: no memory is involved.
+        let wake = own(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        let poller = Self {
+            epoll,
+            wake,
+            notified: AtomicBool::new(false),
+            coarse: AtomicBool::new(false),
+        };
+        poller.control(
+            libc::EPOLL_CTL_ADD,
+            &poller.wake,
+            (libc::EPOLLIN | libc::EPOLLET) as u32,
+            WAKE,
+        )?;
+        Ok(poller)
+    }
+
+    /// Starts to watch a socket.
+    pub(crate) fn add(&self, socket: &impl AsRawFd, event: Event) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, socket, flags(event), event.key as u64)
+    }
+
+    /// Watches a socket for something else.
+    pub(crate) fn modify(&self, socket: &impl AsRawFd, event: Event) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, socket, flags(event), event.key as u64)
+    }
+
+    /// Watches a socket no more.
+    pub(crate) fn delete(&self, socket: &impl AsRawFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, socket, 0, 0)
+    }
+
+    fn control(&self, operation: i32, descriptor: &impl AsRawFd, events: u32, key: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events, u64: key };
+        // SAFETY: the event is read only, and valid for the call. A descriptor that is closed leaves by itself.
+        let outcome = unsafe {
+            libc::epoll_ctl(
+                self.epoll.as_raw_fd(),
+                operation,
+                descriptor.as_raw_fd(),
+                &raw mut event,
+            )
+        };
+        if outcome == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+
+    /// Waits until something happens, `notify` is called or was called since the last wait, or time is over.
+    pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        events.count = 0;
+        let came = match timeout {
+            None => self.wait_ms(events, -1),
+            Some(Duration::ZERO) => self.wait_ms(events, 0),
+            Some(timeout) => self.wait_for(events, timeout),
+        };
+        // From now on a `notify` writes again. What its caller did before is visible after this.
+        self.notified.swap(false, Ordering::AcqRel);
+        events.count = usize::try_from(came).map_err(|_| io::Error::last_os_error())?;
+        Ok(())
+    }
+
+    fn wait_ms(&self, events: &mut Events, ms: i32) -> i32 {
+        // SAFETY: the list has room for `MOST_EVENTS`.
+        unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), events.list.as_mut_ptr(), MOST_EVENTS as i32, ms) }
+    }
+
+    fn wait_for(&self, events: &mut Events, timeout: Duration) -> i32 {
+        let time = libc::timespec {
+            tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: timeout.subsec_nanos() as libc::c_long,
+        };
+        if !self.coarse.load(Ordering::Relaxed) {
+            // SAFETY: the list has room for `MOST_EVENTS`, the time is valid, and no signal mask is given.
+            let came = unsafe {
+                libc::syscall(
+                    libc::SYS_epoll_pwait2,
+                    self.epoll.as_raw_fd(),
+                    events.list.as_mut_ptr(),
+                    MOST_EVENTS as i32,
+                    &raw const time,
+                    std::ptr::null::<libc::sigset_t>(),
+                    0usize,
+                )
+            };
+            let missing = [Some(libc::ENOSYS), Some(libc::EPERM)];
+            if came >= 0 || !missing.contains(&io::Error::last_os_error().raw_os_error()) {
+                return came as i32;
+            }
+            self.coarse.store(true, Ordering::Relaxed);
+        }
+        // An epoll descriptor is readable when it has events, and this call knows nanoseconds too.
+        let mut ready = libc::pollfd {
+            fd: self.epoll.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one descriptor and a valid time; no signal mask is given.
+        let outcome = unsafe { libc::ppoll(&raw mut ready, 1, &raw const time, std::ptr::null()) };
+        if outcome < 0 { outcome } else { self.wait_ms(events, 0) }
+    }
+
+    /// Ends the wait that runs, or the next one. Any thread; at most one system call.
+    pub(crate) fn notify(&self) {
+        if !self.notified.swap(true, Ordering::AcqRel) {
+            let one = 1u64;
+            // SAFETY: reads 8 bytes of `one`. The count never gets near its end, where writing would fail.
+            unsafe { libc::write(self.wake.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
+        }
+    }
+}
+
+fn flags(event: Event) -> u32 {
+    let read = if event.readable { READ } else { 0 };
+    let write = if event.writable { WRITE } else { 0 };
+    read | write
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Instant;
+
+    const LONG: Option<Duration> = Some(Duration::from_secs(60));
+
+    #[test]
+    fn a_notification_ends_this_wait_or_the_next_and_no_other() {
+        let poller = Poller::new().unwrap();
+        let mut events = Events::new();
+        for _ in 0..3 {
+            poller.notify();
+            poller.notify();
+            poller.wait(&mut events, LONG).unwrap();
+            assert_eq!(events.iter().count(), 0);
+            let began = Instant::now();
+            poller.wait(&mut events, Some(Duration::from_millis(5))).unwrap();
+            assert!(began.elapsed() >= Duration::from_millis(5));
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| poller.notify());
+            poller.wait(&mut events, LONG).unwrap();
+        });
+    }
+
+    #[test]
+    fn waits_as_exactly_without_epoll_pwait2() {
+        for coarse in [false, true] {
+            let poller = Poller::new().unwrap();
+            poller.coarse.store(coarse, Ordering::Relaxed);
+            let mut events = Events::new();
+            let pause = Duration::from_micros(100);
+            // The machine may be busy: one of many waits must be exact, and none too short.
+            let shortest = (0..200)
+                .map(|_| {
+                    let began = Instant::now();
+                    poller.wait(&mut events, Some(pause)).unwrap();
+                    began.elapsed()
+                })
+                .min();
+            let shortest = shortest.unwrap();
+            assert!(shortest >= pause && shortest < Duration::from_millis(1), "{shortest:?}");
+        }
+    }
+
+    #[test]
+    fn tells_what_happened_as_long_as_it_is_so() {
+        for coarse in [false, true] {
+            let poller = Poller::new().unwrap();
+            poller.coarse.store(coarse, Ordering::Relaxed);
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let socket = listener.accept().unwrap().0;
+            let mut events = Events::new();
+            let mut seen = |timeout| {
+                poller.wait(&mut events, timeout).unwrap();
+                events
+                    .iter()
+                    .map(|event| (event.key, event.readable, event.writable))
+                    .collect::<Vec<_>>()
+            };
+            poller.add(&socket, Event::readable(7)).unwrap();
+            assert_eq!(seen(Some(Duration::ZERO)), []);
+            peer.write_all(b"x").unwrap();
+            assert_eq!(seen(LONG), [(7, true, false)]);
+            assert_eq!(seen(LONG), [(7, true, false)]);
+            poller.modify(&socket, Event::writable(8)).unwrap();
+            assert_eq!(seen(LONG), [(8, false, true)]);
+            poller.delete(&socket).unwrap();
+            assert_eq!(seen(Some(Duration::ZERO)), []);
+            drop(peer);
+        }
+    }
+}

@@ -1,0 +1,360 @@
+/* midisock_skip: what waits is thrown away, and what follows first is the
+ * difference in channel state. */
+#define _POSIX_C_SOURCE 200809L
+#include "check.h"
+#include "raw.h"
+#include "receiver.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void made(midisock_port *port, uint32_t client, const uint8_t *data, size_t size, int line)
+{
+    midisock_message m = check_expect(port, data, size, __FILE__, line);
+    check_int(MIDISOCK_SYNTHETIC, m.flags, "flags", __FILE__, line);
+    check_int(client, m.client, "client", __FILE__, line);
+}
+#define MADE(port, client, ...) made(port, client, BYTES(__VA_ARGS__), __LINE__)
+
+static void check_empty(midisock_port *port)
+{
+    midisock_message m;
+    CHECK_RESULT(MIDISOCK_EMPTY, midisock_pop(port, &m));
+}
+
+static void what_was_skipped_is_summed_up(void)
+{
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    midisock_config c = check_config();
+    CHECK_OK(midisock_pair(&c, &a, &b));
+    static const uint8_t row[][3] = {
+        {0x90, 60, 1},  {0x80, 61, 1}, {0xb0, 7, 1},    {0xb0, 7, 2},   {0xe0, 1, 2},
+        {0xb0, 101, 0}, {0xb0, 100, 0}, {0xb0, 6, 12},  {0xb0, 38, 3},  {0xb0, 101, 127},
+        {0xb0, 100, 127}, {0xb0, 0, 1}, {0xb0, 32, 2},  {0xb0, 7, 3},   {0x90, 62, 1},
+        {0x80, 62, 1},  {0xf2, 1, 1},
+    };
+    CHECK_OK(midisock_push(a, BYTES(0x90, 61, 1)));
+    EXPECT(b, 0x90, 61, 1);
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)
+        CHECK_OK(midisock_push(a, row[i], 3));
+    CHECK_OK(midisock_push(a, BYTES(0xc0, 5)));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 0, 9)));
+    CHECK_OK(midisock_skip(b));
+    MADE(b, 0, 0x80, 61, 64);
+    MADE(b, 0, 0xb0, 0, 1); /* the bank that the program is from */
+    MADE(b, 0, 0xb0, 32, 2);
+    MADE(b, 0, 0xc0, 5);
+    MADE(b, 0, 0xb0, 0, 9); /* and the one selected since */
+    midisock_message m = POP(b);
+    if (m.data[1] == 32) { /* its LSB may be told again */
+        CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+        m = POP(b);
+    }
+    CHECK_MEMORY(((const uint8_t[]){0xb0, 101, 0}), 3, m.data, m.size);
+    MADE(b, 0, 0xb0, 100, 0);
+    MADE(b, 0, 0xb0, 6, 12);
+    MADE(b, 0, 0xb0, 38, 3);
+    MADE(b, 0, 0xb0, 101, 127);
+    MADE(b, 0, 0xb0, 100, 127);
+    MADE(b, 0, 0xb0, 7, 3);
+    MADE(b, 0, 0xe0, 1, 2);
+    MADE(b, 0, 0xf2, 1, 1);
+    check_empty(b);
+    /* The live stream goes on. */
+    CHECK_OK(midisock_push(a, BYTES(0x90, 63, 1)));
+    CHECK_INT(0, EXPECT(b, 0x90, 63, 1).flags);
+    midisock_close(a);
+    midisock_close(b);
+}
+
+static void the_difference_comes_before_what_was_sent_after(void)
+{
+    midisock_config c = check_config();
+    midisock_port *server = check_listen(&c);
+    int fd = raw_connect(midisock_local_port(server));
+    RAW_SEND(fd, 0x90, 60, 1);
+    uint32_t id = EXPECT(server, 0x90, 60, 1).client;
+    RAW_SEND(fd, 0x80, 60, 1, 0xb0, 7, 1, 0xf8, 0xf0, 1, 0xf7);
+    CHECK_COUNT(server, messages_in, 5);
+    CHECK_OK(midisock_skip(server));
+    RAW_SEND(fd, 0x90, 61, 1);
+    CHECK_COUNT(server, messages_in, 6);
+    CHECK_OK(midisock_wait(server, MIDISOCK_WAIT_MESSAGE, DEADLINE_MS));
+    MADE(server, id, 0x80, 60, 64);
+    MADE(server, id, 0xb0, 7, 1);
+    CHECK_INT(0, EXPECT(server, 0x90, 61, 1).flags);
+    check_empty(server);
+    CHECK_COUNT(server, synthesized, 2);
+    CHECK_INT(2, check_stats(server).unrepaired); /* the clock, the SysEx */
+    raw_close(fd);
+    midisock_close(server);
+}
+
+static void skipping_in_the_midst_of_a_difference(void)
+{
+    /* What of the first one was not given yet is in the second one. */
+    midisock_config c = check_config();
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    CHECK_OK(midisock_pair(&c, &a, &b));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 7, 1)));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 10, 1)));
+    CHECK_OK(midisock_push(a, BYTES(0xd0, 5)));
+    CHECK_OK(midisock_skip(b));
+    MADE(b, 0, 0xb0, 7, 1);
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 10, 2)));
+    CHECK_OK(midisock_push(a, BYTES(0xe0, 1, 1)));
+    CHECK_OK(midisock_skip(b));
+    CHECK_OK(midisock_skip(b));
+    receiver r;
+    receiver_init(&r, 1);
+    midisock_message m;
+    while (midisock_pop(b, &m) == MIDISOCK_OK) {
+        CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+        CHECK(m.data[0] != 0xb0 || m.data[1] != 10 || m.data[2] == 2); /* not the old value */
+        receiver_hear(&r, m.data, m.size);
+    }
+    CHECK_INT(2, r.channels[0].control[10]);
+    CHECK_INT(5, r.channels[0].pressure);
+    CHECK_INT(1 | 1 << 7, r.channels[0].bend);
+    midisock_close(a);
+    midisock_close(b);
+}
+
+static void each_client_its_own_difference(void)
+{
+    midisock_config c = check_config();
+    c.release_on_disconnect = 1;
+    midisock_port *server = check_listen(&c);
+    int fds[3];
+    uint32_t ids[3];
+    for (int i = 0; i < 3; i++) {
+        fds[i] = raw_connect(midisock_local_port(server));
+        RAW_SEND(fds[i], 0x90, 60, 1);
+        ids[i] = EXPECT(server, 0x90, 60, 1).client;
+    }
+    /* The second one leaves: its release is among what is skipped. */
+    RAW_SEND(fds[0], 0xb0, 7, 1);
+    CHECK_COUNT(server, messages_in, 4);
+    RAW_SEND(fds[2], 0x80, 60, 1, 0xb0, 7, 3);
+    CHECK_COUNT(server, messages_in, 6);
+    raw_close(fds[1]);
+    CHECK_COUNT(server, synthesized, 1);
+    CHECK_OK(midisock_skip(server));
+    receiver heard[3];
+    for (int i = 0; i < 3; i++)
+        receiver_init(&heard[i], 1);
+    int count[3] = {0, 0, 0};
+    midisock_message m;
+    while (midisock_pop(server, &m) == MIDISOCK_OK) {
+        CHECK(m.flags & MIDISOCK_SYNTHETIC);
+        int who = m.client == ids[0] ? 0 : m.client == ids[1] ? 1 : 2;
+        CHECK_INT(ids[who], m.client);
+        if (m.data[0] == 0x80)
+            CHECK_INT(60, m.data[1]);
+        receiver_hear(&heard[who], m.data, m.size);
+        count[who]++;
+    }
+    CHECK_INT(1, count[0]);
+    CHECK_INT(1, heard[0].channels[0].control[7]);
+    CHECK_INT(1, count[1]);
+    CHECK_INT(2, count[2]);
+    CHECK_INT(3, heard[2].channels[0].control[7]);
+    raw_close(fds[0]);
+    MADE(server, ids[0], 0x80, 60, 64);
+    raw_close(fds[2]);
+    /* It holds nothing. */
+    int fd = raw_connect(midisock_local_port(server));
+    RAW_SEND(fd, 0xf6);
+    EXPECT(server, 0xf6);
+    raw_close(fd);
+    midisock_close(server);
+}
+
+static void skipping_at_the_end(void)
+{
+    /* A port that was closed: the difference, its releases, and the end. */
+    midisock_config c = check_config();
+    c.release_on_disconnect = 1;
+    c.accept_mode = MIDISOCK_ACCEPT_MANUAL;
+    midisock_port *server = check_listen(&c);
+    int fd = raw_connect(midisock_local_port(server));
+    RAW_SEND(fd, 0x90, 60, 1, 0x90, 61, 1);
+    midisock_port *port = NULL;
+    CHECK_OK(midisock_accept(server, DEADLINE_MS, &port));
+    EXPECT(port, 0x90, 60, 1);
+    EXPECT(port, 0x90, 61, 1);
+    RAW_SEND(fd, 0x80, 60, 1, 0xb0, 7, 9);
+    raw_close(fd);
+    CHECK_SOON(midisock_state(port) == MIDISOCK_STATE_CLOSED);
+    CHECK_COUNT(port, synthesized, 1); /* the release of 61 waits */
+    CHECK_OK(midisock_skip(port));
+    receiver r;
+    receiver_init(&r, 1);
+    r.channels[0].held[60] = r.channels[0].held[61] = 1;
+    midisock_message m;
+    midisock_result result;
+    while ((result = midisock_pop(port, &m)) == MIDISOCK_OK)
+        receiver_hear(&r, m.data, m.size);
+    CHECK_RESULT(MIDISOCK_ERR_CLOSED, result);
+    CHECK_INT(0, receiver_held(&r));
+    CHECK_INT(9, r.channels[0].control[7]);
+    CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_skip(port));
+    midisock_close(port);
+    midisock_close(server);
+}
+
+static void nothing_waits(void)
+{
+    midisock_config c = check_config();
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    CHECK_OK(midisock_pair(&c, &a, &b));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 7, 1)));
+    EXPECT(b, 0xb0, 7, 1);
+    CHECK_OK(midisock_skip(b));
+    check_empty(b);
+    CHECK_INT(0, check_stats(b).synthesized);
+    midisock_close(a);
+    midisock_close(b);
+}
+
+static void random_songs_on_a_pair(void)
+{
+    uint32_t seed = song_seed();
+    int rounds = check_sanitized() ? 100 : 1000;
+    uint64_t skipped = 0;
+    for (int round = 0; round < rounds; round++) {
+        midisock_config c = check_config();
+        c.overflow = round % 2 ? MIDISOCK_OVERFLOW_REPAIR : MIDISOCK_OVERFLOW_WAIT;
+        midisock_port *a = NULL;
+        midisock_port *b = NULL;
+        CHECK_OK(midisock_pair(&c, &a, &b));
+        song s;
+        song_init(&s, seed + (uint32_t)round, 1 + round % 16);
+        receiver heard;
+        receiver_init(&heard, s.sender.zeroes_lsb);
+        uint32_t random = seed ^ (uint32_t)round;
+        uint64_t live = 0;
+        for (int burst = 0; burst < 30; burst++) {
+            for (unsigned i = check_random(&random) % 200; i > 0; i--) {
+                const uint8_t *data;
+                size_t size = song_next(&s, &data);
+                CHECK_OK(midisock_push(a, data, size));
+            }
+            unsigned most = check_random(&random) % 3 ? check_random(&random) % 100 : UINT32_MAX;
+            midisock_message m;
+            int all = 0;
+            if (check_random(&random) % 3)
+                CHECK_OK(midisock_skip(b));
+            while (most-- > 0 && !(all = midisock_pop(b, &m) != MIDISOCK_OK)) {
+                receiver_hear(&heard, m.data, m.size);
+                live += !(m.flags & MIDISOCK_SYNTHETIC);
+            }
+            if (all) {
+                RECEIVER_CHECK(&s.sender, &heard, "after a skip", s.seed);
+            } else if (check_random(&random) % 2) {
+                CHECK_OK(midisock_skip(b));
+                while (midisock_pop(b, &m) == MIDISOCK_OK) {
+                    CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+                    receiver_hear(&heard, m.data, m.size);
+                }
+                RECEIVER_CHECK(&s.sender, &heard, "after two skips", s.seed);
+            } else {
+                while (midisock_pop(b, &m) == MIDISOCK_OK) {
+                    receiver_hear(&heard, m.data, m.size);
+                    live += !(m.flags & MIDISOCK_SYNTHETIC);
+                }
+                RECEIVER_CHECK(&s.sender, &heard, "after some", s.seed);
+            }
+        }
+        skipped += s.messages - live;
+        midisock_close(a);
+        midisock_close(b);
+    }
+    CHECK(skipped > 0);
+    printf("# %d songs, %llu messages skipped, all as it was pushed\n", rounds,
+           (unsigned long long)skipped);
+}
+
+static void random_songs_from_peers(void)
+{
+    /* Several clients of a merged port, which is lossy besides. */
+    enum { CLIENTS = 3 };
+    uint32_t seed = song_seed();
+    for (int round = 0; round < 6; round++) {
+        midisock_config c = check_config();
+        c.in_queue_bytes = round % 2 ? 4096 : 65536;
+        midisock_port *server = check_listen(&c);
+        static song songs[CLIENTS];
+        static receiver heard[CLIENTS];
+        int fds[CLIENTS];
+        uint32_t ids[CLIENTS];
+        for (int i = 0; i < CLIENTS; i++) {
+            fds[i] = raw_connect(midisock_local_port(server));
+            RAW_SEND(fds[i], 0xf6);
+            ids[i] = EXPECT(server, 0xf6).client;
+            song_init(&songs[i], seed + (uint32_t)(round * CLIENTS + i), 4);
+            receiver_init(&heard[i], songs[i].sender.zeroes_lsb);
+        }
+        uint32_t random = seed ^ (uint32_t)round;
+        uint64_t sent = CLIENTS;
+        for (int burst = 0; burst < 12; burst++) {
+            for (int i = 0; i < CLIENTS; i++)
+                for (unsigned k = check_random(&random) % 300; k > 0; k--) {
+                    const uint8_t *data;
+                    size_t size = song_next(&songs[i], &data);
+                    raw_send(fds[i], data, size);
+                    sent++;
+                }
+            if (check_random(&random) % 3)
+                CHECK_COUNT(server, messages_in, sent);
+            CHECK_OK(midisock_skip(server));
+            /* A mark of each, that no song sends, comes live: nothing is owed
+             * any more. */
+            static const uint8_t mark[] = {0xf0, 0x7d, 0x7f, 0x7f, 0x7f, 0x7f, 0xf7};
+            unsigned marked = 0;
+            uint64_t until = check_now_ms() + DEADLINE_MS;
+            while (marked != (1u << CLIENTS) - 1) {
+                for (int i = 0; i < CLIENTS; i++)
+                    if (!(marked >> i & 1)) {
+                        raw_send(fds[i], mark, sizeof mark);
+                        sent++;
+                    }
+                CHECK_COUNT(server, messages_in, sent);
+                check_pause();
+                midisock_message m;
+                while (midisock_pop(server, &m) == MIDISOCK_OK) {
+                    int who = m.client == ids[0] ? 0 : m.client == ids[1] ? 1 : 2;
+                    CHECK_INT(ids[who], m.client);
+                    receiver_hear(&heard[who], m.data, m.size);
+                    if (m.size == sizeof mark && memcmp(m.data, mark, sizeof mark) == 0)
+                        marked |= 1u << who;
+                }
+                CHECK(check_now_ms() < until);
+            }
+            for (int i = 0; i < CLIENTS; i++)
+                RECEIVER_CHECK(&songs[i].sender, &heard[i], "skipped", songs[i].seed);
+        }
+        for (int i = 0; i < CLIENTS; i++)
+            raw_close(fds[i]);
+        midisock_close(server);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case cases[] = {
+        CASE(what_was_skipped_is_summed_up),
+        CASE(the_difference_comes_before_what_was_sent_after),
+        CASE(skipping_in_the_midst_of_a_difference),
+        CASE(each_client_its_own_difference),
+        CASE(skipping_at_the_end),
+        CASE(nothing_waits),
+        CASE(random_songs_on_a_pair),
+        CASE(random_songs_from_peers),
+    };
+    return check_main(argc, argv, CASES(cases));
+}

@@ -1,0 +1,52 @@
+"""The guides in docs: each C and C++ program in them compiles; the API reference has no warning."""
+
+import re
+
+from harness import OUT, ROOT, STRICT, expect, fresh
+from library import LIB
+
+COMPILERS = {"c": ("gcc", "-std=c99", "c"), "cpp": ("g++", "-std=c++17", "cpp")}
+
+
+def run(harness):
+    out = fresh(OUT / "docs")
+    harness.case("docs: the programs in the guides compile", programs, harness, out)
+    harness.case("docs: functions that are named exist", names)
+    if harness.needs("docs: API reference", "doxygen", package="doxygen"):
+        harness.case("docs: API reference", reference, harness, out)
+
+
+def guides():
+    return sorted((ROOT / "docs").glob("*.md"))
+
+
+def programs(harness, out):
+    count = 0
+    for guide in guides():
+        for number, (language, text) in enumerate(re.findall(r"^```(c|cpp)\n(.*?)^```", guide.read_text(), re.M | re.S)):
+            compiler, standard, suffix = COMPILERS[language]
+            source = out / f"{guide.stem}{number}.{suffix}"
+            source.write_text(text)
+            harness.run(compiler, standard, *STRICT, source, "-o", out / "program", f"-L{LIB}", "-lmidisock")
+            count += 1
+    expect(count >= 6, f"only {count} programs were found")
+
+
+def names():
+    declared = (ROOT / "include" / "midisock" / "midisock.h").read_text()
+    for guide in guides():
+        for name in set(re.findall(r"\b(midisock_\w+|MIDISOCK_[A-Z_]+)\b", guide.read_text())):
+            known = name in declared or any(name in f.read_text() for f in (ROOT / "cmake").iterdir()) or \
+                name in (ROOT / "CMakeLists.txt").read_text()
+            expect(known, f"{guide.name} names {name}, which there is not")
+
+
+def reference(harness, out):
+    harness.run(ROOT / "scripts" / "docs", out)
+    page = (out / "html" / "midisock_8h.html").read_text()
+    for function in (ROOT / "tests" / "abi" / "symbols.txt").read_text().split():
+        expect(function in page, f"{function} is not in the reference")
+    for guide in guides():
+        title = re.match(r"# (.*?)( \{|$)", guide.read_text())[1]
+        pages = "".join(f.read_text() for f in (out / "html").glob("*.html"))
+        expect(title in pages, f"{guide.name} is not in the reference")
