@@ -58,7 +58,7 @@ endif()
 
 # Names: what cargo makes, what programs link, what is needed when they run.
 set(midisock_import_library)
-set(midisock_links)
+set(midisock_import_file)
 if(WIN32)
   set(midisock_shared_name midisock.dll)
   set(midisock_soname midisock.dll)
@@ -91,8 +91,8 @@ set(midisock_steps
   ${midisock_copy} "${midisock_built}/${midisock_cargo_name}" "${midisock_stage}/${midisock_shared_name}"
   ${midisock_copy} "${midisock_built}/${midisock_static_name}" "${midisock_stage}/${midisock_static_name}")
 if(midisock_import_library)
-  list(APPEND midisock_steps ${midisock_copy}
-    "${midisock_built}/${midisock_import_library}" "${midisock_stage}/${midisock_import_library}")
+  set(midisock_import_file "${midisock_stage}/${midisock_import_library}")
+  list(APPEND midisock_steps ${midisock_copy} "${midisock_built}/${midisock_import_library}" "${midisock_import_file}")
 else()
   list(APPEND midisock_steps
     ${midisock_link} ${midisock_shared_name} "${midisock_stage}/${midisock_soname}"
@@ -108,7 +108,7 @@ add_custom_target(midisock-cargo ${midisock_all}
   COMMAND "${CMAKE_COMMAND}" -E env ${midisock_environment} "${MIDISOCK_CARGO}" build ${midisock_arguments}
   COMMAND "${CMAKE_COMMAND}" -E make_directory "${midisock_stage}"
   ${midisock_steps}
-  BYPRODUCTS "${midisock_stage}/${midisock_shared_name}" "${midisock_stage}/${midisock_static_name}"
+  BYPRODUCTS "${midisock_stage}/${midisock_shared_name}" "${midisock_stage}/${midisock_static_name}" ${midisock_import_file}
   WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
   COMMENT "midisock: cargo build"
   USES_TERMINAL VERBATIM)

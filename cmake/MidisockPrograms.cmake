@@ -8,7 +8,7 @@ function(midisock_add_program name)
     C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
     NO_SYSTEM_FROM_IMPORTED ON # the header's own warnings count
     # Installed programs find the library beside them, wherever that is moved to.
-    INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+    INSTALL_RPATH "$<IF:$<PLATFORM_ID:Darwin>,@loader_path,$ORIGIN>/../${CMAKE_INSTALL_LIBDIR}")
   if(MSVC)
     target_compile_options(${name} PRIVATE /W4 $<$<BOOL:${MIDISOCK_WERROR}>:/WX>)
   else()

@@ -61,13 +61,18 @@ pub(crate) fn literal(host: &str) -> Option<IpAddr> {
 
 /// An address with IPv4 that was mapped into IPv6 told as IPv4.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        // With its zone.
+        IpAddr::V6(_) => address,
+    }
 }
 
 /// An address as notifications tell it, in a form that `split` takes.
 pub(crate) fn text(address: SocketAddr) -> String {
     match address {
         SocketAddr::V4(v4) => v4.to_string(),
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("[{}%{}]:{}", v6.ip(), v6.scope_id(), v6.port()),
         SocketAddr::V6(v6) => format!("[{}]:{}", v6.ip(), v6.port()),
     }
 }

@@ -30,21 +30,32 @@ pub(crate) struct PopSide {
     made: Option<Msg>,
 }
 
-/// What was skipped, while the difference in channel state is given: the messages are still in the queue.
+/// Messages looked at by one call: more are for the next one.
+const MOST_SCANNED: usize = 4096;
+
+/// What was skipped, while the difference in channel state is given: the messages are still in the queue, and are
+/// gone through once for each client they came from, in order of the clients' ids.
 struct Skipping {
     /// Up to where; None: nothing is being skipped.
     until: Option<usize>,
-    /// Whose difference is given, in order of their ids; None: not begun.
-    client: Option<u32>,
+    /// How far this time through has come; None: it is done, and `summary` is being given.
+    at: Option<usize>,
+    /// Whose messages are summarised.
+    client: u32,
+    /// The lowest id above that which was seen this time.
+    next: Option<u32>,
     summary: Box<Summary>,
 }
 
 impl PopSide {
     pub(crate) fn new(incoming: Consumer, clock: BlockClock, peer: Option<PairPeer>) -> Self {
+        let summary = Summary::new();
         let skipping = Skipping {
             until: None,
-            client: None,
-            summary: Summary::new(),
+            at: None,
+            client: 0,
+            next: None,
+            summary,
         };
         Self {
             incoming,
@@ -81,6 +92,9 @@ impl PopSide {
             let frame = place(&mut self.clock, 0)?;
             if let Some((client, message)) = self.next_own(shared) {
                 return Some(self.give_made(shared, client, message, frame));
+            }
+            if self.skipping.until.is_some() {
+                return None;
             }
         }
         let spilled = self.peer.as_ref().is_some_and(PairPeer::has_spilled);
@@ -130,39 +144,40 @@ impl PopSide {
         self.next_skipped(shared)
     }
 
-    /// The next message of the difference that a skip made.
+    /// The next message of the difference that a skip made. None when there is none, or not yet: after a long pause
+    /// with many clients going through what was skipped is spread over several calls.
     fn next_skipped(&mut self, shared: &Shared) -> Option<(u32, Msg)> {
-        let skipping = &mut self.skipping;
+        let Self { skipping, incoming, .. } = self;
         let until = skipping.until?;
+        let mut budget = MOST_SCANNED;
         loop {
-            if let Some(client) = skipping.client
-                && let Some(message) = skipping.summary.next()
-            {
-                return Some((client, message));
-            }
-            // Each client's difference on its own, from the lowest id to the highest.
-            let mut next = None;
-            self.incoming.scan(until, |record| {
-                let later = skipping.client.is_none_or(|last| record.client > last);
-                if later && next.is_none_or(|next| record.client < next) {
-                    next = Some(record.client);
+            if let Some(at) = skipping.at {
+                let mut unrepaired = 0;
+                let reached = incoming.scan(at, until, &mut budget, |record| {
+                    if record.client == skipping.client {
+                        // SAFETY: the record stays in the queue until `skip_to`.
+                        unrepaired += skipping.summary.lose(unsafe { record.data.as_ref() });
+                    } else if record.client > skipping.client {
+                        let lower = |next: u32| next.min(record.client);
+                        skipping.next = Some(skipping.next.map_or(record.client, lower));
+                    }
+                });
+                shared.popped.unrepaired.add(unrepaired.into());
+                if reached != until {
+                    skipping.at = Some(reached);
+                    return None;
                 }
-            });
-            let Some(client) = next else {
-                self.incoming.skip_to(until);
+                skipping.at = None;
+            }
+            if let Some(message) = skipping.summary.next() {
+                return Some((skipping.client, message));
+            }
+            let Some(client) = skipping.next.take() else {
+                incoming.skip_to(until);
                 skipping.until = None;
                 return None;
             };
-            skipping.client = Some(client);
-            skipping.summary.clear();
-            let mut unrepaired = 0;
-            self.incoming.scan(until, |record| {
-                if record.client == client {
-                    // SAFETY: the record stays in the queue until `skip_to`.
-                    unrepaired += skipping.summary.lose(unsafe { record.data.as_ref() });
-                }
-            });
-            shared.popped.unrepaired.add(unrepaired.into());
+            skipping.begin(client, incoming.position());
         }
     }
 
@@ -174,13 +189,24 @@ impl PopSide {
             return false;
         }
         self.skipping.until = Some(until);
-        self.skipping.client = None;
+        self.skipping.next = None;
+        // Ids begin with 1; only a merged server's messages have one.
+        self.skipping.begin(0, self.incoming.position());
         true
     }
 
     /// Whether nothing is in the queue or about to be made here.
     pub(crate) fn is_empty(&mut self) -> bool {
         self.skipping.until.is_none() && self.incoming.peek().is_none()
+    }
+}
+
+impl Skipping {
+    /// Goes through what was skipped for one client.
+    fn begin(&mut self, client: u32, from: usize) {
+        self.client = client;
+        self.at = Some(from);
+        self.summary.clear();
     }
 }
 

@@ -301,16 +301,25 @@ impl Consumer {
         self.ring.tail.load(Ordering::Acquire)
     }
 
-    /// Shows each message up to `until`, which must not be beyond `end`, without taking any.
-    pub(crate) fn scan(&mut self, until: usize, mut each: impl FnMut(&Record)) {
-        let start = self.read;
+    /// Shows messages from `from`, which must be where one begins and not before `position`, to `until`, which must
+    /// not be beyond `end`, without taking any; at most `budget` of them. How far it came.
+    pub(crate) fn scan(
+        &mut self,
+        from: usize,
+        until: usize,
+        budget: &mut usize,
+        mut each: impl FnMut(&Record),
+    ) -> usize {
+        let start = std::mem::replace(&mut self.read, from);
         while self.read != until
+            && *budget != 0
             && let Some(record) = self.peek()
         {
             each(&record);
             self.take(&record);
+            *budget -= 1;
         }
-        self.read = start;
+        std::mem::replace(&mut self.read, start)
     }
 
     /// Throws away what comes before `until`, which must be where a record ends.

@@ -84,8 +84,8 @@ pub(crate) struct Shared {
     /// Why the last attempt to connect failed; 0 when it did not.
     pub failure: AtomicI32,
     /// Up to which position of the out queue all is handed to the system.
-    pub handed: AtomicUsize,
-    pub event: Event,
+    pub handed: CachePadded<AtomicUsize>,
+    pub event: CachePadded<Event>,
     pub notifications: Notifications,
     pub clients: ClientTable,
     /// Ports that wait for `accept`.
@@ -131,8 +131,8 @@ impl Shared {
             client_count: AtomicU32::new(0),
             local_port: AtomicU16::new(0),
             failure: AtomicI32::new(0),
-            handed: AtomicUsize::new(0),
-            event: Event::default(),
+            handed: CachePadded::default(),
+            event: CachePadded::default(),
             notifications: Notifications::new(256 + 2 * clients as usize),
             clients: ClientTable::new(clients),
             accepted: SegQueue::new(),
@@ -243,7 +243,14 @@ impl Request {
     /// Asks, at a position of the out queue.
     #[inline]
     pub(crate) fn ask(&self, position: usize) {
-        self.position.store(position, Ordering::Relaxed);
+        // Of two threads that ask at once the later position counts. One try: if it fails, another thread has just
+        // written a position as new as this one.
+        let before = self.position.load(Ordering::Relaxed);
+        if before.wrapping_sub(position) as isize <= 0 {
+            let _ = self
+                .position
+                .compare_exchange(before, position, Ordering::Relaxed, Ordering::Relaxed);
+        }
         self.count.fetch_add(1, Ordering::Release);
     }
 

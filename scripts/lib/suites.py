@@ -7,3 +7,4 @@ import suites_rust     # noqa: F401  fmt, clippy, unit tests
 import suites_library  # noqa: F401  the shipped library and its header
 import suites_c        # noqa: F401  C test programs, examples
 import suites_python   # noqa: F401  tests with mido, the tools
+import suites_realtime  # noqa: F401  no system call, allocation, fault; instruction counts

@@ -8,7 +8,6 @@ use super::thread::Network;
 use super::{Ends, bind};
 use crate::address::canonical;
 use crate::clock::ms;
-use crate::code::Code;
 use crate::notify::{Kind, Notification};
 use crate::port::Port;
 use crate::shared::{Role, Shared};
@@ -22,8 +21,6 @@ use std::sync::atomic::Ordering;
 const MOST_ACCEPTED: usize = 64;
 /// How long a silent client may still turn out to be a browser before it is told of.
 const SNIFF_MS: u32 = 50;
-/// Out of descriptors: how long a listener is not looked at. Looking at once would spin.
-const SILENCE_MS: u32 = 100;
 /// Between two tries to bind an address that is in use.
 const BIND_RETRY_MS: u32 = 100;
 
@@ -72,16 +69,13 @@ impl Reactor {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if Code::of(&error) == Code::NoResources => {
-                    let port = listener.port;
-                    let until = now + ms(SILENCE_MS);
-                    self.listeners[key].silent_until = until;
-                    self.watch_listener(key, false);
-                    self.arm_port(port, until);
-                    return;
-                }
                 // One that was gone before it was taken.
-                Err(_) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+                // Out of descriptors, most likely. A level-triggered poller would tell of it again at once.
+                Err(_) => {
+                    self.deafen(key);
+                    return self.silence_listener(key, now);
+                }
             }
         }
         self.again = true;
@@ -93,10 +87,11 @@ impl Reactor {
             return;
         };
         for listener in listeners.clone() {
-            let until = &mut self.listeners[listener].silent_until;
-            if *until != 0 && *until <= now {
-                *until = 0;
-                self.watch_listener(listener, true);
+            let until = self.listeners[listener].silent_until;
+            if until > now {
+                self.arm_port(key, until);
+            } else if until != 0 {
+                self.hear(listener, now);
             }
         }
     }
@@ -133,7 +128,7 @@ impl Reactor {
         };
         let link = self.links.insert(Link::new(socket, address, owner, phase, config, now));
         by_client.insert(client, link);
-        if port.links.is_empty() {
+        if !port.links.iter().any(|link| self.links[*link].takes()) {
             // Pushed while there was no client.
             port.discard_outgoing();
         }
@@ -145,11 +140,8 @@ impl Reactor {
         }
         self.touch(key);
         self.arm_link(link, until);
-        // A request comes with the connection more often than not; what greets a client is written after it.
+        // A request comes with the connection more often than not.
         self.readable(link, now);
-        if self.links.get(link).is_some_and(|link| !link.out.is_empty()) {
-            self.write(link, now);
-        }
     }
 
     /// Looks at the first bytes of a client: true when it is a client now, false when that is not known yet or it is
@@ -178,6 +170,7 @@ impl Reactor {
     /// A client that has been silent for long enough is no browser.
     pub(super) fn settle_silent(&mut self, key: usize, now: u64) {
         if self.settle(key, now) {
+            self.count_bytes(key);
             self.resume(key);
         }
     }
@@ -199,6 +192,11 @@ impl Reactor {
             .client(link.client)
             .address(Some(link.address));
         link.told = shared.notifications.begin(joined);
+        // What was pushed meanwhile.
+        if !link.out.is_empty() && !link.dirty {
+            link.dirty = true;
+            self.dirty.push(key);
+        }
         self.touch(server);
         true
     }

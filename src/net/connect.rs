@@ -184,7 +184,6 @@ impl Reactor {
         port.links.push(link);
         // Pushed while there was no connection.
         port.discard_outgoing();
-        let link = port.links[0];
         port.resume_sent(&mut self.links[link]);
         shared.counters.connections.add(1);
         shared

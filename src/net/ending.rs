@@ -19,6 +19,8 @@ use std::sync::atomic::Ordering;
 
 /// How long a peer that shut down its sending side is kept for answers, once all that it sent has been taken.
 const ANSWER_MS: u32 = 50;
+/// How often a connection is looked at that is not read because the in queue is full.
+const STALLED_LOOK_MS: u32 = 50;
 /// How often a connection that is ending is looked at, since acknowledgements wake nobody.
 const LOOK_MS: u32 = 2;
 
@@ -29,8 +31,11 @@ impl Reactor {
         let shared = &self.ports[link.port].shared;
         let phase = match link.phase {
             Phase::Sniffing { until } => Some(until),
-            Phase::Open => None,
+            // Whose socket is not read: the poller does not tell that the peer goes.
+            Phase::Open => link.stalled.then_some(now + ms(STALLED_LOOK_MS)),
+            Phase::HalfClosed { .. } if link.stalled => Some(now + ms(STALLED_LOOK_MS)),
             Phase::HalfClosed { .. } | Phase::Closing { .. } => Some(now + ms(LOOK_MS)),
+            Phase::Draining => None,
         };
         let delay = link
             .out
@@ -51,6 +56,7 @@ impl Reactor {
     pub(super) fn link_timer(&mut self, key: usize, now: u64) {
         match self.links[key].phase {
             Phase::Sniffing { until } if until <= now => self.settle_silent(key, now),
+            Phase::Open if self.links[key].stalled => self.check_stalled(key, now),
             Phase::HalfClosed { .. } => self.check_half_closed(key, now),
             Phase::Closing { .. } => self.check_closing(key, now),
             _ => {}
@@ -73,7 +79,7 @@ impl Reactor {
         let Some(interval) = link.watch.interval_ns() else {
             return;
         };
-        if now < link.next_look || link.broken {
+        if now < link.next_look || link.broken || matches!(link.phase, Phase::Sniffing { .. }) {
             return;
         }
         link.next_look = now + interval;
@@ -93,7 +99,7 @@ impl Reactor {
     pub(super) fn port_timer(&mut self, key: usize, now: u64) {
         self.settle_port(key, now);
         let port = &self.ports[key];
-        if let Some(at) = port.schedule.next_ns() {
+        if let Some(at) = port.schedule.next_ns().filter(|_| !port.backed_up) {
             if at <= now {
                 self.again = true;
             } else {
@@ -112,9 +118,85 @@ impl Reactor {
         }
     }
 
+    /// Whether the peer of a connection that is not read has gone.
+    fn check_stalled(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        if let Ok(Some(error)) = link.socket.take_error() {
+            link.failure = Some((Code::of(&error), error.raw_os_error().unwrap_or(0)));
+            link.broken = true;
+        }
+        let ended = tcp::progress(&link.socket).is_some_and(|progress| progress.ended);
+        if ended || link.broken {
+            let linger = ms(self.ports[link.port].shared.config.linger_ms);
+            link.phase = Phase::HalfClosed {
+                until: now + linger,
+                quiet_since: None,
+            };
+            self.check_half_closed(key, now);
+        }
+    }
+
+    /// The peer has gone while some of what it sent waits for room: the connection is over as far as the API tells,
+    /// and what it sent is handed over when there is room. Of such connections a port keeps no more than of clients.
+    fn let_go(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        let port_key = link.port;
+        let port = &mut self.ports[port_key];
+        if port.draining >= port.shared.config.max_clients.max(1) as usize {
+            return;
+        }
+        port.draining += 1;
+        let (reason, os_error) = link.failure.unwrap_or((Code::Ok, 0));
+        port.remember(link);
+        link.out.clear();
+        link.broken = true;
+        link.takes_more = false;
+        let was_worth_something = link.heard;
+        port.backed_up = false;
+        self.again = true;
+        self.leave(key, reason, os_error);
+        self.links[key].phase = Phase::Draining;
+        self.after_leaving(port_key, was_worth_something, now);
+    }
+
+    /// All that a connection brought which is over has been handed over.
+    pub(super) fn drained(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        let port = link.port;
+        self.ports[port].depart(link);
+        self.remove_link(key);
+        self.settle_port(port, now);
+        self.forget_if_done(port);
+    }
+
+    /// What follows for a port when a connection has left it.
+    fn after_leaving(&mut self, key: usize, was_worth_something: bool, now: u64) {
+        let port = &mut self.ports[key];
+        match port.work {
+            Work::Server { .. } => self.settle_port(key, now),
+            Work::Client(_) => {
+                port.discard_outgoing();
+                self.settle_port(key, now);
+                self.connection_lost(key, was_worth_something, now);
+            }
+            Work::Accepted => {
+                port.discard_outgoing();
+                port.closing = true;
+                self.peer_is_gone(key, now);
+            }
+        }
+        self.touch(key);
+    }
+
     /// Whether a connection whose peer sends no more has come to its end.
     pub(super) fn check_half_closed(&mut self, key: usize, now: u64) {
         let link = &mut self.links[key];
+        if let Phase::HalfClosed { until, .. } = link.phase
+            && link.stalled
+            && (link.broken || now >= until)
+        {
+            return self.let_go(key, now);
+        }
         if !matches!(link.phase, Phase::HalfClosed { .. }) || link.stalled {
             return;
         }
@@ -141,7 +223,10 @@ impl Reactor {
         let is_over = now >= *until;
         if is_over || quiet_since.is_some_and(|since| now >= since + answer) {
             // It may still read: a half-closed peer hears the end of what sounds.
-            if !is_over && port.release_sent(link, port.shared.config.release_on_disconnect) {
+            // One that will connect again does it then.
+            let returns = port.shared.role == Role::Client && port.shared.config.reconnect_max_ms != 0;
+            let release = port.shared.config.release_on_disconnect && !returns;
+            if !is_over && release && port.release_sent(link, release) {
                 return self.write(key, now);
             }
             self.end_link(key, Code::Ok, 0, now);
@@ -162,21 +247,7 @@ impl Reactor {
         let was_worth_something = link.heard || now - link.since > ms(port.shared.config.reconnect_max_ms);
         self.leave(key, reason, os_error);
         self.remove_link(key);
-        let port = &mut self.ports[port_key];
-        match port.work {
-            Work::Server { .. } => self.settle_port(port_key, now),
-            Work::Client(_) => {
-                port.discard_outgoing();
-                self.settle_port(port_key, now);
-                self.connection_lost(port_key, was_worth_something, now);
-            }
-            Work::Accepted => {
-                port.discard_outgoing();
-                port.closing = true;
-                self.peer_is_gone(port_key, now);
-            }
-        }
-        self.touch(port_key);
+        self.after_leaving(port_key, was_worth_something, now);
         self.forget_if_done(port_key);
     }
 
@@ -184,7 +255,8 @@ impl Reactor {
     fn leave(&mut self, key: usize, reason: Code, os_error: i32) {
         self.no_longer_counted(key);
         let link = &mut self.links[key];
-        let (client, address, told, congested) = (link.client, link.address, link.told, link.congested);
+        let (client, address, congested) = (link.client, link.address, link.congested);
+        let told = std::mem::take(&mut link.told);
         let port = &self.ports[link.port];
         let shared = &port.shared;
         if congested {
@@ -234,7 +306,9 @@ impl Reactor {
         };
         let shared = &server.shared;
         ids.leave(&shared.clients, link.client);
-        by_client.remove(&link.client);
+        if by_client.remove(&link.client).is_none() {
+            return;
+        }
         if shared.client_count.fetch_sub(1, Ordering::Relaxed) == 1 && shared.role == Role::Merged {
             shared.set_up(false);
         }
@@ -243,6 +317,9 @@ impl Reactor {
     /// Lets go of a connection at once.
     pub(super) fn remove_link(&mut self, key: usize) {
         let link = self.links.remove(key);
+        if matches!(link.phase, Phase::Draining) {
+            self.ports[link.port].draining -= 1;
+        }
         if link.interest.is_some() {
             let _ = self.waker.poller.delete(&link.socket);
         }
@@ -267,7 +344,11 @@ impl Reactor {
 
     fn begin_closing(&mut self, key: usize, now: u64) {
         if matches!(self.links[key].phase, Phase::Sniffing { .. }) {
-            return self.drop_quietly(key);
+            // A client that was pushed to is one, even if it has said nothing yet.
+            if self.ports[self.links[key].port].shared.role == Role::Manual {
+                return self.drop_quietly(key);
+            }
+            self.settle(key, now);
         }
         self.leave(key, Code::Ok, 0);
         let link = &mut self.links[key];
@@ -282,6 +363,9 @@ impl Reactor {
         };
         link.held = Vec::new();
         link.stalled = false;
+        // It may have been the one that held up the others.
+        self.ports[port].backed_up = false;
+        self.again = true;
         if !link.takes_more {
             let port = &self.ports[link.port];
             port.release_sent(link, port.shared.config.release_on_close);
@@ -321,7 +405,7 @@ impl Reactor {
             Work::Server { listeners, binding, .. } => {
                 *binding = None;
                 for listener in std::mem::take(listeners) {
-                    self.watch_listener(listener, false);
+                    self.deafen(listener);
                     self.listeners.remove(listener);
                 }
             }
@@ -329,7 +413,12 @@ impl Reactor {
             Work::Accepted => {}
         }
         for link in self.ports[key].links.clone() {
-            self.begin_closing(link, now);
+            match self.links.get(link) {
+                Some(there) if there.is_live() => self.begin_closing(link, now),
+                // What it sent and was not handed over is not any more.
+                Some(there) if matches!(there.phase, Phase::Draining) => self.drained(link, now),
+                _ => {}
+            }
         }
         self.ports[key].shared.set_up(false);
         self.peer_is_gone(key, now);

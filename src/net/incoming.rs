@@ -53,7 +53,7 @@ impl Sink for Inlet<'_> {
 impl NetPort {
     /// Hands bytes over to the in queue; how many of them were, before there was no room.
     fn take_in(&mut self, link: &mut Link, bytes: &[u8], time_ns: u64) -> usize {
-        let must_release_first = self.must_release_first();
+        let must_wait = self.must_wait(link);
         let client = self.client_of(link);
         let Some(queue) = &mut self.incoming else {
             return bytes.len();
@@ -65,7 +65,7 @@ impl NetPort {
             client,
             repairs,
             tracks: repairs || self.shared.config.release_on_disconnect,
-            blocked: must_release_first || link.received.is_lossy(),
+            blocked: must_wait || link.received.is_lossy(),
             track: &mut link.received,
             messages: 0,
             dropped: 0,
@@ -166,7 +166,7 @@ impl Reactor {
     }
 
     /// Counts what came before it was known where it belongs.
-    fn count_bytes(&mut self, key: usize) {
+    pub(super) fn count_bytes(&mut self, key: usize) {
         let link = &self.links[key];
         self.ports[link.port]
             .shared
@@ -226,6 +226,11 @@ impl Reactor {
         link.at_end = true;
         link.failure = link.failure.or(failure);
         link.broken |= failure.is_some();
+        if matches!(link.phase, Phase::Draining) {
+            return if link.held.is_empty() {
+                self.input_is_over(key, now)
+            };
+        }
         let linger = ms(self.ports[link.port].shared.config.linger_ms);
         link.phase = Phase::HalfClosed {
             until: now + linger,
@@ -245,6 +250,9 @@ impl Reactor {
         let port_key = link.port;
         let port = &mut self.ports[port_key];
         port.count_invalid(link);
+        if matches!(link.phase, Phase::Draining) {
+            return self.drained(key, now);
+        }
         if port.can_remember() {
             port.depart(link);
             self.settle_port(port_key, now);
@@ -257,6 +265,8 @@ impl Reactor {
         let link = &mut self.links[key];
         link.broken = true;
         if link.at_end || link.stalled {
+            let port = link.port;
+            self.touch(port);
             self.update_interest(key);
             if self.links[key].at_end && !self.links[key].stalled {
                 self.check_half_closed(key, now);

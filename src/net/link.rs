@@ -28,6 +28,8 @@ pub(super) enum Phase {
         until: u64,
         quiet_since: Option<u64>,
     },
+    /// Over as far as the API tells, but some of what came still waits for room in the in queue.
+    Draining,
     /// Ended by this side: what waits is written, then the sending side is shut down, then what comes is thrown away.
     Closing {
         until: u64,
@@ -153,7 +155,7 @@ impl Link {
 
     /// Whether it still is a client, or a port's own link, as far as the API tells.
     pub(super) fn is_live(&self) -> bool {
-        !matches!(self.phase, Phase::Closing { .. })
+        !matches!(self.phase, Phase::Closing { .. } | Phase::Draining)
     }
 
     /// Whether messages are added to its outbox.
@@ -165,7 +167,10 @@ impl Link {
     pub(super) fn wanted_interest(&self) -> Interest {
         Interest {
             read: !self.stalled && !self.at_end,
-            write: !self.broken && !self.out.is_empty(),
+            // A congested peer is put right when the system takes something again.
+            write: !self.broken
+                && (!self.out.is_empty() || self.congested)
+                && !matches!(self.phase, Phase::Sniffing { .. }),
         }
     }
 }

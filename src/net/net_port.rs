@@ -53,6 +53,8 @@ pub(super) struct NetPort {
     pub gone: bool,
     /// Peers that have gone, and whose releases are owed to the popping thread.
     pub departed: VecDeque<Departed>,
+    /// Links that are over, but whose messages are not all handed over.
+    pub draining: usize,
     /// Links whose peers hold something.
     pub holders: usize,
     /// A client's: what the peer got on the last connection, and what was pushed without one.
@@ -65,6 +67,8 @@ pub(super) struct NetPort {
     pub in_lossy_told: bool,
     /// Not repairing: a peer's outbox is full, and the out queue must wait.
     pub backed_up: bool,
+    /// Somebody wants to know how far the out queue is with the system.
+    pub asked: bool,
     /// Requests that have gone into the outboxes.
     pub panics_done: u32,
     pub resets_done: u32,
@@ -88,12 +92,14 @@ impl NetPort {
             touched: false,
             gone: false,
             departed: VecDeque::new(),
+            draining: 0,
             holders: 0,
             memory: None,
             stands: greets.then(Box::default),
             in_lossy: false,
             in_lossy_told: false,
             backed_up: false,
+            asked: false,
             panics_done: 0,
             resets_done: 0,
             armed: Armed::default(),

@@ -1,6 +1,6 @@
 //! From out queues to sockets.
 
-use super::link::Link;
+use super::link::{Link, Phase};
 use super::net_port::{NetPort, Work};
 use super::reactor::Reactor;
 use crate::clock::{ms, now_ns};
@@ -33,7 +33,8 @@ impl Reactor {
         for (key, port) in ports.iter_mut() {
             if port.outgoing.is_some() && (port.has_work() || !port.schedule.is_empty() || port.closing) {
                 *again |= port.empty_out_queue(links, dirty, now);
-                if let Some(at) = port.schedule.next_ns() {
+                // While a peer must read first, the write that ends this looks again.
+                if let Some(at) = port.schedule.next_ns().filter(|_| !port.backed_up) {
                     let owner = super::timers::Owner::Port(key, port.shared.id);
                     timers.arm(&mut port.armed, at.max(now + 1), owner);
                 }
@@ -117,6 +118,10 @@ impl Reactor {
 /// Hands bytes to the system until it takes no more.
 fn send(link: &mut Link, shared: &Shared) -> std::io::Result<()> {
     let counters = &shared.counters;
+    // Nothing goes to what may be a browser.
+    if matches!(link.phase, Phase::Sniffing { .. }) {
+        return Ok(());
+    }
     while !link.out.is_empty() && !link.broken {
         match link.socket.send_with_flags(link.out.pending(), SEND_FLAGS) {
             Ok(count) => {
@@ -190,7 +195,9 @@ impl NetPort {
             // SAFETY: the record stays in the queue until `release` below.
             let bytes = unsafe { record.data.as_ref() };
             budget = budget.saturating_sub(bytes.len());
-            if record.time_ns > now {
+            if record.time_ns > now && self.closing {
+                self.unschedule(&record);
+            } else if record.time_ns > now {
                 self.schedule.add(record.time_ns, record.client, bytes);
             } else {
                 // It was scheduled, and its time has come while it was in the queue.
@@ -252,6 +259,15 @@ impl NetPort {
     /// Throws away what was pushed for a peer that is gone.
     pub(super) fn discard_outgoing(&mut self) {
         self.drop_schedule();
+        let requests = &self.shared.requests;
+        if let Some((count, _)) = requests.panic.pending(self.panics_done) {
+            self.panics_done = count;
+            self.lose_request(&PANIC);
+        }
+        if let Some((count, _)) = self.shared.requests.reset.pending(self.resets_done) {
+            self.resets_done = count;
+            self.lose_request(&RESET);
+        }
         let Some(mut outgoing) = self.outgoing.take() else {
             return;
         };
@@ -279,16 +295,20 @@ impl NetPort {
     fn send_all(&mut self, messages: &[[u8; 3]], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
         for message in messages {
             for key in &self.links {
-                if links[*key].takes() {
-                    add(*key, &mut links[*key], message, dirty);
-                }
+                self.offer(*key, message, links, dirty);
             }
         }
         self.tell_state(messages);
     }
 
     /// A message that a panic takes out of the queue: a repairing port makes good what it did to the state.
-    fn drop_for_panic(&self, client: u32, bytes: &[u8], links: &mut Slab<Link>) {
+    fn drop_for_panic(&mut self, client: u32, bytes: &[u8], links: &mut Slab<Link>) {
+        if self.links.is_empty() {
+            return self.lose_without_peer(client, bytes);
+        }
+        if let Some(stands) = self.stands.as_mut().filter(|_| client == 0) {
+            stands.apply(bytes);
+        }
         if self.shared.repairs {
             for key in &self.links {
                 let link = &mut links[*key];
@@ -331,6 +351,8 @@ impl NetPort {
             && let Some(key) = by_client.get(&client)
         {
             self.offer(*key, bytes, links, dirty);
+        } else {
+            self.lose_for_nobody(bytes);
         }
     }
 
@@ -366,12 +388,12 @@ impl NetPort {
         }
         self.drop_waiting(link);
         link.congested = true;
-        let congested = Notification::new(Kind::Congested)
-            .client(link.client)
-            .address(Some(link.address));
-        link.congestion_told = self.shared.notifications.begin(congested);
-        if link.out.is_empty() {
-            self.make_good(link);
+        // Nobody was told of one that may be a browser.
+        if !matches!(link.phase, Phase::Sniffing { .. }) {
+            let congested = Notification::new(Kind::Congested)
+                .client(link.client)
+                .address(Some(link.address));
+            link.congestion_told = self.shared.notifications.begin(congested);
         }
     }
 

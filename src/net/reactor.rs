@@ -27,6 +27,9 @@ const READ_BYTES: usize = 64 * 1024;
 /// up to the second number: the audio thread takes messages without telling anybody.
 const STALL_PAUSE_NS: (u64, u64) = (20_000, 1_000_000);
 
+/// Out of descriptors: how long a listener is not looked at. Looking at once would spin.
+const SILENCE_MS: u32 = 100;
+
 /// A socket that listens.
 pub(super) struct Listener {
     pub socket: Socket,
@@ -130,11 +133,12 @@ impl Reactor {
         self.sleep(events);
         let now = now_ns();
         self.again = false;
-        while let Some(command) = self.waker.commands.pop() {
-            self.obey(command, now);
-        }
+        // Before the commands, which may end what an event is about and give its key to another.
         for event in events.iter() {
             self.handle(event, now);
+        }
+        while let Some(command) = self.waker.commands.pop() {
+            self.obey(command, now);
         }
         self.retry_stalled();
         self.empty_out_queues(now);
@@ -214,6 +218,10 @@ impl Reactor {
                 _ => {}
             }
         }
+        // The first of them finds the most room: let each be first in its turn.
+        if !self.stalled.is_empty() {
+            self.stalled.rotate_left(1);
+        }
         self.stall_pause_ns = if progress {
             STALL_PAUSE_NS.0
         } else {
@@ -268,6 +276,7 @@ impl Reactor {
             }
             Command::TellProgress { port } => {
                 if let Some(&key) = self.by_id.get(&port) {
+                    self.ports[key].asked = true;
                     self.touch(key);
                 }
             }
@@ -327,22 +336,32 @@ impl Reactor {
             if let Work::Server { listeners, .. } = &mut self.ports[key].work {
                 listeners.push(listener);
             }
-            self.watch_listener(listener, true);
+            self.hear(listener, now_ns());
         }
         self.touch(key);
     }
 
-    /// Starts or stops looking at a listener.
-    pub(super) fn watch_listener(&mut self, key: usize, watch: bool) {
-        let socket = &self.listeners[key].socket;
+    /// Starts to look at a listener.
+    pub(super) fn hear(&mut self, key: usize, now: u64) {
         let event = Event::readable(Key::Listener(key).number());
-        if watch {
-            // It is taken out before it is dropped: see `drop_listeners` and here.
-            // A poller that runs out of memory leaves the server deaf, and the next try hears again.
-            let _ = self.waker.poller.add(socket, event);
-        } else {
-            let _ = self.waker.poller.delete(socket);
+        self.listeners[key].silent_until = 0;
+        // It is taken out before it is dropped: see `deafen`.
+        if self.waker.poller.add(&self.listeners[key].socket, event).is_err() {
+            self.silence_listener(key, now);
         }
+    }
+
+    /// Stops looking at a listener.
+    pub(super) fn deafen(&mut self, key: usize) {
+        let _ = self.waker.poller.delete(&self.listeners[key].socket);
+    }
+
+    /// Looks at a listener again after a while.
+    pub(super) fn silence_listener(&mut self, key: usize, now: u64) {
+        let listener = &mut self.listeners[key];
+        listener.silent_until = now + ms(SILENCE_MS);
+        let (port, until) = (listener.port, listener.silent_until);
+        self.arm_port(port, until);
     }
 
     /// Has the poller watch a link for what it waits for now.
@@ -399,7 +418,7 @@ impl Reactor {
                 && port.touched
             {
                 port.touched = false;
-                if port.shared.event.is_awaited() {
+                if std::mem::take(&mut port.asked) || port.shared.event.is_awaited() {
                     port.tell_handed(&self.links);
                 }
                 port.shared.event.signal();

@@ -1,7 +1,7 @@
 //! Putting the popping thread right: what a full in queue lost is made good, and what a peer that has gone left
 //! sounding is released, as soon as there is room.
 
-use super::link::Link;
+use super::link::{Link, Phase};
 use super::net_port::NetPort;
 use super::reactor::Reactor;
 use super::track::Track;
@@ -27,9 +27,10 @@ impl NetPort {
         self.in_lossy || !self.departed.is_empty()
     }
 
-    /// Whether what comes now must wait for what is owed: on a port with one peer, the last one's releases.
-    pub(super) fn must_release_first(&self) -> bool {
-        self.shared.role != Role::Merged && !self.departed.is_empty()
+    /// Whether what comes from a peer must wait: on a port with one peer, for the last one's messages and releases.
+    pub(super) fn must_wait(&self, link: &Link) -> bool {
+        let behind = self.draining != 0 && !matches!(link.phase, Phase::Draining);
+        self.shared.role != Role::Merged && (behind || !self.departed.is_empty())
     }
 
     /// Whether one more peer's releases can be remembered. While the audio thread sleeps, no more are than this.
@@ -158,7 +159,7 @@ impl Reactor {
         if port.owes() {
             let soon = now + u64::from(port.shared.config.tick_us) * 1000;
             self.arm_port(key, soon);
-        } else if port.gone {
+        } else if port.gone && port.draining == 0 {
             port.shared.end();
             self.touch(key);
         }

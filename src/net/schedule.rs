@@ -2,7 +2,7 @@
 
 use crate::midi::message;
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 
 /// One that waits.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +31,13 @@ impl PartialOrd for Scheduled {
 pub(super) struct Schedule {
     heap: BinaryHeap<Scheduled>,
     pushed: u64,
+    /// Note Ons that wait, by client and note: how many, and when the last is due. Those for any client also count
+    /// for `ANY`.
+    note_ons: HashMap<(u32, u16), (usize, u64)>,
 }
+
+/// In place of a client: any of them. No client has this id: they begin with 1 and would have to count up to it.
+const ANY: u32 = u32::MAX;
 
 impl Schedule {
     pub(super) fn is_empty(&self) -> bool {
@@ -41,6 +47,13 @@ impl Schedule {
     /// Holds a message back until `time_ns`; a Note Off until its Note On at least.
     pub(super) fn add(&mut self, time_ns: u64, client: u32, bytes: &[u8]) {
         let time_ns = time_ns.max(self.note_on_before(client, bytes).unwrap_or(0));
+        if message::is_note_on(bytes) {
+            for client in [client, ANY] {
+                let (count, last) = self.note_ons.entry((client, note_of(bytes))).or_default();
+                *count += 1;
+                *last = time_ns.max(*last);
+            }
+        }
         self.heap.push(Scheduled {
             time_ns,
             number: self.pushed,
@@ -52,16 +65,15 @@ impl Schedule {
 
     /// When the last Note On that waits and that this Note Off would end is due; None where it ends none.
     pub(super) fn note_on_before(&self, client: u32, bytes: &[u8]) -> Option<u64> {
-        if !message::is_note_off(bytes) {
+        if self.note_ons.is_empty() || !message::is_note_off(bytes) {
             return None;
         }
-        let on = |waiting: &&Scheduled| {
-            message::is_note_on(&waiting.bytes)
-                && waiting.bytes[0] & 0x0F == bytes[0] & 0x0F
-                && waiting.bytes[1] == bytes[1]
-                && (waiting.client == client || waiting.client == 0 || client == 0)
-        };
-        self.heap.iter().filter(on).map(|waiting| waiting.time_ns).max()
+        let last = |client| self.note_ons.get(&(client, note_of(bytes))).map(|(_, last)| *last);
+        if client == 0 {
+            last(ANY)
+        } else {
+            last(client).max(last(0))
+        }
     }
 
     /// When the next is due.
@@ -74,13 +86,32 @@ impl Schedule {
         if self.next_ns()? > now {
             return None;
         }
-        self.heap.pop()
+        let next = self.heap.pop()?;
+        if message::is_note_on(&next.bytes) {
+            for client in [next.client, ANY] {
+                let key = (client, note_of(&next.bytes));
+                // The last one due is the last to be taken.
+                if let Some((count, _)) = self.note_ons.get_mut(&key) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.note_ons.remove(&key);
+                    }
+                }
+            }
+        }
+        Some(next)
     }
 
     /// Forgets all; how many bytes that were.
     pub(super) fn clear(&mut self) -> usize {
+        self.note_ons.clear();
         self.heap.drain().map(|waiting| waiting.bytes.len()).sum()
     }
+}
+
+/// Channel and note number of a note message.
+fn note_of(bytes: &[u8]) -> u16 {
+    u16::from(bytes[0] & 0x0F) << 7 | u16::from(bytes[1])
 }
 
 #[cfg(test)]
@@ -114,6 +145,11 @@ mod tests {
             .map(|next| next.bytes[0])
             .collect();
         assert_eq!(order, [0x91, 0x81]);
-        assert_eq!(schedule.clear(), 0);
+        assert!(schedule.note_ons.is_empty());
+        schedule.add(100, 7, &[0x91, 60, 1]);
+        assert_eq!(schedule.note_on_before(8, &[0x81, 60, 0]), None);
+        assert_eq!(schedule.note_on_before(0, &[0x81, 60, 0]), Some(100));
+        assert_eq!(schedule.clear(), 3);
+        assert_eq!(schedule.note_on_before(0, &[0x81, 60, 0]), None);
     }
 }

@@ -102,8 +102,11 @@ impl NetPort {
 
     /// A message pushed while there was no peer. A repairing port remembers what it does to the state.
     pub(super) fn lose_without_peer(&mut self, client: u32, bytes: &[u8]) {
-        if !self.shared.repairs || client != 0 {
+        if !self.shared.repairs {
             return;
+        }
+        if client != 0 {
+            return self.lose_for_nobody(bytes);
         }
         let unrepaired = if self.shared.role == Role::Client {
             self.memory.get_or_insert_default().lose(bytes)
@@ -151,6 +154,13 @@ impl NetPort {
         }
         if !link.congested {
             self.make_good(link);
+        }
+    }
+
+    /// A message for a client that has gone.
+    pub(super) fn lose_for_nobody(&self, bytes: &[u8]) {
+        if self.shared.repairs {
+            self.count_lost(ChannelState::is_event(bytes).into());
         }
     }
 

@@ -32,8 +32,8 @@ pub(crate) enum Task {
 pub(super) enum Command {
     Add(Box<Ends>, Task),
     ShutDown { port: u64 },
-    Close { port: u64, done: Arc<Done> },
-    Disconnect { port: u64, client: u32, done: Arc<Done> },
+    Close { port: u64, done: Reply },
+    Disconnect { port: u64, client: u32, done: Reply },
     TellProgress { port: u64 },
     Resolved { port: u64, resolution: Resolution },
 }
@@ -46,8 +46,25 @@ pub(super) struct Done {
     outcome: AtomicU32,
 }
 
+/// The network thread's end of an answer: given in any case, if only by dropping it.
+pub(super) struct Reply(Arc<Done>);
+
+impl Reply {
+    pub(super) fn tell(self, found: bool) {
+        self.0.tell(found);
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if self.0.outcome.load(Ordering::Relaxed) == 0 {
+            self.0.tell(false);
+        }
+    }
+}
+
 impl Done {
-    pub(super) fn tell(&self, found: bool) {
+    fn tell(&self, found: bool) {
         self.outcome.store(if found { 1 } else { 2 }, Ordering::Release);
         self.event.signal();
     }
@@ -229,7 +246,7 @@ impl Network {
         let done = Arc::new(Done::default());
         self.submit(Command::Close {
             port: shared.id,
-            done: Arc::clone(&done),
+            done: Reply(Arc::clone(&done)),
         });
         done.wait();
     }
@@ -245,7 +262,7 @@ impl Network {
         self.submit(Command::Disconnect {
             port: shared.id,
             client,
-            done: Arc::clone(&done),
+            done: Reply(Arc::clone(&done)),
         });
         done.wait()
     }

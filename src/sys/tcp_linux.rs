@@ -44,7 +44,12 @@ pub(crate) struct Progress {
     pub resent_every_ms: Option<u64>,
     /// Since the peer's last acknowledgement of any kind, in ms.
     pub silent_ms: u64,
+    /// The peer has shut down its sending side, or the connection is no more.
+    pub ended: bool,
 }
+
+/// The number of an established connection in `tcpi_state` (the kernel's net/tcp_states.h).
+const ESTABLISHED: u8 = 1;
 
 /// Asks the system; None where it does not tell.
 pub(crate) fn progress(socket: &Socket) -> Option<Progress> {
@@ -71,6 +76,7 @@ pub(crate) fn progress(socket: &Socket) -> Option<Progress> {
         probing: info.tcpi_probes > 0,
         resent_every_ms: (info.tcpi_unacked > 0).then_some(u64::from(info.tcpi_rto) / 1000),
         silent_ms: info.tcpi_last_ack_recv.into(),
+        ended: info.tcpi_state != ESTABLISHED,
     })
 }
 

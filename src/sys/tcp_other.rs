@@ -28,6 +28,8 @@ pub(crate) struct Progress {
     pub resent_every_ms: Option<u64>,
     /// Since the peer's last acknowledgement of any kind, in ms.
     pub silent_ms: u64,
+    /// The peer has shut down its sending side, or the connection is no more.
+    pub ended: bool,
 }
 
 /// Asks the system; None where it does not tell.

@@ -123,6 +123,45 @@ static void skipping_in_the_midst_of_a_difference(void)
     midisock_close(b);
 }
 
+static void skipping_again_repeats_nothing(void)
+{
+    /* What was given of the first difference has been heard. */
+    midisock_config c = check_config();
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    CHECK_OK(midisock_pair(&c, &a, &b));
+    /* Two strikes, one of them released. */
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(midisock_push(a, BYTES(0x90, 60, 1)));
+        EXPECT(b, 0x90, 60, 1);
+    }
+    CHECK_OK(midisock_push(a, BYTES(0x80, 60, 1)));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 7, 1)));
+    CHECK_OK(midisock_skip(b));
+    MADE(b, 0, 0x80, 60, 64);
+    CHECK_OK(midisock_skip(b));
+    MADE(b, 0, 0xb0, 7, 1); /* the other one sounds on */
+    check_empty(b);
+    /* A program of the bank selected before, and another bank since. */
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 0, 1)));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 32, 1)));
+    EXPECT(b, 0xb0, 0, 1);
+    EXPECT(b, 0xb0, 32, 1);
+    CHECK_OK(midisock_push(a, BYTES(0xc0, 5)));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 0, 9)));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 32, 9)));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 7, 2)));
+    CHECK_OK(midisock_skip(b));
+    MADE(b, 0, 0xc0, 5);
+    MADE(b, 0, 0xb0, 0, 9);
+    CHECK_OK(midisock_skip(b));
+    midisock_message m;
+    while (midisock_pop(b, &m) == MIDISOCK_OK)
+        CHECK(m.data[0] != 0xc0); /* it would be of bank 9 */
+    midisock_close(a);
+    midisock_close(b);
+}
+
 static void each_client_its_own_difference(void)
 {
     midisock_config c = check_config();
@@ -350,6 +389,7 @@ int main(int argc, char **argv)
         CASE(what_was_skipped_is_summed_up),
         CASE(the_difference_comes_before_what_was_sent_after),
         CASE(skipping_in_the_midst_of_a_difference),
+        CASE(skipping_again_repeats_nothing),
         CASE(each_client_its_own_difference),
         CASE(skipping_at_the_end),
         CASE(nothing_waits),

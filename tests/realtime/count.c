@@ -4,7 +4,8 @@
  *
  *   count FUNCTION SIZE FULLNESS CLIENTS CALLS
  *
- * FUNCTION: push, pop, push_pair or pop_pair. SIZE: bytes of a message.
+ * FUNCTION: push, pop, push_pair, pop_pair; or drain, the control: all that the
+ * queue of a pair holds, as one. SIZE: bytes of a message.
  * FULLNESS: what the queue holds at the first call, in percent of what it
  * takes. CLIENTS: how many a merged server has; push and pop are its. Prints
  * how many calls were made; each gave MIDISOCK_OK.
@@ -50,7 +51,8 @@ static void make_message(void)
     data[the_job.size - 1] = 0xf7;
 }
 
-/* Not to be inlined: callgrind starts to count where these are entered. */
+/* Not to be inlined: callgrind counts from where these are entered. What they
+ * add themselves is the same every time. */
 static void __attribute__((noinline)) counted_push(midisock_port *port)
 {
     CHECK_OK(midisock_push(port, the_job.data, the_job.size));
@@ -119,6 +121,27 @@ static void on_pair(int pushes)
     midisock_close(b);
 }
 
+static void __attribute__((noinline)) counted_drain(midisock_port *port)
+{
+    midisock_message message;
+    while (midisock_pop(port, &message) == MIDISOCK_OK)
+        continue;
+}
+
+static void drain(void)
+{
+    midisock_port *a;
+    midisock_port *b;
+    midisock_config config = config_for();
+    CHECK_OK(midisock_pair(&config, &a, &b));
+    for (unsigned i = 0; i < messages_before() + 1; i++)
+        CHECK_OK(midisock_push(a, the_job.data, the_job.size));
+    the_job.calls = 1;
+    counted_drain(b);
+    midisock_close(a);
+    midisock_close(b);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 6)
@@ -132,7 +155,9 @@ int main(int argc, char **argv)
     CHECK(the_job.clients <= MOST_CLIENTS);
     make_message();
     int pushes = strncmp(the_job.function, "push", 4) == 0;
-    if (strstr(the_job.function, "pair") != NULL)
+    if (strcmp(the_job.function, "drain") == 0)
+        drain();
+    else if (strstr(the_job.function, "pair") != NULL)
         on_pair(pushes);
     else
         on_server(pushes);

@@ -107,6 +107,8 @@ pub struct ChannelState {
     restless: u16,
     /// Channels on which an MPE configuration was lost.
     mpe_lost: u16,
+    /// It is not known what was selected and held before: a summary of what was lost, see `UNKNOWN`.
+    unknown: bool,
     /// A System Reset was lost.
     reset_lost: bool,
     /// The second half of a parameter's selection, to be sent next.
@@ -136,6 +138,7 @@ impl ChannelState {
         transport: Transport::NEW,
         restless: 0,
         mpe_lost: 0,
+        unknown: false,
         reset_lost: false,
         queued: None,
         marks: Marks::NEW,
@@ -154,6 +157,7 @@ impl ChannelState {
     /// [`lose`]: ChannelState::lose
     pub const UNKNOWN: ChannelState = ChannelState {
         notes: Notes::MAYBE,
+        unknown: true,
         ..ChannelState::NEW
     };
 

@@ -8,9 +8,9 @@ pub(super) const MOST_STRIKES: u16 = 0x0FFF;
 const ONE_LOST: u16 = 0x1000;
 const MOST_LOST: u16 = 0xF000;
 
-/// How often a note may be held where that is not known. A receiver makes nothing of a Note Off too many, but there
-/// are songs that strike a note again before they release it.
-const MAYBE_STRIKES: u16 = 4;
+/// How often a note may be held where that is not known: more often than anybody strikes it, and there is room to
+/// count more. Only lost Note Offs are told, so a large number costs nothing.
+const MAYBE_STRIKES: u16 = MOST_STRIKES / 2;
 
 /// How often each note is held.
 ///

@@ -33,6 +33,12 @@ fn step(heard: &mut ChannelState, wanted: &mut ChannelState) -> Option<Msg> {
     if std::mem::take(&mut wanted.reset_lost) {
         return Some(Msg::one(0xFF));
     }
+    // Data entry that came before any selection, and before a mode message could undo it.
+    if heard.unknown
+        && let Some(message) = data_entry(heard, wanted)
+    {
+        return Some(message);
+    }
     modes(heard, wanted)
         .or_else(|| notes(heard, wanted))
         .or_else(|| program(heard, wanted))
@@ -104,7 +110,8 @@ fn data_entry(heard: &mut ChannelState, wanted: &mut ChannelState) -> Option<Msg
             let kinds = [Kind::Registered, Kind::NonRegistered];
             let kind = kinds.into_iter().find(|kind| !selected.number(*kind).contains(&UNSET));
             match kind {
-                Some(kind) if !heard.parameters.selection[channel].is_null() => {
+                // Where that is not known, data entry goes to what was selected before: the receiver's own.
+                Some(kind) if !heard.unknown && !heard.parameters.selection[channel].is_null() => {
                     wanted.marks.selection |= 1 << channel;
                     return Some(select(heard, channel, kind, NULL));
                 }

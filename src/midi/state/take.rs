@@ -119,6 +119,9 @@ impl ChannelState {
 
     fn enter_data(&mut self, channel: usize, half: Half, value: u8, lost: bool) -> u32 {
         match self.parameters.selection[channel].target() {
+            // Null is selected, and that is known: no receiver does anything with it, and what came before it was for
+            // another parameter.
+            Target::Plain if self.unknown && self.parameters.selection[channel].is_null() => 0,
             Target::Plain => {
                 let controller = if half == Half::Msb { 6 } else { 38 };
                 self.controllers[channel].set(controller, value);

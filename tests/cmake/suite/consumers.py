@@ -2,6 +2,7 @@
 
 import re
 import tarfile
+from pathlib import Path
 
 from harness import OUT, ROOT, TARGET, TESTS, Failed, expect, fresh, tail
 from library import BUILD, LIB, PREFIX, SHARED_CARGO, generator
@@ -29,6 +30,7 @@ def run(harness):
     harness.case("find_package, C++ only", cxx_only, harness, "cxx-only", package[1:])
     harness.case("pkg-config, shared and static", pkg_config, harness)
     harness.case("nothing is built or installed unasked", unasked, harness, in_tree)
+    harness.case("installed with a parent that asks for it", asked, harness, in_tree)
     harness.case("FetchContent, make, BUILD_SHARED_LIBS", consume, harness, "fetch", "Unix Makefiles",
                  ["-DHOW=fetch", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_SHARED_LIBS=ON", *in_tree], default="shared")
     if harness.needs("Ninja Multi-Config", "ninja", package="ninja-build"):
@@ -191,6 +193,23 @@ def unasked(harness, in_tree):
     targets = harness.run("cmake", "--build", build, "--target", "help")
     for program in ("midisock-monitor", "midisock-simple-server", "midisock-test"):
         expect(program not in targets, f"a parent project gets the target {program}")
+
+
+def asked(harness, in_tree):
+    """A parent project that wants midisock installed with itself, in the layout of its choice."""
+    build = configure(harness, "asked", generator(harness),
+                      ["-DHOW=subdirectory", "-DCMAKE_BUILD_TYPE=Release", *in_tree, "-DMIDISOCK_INSTALL=ON",
+                       "-DMIDISOCK_BUILD_TOOLS=ON", "-DCMAKE_INSTALL_LIBDIR=lib/some-machine"])
+    harness.run("cmake", "--build", build, "--parallel", "2")
+    folder = fresh(OUT / "consumers" / "asked-install")
+    harness.run("cmake", "--install", build, "--prefix", folder, "--strip")
+    harness.run(folder / "bin" / "midisock-echo", "--help")
+    library = folder / "lib" / "some-machine" / "libmidisock.so"
+    expect(".debug_line" not in harness.run("readelf", "-SW", library), "it was not stripped")
+    cxx_only(harness, "asked-consumer", [f"-Dmidisock_DIR={library.parent}/cmake/midisock"])
+    environment = {"PKG_CONFIG_PATH": str(library.parent / "pkgconfig")}
+    said = harness.run("pkg-config", "--variable=libdir", "midisock", env=environment).strip().replace("\\ ", " ")
+    expect((folder / "lib").resolve() in Path(said).resolve().parents, f"the .pc file says {said}")
 
 
 def multi_config(harness, in_tree):
