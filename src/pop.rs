@@ -38,6 +38,8 @@ const MOST_SCANNED: usize = 4096;
 struct Skipping {
     /// Up to where; None: nothing is being skipped.
     until: Option<usize>,
+    /// Skipped again meanwhile: up to where.
+    then: Option<usize>,
     /// How far this time through has come; None: it is done, and `summary` is being given.
     at: Option<usize>,
     /// Whose messages are summarised.
@@ -52,6 +54,7 @@ impl PopSide {
         let summary = Summary::new();
         let skipping = Skipping {
             until: None,
+            then: None,
             at: None,
             client: 0,
             next: None,
@@ -175,7 +178,9 @@ impl PopSide {
             let Some(client) = skipping.next.take() else {
                 incoming.skip_to(until);
                 skipping.until = None;
-                return None;
+                let then = skipping.then.take().filter(|then| *then != until)?;
+                skipping.start(until, then);
+                return self.next_skipped(shared);
             };
             skipping.begin(client, incoming.position());
         }
@@ -188,10 +193,17 @@ impl PopSide {
         if until == self.incoming.position() {
             return false;
         }
-        self.skipping.until = Some(until);
-        self.skipping.next = None;
-        // Ids begin with 1; only a merged server's messages have one.
-        self.skipping.begin(0, self.incoming.position());
+        if let Some(before) = self.skipping.until {
+            if self.skipping.client == 0 && self.skipping.next.is_none() && self.skipping.then.is_none() {
+                // What was not given yet is in one difference with what came since.
+                self.skipping.until = Some(until);
+                self.skipping.at.get_or_insert(before);
+            } else {
+                self.skipping.then = Some(until);
+            }
+        } else {
+            self.skipping.start(self.incoming.position(), until);
+        }
         true
     }
 
@@ -202,6 +214,13 @@ impl PopSide {
 }
 
 impl Skipping {
+    fn start(&mut self, from: usize, until: usize) {
+        self.until = Some(until);
+        self.next = None;
+        // Ids begin with 1; only a merged server's messages have one.
+        self.begin(0, from);
+    }
+
     /// Goes through what was skipped for one client.
     fn begin(&mut self, client: u32, from: usize) {
         self.client = client;

@@ -30,6 +30,8 @@ pub(crate) struct Port {
     /// On a pair, the other port, and what its push could not queue.
     peer: Option<Arc<Shared>>,
     peer_spill: Option<SpillGauge>,
+    /// On a repairing port, what its own push could not queue.
+    spill: Option<SpillGauge>,
     /// None for a pair. Holding it keeps the network thread running.
     network: Option<Network>,
 }
@@ -57,6 +59,7 @@ impl Port {
                 pop: None,
                 peer: None,
                 peer_spill: None,
+                spill: None,
                 network: Some(network),
             };
             return Ok((
@@ -115,6 +118,7 @@ impl Port {
         peer: Option<(Arc<Shared>, Option<SpillOut>)>,
         network: Option<Network>,
     ) -> Self {
+        let own_spill = push.spill_gauge();
         let clock = BlockClock::new(shared.config.latency_ns);
         let other = peer.as_ref().map(|(peer, _)| Arc::clone(peer));
         let peer_spill = peer.as_ref().and_then(|(_, spill)| spill.as_ref()).map(SpillOut::gauge);
@@ -125,6 +129,7 @@ impl Port {
             pop: Some(Side::new(pop)),
             peer: other,
             peer_spill,
+            spill: own_spill,
             network,
         }
     }
@@ -403,6 +408,16 @@ impl Port {
         if let Some(network) = &self.network {
             network.ask_for_progress(&self.shared);
         }
+    }
+
+    /// Whether `push` has room: half of the out queue, and nothing that was refused has still to go before it.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.spill.as_ref().is_some_and(SpillGauge::has_some)
+            && self
+                .shared
+                .outgoing
+                .as_ref()
+                .is_some_and(|outgoing| outgoing.is_half_free())
     }
 
     /// Where waits for this port look.

@@ -4,7 +4,7 @@ use crate::clock::now_ns;
 use crate::code::Code;
 use crate::queue::Producer;
 use crate::shared::{Role, Shared};
-use crate::spill::SpillIn;
+use crate::spill::{SpillGauge, SpillIn};
 use std::sync::atomic::Ordering;
 
 /// How far ahead a message may be scheduled, in ns.
@@ -20,6 +20,11 @@ pub(crate) struct PushSide {
 impl PushSide {
     pub(crate) fn new(outgoing: Producer, spill: Option<SpillIn>) -> Self {
         Self { outgoing, spill }
+    }
+
+    /// What could not be queued, for those who wait.
+    pub(crate) fn spill_gauge(&self) -> Option<SpillGauge> {
+        self.spill.as_ref().map(SpillIn::gauge)
     }
 
     /// Queues one whole message for one client or, 0, for all.

@@ -69,6 +69,10 @@ pub(crate) struct SpillIn {
 }
 
 impl SpillIn {
+    pub(crate) fn gauge(&self) -> SpillGauge {
+        SpillGauge(Arc::clone(&self.slots))
+    }
+
     /// Whether nothing may be queued yet.
     #[inline]
     pub(crate) fn is_lossy(&mut self) -> bool {

@@ -26,7 +26,7 @@ impl What {
     fn is_so(self, port: &Port) -> bool {
         let shared = port.shared();
         self.message && port.has_message()
-            || self.room && shared.outgoing.as_ref().is_some_and(|outgoing| outgoing.is_half_free())
+            || self.room && port.has_room()
             || self.notification && !shared.notifications.is_empty()
             || self.client && !shared.accepted.is_empty()
     }

@@ -108,9 +108,10 @@ impl Reactor {
         // It may read again just now.
         self.write(key, now);
         let Some(link) = self.links.get_mut(key) else { return };
-        let port = &mut self.ports[link.port];
+        let port_key = link.port;
         if link.out.oldest_ns().is_some_and(|since| now >= since + max_delay) {
-            port.congest(link);
+            self.ports[port_key].congest(link);
+            self.touch(port_key);
         }
     }
 }
