@@ -410,6 +410,11 @@ impl Port {
         }
     }
 
+    /// Whether something that push refused, and that is remembered, has not gone out yet.
+    pub(crate) fn has_spilled(&self) -> bool {
+        self.spill.as_ref().is_some_and(SpillGauge::has_some)
+    }
+
     /// Whether `push` has room: half of the out queue, and nothing that was refused has still to go before it.
     pub(crate) fn has_room(&self) -> bool {
         !self.spill.as_ref().is_some_and(SpillGauge::has_some)

@@ -104,7 +104,7 @@ pub(crate) fn flushed(port: &Port, timeout: Option<Duration>) -> Result<(), Code
     let (panics, resets) = (requests.panic.count(), requests.reset.count());
     let mut asked = false;
     let outcome = wait_for_any(&[port.event()], timeout, None, || {
-        let handed = shared.handed.load(Ordering::Acquire).wrapping_sub(target) as isize >= 0;
+        let handed = !port.has_spilled() && shared.handed.load(Ordering::Acquire).wrapping_sub(target) as isize >= 0;
         if handed && requests.panic.is_served(panics) && requests.reset.is_served(resets) {
             return Some(Ok(()));
         }

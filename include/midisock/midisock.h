@@ -22,9 +22,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stddef.h>
-#include <stdint.h>
-
 /* Marks the realtime functions for clang's function effect analysis (clang 20 and later), and every
  * function as noexcept for C++. Vanishes elsewhere. */
 #if defined(__cplusplus)
@@ -638,7 +635,8 @@ MIDISOCK_API const char *midisock_strerror(midisock_result result) MIDISOCK_REAL
  */
 MIDISOCK_API
 void midisock_config_init(struct midisock_config *config,
-                          size_t size);
+                          size_t size)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Makes a server: binds and listens before it returns (but see midisock_config.listen_retry_ms).
@@ -658,7 +656,8 @@ MIDISOCK_API
 midisock_result midisock_listen(const char *host,
                                 uint16_t port,
                                 const struct midisock_config *config,
-                                struct midisock_port **out);
+                                struct midisock_port **out)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Makes a client: returns at once, never waiting for the network or for a name to resolve; the connection is made,
@@ -677,7 +676,8 @@ MIDISOCK_API
 midisock_result midisock_connect(const char *host,
                                  uint16_t port,
                                  const struct midisock_config *config,
-                                 struct midisock_port **out);
+                                 struct midisock_port **out)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Takes the next client of a server in MIDISOCK_ACCEPT_MANUAL as a port of its own. One that has left meanwhile is
@@ -693,7 +693,8 @@ midisock_result midisock_connect(const char *host,
 MIDISOCK_API
 midisock_result midisock_accept(struct midisock_port *server,
                                 int32_t timeout_ms,
-                                struct midisock_port **out);
+                                struct midisock_port **out)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Makes two ports joined in memory, without a socket and without the network thread: what is pushed into one can be
@@ -709,7 +710,8 @@ midisock_result midisock_accept(struct midisock_port *server,
 MIDISOCK_API
 midisock_result midisock_pair(const struct midisock_config *config,
                               struct midisock_port **a,
-                              struct midisock_port **b);
+                              struct midisock_port **b)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Starts the orderly end of a port without blocking: later calls, and those waiting now, return
@@ -721,7 +723,8 @@ midisock_result midisock_pair(const struct midisock_config *config,
  * `port` is a live port.
  */
 MIDISOCK_API
-midisock_result midisock_shutdown(struct midisock_port *port);
+midisock_result midisock_shutdown(struct midisock_port *port)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Ends a port and frees it. What was pushed and is unwritten is handed to the network thread, which writes it within
@@ -734,7 +737,8 @@ midisock_result midisock_shutdown(struct midisock_port *port);
  * `port` is NULL or a live port, and no other thread uses it.
  */
 MIDISOCK_API
-void midisock_close(struct midisock_port *port);
+void midisock_close(struct midisock_port *port)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Splits "host:port", "[ipv6]:port" or ":port" (an empty host). `host` gets the host without brackets and its NUL.
@@ -749,7 +753,8 @@ MIDISOCK_API
 midisock_result midisock_parse_address(const char *address,
                                        char *host,
                                        size_t host_capacity,
-                                       uint16_t *port);
+                                       uint16_t *port)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Sends one whole message (with its status byte; no running status) to the peer, or to every client: now, whole or
@@ -964,7 +969,8 @@ MIDISOCK_REALTIME;
 MIDISOCK_API
 midisock_result midisock_wait(struct midisock_port *port,
                               uint32_t events,
-                              int32_t timeout_ms);
+                              int32_t timeout_ms)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Waits for any of `events` on any of `count` ports; `index` gets which of them it was, also with
@@ -982,7 +988,8 @@ midisock_result midisock_wait_any(struct midisock_port *const *ports,
                                   size_t count,
                                   uint32_t events,
                                   int32_t timeout_ms,
-                                  size_t *index);
+                                  size_t *index)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Waits until the port is connected: at once where it is.
@@ -998,7 +1005,8 @@ midisock_result midisock_wait_any(struct midisock_port *const *ports,
  */
 MIDISOCK_API
 midisock_result midisock_wait_connected(struct midisock_port *port,
-                                        int32_t timeout_ms);
+                                        int32_t timeout_ms)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Wakes the network thread and waits until all that is due has been handed to the system. What is scheduled ahead is
@@ -1013,7 +1021,8 @@ midisock_result midisock_wait_connected(struct midisock_port *port,
  */
 MIDISOCK_API
 midisock_result midisock_flush(struct midisock_port *port,
-                               int32_t timeout_ms);
+                               int32_t timeout_ms)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Takes the next notification. Their queue is bounded; joins and leaves stay paired when some had to be left out.
@@ -1026,7 +1035,8 @@ midisock_result midisock_flush(struct midisock_port *port,
  */
 MIDISOCK_API
 midisock_result midisock_poll_notification(struct midisock_port *port,
-                                           struct midisock_notification *out);
+                                           struct midisock_notification *out)
+MIDISOCK_NOEXCEPT;
 
 /**
  * The address of a client of a merged server, as a notification has it, with its NUL; 64 bytes always suffice.
@@ -1041,7 +1051,8 @@ MIDISOCK_API
 midisock_result midisock_client_address(struct midisock_port *server,
                                         uint32_t client,
                                         char *buffer,
-                                        size_t capacity);
+                                        size_t capacity)
+MIDISOCK_NOEXCEPT;
 
 /**
  * Ends a client's connection in good order: what waits for it is written first, within linger_ms. When it returns,
@@ -1054,7 +1065,8 @@ midisock_result midisock_client_address(struct midisock_port *server,
  */
 MIDISOCK_API
 midisock_result midisock_disconnect(struct midisock_port *server,
-                                    uint32_t client);
+                                    uint32_t client)
+MIDISOCK_NOEXCEPT;
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -21,6 +21,8 @@ use std::sync::atomic::Ordering;
 const MOST_ACCEPTED: usize = 64;
 /// How long a silent client may still turn out to be a browser before it is told of.
 const SNIFF_MS: u32 = 50;
+/// How long a client that began like a request may take to write the method's name.
+const REQUEST_MS: u32 = 5000;
 /// Between two tries to bind an address that is in use.
 const BIND_RETRY_MS: u32 = 100;
 
@@ -169,6 +171,13 @@ impl Reactor {
 
     /// A client that has been silent for long enough is no browser.
     pub(super) fn settle_silent(&mut self, key: usize, now: u64) {
+        let link = &mut self.links[key];
+        let patience = link.since + ms(REQUEST_MS);
+        if !link.held.is_empty() && now < patience {
+            // It began like a request; a message does not begin with these bytes.
+            link.phase = Phase::Sniffing { until: patience };
+            return;
+        }
         if self.settle(key, now) {
             self.count_bytes(key);
             self.resume(key);

@@ -216,8 +216,11 @@ impl NetPort {
         outgoing.tell_taken();
         outgoing.release();
         let emptied = outgoing.peek().is_none();
+        let mut from = from;
         if spilled && !left && !self.backed_up {
             self.deliver_spilled(links, dirty);
+            // It has no place in the queue: who waits for what was in it waits for this too.
+            from = from.wrapping_sub(1);
         }
         for key in &self.links {
             let link = &mut links[*key];

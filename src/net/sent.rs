@@ -7,11 +7,13 @@
 use super::link::Link;
 use super::net_port::NetPort;
 use super::track::Track;
+use crate::clock::now_ns;
 use crate::midi::message;
 use crate::midi::reset::PANIC;
 use crate::midi::state::ChannelState;
 use crate::notify::{Kind, Notification};
 use crate::shared::Role;
+use std::sync::atomic::Ordering;
 
 impl NetPort {
     /// A message that a connected peer does not get.
@@ -42,6 +44,14 @@ impl NetPort {
         }
     }
 
+    /// Messages were added that the track has taken already: they count, they are not dropped any more, and they grow
+    /// old like others.
+    fn note_made(&self, link: &mut Link, made: u64) {
+        link.out.commit(|_| {});
+        link.out.mark(self.shared.handed.load(Ordering::Relaxed), now_ns());
+        self.shared.counters.synthesized.add(made);
+    }
+
     /// A congested peer reads again: the difference goes out first.
     pub(super) fn make_good(&self, link: &mut Link) {
         let mut made = 0;
@@ -49,8 +59,7 @@ impl NetPort {
             link.out.push(&message);
             made += 1;
         }
-        link.out.commit(|_| {});
-        self.shared.counters.synthesized.add(made);
+        self.note_made(link, made);
         link.congested = false;
         let told = std::mem::take(&mut link.congestion_told);
         self.shared
@@ -78,8 +87,7 @@ impl NetPort {
             link.out.push(&message);
             made += 1;
         }
-        link.out.commit(|_| {});
-        self.shared.counters.synthesized.add(made);
+        self.note_made(link, made);
         made != 0
     }
 
@@ -177,8 +185,7 @@ impl NetPort {
                 made += 1;
             },
         );
-        out.commit(|_| {});
-        self.shared.counters.synthesized.add(made);
+        self.note_made(link, made);
     }
 
     /// A new client is told where controllers, programs and bends stand.
@@ -190,7 +197,6 @@ impl NetPort {
             out.push(&message);
             made += 1;
         });
-        out.commit(|_| {});
-        self.shared.counters.synthesized.add(made);
+        self.note_made(link, made);
     }
 }

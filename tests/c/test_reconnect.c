@@ -248,6 +248,7 @@ static void random_songs(void)
     for (int round = 0; round < rounds; round++) {
         song s;
         song_init(&s, seed + (uint32_t)round, 16);
+        s.without_parameters = 1;
         midisock_config c = check_config();
         c.overflow = MIDISOCK_OVERFLOW_REPAIR;
         c.release_on_disconnect = 1;

@@ -392,6 +392,7 @@ static void refused_pushes(void)
     for (int round = 0; round < rounds; round++) {
         song s;
         song_init(&s, seed + (uint32_t)round, 16);
+        s.without_parameters = 1;
         midisock_config c = repairing();
         c.wake = round % 3 == 2 ? MIDISOCK_WAKE_SIGNAL : MIDISOCK_WAKE_TICK;
         c.tick_us = round % 2 ? 500 : 3000;
@@ -781,6 +782,7 @@ static void a_pair_in_memory(void)
     for (int round = 0; round < rounds; round++) {
         song s;
         song_init(&s, seed + (uint32_t)round, 1 + round % 16);
+        s.without_parameters = 1;
         midisock_config c = repairing();
         midisock_port *a = NULL;
         midisock_port *b = NULL;
@@ -852,6 +854,7 @@ static void two_threads_on_a_pair(void)
         midisock_port *b = NULL;
         CHECK_OK(midisock_pair(&c, &pushing.port, &b));
         song_init(&pushing.song, seed + (uint32_t)round, 16);
+        pushing.song.without_parameters = 1;
         pushing.count = check_sanitized() ? 20000 : 60000;
         popper p;
         popper_init(&p, &pushing.song);
@@ -889,6 +892,7 @@ static void two_threads_on_a_link(void)
         midisock_port *b = NULL;
         CHECK_OK(midisock_accept(server, DEADLINE_MS, &b));
         song_init(&pushing.song, seed + (uint32_t)round, 16);
+        pushing.song.without_parameters = 1;
         pushing.count = 60000;
         popper p;
         popper_init(&p, &pushing.song);
