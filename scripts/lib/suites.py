@@ -8,3 +8,4 @@ import suites_library  # noqa: F401  the shipped library and its header
 import suites_c        # noqa: F401  C test programs, examples
 import suites_python   # noqa: F401  tests with mido, the tools
 import suites_realtime  # noqa: F401  no system call, allocation, fault; instruction counts
+import suites_cmake   # noqa: F401  CMake, packages, C++, ABI, unloading; the guides
