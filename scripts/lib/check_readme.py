@@ -19,7 +19,8 @@ SHOWN = ("examples/c/simple-server.c", "examples/c/simple-client.c")
 BLOCK = re.compile(r"([^\n]*)\n+```c\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"\(([\w./-]+\.[ch])\)")
-LINK = re.compile(r"\[[^\]]*\]\(([^)\s#]+)[^)]*\)")
+# Not what doxygen resolves.
+LINK = re.compile(r"\[[^\]]*\]\((?!@ref)([^)\s#]+)[^)]*\)")
 
 
 def main(root=ROOT):
