@@ -4,12 +4,17 @@
 //! moved. Whoever changes something that a condition looks at calls `signal` afterwards; it costs a fence and a load
 //! while nobody waits, and no lock ever.
 
+use crate::sync::{AtomicU32, Ordering, fence};
 use crate::sys;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::time::{Duration, Instant};
 
 /// Moves for the ports that a `wait_any` looks at.
+#[cfg(not(loom))]
 static ANY: AtomicU32 = AtomicU32::new(0);
+#[cfg(loom)]
+loom::lazy_static! {
+    static ref ANY: AtomicU32 = AtomicU32::new(0);
+}
 
 /// Where threads wait for something to happen to one port.
 #[derive(Default)]
@@ -120,7 +125,7 @@ impl Drop for Announced<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::Arc;

@@ -12,6 +12,8 @@ mod code;
 mod config;
 mod event;
 pub mod ffi;
+#[cfg(all(test, loom))]
+mod loom_models;
 mod midi;
 mod net;
 mod notify;
@@ -20,6 +22,7 @@ mod pop;
 mod port;
 mod push;
 mod queue;
+mod request;
 mod shared;
 mod side;
 mod spill;

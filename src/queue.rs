@@ -44,6 +44,9 @@ struct Ring {
     /// Written by the producer: up to here records are whole.
     tail: CachePadded<AtomicUsize>,
     consumer: CachePadded<ConsumerPositions>,
+    /// Stand for the memory, `UNIT` bytes each, so that loom sees who touches it when.
+    #[cfg(loom)]
+    units: Box<[loom::cell::UnsafeCell<()>]>,
 }
 
 /// Written by the consumer.
@@ -80,6 +83,8 @@ impl Ring {
                 head: AtomicUsize::new(0),
                 taken: AtomicUsize::new(0),
             }),
+            #[cfg(loom)]
+            units: (0..capacity / UNIT).map(|_| loom::cell::UnsafeCell::new(())).collect(),
         })
     }
 
@@ -90,6 +95,24 @@ impl Ring {
     fn at(&self, position: usize) -> NonNull<u8> {
         // SAFETY: masked, the position is inside the allocation.
         unsafe { self.memory.add(position & (self.capacity - 1)) }
+    }
+
+    /// Tells loom that memory is about to be written.
+    #[inline(always)]
+    fn writing(&self, _position: usize, _size: usize) {
+        #[cfg(loom)]
+        for at in (_position.._position + _size).step_by(UNIT) {
+            self.units[(at & (self.capacity - 1)) / UNIT].with_mut(|_| ());
+        }
+    }
+
+    /// Tells loom that memory is about to be read.
+    #[inline(always)]
+    fn reading(&self, _position: usize, _size: usize) {
+        #[cfg(loom)]
+        for at in (_position.._position + _size).step_by(UNIT) {
+            self.units[(at & (self.capacity - 1)) / UNIT].with(|_| ());
+        }
     }
 
     /// Bytes from a position to the end of the memory.
@@ -147,6 +170,7 @@ impl Producer {
             }
         }
         if skipped != 0 {
+            self.ring.writing(self.tail, UNIT);
             // SAFETY: at least `UNIT` bytes are left before the end, since positions are multiples of it; they are
             // free (checked above), and nobody reads them before `publish`.
             unsafe { self.ring.at(self.tail).cast::<u32>().write(WRAP) };
@@ -157,6 +181,7 @@ impl Producer {
             client,
             time_ns,
         };
+        self.ring.writing(self.tail, need);
         let record = self.ring.at(self.tail);
         // SAFETY: `need` bytes from here are inside the memory and free (checked above, with the Acquire load of the
         // consumer's head), aligned to 8 as all records are, and not read before `publish`. `data` is a caller's
@@ -249,6 +274,7 @@ impl Consumer {
                 return None;
             }
         }
+        self.ring.reading(self.read, UNIT);
         // SAFETY: records between `read` and `tail` are whole (the Acquire load above pairs with `publish`), stay
         // untouched until given back, and begin aligned; a wrap marker is published together with the record behind
         // it, so that a record at the start is there.
@@ -256,6 +282,7 @@ impl Consumer {
             if self.ring.at(self.read).cast::<u32>().read() == WRAP {
                 self.read = self.read.wrapping_add(self.ring.to_end(self.read));
             }
+            self.ring.reading(self.read, HEADER);
             let record = self.ring.at(self.read);
             let header = record.cast::<Header>().read();
             let size = (header.size & SIZE_MASK) as usize;
@@ -283,6 +310,12 @@ impl Consumer {
     /// Gives the room of all that was taken back to the producer.
     #[inline]
     pub(crate) fn release(&mut self) {
+        #[cfg(loom)]
+        {
+            // Whoever popped may have read it up to now.
+            let head = self.ring.consumer.head.load(Ordering::Relaxed);
+            self.ring.reading(head, self.read.wrapping_sub(head));
+        }
         self.ring.consumer.head.store(self.read, Ordering::Release);
     }
 

@@ -7,6 +7,7 @@ use crate::net::Waker;
 use crate::notify::Notifications;
 use crate::port::Port;
 use crate::queue::Gauge;
+use crate::request::Requests;
 use crate::stats::{NetworkCounters, PopCounters, PushCounters};
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
@@ -104,6 +105,7 @@ impl Shared {
         outgoing: Option<Gauge>,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        crate::sys::touch_own_pages();
         let clients = if role.is_server() { config.max_clients } else { 1 };
         let (flags, state) = match role {
             Role::Merged | Role::Manual => (0, State::Listening),
@@ -219,71 +221,5 @@ impl Shared {
         } else {
             self.state.load(Ordering::Acquire)
         }
-    }
-}
-
-/// What any thread may ask for without a place in the out queue.
-#[derive(Default)]
-pub(crate) struct Requests {
-    pub panic: Request,
-    pub reset: Request,
-}
-
-/// A request that is never lost and needs no room: several that were not served yet are one.
-#[derive(Default)]
-pub(crate) struct Request {
-    /// Where the out queue stood.
-    position: AtomicUsize,
-    count: AtomicU32,
-    /// The count up to which it was done; written by whoever consumes the out queue.
-    served: AtomicU32,
-}
-
-impl Request {
-    /// Asks, at a position of the out queue.
-    #[inline]
-    pub(crate) fn ask(&self, position: usize) {
-        // Of two threads that ask at once the later position counts. One try: if it fails, another thread has just
-        // written a position as new as this one.
-        let before = self.position.load(Ordering::Relaxed);
-        if before.wrapping_sub(position) as isize <= 0 {
-            let _ = self
-                .position
-                .compare_exchange(before, position, Ordering::Relaxed, Ordering::Relaxed);
-        }
-        self.count.fetch_add(1, Ordering::Release);
-    }
-
-    /// How often was asked, and the queue's position then, if that is not `done` yet.
-    #[inline]
-    pub(crate) fn pending(&self, done: u32) -> Option<(u32, usize)> {
-        let count = self.count.load(Ordering::Acquire);
-        (count != done).then(|| (count, self.position.load(Ordering::Relaxed)))
-    }
-
-    /// Up to which count it was done.
-    #[inline]
-    pub(crate) fn served(&self) -> u32 {
-        self.served.load(Ordering::Relaxed)
-    }
-
-    /// Notes what was done.
-    pub(crate) fn serve(&self, count: u32) {
-        self.served.store(count, Ordering::Release);
-    }
-
-    /// Whether something asked for was not done yet.
-    pub(crate) fn is_unserved(&self) -> bool {
-        self.count.load(Ordering::Acquire) != self.served.load(Ordering::Acquire)
-    }
-
-    /// How often was asked, for `is_served`.
-    pub(crate) fn count(&self) -> u32 {
-        self.count.load(Ordering::Acquire)
-    }
-
-    /// Whether all was done that had been asked for when `count` was read.
-    pub(crate) fn is_served(&self, count: u32) -> bool {
-        self.served.load(Ordering::Acquire).wrapping_sub(count) as i32 >= 0
     }
 }

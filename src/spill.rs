@@ -11,8 +11,7 @@
 
 use crate::midi::state::Msg;
 use crate::midi::summary::Summary;
-use crate::sync::{Arc, AtomicUsize, Ordering};
-use std::cell::UnsafeCell;
+use crate::sync::{Arc, AtomicUsize, Ordering, UnsafeCell};
 
 const FREE: usize = 0;
 const BUSY: usize = 1;
@@ -90,8 +89,9 @@ impl SpillIn {
     pub(crate) fn lose(&mut self, client: u32, message: &[u8]) -> u32 {
         let again = self.lossy && {
             let state = &self.slots.0[self.current].state;
+            // Acquire where it was taken too: that comes after the other slot was given back.
             state
-                .compare_exchange(FULL, BUSY, Ordering::Acquire, Ordering::Relaxed)
+                .compare_exchange(FULL, BUSY, Ordering::Acquire, Ordering::Acquire)
                 .is_ok()
         };
         if !again {
@@ -99,18 +99,20 @@ impl SpillIn {
         }
         let slot = &self.slots.0[self.current];
         debug_assert!(again || slot.state.load(Ordering::Acquire) == FREE);
-        // SAFETY: BUSY was entered above, or the slot is FREE: it is this thread's.
-        let lost = unsafe { &mut *slot.lost.get() };
-        if !again {
-            lost.summary.clear();
-            lost.client = client;
-        }
-        // A summary is for one receiver. What is for another is beyond repair.
-        let unrepaired = if lost.client == client {
-            lost.summary.lose(message)
-        } else {
-            1
-        };
+        let unrepaired = slot.lost.with_mut(|lost| {
+            // SAFETY: BUSY was entered above, or the slot is FREE: it is this thread's.
+            let lost = unsafe { &mut *lost };
+            if !again {
+                lost.summary.clear();
+                lost.client = client;
+            }
+            // A summary is for one receiver. What is for another is beyond repair.
+            if lost.client == client {
+                lost.summary.lose(message)
+            } else {
+                1
+            }
+        });
         slot.state.store(FULL, Ordering::Release);
         self.lossy = true;
         unrepaired
@@ -158,16 +160,20 @@ impl SpillOut {
             TAKEN => {}
             FULL => {
                 // The pushing thread may add to it just now: then it is taken the next time.
+                // Release: who sees it taken also sees the other slot given back.
                 slot.state
-                    .compare_exchange(FULL, TAKEN, Ordering::Acquire, Ordering::Relaxed)
+                    .compare_exchange(FULL, TAKEN, Ordering::AcqRel, Ordering::Relaxed)
                     .ok()?;
             }
             _ => return None,
         }
-        // SAFETY: the slot is TAKEN: it is this side's.
-        let lost = unsafe { &mut *slot.lost.get() };
-        match lost.summary.next() {
-            Some(message) => Some((lost.client, message)),
+        let next = slot.lost.with_mut(|lost| {
+            // SAFETY: the slot is TAKEN: it is this side's.
+            let lost = unsafe { &mut *lost };
+            lost.summary.next().map(|message| (lost.client, message))
+        });
+        match next {
+            Some(next) => Some(next),
             None => {
                 slot.state.store(FREE, Ordering::Release);
                 self.next = 1 - self.next;
@@ -177,7 +183,7 @@ impl SpillOut {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

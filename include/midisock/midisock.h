@@ -860,7 +860,7 @@ MIDISOCK_REALTIME;
  * midisock_push_frame. Blocks may have any number of frames, 0 included, and a host may cut one period into many.
  *
  * Realtime. Errors: INVALID_ARGUMENT (struct_size, an unknown flag, a sample rate that is not finite or out of
- * range, too many frames), WRONG_ROLE, CLOSED (nothing is left either), BUSY (debug builds), INTERNAL.
+ * range, too many frames), WRONG_ROLE, BUSY (debug builds), INTERNAL.
  *
  *
  * # Safety

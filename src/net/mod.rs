@@ -20,6 +20,7 @@ mod repair;
 mod resolve;
 mod schedule;
 mod sent;
+pub(crate) mod sleeper;
 mod thread;
 mod timers;
 mod track;

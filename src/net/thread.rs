@@ -4,16 +4,16 @@ use super::Ends;
 use super::bind::Bound;
 use super::reactor::Reactor;
 use super::resolve::Resolution;
+use super::sleeper::Sleeper;
 use crate::code::Code;
 use crate::event::Event;
 use crate::shared::Shared;
 use crate::sys::poller::Poller;
 use crossbeam_queue::SegQueue;
-use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
 /// What a new port is to do.
@@ -83,8 +83,7 @@ const ENDING: u32 = u32::MAX;
 pub(crate) struct Waker {
     pub(super) poller: Poller,
     pub(super) commands: SegQueue<Command>,
-    /// The network thread sleeps, or is about to, and a push with `WAKE_SIGNAL` must wake it.
-    asleep: CachePadded<AtomicBool>,
+    sleeper: Sleeper,
     /// Ports there are; `ENDING` when the thread has decided to end.
     users: AtomicU32,
     /// The thread has let go of everything.
@@ -102,22 +101,19 @@ impl Waker {
     /// Wakes the network thread if it sleeps: at most one non-blocking system call. Call it after publishing.
     #[inline]
     pub(crate) fn wake_if_asleep(&self) {
-        // Orders the publishing before the look at the flag, against `fall_asleep` and its look at the queues.
-        fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
+        if self.sleeper.must_be_woken() {
             self.wake();
         }
     }
 
     /// Network thread: from now on pushes wake it. It must look at the queues once more after this.
     pub(super) fn fall_asleep(&self) {
-        self.asleep.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        self.sleeper.fall_asleep();
     }
 
     /// Network thread: it is awake.
     pub(super) fn awake(&self) {
-        self.asleep.store(false, Ordering::Relaxed);
+        self.sleeper.awake();
     }
 
     fn submit(&self, command: Command) {
@@ -189,7 +185,7 @@ impl Network {
         let waker = Arc::new(Waker {
             poller: Poller::new().map_err(|error| Code::of(&error))?,
             commands: SegQueue::new(),
-            asleep: CachePadded::default(),
+            sleeper: Sleeper::default(),
             users: AtomicU32::new(1),
             over: AtomicBool::new(false),
             life: Event::default(),

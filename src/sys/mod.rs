@@ -10,9 +10,13 @@ mod windows;
 #[cfg(windows)]
 pub(crate) use windows::{is_out_of_resources, monotonic_ns, prepare_network_thread};
 
-#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "futex_linux.rs")]
-#[cfg_attr(target_os = "macos", path = "futex_macos.rs")]
-#[cfg_attr(windows, path = "futex_windows.rs")]
+#[cfg_attr(loom, path = "futex_loom.rs")]
+#[cfg_attr(
+    all(not(loom), any(target_os = "linux", target_os = "android")),
+    path = "futex_linux.rs"
+)]
+#[cfg_attr(all(not(loom), target_os = "macos"), path = "futex_macos.rs")]
+#[cfg_attr(all(not(loom), windows), path = "futex_windows.rs")]
 pub(crate) mod futex;
 
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "tcp_linux.rs")]
@@ -22,3 +26,12 @@ pub(crate) mod tcp;
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "poller_linux.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "poller_other.rs")]
 pub(crate) mod poller;
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod touch_linux;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub(crate) use touch_linux::touch_own_pages;
+
+/// Elsewhere nothing is touched before.
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+pub(crate) fn touch_own_pages() {}

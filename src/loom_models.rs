@@ -1,0 +1,337 @@
+//! Every protocol between two threads, in all its interleavings and with all that the memory model allows:
+//! `RUSTFLAGS="--cfg loom" cargo test --release --lib loom_models`. Each model asserts how many executions were
+//! explored: one that explores a single one proves nothing.
+
+use crate::event::Event;
+use crate::net::sleeper::Sleeper;
+use crate::queue::queue;
+use crate::request::Request;
+use crate::spill::spill;
+use crate::sync::{Arc, AtomicUsize, Ordering};
+use loom::sync::{Condvar, Mutex};
+use loom::thread;
+use std::sync::atomic::AtomicUsize as Counter;
+
+/// Explores a model; fails when fewer than `at_least` executions were looked at.
+fn explore(name: &str, at_least: usize, preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let executions = std::sync::Arc::new(Counter::new(0));
+    let count = std::sync::Arc::clone(&executions);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    let explored = executions.load(Ordering::Relaxed);
+    println!("{name}: {explored} executions, {preemptions} preemptions at most");
+    assert!(explored >= at_least, "{name}: only {explored} executions were explored");
+}
+
+/// Whole messages come once, in order and undamaged, across the end of the memory and with a full queue; no byte is
+/// written while it may still be read.
+#[test]
+fn queue_keeps_order_and_bytes() {
+    explore("queue", 1000, 3, || {
+        let (mut producer, mut consumer) = queue(64).unwrap();
+        let pushing = thread::spawn(move || {
+            let mut sent = 0u8;
+            // Sizes that take 24 and 32 bytes: the end of the memory falls into a record, which goes to the start.
+            for size in [3usize, 9, 3, 3] {
+                let bytes = [sent + 1; 9];
+                let mut tries = 0;
+                while !producer.write(u64::from(sent), 7, 1, &bytes[..size]) {
+                    tries += 1;
+                    if tries > 2 {
+                        return sent;
+                    }
+                    thread::yield_now();
+                }
+                producer.publish();
+                sent += 1;
+            }
+            sent
+        });
+        let mut got = 0u8;
+        let check = |record: &crate::queue::Record, got: u8| {
+            // SAFETY: the record is valid until the next pop.
+            let data = unsafe { record.data.as_ref() };
+            assert_eq!((record.time_ns, record.client, record.flags), (u64::from(got), 7, 1));
+            assert!(data.iter().all(|byte| *byte == got + 1));
+        };
+        for _ in 0..5 {
+            match consumer.pop() {
+                Some(record) => {
+                    check(&record, got);
+                    got += 1;
+                }
+                None => thread::yield_now(),
+            }
+        }
+        let sent = pushing.join().unwrap();
+        while let Some(record) = consumer.pop() {
+            check(&record, got);
+            got += 1;
+        }
+        assert_eq!(got, sent);
+    });
+}
+
+/// A message that was published before another thread was told is seen by it; nothing written is seen before.
+#[test]
+fn queue_publishes_in_batches() {
+    explore("queue, batches", 10, 3, || {
+        let (mut producer, mut consumer) = queue(128).unwrap();
+        let pushing = thread::spawn(move || {
+            for round in 0..2u64 {
+                assert!(producer.write(2 * round, 0, 0, &[0xF8]));
+                assert!(producer.write(2 * round + 1, 0, 0, &[0xFA]));
+                producer.publish();
+            }
+        });
+        let mut seen = 0;
+        for _ in 0..2 {
+            // A batch is seen whole or not at all.
+            let before = seen;
+            while let Some(record) = consumer.pop() {
+                assert_eq!(record.time_ns, seen);
+                seen += 1;
+            }
+            assert!((seen - before) % 2 == 0);
+            thread::yield_now();
+        }
+        pushing.join().unwrap();
+        while consumer.pop().is_some() {
+            seen += 1;
+        }
+        assert_eq!(seen, 4);
+    });
+}
+
+/// What is refused is worked off once, in whole; the last value of a controller arrives after every older one.
+#[test]
+fn spill_hands_over_whole() {
+    explore("spill", 20, 3, || {
+        let (mut spill, mut out) = spill();
+        let pushing = thread::spawn(move || {
+            for value in 1..=3 {
+                if value == 2 {
+                    // What push does before it queues.
+                    spill.is_lossy();
+                }
+                assert_eq!(spill.lose(0, &[0xB0, 7, value]), 0);
+            }
+        });
+        let mut last = 0;
+        let mut take = |out: &mut crate::spill::SpillOut| {
+            while let Some((client, message)) = out.next() {
+                assert_eq!((client, message[0], message[1]), (0, 0xB0, 7));
+                assert!(message[2] > last, "{} after {last}", message[2]);
+                last = message[2];
+            }
+        };
+        for _ in 0..2 {
+            if out.has_some() {
+                take(&mut out);
+            }
+            thread::yield_now();
+        }
+        pushing.join().unwrap();
+        while out.has_some() {
+            take(&mut out);
+        }
+        assert_eq!(last, 3);
+    });
+}
+
+/// What is queued after a summary was taken comes after it, and nothing is queued while it waits.
+#[test]
+fn spill_keeps_its_place_beside_the_queue() {
+    explore("spill and queue", 10, 3, || {
+        let (mut producer, mut consumer) = queue(64).unwrap();
+        let (mut spill, mut out) = spill();
+        let push =
+            move |value: u8, producer: &mut crate::queue::Producer, spill: &mut crate::spill::SpillIn, room: bool| {
+                let message = [0xB0, 7, value];
+                if spill.is_lossy() || !room || !producer.write(0, 0, 0, &message) {
+                    spill.lose(0, &message);
+                } else {
+                    producer.publish();
+                }
+            };
+        let pushing = thread::spawn(move || {
+            push(1, &mut producer, &mut spill, true);
+            push(2, &mut producer, &mut spill, false);
+            push(3, &mut producer, &mut spill, true);
+        });
+        let mut last = 0;
+        let mut heard = |value: u8| {
+            assert!(value > last, "{value} after {last}");
+            last = value;
+        };
+        // As the network thread does: the spill is looked at before the queue is found empty.
+        for _ in 0..8 {
+            if out.is_under_way() {
+                if let Some((_, message)) = out.next() {
+                    heard(message[2]);
+                }
+                continue;
+            }
+            let spilled = out.has_some();
+            if let Some(record) = consumer.pop() {
+                // SAFETY: the record is valid until the next pop.
+                heard(unsafe { record.data.as_ref() }[2]);
+            } else if spilled {
+                if let Some((_, message)) = out.next() {
+                    heard(message[2]);
+                }
+            } else {
+                thread::yield_now();
+            }
+        }
+        pushing.join().unwrap();
+        loop {
+            let spilled = out.is_under_way() || out.has_some();
+            if !out.is_under_way()
+                && let Some(record) = consumer.pop()
+            {
+                // SAFETY: the record is valid until the next pop.
+                heard(unsafe { record.data.as_ref() }[2]);
+            } else if spilled {
+                if let Some((_, message)) = out.next() {
+                    heard(message[2]);
+                }
+            } else {
+                break;
+            }
+        }
+        assert_eq!(last, 3);
+    });
+}
+
+/// Nobody who waits for something sleeps on after it has happened: loom finds that as a deadlock.
+#[test]
+fn event_loses_no_wake_up() {
+    explore("event", 50, 3, || {
+        let shared = Arc::new((Event::default(), AtomicUsize::new(0)));
+        let other = Arc::clone(&shared);
+        let waiting = thread::spawn(move || {
+            let seen = other
+                .0
+                .wait_for(None, || (other.1.load(Ordering::Relaxed) != 0).then_some(()));
+            assert!(seen.is_some());
+        });
+        shared.1.store(1, Ordering::Relaxed);
+        shared.0.signal();
+        waiting.join().unwrap();
+        assert!(!shared.0.is_awaited());
+    });
+}
+
+/// The same for one that looks at two things, each changed by a thread of its own.
+#[test]
+fn event_of_several_loses_no_wake_up() {
+    explore("event, any", 50, 2, || {
+        let shared = Arc::new(([Event::default(), Event::default()], AtomicUsize::new(0)));
+        let other = Arc::clone(&shared);
+        let waiting = thread::spawn(move || {
+            let both = [&other.0[0], &other.0[1]];
+            let seen = crate::event::wait_for_any(&both, None, None, || {
+                (other.1.load(Ordering::Relaxed) == 1).then_some(())
+            });
+            assert!(seen.is_some());
+        });
+        shared.0[0].signal();
+        shared.1.store(1, Ordering::Relaxed);
+        shared.0[1].signal();
+        waiting.join().unwrap();
+    });
+}
+
+/// The poller of a model: a notification stays until it is taken, as an eventfd's does.
+#[derive(Default)]
+struct Poller {
+    notified: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Poller {
+    fn notify(&self) {
+        let mut notified = self.notified.lock().unwrap();
+        *notified = true;
+        self.changed.notify_one();
+    }
+
+    fn wait(&self, block: bool) {
+        let mut notified = self.notified.lock().unwrap();
+        while block && !*notified {
+            notified = self.changed.wait(notified).unwrap();
+        }
+        *notified = false;
+    }
+}
+
+/// A push with `WAKE_SIGNAL` is seen, with no tick to help; with at most one notification a push.
+#[test]
+fn wake_reaches_the_network_thread() {
+    explore("wake", 50, 3, || {
+        let (mut producer, mut consumer) = queue(64).unwrap();
+        let shared = Arc::new((Sleeper::default(), Poller::default()));
+        let other = Arc::clone(&shared);
+        let network = thread::spawn(move || {
+            let gauge = consumer.gauge();
+            let mut got = 0;
+            while got < 2 {
+                other.0.fall_asleep();
+                other.1.wait(!gauge.has_message());
+                other.0.awake();
+                while consumer.pop().is_some() {
+                    got += 1;
+                }
+            }
+        });
+        for _ in 0..2 {
+            assert!(producer.write(0, 0, 0, &[0xF8]));
+            producer.publish();
+            if shared.0.must_be_woken() {
+                shared.1.notify();
+            }
+        }
+        network.join().unwrap();
+    });
+}
+
+/// A panic is never lost, whoever else asks for one at the same time, and drops all that was pushed before it.
+#[test]
+fn request_covers_what_came_before() {
+    explore("request", 50, 3, || {
+        let shared = Arc::new((Request::default(), AtomicUsize::new(16)));
+        let other = Arc::clone(&shared);
+        // Somebody else asks at the same time, having looked at the queue's position earlier.
+        let asking = thread::spawn(move || {
+            let position = other.1.load(Ordering::Acquire);
+            other.0.ask(position);
+        });
+        let pushing = Arc::clone(&shared);
+        let pusher = thread::spawn(move || {
+            pushing.1.store(24, Ordering::Release);
+            let position = pushing.1.load(Ordering::Acquire);
+            pushing.0.ask(position);
+        });
+        // The other side, once in between and once after.
+        let mut done = 0;
+        let mut dropped = 0;
+        let mut look = || {
+            if let Some((count, position)) = shared.0.pending(done) {
+                dropped = dropped.max(position);
+                done = count;
+                shared.0.serve(count);
+            }
+        };
+        look();
+        asking.join().unwrap();
+        pusher.join().unwrap();
+        look();
+        assert!(!shared.0.is_unserved() && shared.0.is_served(2));
+        assert_eq!(dropped, 24, "what was pushed before the panic is still sent");
+    });
+}
