@@ -58,6 +58,16 @@ impl Reactor {
         }
     }
 
+    /// The system takes something again: a congested peer reads, and is put right.
+    pub(super) fn writable(&mut self, key: usize, now: u64) {
+        self.write(key, now);
+        let Some(link) = self.links.get_mut(key) else { return };
+        if link.congested && link.out.is_empty() && !link.broken {
+            self.ports[link.port].make_good(link);
+            self.write(key, now);
+        }
+    }
+
     /// Writes as much as the system takes.
     pub(super) fn write(&mut self, key: usize, now: u64) {
         let link = &mut self.links[key];
@@ -73,13 +83,6 @@ impl Reactor {
                     self.check_closing(key, now);
                 }
                 return;
-            }
-        }
-        if link.out.is_empty() && link.congested {
-            port.make_good(link);
-            if !link.out.is_empty() && send(link, &port.shared).is_err() {
-                // It will be found broken when it is written to again.
-                self.again = true;
             }
         }
         if port.backed_up && link.out.len() <= BACKED_UP_BYTES / 2 {
@@ -375,6 +378,8 @@ impl NetPort {
                 if too_much(link) {
                     link.out.mark(0, now_ns());
                     self.congest(link);
+                    // So that the poller tells when it reads again.
+                    mark_dirty(key, link, dirty);
                 }
             }
             if link.congested {

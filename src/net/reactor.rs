@@ -233,7 +233,7 @@ impl Reactor {
         match Key::of(event.key) {
             Key::Link(key) => {
                 if event.writable && self.links.contains(key) {
-                    self.write(key, now);
+                    self.writable(key, now);
                 }
                 if event.readable && self.links.contains(key) {
                     self.readable(key, now);
