@@ -221,9 +221,11 @@ impl NetPort {
         let emptied = outgoing.peek().is_none();
         let mut from = from;
         if spilled && !left && !self.backed_up {
-            self.deliver_spilled(links, dirty);
-            // It has no place in the queue: who waits for what was in it waits for this too.
+            // It has no place in the queue: who waits for what was in it waits for this too, and must not be told that
+            // all is with the system between the moment when the summary is given back and the writing.
             from = from.wrapping_sub(1);
+            self.shared.handed.store(from, Ordering::Release);
+            self.deliver_spilled(links, dirty);
         }
         for key in &self.links {
             let link = &mut links[*key];
