@@ -28,7 +28,7 @@ const HEADER: usize = size_of::<Header>();
 const UNIT: usize = 8;
 /// In place of a size: the rest up to the end is unused.
 const WRAP: u32 = u32::MAX;
-/// The bit of `Header::client`'s companion field: sizes need 28 bits, flags take the rest.
+/// Of `Header::size` the size takes 28 bits, flags take the rest.
 const SIZE_BITS: u32 = 28;
 const SIZE_MASK: u32 = (1 << SIZE_BITS) - 1;
 

@@ -40,8 +40,8 @@ pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) ->
     let events: Vec<&Event> = ports.iter().map(|port| port.event()).collect();
     let poll = ports.iter().filter_map(|port| port.poll_interval()).min();
     let found = wait_for_any(&events, timeout, poll, || {
-        if let Some(closed) = first_closed(ports) {
-            return Some(Err((Code::Closed, closed)));
+        if first_closed(ports).is_some() {
+            return Some(Err(Code::Closed));
         }
         let ready = |port: &&Port| {
             if is_closed(port) {
@@ -52,11 +52,7 @@ pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) ->
         };
         ports.iter().position(ready).map(Ok)
     });
-    match found {
-        Some(Ok(index)) => Ok(index),
-        Some(Err((code, _))) => Err(code),
-        None => Err(Code::Timeout),
-    }
+    found.unwrap_or(Err(Code::Timeout))
 }
 
 fn is_closed(port: &Port) -> bool {

@@ -1,11 +1,11 @@
 //! Taking clients: binding again, accepting, turning away.
 
+use super::bind;
 use super::http::{self, First};
 use super::link::{Link, Owner, Phase};
 use super::net_port::Work;
 use super::reactor::Reactor;
 use super::thread::Network;
-use super::{Ends, bind};
 use crate::address::canonical;
 use crate::clock::ms;
 use crate::notify::{Kind, Notification};
@@ -148,10 +148,10 @@ impl Reactor {
 
     /// Looks at the first bytes of a client: true when it is a client now, false when that is not known yet or it is
     /// gone.
-    pub(super) fn sniff(&mut self, key: usize, now: u64) -> bool {
+    pub(super) fn sniff(&mut self, key: usize) -> bool {
         match http::first(&self.links[key].held) {
             First::Undecided => false,
-            First::Midi => self.settle(key, now),
+            First::Midi => self.settle(key),
             First::Http => {
                 let port = self.links[key].port;
                 self.ports[port].shared.counters.rejected.add(1);
@@ -178,14 +178,14 @@ impl Reactor {
             link.phase = Phase::Sniffing { until: patience };
             return;
         }
-        if self.settle(key, now) {
+        if self.settle(key) {
             self.count_bytes(key);
             self.resume(key);
         }
     }
 
     /// A client is one: it is told of, and on a manual server it becomes a port. False when it could not.
-    pub(super) fn settle(&mut self, key: usize, _now: u64) -> bool {
+    pub(super) fn settle(&mut self, key: usize) -> bool {
         let link = &mut self.links[key];
         link.phase = Phase::Open;
         let server = link.port;
@@ -222,7 +222,7 @@ impl Reactor {
         ends.shared
             .local_port
             .store(server.local_port.load(Ordering::Relaxed), Ordering::Relaxed);
-        let new = self.insert(Ends { ..ends }, Work::Accepted);
+        let new = self.insert(ends, Work::Accepted);
         let link = &mut self.links[key];
         let old = std::mem::replace(&mut link.port, new);
         link.server = Some(server.id);

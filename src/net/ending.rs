@@ -348,7 +348,7 @@ impl Reactor {
             if self.ports[self.links[key].port].shared.role == Role::Manual {
                 return self.drop_quietly(key);
             }
-            self.settle(key, now);
+            self.settle(key);
         }
         self.leave(key, Code::Ok, 0);
         let link = &mut self.links[key];

@@ -141,7 +141,7 @@ impl Reactor {
         link.heard = true;
         if matches!(link.phase, Phase::Sniffing { .. }) {
             link.held.extend_from_slice(&self.scratch[..count]);
-            if self.sniff(key, now) {
+            if self.sniff(key) {
                 self.count_bytes(key);
                 self.resume(key);
             }
@@ -214,7 +214,7 @@ impl Reactor {
     fn peer_ended(&mut self, key: usize, failure: Option<(Code, i32)>, now: u64) {
         let link = &mut self.links[key];
         if matches!(link.phase, Phase::Sniffing { .. }) {
-            if failure.is_some() || !self.settle(key, now) {
+            if failure.is_some() || !self.settle(key) {
                 if self.links.contains(key) {
                     self.drop_quietly(key);
                 }
