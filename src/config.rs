@@ -46,6 +46,7 @@ pub(crate) struct Config {
     pub greet: bool,
     pub wake: Wake,
     pub tick_us: u32,
+    pub busy_poll_us: u32,
     /// None: automatic.
     pub latency_ns: Option<u64>,
 }
@@ -74,6 +75,7 @@ impl Default for Config {
             greet: false,
             wake: Wake::Tick,
             tick_us: 500,
+            busy_poll_us: 0,
             latency_ns: None,
         }
     }
@@ -96,6 +98,7 @@ impl Config {
         self.max_message_bytes = self.max_message_bytes.clamp(3, quarter);
         self.max_clients = self.max_clients.min(MOST_CLIENTS);
         self.tick_us = self.tick_us.clamp(50, 1_000_000);
+        self.busy_poll_us = self.busy_poll_us.min(1_000_000);
         self.connect_timeout_ms = self.connect_timeout_ms.max(1);
         self.reconnect_min_ms = self.reconnect_min_ms.max(1);
         Ok(self)

@@ -388,6 +388,11 @@ impl Port {
         (self.shared.role == Role::Pair).then(|| Duration::from_micros(self.shared.config.tick_us.into()))
     }
 
+    /// How long a wait looks before it sleeps.
+    pub(crate) fn busy_poll(&self) -> Duration {
+        Duration::from_micros(self.shared.config.busy_poll_us.into())
+    }
+
     /// Whether `pop` has something, as seen from any thread.
     pub(crate) fn has_message(&self) -> bool {
         let asked = self.peer.as_ref().is_some_and(|peer| {

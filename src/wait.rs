@@ -5,7 +5,7 @@ use crate::event::{Event, wait_for_any};
 use crate::port::Port;
 use crate::shared::Role;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What to wait for.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) ->
     }
     let events: Vec<&Event> = ports.iter().map(|port| port.event()).collect();
     let poll = ports.iter().filter_map(|port| port.poll_interval()).min();
-    let found = wait_for_any(&events, timeout, poll, || {
+    let mut look = || {
         if first_closed(ports).is_some() {
             return Some(Err(Code::Closed));
         }
@@ -51,8 +51,28 @@ pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) ->
             }
         };
         ports.iter().position(ready).map(Ok)
-    });
+    };
+    let busy = ports.iter().map(|port| port.busy_poll()).max().unwrap_or_default();
+    let busy = timeout.map_or(busy, |timeout| busy.min(timeout));
+    let found =
+        look_for(busy, &mut look).or_else(|| wait_for_any(&events, timeout.map(|timeout| timeout - busy), poll, look));
     found.unwrap_or(Err(Code::Timeout))
+}
+
+/// Looks for so long without sleeping.
+fn look_for<T>(busy: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+    if busy.is_zero() {
+        return None;
+    }
+    let began = Instant::now();
+    loop {
+        let found = ready();
+        if found.is_some() || began.elapsed() >= busy {
+            return found;
+        }
+        // Whoever is waited for may need this processor.
+        std::thread::yield_now();
+    }
 }
 
 fn is_closed(port: &Port) -> bool {

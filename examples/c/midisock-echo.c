@@ -38,6 +38,8 @@ static const char help[] = "midisock-echo - return to each client the MIDI messa
                            "      --max-message N     longest SysEx taken, in bytes (default 16384)\n"
                            "      --wake HOW          signal: answer at once (default); tick: within half a\n"
                            "                          millisecond, with fewer system calls\n"
+                           "      --busy-poll US      look for so long, in microseconds, before sleeping: an\n"
+                           "                          answer sooner, for a busy processor (default 0)\n"
                            "  -t, --timeout SECONDS   end after so long\n"
                            "  -v, --verbose           tell who comes and goes, and at the end the totals\n"
                            "  -h, --help              this text\n"
@@ -234,7 +236,7 @@ int main(int argc, char **argv)
     midisock_config config;
     midisock_result result;
     int per_client = 0, drop = 0, words;
-    uint32_t max_clients = 0, max_message = 0;
+    uint32_t max_clients = 0, max_message = 0, busy_poll_us = 0;
     int32_t stall_ms = 10000;
     const char *allow = NULL, *wake = "signal";
     const struct cli_option options[] = {
@@ -245,6 +247,7 @@ int main(int argc, char **argv)
         {0, "stall", CLI_SECONDS, &stall_ms, 0, 0},
         {0, "max-message", CLI_NUMBER, &max_message, 1, 1u << 28},
         {0, "wake", CLI_TEXT, &wake, 0, 0},
+        {0, "busy-poll", CLI_NUMBER, &busy_poll_us, 0, 1000000},
         {'t', "timeout", CLI_SECONDS, &echo.timeout_ms, 0, 0},
         {'v', "verbose", CLI_FLAG, &echo.verbose, 1, 0},
     };
@@ -263,6 +266,7 @@ int main(int argc, char **argv)
     config.overflow = drop ? MIDISOCK_OVERFLOW_REPAIR : MIDISOCK_OVERFLOW_WAIT;
     config.wake = strcmp(wake, "tick") == 0 ? MIDISOCK_WAKE_TICK : MIDISOCK_WAKE_SIGNAL;
     config.stall_timeout_ms = (uint32_t)stall_ms;
+    config.busy_poll_us = busy_poll_us;
     config.allow = allow;
     if (max_clients > 0)
         config.max_clients = max_clients;

@@ -315,9 +315,12 @@ typedef struct midisock_config {
    */
   uint32_t tick_us;
   /**
-   * Zero.
+   * How long the network thread goes on looking for more before it sleeps, after something came or went, and
+   * how long a wait on this port looks before it sleeps, in microseconds: 0, not at all (1000000 at most). It
+   * buys latency with a core: each of them keeps one busy for so long. The longest of the ports' counts for the
+   * network thread.
    */
-  uint32_t reserved;
+  uint32_t busy_poll_us;
   /**
    * What midisock_pop_block adds to arrival times, in ns: MIDISOCK_LATENCY_AUTO. 0: as soon as possible.
    */

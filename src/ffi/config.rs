@@ -83,8 +83,11 @@ pub struct midisock_config {
     pub wake: u32,
     /// WAKE_TICK: how often the network thread looks, in microseconds: 500 (50 to 1000000). A wait on a pair looks as often.
     pub tick_us: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// How long the network thread goes on looking for more before it sleeps, after something came or went, and
+    /// how long a wait on this port looks before it sleeps, in microseconds: 0, not at all (1000000 at most). It
+    /// buys latency with a core: each of them keeps one busy for so long. The longest of the ports' counts for the
+    /// network thread.
+    pub busy_poll_us: u32,
     /// What midisock_pop_block adds to arrival times, in ns: MIDISOCK_LATENCY_AUTO. 0: as soon as possible.
     pub latency_ns: u64,
 }
@@ -99,7 +102,7 @@ const FIELD_ENDS: [usize; 24] = {
         max_clients: u32, allow: *const c_char, overflow: u32, max_delay_ms: u32, client_buffer_bytes: u32,
         connect_timeout_ms: u32, reconnect_min_ms: u32, reconnect_max_ms: u32, listen_retry_ms: u32,
         keepalive_ms: u32, stall_timeout_ms: u32, linger_ms: u32, release_on_disconnect: u32,
-        release_on_close: u32, greet: u32, wake: u32, tick_us: u32, reserved: u32, latency_ns: u64
+        release_on_close: u32, greet: u32, wake: u32, tick_us: u32, busy_poll_us: u32, latency_ns: u64
     )
 };
 
@@ -129,7 +132,7 @@ impl midisock_config {
             greet: c.greet.into(),
             wake: MIDISOCK_WAKE_TICK,
             tick_us: c.tick_us,
-            reserved: 0,
+            busy_poll_us: c.busy_poll_us,
             latency_ns: c.latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
         }
     }
@@ -184,6 +187,7 @@ impl midisock_config {
             greet: self.greet != 0,
             wake,
             tick_us: self.tick_us,
+            busy_poll_us: self.busy_poll_us,
             latency_ns: Some(self.latency_ns).filter(|ns| *ns != MIDISOCK_LATENCY_AUTO),
         }
         .normalized()

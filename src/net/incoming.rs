@@ -137,8 +137,10 @@ impl Reactor {
         };
         // Read after the bytes: this is when they arrived.
         let time_ns = now_ns();
-        self.heard.push(key);
         link.heard = true;
+        if link.answers.heard(time_ns) {
+            self.unacknowledged.push(key);
+        }
         if matches!(link.phase, Phase::Sniffing { .. }) {
             link.held.extend_from_slice(&self.scratch[..count]);
             if self.sniff(key) {

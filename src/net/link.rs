@@ -1,5 +1,6 @@
 //! One connection: its socket, the parser of what comes, the bytes that wait to go.
 
+use super::acknowledge::Answers;
 use super::outbox::Outbox;
 use super::timers::Armed;
 use super::track::Track;
@@ -94,6 +95,8 @@ pub(super) struct Link {
     pub since: u64,
     /// Whether anything came.
     pub heard: bool,
+    /// Whether what comes is answered at once.
+    pub answers: Answers,
     /// In the list of links with bytes to write.
     pub dirty: bool,
 }
@@ -149,6 +152,7 @@ impl Link {
             written: 0,
             since: now,
             heard: false,
+            answers: Answers::default(),
             dirty: false,
         }
     }

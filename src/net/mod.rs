@@ -5,6 +5,7 @@
 //! queues, [`outgoing`] empties out queues, [`ending`] ends connections in good order.
 
 mod accept;
+mod acknowledge;
 mod backoff;
 mod bind;
 mod connect;

@@ -20,8 +20,9 @@ const BACKED_UP_BYTES: usize = 64 * 1024;
 const TURN_BYTES: usize = 256 * 1024;
 
 impl Reactor {
-    /// Takes what was pushed into every port.
-    pub(super) fn empty_out_queues(&mut self, now: u64) {
+    /// Takes what was pushed into every port; whether there was anything.
+    pub(super) fn empty_out_queues(&mut self, now: u64) -> bool {
+        let mut some = false;
         let Self {
             ports,
             links,
@@ -32,6 +33,7 @@ impl Reactor {
         } = self;
         for (key, port) in ports.iter_mut() {
             if port.outgoing.is_some() && (port.has_work() || !port.schedule.is_empty() || port.closing) {
+                some = true;
                 *again |= port.empty_out_queue(links, dirty, now);
                 // While a peer must read first, the write that ends this looks again.
                 if let Some(at) = port.schedule.next_ns().filter(|_| !port.backed_up) {
@@ -44,6 +46,7 @@ impl Reactor {
                 }
             }
         }
+        some
     }
 
     /// Writes to every link that got something.
@@ -133,6 +136,7 @@ fn send(link: &mut Link, shared: &Shared) -> std::io::Result<()> {
                 let sent = &mut link.sent;
                 let messages = link.out.advance(count, |message| sent.deliver(message));
                 link.written += count as u64;
+                link.answers.sent(now_ns());
                 counters.messages_out.add(messages);
                 counters.bytes_out.add(count as u64);
                 if !all {

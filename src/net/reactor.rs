@@ -12,7 +12,6 @@ use crate::clock::{ms, now_ns};
 use crate::queue::Producer;
 use crate::shared::State;
 use crate::sys::poller::{Event, Events};
-use crate::sys::tcp;
 use slab::Slab;
 use socket2::Socket;
 use std::collections::HashMap;
@@ -26,6 +25,9 @@ const READ_BYTES: usize = 64 * 1024;
 /// While a connection waits for room in an in queue, the thread looks again after this many ns, then twice as many,
 /// up to the second number: the audio thread takes messages without telling anybody.
 const STALL_PAUSE_NS: (u64, u64) = (20_000, 1_000_000);
+
+/// So long, in ns, the thread looks for that room without sleeping, as long as it finds some.
+const STALL_LOOK_NS: u64 = 20_000;
 
 /// Out of descriptors: how long a listener is not looked at. Looking at once would spin.
 const SILENCE_MS: u32 = 100;
@@ -79,9 +81,11 @@ pub(super) struct Reactor {
     /// Ports whose waiters are to be told at the end of the turn.
     pub touched: Vec<usize>,
     /// Links that were read from, and whose peers are to be acknowledged once all else is done.
-    pub heard: Vec<usize>,
+    pub unacknowledged: Vec<usize>,
     pub serial: u64,
     stall_pause_ns: u64,
+    /// Until when the thread looks again and again rather than sleep: see `busy_poll_us`.
+    busy_until: u64,
     /// Something was left over for the next turn.
     pub again: bool,
 }
@@ -99,9 +103,10 @@ impl Reactor {
             stalled: Vec::new(),
             dirty: Vec::new(),
             touched: Vec::new(),
-            heard: Vec::new(),
+            unacknowledged: Vec::new(),
             serial: 0,
             stall_pause_ns: STALL_PAUSE_NS.0,
+            busy_until: 0,
             again: false,
         }
     }
@@ -130,8 +135,14 @@ impl Reactor {
 
     /// One turn; false when the thread is to end.
     fn turn(&mut self, events: &mut Events) -> bool {
-        self.sleep(events);
+        let busy = self.is_busy();
+        if busy {
+            self.look(events);
+        } else {
+            self.sleep(events);
+        }
         let now = now_ns();
+        let had_something = !events.is_empty();
         self.again = false;
         // Before the commands, which may end what an event is about and give its key to another.
         for event in events.iter() {
@@ -141,7 +152,10 @@ impl Reactor {
             self.obey(command, now);
         }
         self.retry_stalled();
-        self.empty_out_queues(now);
+        if self.empty_out_queues(now) | had_something {
+            let busy_poll_ns = self.busy_poll_ns();
+            self.busy_until = if busy_poll_ns == 0 { 0 } else { now + busy_poll_ns };
+        }
         self.write_dirty(now);
         while let Some((at, owner)) = self.timers.take_due(now) {
             match owner {
@@ -162,9 +176,29 @@ impl Reactor {
         // What the timers let go is written in this turn too.
         self.write_dirty(now);
         self.tell_touched();
-        self.acknowledge_heard();
+        self.acknowledge_heard(now);
         let idle = self.links.is_empty() && self.ports.is_empty();
         !(self.waker.is_unused() && idle && self.waker.commands.is_empty() && self.waker.may_end())
+    }
+
+    /// Whether to look again at once rather than sleep.
+    fn is_busy(&self) -> bool {
+        self.busy_until != 0 && now_ns() < self.busy_until
+    }
+
+    /// The longest that any port wants to be looked at before the thread sleeps.
+    fn busy_poll_ns(&self) -> u64 {
+        let longest = self.ports.iter().map(|(_, port)| port.shared.config.busy_poll_us).max();
+        u64::from(longest.unwrap_or(0)) * 1000
+    }
+
+    /// Looks at the sockets without waiting. Pushes need not wake the thread: it does not say that it sleeps.
+    fn look(&mut self, events: &mut Events) {
+        let _ = self.waker.poller.wait(events, Some(Duration::ZERO));
+        if events.is_empty() {
+            // Whoever is waited for may need this processor.
+            std::thread::yield_now();
+        }
     }
 
     /// Waits for sockets, commands, pushes that signal, deadlines and ticks.
@@ -193,7 +227,8 @@ impl Reactor {
         let tick = self.ports.iter().filter_map(|(_, port)| port.tick_ns()).min();
         let stall = (!self.stalled.is_empty()).then_some(self.stall_pause_ns);
         let timer = self.timers.next().map(|at| at.saturating_sub(now_ns()));
-        [tick, stall, timer].into_iter().flatten().min()
+        let acknowledgement = self.next_acknowledgement().map(|at| at.saturating_sub(now_ns()));
+        [tick, stall, timer, acknowledgement].into_iter().flatten().min()
     }
 
     /// Whether going on with a stalled link is worth while: with each message the audio thread takes, a little room
@@ -205,11 +240,24 @@ impl Reactor {
             .is_none_or(Producer::is_half_free)
     }
 
+    /// Where messages are taken as fast as they come there is room again sooner than a sleep would end.
+    fn look_for_room(&self) {
+        if self.stall_pause_ns != STALL_PAUSE_NS.0 {
+            return;
+        }
+        let until = now_ns() + STALL_LOOK_NS;
+        let room = |key: &usize| self.links.get(*key).is_some_and(|link| self.has_room(link));
+        while !self.stalled.iter().any(room) && now_ns() < until {
+            std::hint::spin_loop();
+        }
+    }
+
     /// Connections that found no room in an in queue try again.
     fn retry_stalled(&mut self) {
         if self.stalled.is_empty() {
             return;
         }
+        self.look_for_room();
         let mut progress = false;
         for key in std::mem::take(&mut self.stalled) {
             match self.links.get(key) {
@@ -426,16 +474,6 @@ impl Reactor {
         }
     }
 
-    /// Acknowledges what was read in this turn. The system sends a packet for it: that may wait until the audio thread
-    /// and whoever waits have the messages.
-    fn acknowledge_heard(&mut self) {
-        for key in self.heard.drain(..) {
-            if let Some(link) = self.links.get(key) {
-                tcp::acknowledge_at_once(&link.socket);
-            }
-        }
-    }
-
     /// After a defect: every port ends, and the thread goes on to serve those that are made from now on.
     fn give_up(&mut self) {
         for (_, link) in &self.links {
@@ -462,6 +500,6 @@ impl Reactor {
         self.stalled.clear();
         self.dirty.clear();
         self.touched.clear();
-        self.heard.clear();
+        self.unacknowledged.clear();
     }
 }

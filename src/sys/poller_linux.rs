@@ -58,6 +58,11 @@ impl Events {
         }
     }
 
+    /// Whether nothing happened, not even a wake.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Event> {
         self.list[..self.count]
             .iter()

@@ -32,6 +32,7 @@ static void defaults(void)
     CHECK_INT(0, c.greet);
     CHECK_INT(MIDISOCK_WAKE_TICK, c.wake);
     CHECK_INT(500, c.tick_us);
+    CHECK_INT(0, c.busy_poll_us);
     CHECK(c.latency_ns == MIDISOCK_LATENCY_AUTO);
 }
 
@@ -307,6 +308,7 @@ static void extreme_numbers_are_taken(void)
     c.keepalive_ms = UINT32_MAX;
     c.stall_timeout_ms = UINT32_MAX;
     c.tick_us = UINT32_MAX;
+    c.busy_poll_us = UINT32_MAX;
     c.latency_ns = UINT64_MAX - 1;
     midisock_port *server = check_listen(&c);
     midisock_port *client = check_connect(server, &c);

@@ -68,6 +68,40 @@ static void ticking_ping_pongs(void)
     ping_pong(&c, 100);
 }
 
+static void busy_ping_pongs(void)
+{
+    /* The network thread and the waits look for a while before they sleep: across that while, too, nothing is lost. */
+    static const uint32_t busy_us[] = {1, 30, 1000, 1000000};
+    midisock_config c = signalling();
+    for (size_t i = 0; i < sizeof busy_us / sizeof busy_us[0]; i++) {
+        c.busy_poll_us = busy_us[i];
+        c.wake = i % 2 == 0 ? MIDISOCK_WAKE_SIGNAL : MIDISOCK_WAKE_TICK;
+        ping_pong(&c, scaled(4000));
+    }
+}
+
+static void a_busy_wait_still_ends_in_time(void)
+{
+    midisock_config c = signalling();
+    c.busy_poll_us = 1000000;
+    midisock_port *server = check_listen(&c);
+    CHECK_INT(MIDISOCK_ERR_TIMEOUT, midisock_wait(server, MIDISOCK_WAIT_MESSAGE, 0));
+    uint64_t begin = midisock_now_ns();
+    CHECK_INT(MIDISOCK_ERR_TIMEOUT, midisock_wait(server, MIDISOCK_WAIT_MESSAGE, 20));
+    uint64_t passed = midisock_now_ns() - begin;
+    CHECK(passed >= 20000000);
+    CHECK(passed < DEADLINE_MS * UINT64_C(1000000));
+    /* Longer than the busy time: it sleeps in between, and is woken. */
+    midisock_port *client = check_connect(server, &c);
+    begin = midisock_now_ns();
+    CHECK_INT(MIDISOCK_ERR_TIMEOUT, midisock_wait(server, MIDISOCK_WAIT_MESSAGE, 1200));
+    CHECK(midisock_now_ns() - begin >= UINT64_C(1200000000));
+    CHECK_OK(midisock_push(client, BYTES(0x90, 1, 2)));
+    EXPECT(server, 0x90, 1, 2);
+    midisock_close(client);
+    midisock_close(server);
+}
+
 static void signalled_bursts(void)
 {
     /* Bursts and pauses of every length, to meet the thread in every moment of
@@ -182,6 +216,8 @@ int main(int argc, char **argv)
     static const check_case cases[] = {
         CASE(signalled_ping_pongs),
         CASE(ticking_ping_pongs),
+        CASE(busy_ping_pongs),
+        CASE(a_busy_wait_still_ends_in_time),
         CASE(signalled_bursts),
         CASE(the_last_message_needs_no_next),
         CASE(room_is_signalled_both_ways),

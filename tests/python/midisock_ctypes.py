@@ -62,7 +62,7 @@ class Config(Structure):
         ("greet", c_uint32),
         ("wake", c_uint32),
         ("tick_us", c_uint32),
-        ("reserved", c_uint32),
+        ("busy_poll_us", c_uint32),
         ("latency_ns", c_uint64),
     ]
 
