@@ -28,6 +28,8 @@ const STALL_PAUSE_NS: (u64, u64) = (20_000, 1_000_000);
 
 /// So long, in ns, the thread looks for that room without sleeping, as long as it finds some.
 const STALL_LOOK_NS: u64 = 20_000;
+/// Pauses of the processor between two looks: about a microsecond.
+const STALL_LOOK_SPINS: u32 = 64;
 
 /// Out of descriptors: how long a listener is not looked at. Looking at once would spin.
 const SILENCE_MS: u32 = 100;
@@ -248,7 +250,10 @@ impl Reactor {
         let until = now_ns() + STALL_LOOK_NS;
         let room = |key: &usize| self.links.get(*key).is_some_and(|link| self.has_room(link));
         while !self.stalled.iter().any(room) && now_ns() < until {
-            std::hint::spin_loop();
+            // Each look takes the consumer's cache line away from it.
+            for _ in 0..STALL_LOOK_SPINS {
+                std::hint::spin_loop();
+            }
         }
     }
 
