@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub busy_poll_us: u32,
     /// None: automatic.
     pub latency_ns: Option<u64>,
+    /// None: automatic.
+    pub push_latency_ns: Option<u64>,
 }
 
 impl Default for Config {
@@ -77,6 +79,7 @@ impl Default for Config {
             tick_us: 500,
             busy_poll_us: 0,
             latency_ns: None,
+            push_latency_ns: Some(0),
         }
     }
 }

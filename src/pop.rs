@@ -76,7 +76,7 @@ impl PopSide {
             let record = self.incoming.pop()?;
             return Some(Popped::of(&record, 0));
         }
-        self.pop_uncommon(shared, |_, _| Some(0))
+        self.pop_uncommon(shared, 0, |_, _| Some(0))
     }
 
     /// Takes the next message that belongs into the block.
@@ -85,16 +85,31 @@ impl PopSide {
         if !self.clock.has_block() {
             return Err(Code::InvalidArgument);
         }
-        Ok(self.pop_uncommon(shared, |clock, time_ns| clock.place(time_ns)))
+        if self.peer.is_none() && self.skipping.until.is_none() {
+            self.incoming.release();
+            return Ok(self.incoming.peek().and_then(|record| {
+                let frame = self.clock.place(record.time_ns)?;
+                self.incoming.take(&record);
+                self.incoming.tell_taken();
+                Some(Popped::of(&record, frame))
+            }));
+        }
+        let told_ns = self.clock.told_start_ns();
+        Ok(self.pop_uncommon(shared, told_ns, |clock, time_ns| clock.place(time_ns)))
     }
 
-    /// Takes the next message that has a place: made here, or from the queue.
-    fn pop_uncommon(&mut self, shared: &Shared, place: impl Fn(&mut BlockClock, u64) -> Option<u32>) -> Option<Popped> {
+    /// Takes the next message that has a place: made here, at `now_ns` or, 0, now by the clock; or from the queue.
+    fn pop_uncommon(
+        &mut self,
+        shared: &Shared,
+        now_ns: u64,
+        place: impl Fn(&mut BlockClock, u64) -> Option<u32>,
+    ) -> Option<Popped> {
         if self.has_own() {
             // As soon as possible.
             let frame = place(&mut self.clock, 0)?;
             if let Some((client, message)) = self.next_own(shared) {
-                return Some(self.give_made(shared, client, message, frame));
+                return Some(self.give_made(shared, now_ns, client, message, frame));
             }
             if self.skipping.until.is_some() {
                 return None;
@@ -115,17 +130,17 @@ impl PopSide {
         let peer = self.peer.as_mut()?;
         let frame = place(&mut self.clock, 0)?;
         let (client, message) = (0, peer.next_after_queue(spilled, shared)?);
-        Some(self.give_made(shared, client, message, frame))
+        Some(self.give_made(shared, now_ns, client, message, frame))
     }
 
-    fn give_made(&mut self, shared: &Shared, client: u32, message: Msg, frame: u32) -> Popped {
+    fn give_made(&mut self, shared: &Shared, at_ns: u64, client: u32, message: Msg, frame: u32) -> Popped {
         if let Some(peer) = &mut self.peer {
             peer.hear(&message, shared);
         }
         shared.popped.synthesized.add(1);
         let made = self.made.insert(message);
         Popped {
-            time_ns: now_ns(),
+            time_ns: if at_ns == 0 { now_ns() } else { at_ns },
             data: NonNull::from(&**made),
             client,
             frame,

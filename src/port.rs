@@ -1,6 +1,7 @@
 //! A port: its two queues, its shared state, its identity. All that an audio thread ever reaches.
 
 use crate::address;
+use crate::clock::now_ns;
 use crate::code::Code;
 use crate::config::Config;
 use crate::event;
@@ -119,7 +120,7 @@ impl Port {
         network: Option<Network>,
     ) -> Self {
         let own_spill = push.spill_gauge();
-        let clock = BlockClock::new(shared.config.latency_ns);
+        let clock = BlockClock::new(shared.config.latency_ns, shared.config.push_latency_ns);
         let other = peer.as_ref().map(|(peer, _)| Arc::clone(peer));
         let peer_spill = peer.as_ref().and_then(|(_, spill)| spill.as_ref()).map(SpillOut::gauge);
         let pop = PopSide::new(incoming, clock, peer.map(|(peer, spill)| PairPeer::new(peer, spill)));
@@ -233,12 +234,12 @@ impl Port {
 
     pub(crate) fn begin_block(&self, block: Block) -> Code {
         let Some(side) = &self.pop else { return Code::WrongRole };
+        let start_ns = if block.start_ns == 0 { now_ns() } else { block.start_ns };
         let begun = side.enter(|side| {
-            side.clock.begin(block)?;
-            self.shared
-                .popped
-                .latency_ns
-                .store(side.clock.latency_ns(), Ordering::Relaxed);
+            let lag_ns = self.shared.counters.lag_ns.load(Ordering::Relaxed);
+            side.clock.begin(Block { start_ns, ..block }, lag_ns)?;
+            let popped = &self.shared.popped;
+            popped.latency_ns.store(side.clock.latency_ns(), Ordering::Relaxed);
             Ok(())
         });
         match begun {

@@ -55,6 +55,16 @@ pub(crate) struct NetworkCounters {
     pub connections: Counter,
     pub disconnections: Counter,
     pub rejected: Counter,
+    /// How long it takes from reading a message to where it can be popped: the longest lately.
+    pub lag_ns: AtomicU64,
+}
+
+impl NetworkCounters {
+    /// Takes in one measurement. The longest is forgotten slowly.
+    pub(crate) fn note_lag(&self, ns: u64) {
+        let longest = self.lag_ns.load(Ordering::Relaxed);
+        self.lag_ns.store(ns.max(longest - longest / 256), Ordering::Relaxed);
+    }
 }
 
 /// Written by the pushing thread.

@@ -23,7 +23,7 @@ pub const MIDISOCK_WAKE_TICK: u32 = 0;
 /// wake: push makes at most one non-blocking system call, and only when the network thread sleeps.
 pub const MIDISOCK_WAKE_SIGNAL: u32 = 1;
 
-/// latency_ns: automatic, the longest block seen.
+/// latency_ns, push_latency_ns: automatic, the longest block seen. It is the same for as long as the block size is.
 pub const MIDISOCK_LATENCY_AUTO: u64 = u64::MAX;
 
 /// How a port behaves. Fill it with midisock_config_init, then change what you need. NULL in place of
@@ -90,10 +90,13 @@ pub struct midisock_config {
     pub busy_poll_us: u32,
     /// What midisock_pop_block adds to arrival times, in ns: MIDISOCK_LATENCY_AUTO. 0: as soon as possible.
     pub latency_ns: u64,
+    /// What midisock_push_frame adds to the time of a frame, in ns: 0. A message can only keep its spacing if its time
+    /// has not passed when it is pushed: MIDISOCK_LATENCY_AUTO, one block, is enough for that.
+    pub push_latency_ns: u64,
 }
 
 /// Where each field ends: a caller's struct that ends inside a field does not have that field.
-const FIELD_ENDS: [usize; 24] = {
+const FIELD_ENDS: [usize; 25] = {
     macro_rules! ends {
         ($($field:ident: $type:ty),*) => { [$(offset_of!(midisock_config, $field) + size_of::<$type>()),*] };
     }
@@ -102,7 +105,8 @@ const FIELD_ENDS: [usize; 24] = {
         max_clients: u32, allow: *const c_char, overflow: u32, max_delay_ms: u32, client_buffer_bytes: u32,
         connect_timeout_ms: u32, reconnect_min_ms: u32, reconnect_max_ms: u32, listen_retry_ms: u32,
         keepalive_ms: u32, stall_timeout_ms: u32, linger_ms: u32, release_on_disconnect: u32,
-        release_on_close: u32, greet: u32, wake: u32, tick_us: u32, busy_poll_us: u32, latency_ns: u64
+        release_on_close: u32, greet: u32, wake: u32, tick_us: u32, busy_poll_us: u32, latency_ns: u64,
+        push_latency_ns: u64
     )
 };
 
@@ -134,6 +138,7 @@ impl midisock_config {
             tick_us: c.tick_us,
             busy_poll_us: c.busy_poll_us,
             latency_ns: c.latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
+            push_latency_ns: c.push_latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
         }
     }
 
@@ -158,6 +163,7 @@ impl midisock_config {
             MIDISOCK_WAKE_SIGNAL => Wake::Signal,
             _ => return Err(Code::InvalidArgument),
         };
+        let delay = |ns: u64| Some(ns).filter(|ns| *ns != MIDISOCK_LATENCY_AUTO);
         let allow = if self.allow.is_null() {
             None
         } else {
@@ -187,8 +193,8 @@ impl midisock_config {
             greet: self.greet != 0,
             wake,
             tick_us: self.tick_us,
-            busy_poll_us: self.busy_poll_us,
-            latency_ns: Some(self.latency_ns).filter(|ns| *ns != MIDISOCK_LATENCY_AUTO),
+            latency_ns: delay(self.latency_ns),
+            push_latency_ns: delay(self.push_latency_ns),
         }
         .normalized()
     }

@@ -75,6 +75,7 @@ impl NetPort {
         let (messages, dropped, unrepaired) = (inlet.messages, inlet.dropped, inlet.unrepaired);
         queue.publish();
         let counters = &self.shared.counters;
+        counters.note_lag(now_ns().saturating_sub(time_ns));
         counters.messages_in.add(messages);
         counters.dropped_in.add(dropped);
         counters.unrepaired.add(unrepaired);

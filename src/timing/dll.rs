@@ -1,0 +1,253 @@
+//! The line through the times of the audio callback: which moment the first frame of a block stands for.
+//!
+//! A callback runs some time after the audio device asked for it, now sooner and now later. The device itself counts
+//! frames evenly. So the times at which the callback began are filtered by a delay-locked loop of second order (Fons
+//! Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005), whose second state is the length of a frame
+//! by this clock. Its bandwidth is not fixed: it narrows as callbacks are seen, so that at each moment the line is
+//! about as good as a straight one through all of them, and it stays at `MOST_CALLS`. It opens again when errors keep
+//! one sign for longer than the jitter explains, as when one of the clocks is slewed.
+//!
+//! The loop finds the mean. A message can only be in its block if it was there when the block was asked for, so the
+//! line that is told is the lower edge of the jitter: the mean less `early_ns`, by which callbacks come before it.
+//!
+//! Not every call is a tick of the device. A host may cut one period into slices and render them one right after the
+//! other: those that come within a quarter of the time that what came before takes to play belong to the same period,
+//! and the line goes through the first of them. What is far off the line is a jump: at once where it is more than two
+//! periods (the device or the plugin was stopped), else when three in a row say so.
+
+/// Callbacks after which the loop narrows no more: 11 s of 128 frames at 48 kHz.
+const MOST_CALLS: u32 = 4096;
+/// Before so many, the length of a frame is taken from the sample rate: from so few it could only be told worse.
+const FIRST_CALLS: u32 = 64;
+/// Callbacks for which an early one is remembered.
+const EARLY_CALLS: u32 = 16384;
+/// The loop opens again to this at most.
+const FEWEST_CALLS: u32 = 8;
+/// Shorter periods than this, in ns, are judged as if they were as long: that is how late any thread may be.
+const SHORTEST_NS: f64 = 1e6;
+/// No period that is cut into slices is longer, in ns.
+const LONGEST_SLICED_NS: f64 = 5e8;
+/// So much may the sample rate be off by this clock.
+const WORST_RATE: f64 = 0.01;
+/// Errors that are told from none, in frames.
+const LEAST_ERROR: f64 = 0.1;
+/// Callbacks far off the line that are believed.
+const JUMP_CALLS: u32 = 3;
+
+/// What a call of the callback was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// A period of the device began; the one before had so many frames (none is known after a jump).
+    Period { before: u64 },
+    /// A further slice of the same period, which has so many frames up to the end of this call.
+    Slice { so_far: u64 },
+}
+
+/// The loop. All times are relative to `reference_ns`, the time at which the present call began.
+pub(super) struct Dll {
+    reference_ns: u64,
+    /// Where the loop has the beginning of the present call.
+    mean_ns: f64,
+    /// How far before that callbacks come.
+    early_ns: f64,
+    /// 0: there was no call yet.
+    ns_per_frame: f64,
+    /// The same, by the sample rate.
+    nominal_ns: f64,
+    /// Of the present call.
+    frames: u32,
+    /// When the present period began, and its frames before the present call.
+    period_began_ns: u64,
+    period_frames: u64,
+    /// Frames of the last whole period, and smoothed.
+    last_frames: u64,
+    mean_frames: f64,
+    /// Calls since the last jump, and since the length of a frame was last in doubt.
+    calls: u32,
+    narrowed: u32,
+    /// The length of a frame is being followed, though there were few calls.
+    opened: bool,
+    /// Smoothed errors, and their distance from that.
+    error_ns: f64,
+    deviation_ns: f64,
+    /// Calls in a row that were far off, and the nearest of them.
+    far: u32,
+    nearest_ns: f64,
+}
+
+impl Dll {
+    pub(super) fn new() -> Self {
+        Self {
+            reference_ns: 0,
+            mean_ns: 0.0,
+            early_ns: 0.0,
+            ns_per_frame: 0.0,
+            nominal_ns: 0.0,
+            frames: 0,
+            period_began_ns: 0,
+            period_frames: 0,
+            last_frames: 0,
+            mean_frames: 0.0,
+            calls: 0,
+            narrowed: 0,
+            opened: false,
+            error_ns: 0.0,
+            deviation_ns: 0.0,
+            far: 0,
+            nearest_ns: 0.0,
+        }
+    }
+
+    /// A call began at `at_ns` and has so many frames. `jumped`: it does not follow upon the one before.
+    pub(super) fn call(&mut self, at_ns: u64, frames: u32, sample_rate: f64, jumped: bool) -> Call {
+        let nominal_ns = 1e9 / sample_rate;
+        let before = std::mem::replace(&mut self.frames, frames);
+        let passed_ns = at_ns.wrapping_sub(self.reference_ns) as i64;
+        self.reference_ns = at_ns;
+        if nominal_ns != self.nominal_ns {
+            *self = Self {
+                reference_ns: at_ns,
+                ns_per_frame: nominal_ns,
+                nominal_ns,
+                frames,
+                ..Self::new()
+            };
+            return self.jump();
+        }
+        self.period_frames += u64::from(before);
+        // Where the loop expects it, from where it is.
+        let expected = self.mean_ns + f64::from(before) * self.ns_per_frame - passed_ns as f64;
+        let error = -expected;
+        let late = error + self.early_ns;
+        let longest = self.period_frames.max(self.last_frames).max(frames.into());
+        let period_ns = (longest as f64 * self.ns_per_frame).max(SHORTEST_NS);
+        if jumped || late > 2.0 * period_ns {
+            return self.jump();
+        }
+        if self.is_slice(at_ns, period_ns) {
+            self.mean_ns = expected;
+            return Call::Slice {
+                so_far: self.period_frames + u64::from(frames),
+            };
+        }
+        if late < -2.0 * period_ns {
+            return self.jump();
+        }
+        let period_frames = std::mem::take(&mut self.period_frames);
+        self.period_began_ns = at_ns;
+        self.last_frames = period_frames;
+        let shift = self.far_off(late, 0.75 * period_ns);
+        if let Some(shift) = shift {
+            self.calls = 1;
+            self.mean_ns = expected + shift;
+        } else if self.far != 0 {
+            self.mean_ns = expected;
+        } else {
+            self.follow(expected, error.clamp(-period_ns, period_ns), period_frames);
+        }
+        Call::Period { before: period_frames }
+    }
+
+    /// The line goes through this call; the length of a frame and how early calls come stay.
+    fn jump(&mut self) -> Call {
+        self.mean_ns = 0.0;
+        self.period_began_ns = self.reference_ns;
+        self.period_frames = 0;
+        self.last_frames = 0;
+        self.calls = 1;
+        self.error_ns = 0.0;
+        self.far = 0;
+        Call::Period { before: 0 }
+    }
+
+    /// Whether a call at this time belongs to the period that has begun.
+    fn is_slice(&self, at_ns: u64, period_ns: f64) -> bool {
+        let passed_ns = (at_ns.wrapping_sub(self.period_began_ns) as i64 as f64).abs();
+        if self.period_frames == 0 {
+            return passed_ns < period_ns;
+        }
+        let played_ns = self.period_frames as f64 * self.ns_per_frame;
+        played_ns < LONGEST_SLICED_NS && passed_ns * 4.0 < played_ns
+    }
+
+    /// How far the line is to be moved, where enough calls in a row were off it to one side.
+    fn far_off(&mut self, late: f64, limit: f64) -> Option<f64> {
+        if late.abs() <= limit {
+            self.far = 0;
+            return None;
+        }
+        if self.far == 0 || late.is_sign_negative() != self.nearest_ns.is_sign_negative() {
+            (self.far, self.nearest_ns) = (0, late);
+        }
+        self.far += 1;
+        if late.abs() < self.nearest_ns.abs() {
+            self.nearest_ns = late;
+        }
+        (self.far >= JUMP_CALLS).then(|| {
+            self.far = 0;
+            self.nearest_ns
+        })
+    }
+
+    /// One step of the loop.
+    fn follow(&mut self, expected: f64, error: f64, frames: u64) {
+        self.calls = (self.calls + 1).min(EARLY_CALLS);
+        self.narrowed = (self.narrowed + 1).min(MOST_CALLS);
+        if self.mean_frames == 0.0 {
+            self.mean_frames = frames as f64;
+        }
+        self.mean_frames += (frames as f64 - self.mean_frames) / 16.0;
+        // A loop with w = sqrt(8) / n follows about as a straight line through n points does: b = sqrt(2) w, c = w^2.
+        let n = f64::from(self.narrowed);
+        let (b, c) = if self.opened || self.narrowed >= FIRST_CALLS {
+            (4.0 / n, 8.0 / (n * n))
+        } else {
+            (0.0, 0.0)
+        };
+        let calls = f64::from(self.calls);
+        self.mean_ns = expected + b.max(1.0 / calls) * error;
+        let rate = self.ns_per_frame + c * error / self.mean_frames.max(1.0);
+        let worst = WORST_RATE * self.nominal_ns;
+        self.ns_per_frame = rate.clamp(self.nominal_ns - worst, self.nominal_ns + worst);
+        // This call is not before the line; the earliest is forgotten in time.
+        self.early_ns = (self.early_ns * (1.0 - 1.0 / calls)).max(self.mean_ns);
+        self.watch(error);
+    }
+
+    /// Whether the errors are more than jitter.
+    fn watch(&mut self, error: f64) {
+        self.error_ns += (error - self.error_ns) / 16.0;
+        self.deviation_ns += ((error - self.error_ns).abs() - self.deviation_ns) / 16.0;
+        let explained = self.deviation_ns + LEAST_ERROR * self.ns_per_frame;
+        if self.calls > 16 && self.error_ns.abs() > explained {
+            self.narrowed = (self.narrowed / 2).max(FEWEST_CALLS);
+            self.opened = true;
+            self.error_ns = 0.0;
+        }
+    }
+
+    /// How far after the beginning of the present call, by the line, a time is; negative: before.
+    #[inline]
+    pub(super) fn since_start_ns(&self, time_ns: u64) -> f64 {
+        // Both are far below half of what 64 bits count, or far apart: then it is far before or after in any case.
+        let ahead = i128::from(time_ns) - i128::from(self.reference_ns);
+        ahead as f64 - (self.mean_ns - self.early_ns)
+    }
+
+    /// When the present call begins by the line.
+    pub(super) fn start_ns(&self) -> u64 {
+        self.time_of(0)
+    }
+
+    /// When a frame, counted from the beginning of the present call, is by the line.
+    pub(super) fn time_of(&self, frame: u32) -> u64 {
+        let ahead = (self.mean_ns - self.early_ns + f64::from(frame) * self.ns_per_frame).round();
+        self.reference_ns.saturating_add_signed(ahead as i64)
+    }
+
+    /// The length of a frame by this clock.
+    #[inline]
+    pub(super) fn ns_per_frame(&self) -> f64 {
+        self.ns_per_frame
+    }
+}

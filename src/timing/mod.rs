@@ -1,0 +1,151 @@
+//! Arrival time to frame in the audio block, and frame to time of sending.
+//!
+//! Nothing here reads a clock: all times are given. [`dll`] finds the even line through the jittering times of the
+//! callback, [`latency`] the constant that is added to arrival times, and this module puts the two together.
+
+mod dll;
+mod latency;
+#[cfg(test)]
+mod tests;
+
+use crate::code::Code;
+use dll::Dll;
+use latency::Latency;
+
+/// What `midisock_begin_block` was told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Block {
+    pub start_ns: u64,
+    pub sample_rate: f64,
+    pub frames: u32,
+    pub offline: bool,
+    pub discontinuity: bool,
+}
+
+/// The most frames a block may have.
+const MOST_FRAMES: u32 = 1 << 24;
+/// The highest sample rate taken, in Hz.
+const HIGHEST_RATE: f64 = 10e6;
+/// Times are whole nanoseconds: what lies so little before a frame, in frames, is meant for it.
+const ROUNDING: f64 = 0.001;
+
+/// The block that is being worked on, and the delay that keeps the spacing of messages.
+pub(crate) struct BlockClock {
+    dll: Dll,
+    block: Option<Block>,
+    /// The last block was not in real time: the next one that is does not follow upon what was before.
+    frozen: bool,
+    latency: Latency,
+    /// What is added to the times of frames that are sent.
+    push_latency: Latency,
+    /// The present block, as `place` needs it: see there.
+    delay_ns: u64,
+    frames_per_ns: f64,
+    /// The frame of the last message placed in this block: the next is not before it.
+    last_frame: u32,
+}
+
+/// A period of the audio device, for those who want to know when the callback runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Period {
+    pub start_ns: u64,
+    pub length_ns: u64,
+}
+
+impl BlockClock {
+    /// Delays in ns; None: automatic.
+    pub(crate) fn new(latency_ns: Option<u64>, push_latency_ns: Option<u64>) -> Self {
+        Self {
+            dll: Dll::new(),
+            block: None,
+            frozen: false,
+            latency: Latency::new(latency_ns),
+            push_latency: Latency::new(push_latency_ns),
+            delay_ns: 0,
+            frames_per_ns: 0.0,
+            last_frame: 0,
+        }
+    }
+
+    /// Begins a block. `lag_ns`: how long after a message has arrived it can be popped. The period that begins with it,
+    /// unless it is a further slice of the last one.
+    pub(crate) fn begin(&mut self, block: Block, lag_ns: u64) -> Result<Option<Period>, Code> {
+        let rate = block.sample_rate;
+        if !rate.is_finite() || rate <= 0.0 || rate > HIGHEST_RATE || block.frames > MOST_FRAMES {
+            return Err(Code::InvalidArgument);
+        }
+        self.last_frame = 0;
+        let mut period = None;
+        if block.offline {
+            self.frozen = true;
+        } else {
+            let jumped = block.discontinuity || self.frozen;
+            self.frozen = false;
+            let call = self.dll.call(block.start_ns, block.frames, rate, jumped);
+            self.latency.see(call, &block, lag_ns);
+            self.push_latency.see(call, &block, 0);
+            if let dll::Call::Period { before } = call {
+                let frames = before.max(block.frames.into());
+                period = Some(Period {
+                    start_ns: self.dll.start_ns(),
+                    length_ns: (frames as f64 * self.dll.ns_per_frame()) as u64,
+                });
+            }
+            self.frames_per_ns = 1.0 / self.dll.ns_per_frame();
+        }
+        self.delay_ns = self.latency.ns();
+        self.block = Some(block);
+        Ok(period)
+    }
+
+    /// What is added to arrival times now.
+    pub(crate) fn latency_ns(&self) -> u64 {
+        self.latency.ns()
+    }
+
+    /// Whether there was a block.
+    pub(crate) fn has_block(&self) -> bool {
+        self.block.is_some()
+    }
+
+    /// When the present block began, as it was told; 0: there was none.
+    pub(crate) fn told_start_ns(&self) -> u64 {
+        self.block.map_or(0, |block| block.start_ns)
+    }
+
+    /// The frame at which a message that arrived at `time_ns` belongs into this block; None when it is for a later one.
+    #[inline]
+    pub(crate) fn place(&mut self, time_ns: u64) -> Option<u32> {
+        let block = self.block.as_ref()?;
+        let last = block.frames.checked_sub(1)?;
+        if block.offline {
+            return Some(0);
+        }
+        // Negative, and so at the start, when it is late.
+        let frame = if self.delay_ns == 0 {
+            // As soon as possible: in this block, whatever clocks say, and not behind its beginning as it really was.
+            time_ns.saturating_sub(block.start_ns) as f64 * self.frames_per_ns + ROUNDING
+        } else {
+            let due_ns = time_ns.saturating_add(self.delay_ns);
+            let frame = self.dll.since_start_ns(due_ns) * self.frames_per_ns + ROUNDING;
+            if frame >= f64::from(block.frames) {
+                return None;
+            }
+            frame
+        };
+        self.last_frame = (frame as u32).min(last).max(self.last_frame);
+        Some(self.last_frame)
+    }
+
+    /// When a message at a frame of this block is to be sent; 0, now, when rendering offline. None beyond the block.
+    pub(crate) fn time_of(&self, frame: u32) -> Option<u64> {
+        let block = self.block.as_ref()?;
+        if frame >= block.frames.max(1) {
+            return None;
+        }
+        if block.offline {
+            return Some(0);
+        }
+        Some(self.dll.time_of(frame).saturating_add(self.push_latency.ns()))
+    }
+}
