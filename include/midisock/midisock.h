@@ -97,7 +97,7 @@
 #define MIDISOCK_WAKE_SIGNAL 1
 
 /**
- * latency_ns: automatic, the longest block seen.
+ * latency_ns, push_latency_ns: automatic, the longest block seen. It is the same for as long as the block size is.
  */
 #define MIDISOCK_LATENCY_AUTO UINT64_MAX
 
@@ -325,6 +325,11 @@ typedef struct midisock_config {
    * What midisock_pop_block adds to arrival times, in ns: MIDISOCK_LATENCY_AUTO. 0: as soon as possible.
    */
   uint64_t latency_ns;
+  /**
+   * What midisock_push_frame adds to the time of a frame, in ns: 0. A message can only keep its spacing if its time
+   * has not passed when it is pushed: MIDISOCK_LATENCY_AUTO, one block, is enough for that.
+   */
+  uint64_t push_latency_ns;
 } midisock_config;
 
 /**

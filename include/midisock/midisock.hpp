@@ -1,13 +1,15 @@
 /* midisock for C++17 and later: MIDI between programs over TCP, safe on the audio thread.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * Header only, over the C API in midisock.h, at no cost: every call compiles to the C call. Ports own themselves and
- * can be moved, not copied. A call that a port's role does not have does not compile:
+ * Header only, over the C API in midisock.h: a call compiles to the C call, without an instruction more. Ports own
+ * themselves and can be moved, not copied. A call that a port's role does not have does not compile:
  *
  *   client    connects to a server, and again when the connection is lost
  *   server    takes clients and merges what they send; sends to all, or to one
  *   listener  takes clients and hands each over as a port of its own; carries no messages itself
- *   port      such a client; one of a pair; what client and server have in common
+ *   port      such a client; one of a pair
+ *
+ * What carries messages, all but the listener, is a message_port: a function for any of them takes message_port &.
  *
  *   midisock::result<midisock::server> made = midisock::server::listen(midisock::loopback, 9080);
  *   if (!made)
@@ -16,7 +18,7 @@
  *   while (server.wait(midisock::event::message))
  *       for (const midisock::message &m : server.messages())
  *           if (m.is_note_on())
- *               server.push(midisock::note_off(m.channel(), m.note()));
+ *               (void)server.push(midisock::note_off(m.channel(), m.note()));
  *
  * No exception is thrown but by or_throw():
  *

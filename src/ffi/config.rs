@@ -193,6 +193,7 @@ impl midisock_config {
             greet: self.greet != 0,
             wake,
             tick_us: self.tick_us,
+            busy_poll_us: self.busy_poll_us,
             latency_ns: delay(self.latency_ns),
             push_latency_ns: delay(self.push_latency_ns),
         }

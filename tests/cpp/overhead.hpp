@@ -1,4 +1,4 @@
-// The same work in C and in C++, for instructions to be counted: see overhead_c.c and overhead_cpp.cpp.
+// The same work in C and in C++, for instructions to be counted: overhead_c.c has c_<kind>, overhead_cpp.cpp cpp_<kind>.
 #ifndef MIDISOCK_TESTS_OVERHEAD_HPP
 #define MIDISOCK_TESTS_OVERHEAD_HPP
 
@@ -7,12 +7,33 @@
 #define ROUNDS 1000
 #define MESSAGES 8
 
+/* Each gets a pair of ports, and a merged server without clients, and gives a sum of what it saw. */
+#define KINDS(X)                                                                        \
+    X(push)     /* a message whose bytes are known to be in range */                    \
+    X(built)    /* one whose bytes are not: checked, in C by hand */                    \
+    X(push_at)  /* at a time */                                                         \
+    X(push_to)  /* to one client, in C too only if it is one */                         \
+    X(pop)      /* a thousand that are there, and what they say */                      \
+    X(messages) /* as they come, eight at a time: a range, in C a loop */               \
+    X(block)    /* audio callbacks, of which each message is sent on at its frame */    \
+    X(look)     /* state, number, counters */                                           \
+    X(skip)
+
+struct ports {
+    midisock_port *a, *b, *server;
+    const int (*values)[3];
+};
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-/* Pushes into a, pops from b, in a loop and in a block; the sum of what was popped. */
-unsigned exchange_c(midisock_port *a, midisock_port *b);
-unsigned exchange_cpp(midisock_port *a, midisock_port *b);
+#define DECLARE(kind)                              \
+    uint64_t c_##kind(const struct ports *p);      \
+    uint64_t cpp_##kind(const struct ports *p);
+KINDS(DECLARE)
+#undef DECLARE
+/* What both are given to work on. */
+void fill(midisock_port *a, unsigned count);
 #ifdef __cplusplus
 }
 #endif

@@ -11,6 +11,7 @@
 using midisock::client;
 using midisock::listener;
 using midisock::message;
+using midisock::message_port;
 using midisock::outcome;
 using midisock::port;
 using midisock::server;
@@ -66,7 +67,18 @@ static_assert(owns<port> && owns<client> && owns<server> && owns<listener>);
 // A port of one role does not become one of another, but for what they have in common.
 static_assert(!std::is_constructible_v<client, server &&> && !std::is_constructible_v<server, client &&>);
 static_assert(!std::is_constructible_v<server, port &&> && !std::is_constructible_v<port, listener &&>);
-static_assert(std::is_constructible_v<port, client &&>);
+static_assert(std::is_constructible_v<port, client &&> && std::is_constructible_v<port, server &&>);
+static_assert(!std::is_assignable_v<client &, server &&> && !std::is_assignable_v<client &, port &&>);
+// Nor in disguise, as what they have in common.
+static_assert(!std::is_assignable_v<midisock::handle &, client &&>);
+static_assert(!std::is_assignable_v<message_port &, client &&> && !std::is_swappable_v<message_port>);
+static_assert(!std::is_constructible_v<message_port, client &&> && !std::is_default_constructible_v<message_port>);
+static_assert(!std::is_destructible_v<message_port> && !std::is_destructible_v<midisock::handle>);
+// A range over a port that ends with the expression is a range over nothing.
+template <class T, class = void> struct ranges_over : std::false_type {};
+template <class T> struct ranges_over<T, std::void_t<decltype(std::declval<T>().messages())>> : std::true_type {};
+static_assert(ranges_over<port &>::value && ranges_over<client &>::value && ranges_over<message_port &>::value);
+static_assert(!ranges_over<const port &>::value);
 
 // The realtime calls are noexcept, as are all others: nothing throws but or_throw.
 static_assert(noexcept(std::declval<port &>().push(midisock::stop())));
@@ -87,7 +99,14 @@ static_assert(midisock::timeout(std::chrono::seconds(2)).ms == 2000);
 static_assert(midisock::timeout(std::chrono::microseconds(1)).ms == 1);
 static_assert(midisock::timeout(std::chrono::milliseconds(0)).ms == 0);
 static_assert(midisock::timeout(std::chrono::hours(10000)).ms == -1);
-static_assert(midisock::timeout(std::chrono::seconds(-5)).ms == -1);
+// A deadline that has passed is over, and not for ever.
+static_assert(midisock::timeout(std::chrono::seconds(-5)).ms == 0);
+static_assert(midisock::timeout(std::chrono::nanoseconds(-1)).ms == 0);
+static_assert(midisock::timeout(std::chrono::nanoseconds(1)).ms == 1);
+static_assert(midisock::timeout(std::chrono::duration<double>(0.0015)).ms == 2);
+static_assert(midisock::timeout(std::chrono::milliseconds(2147483646)).ms == 2147483646);
+static_assert(midisock::timeout(std::chrono::milliseconds(2147483647)).ms == -1);
+static_assert(midisock::for_ever.ms == -1 && midisock::at_once.ms == 0);
 
 static client connect(const midisock::handle &to)
 {
@@ -97,7 +116,7 @@ static client connect(const midisock::handle &to)
     return std::move(*made);
 }
 
-static message next(port &from)
+static message next(message_port &from)
 {
     CHECK_OUTCOME(ok, from.wait(midisock::event::message, deadline));
     message m;
@@ -185,8 +204,17 @@ static void ranges_end_where_nothing_is_left()
     for (const message &m : range) {
         CHECK(m.controller_value() == count);
         count++;
+        if (count == 40) {
+            break; // what was not taken stays
+        }
     }
-    CHECK(count == 100 && range.last() == outcome::empty);
+    CHECK(count == 40);
+    for (const message &m : range) {
+        CHECK(m.controller_value() == count);
+        count++;
+    }
+    CHECK(count == 100);
+    CHECK(range.begin() == range.end() && !(range.begin() != range.end()));
     CHECK_OUTCOME(ok, a.push(midisock::stop()));
     CHECK_OUTCOME(ok, b.skip());
     for (const message &m : b.messages()) {
@@ -197,7 +225,13 @@ static void ranges_end_where_nothing_is_left()
         CHECK(m.is_synthetic());
     }
     auto after = b.messages();
-    CHECK(after.begin() == after.end() && after.last() == outcome::closed);
+    CHECK(after.begin() == after.end());
+    message m;
+    CHECK_OUTCOME(closed, b.pop(m));
+    port none;
+    for (const message &never : none.messages()) {
+        CHECK(never.size == 0 && false);
+    }
 }
 
 static void blocks()
@@ -228,7 +262,10 @@ static void blocks()
     info.sample_rate = -1.0;
     auto bad = made->b.begin_block(info);
     CHECK_OUTCOME(invalid_argument, bad.begun());
-    CHECK(bad.begin() == bad.end() && bad.last() == outcome::invalid_argument);
+    CHECK_OUTCOME(ok, made->a.push(midisock::stop())); // and stays for a block that is one
+    CHECK(bad.begin() == bad.end());
+    info.sample_rate = 48000.0;
+    CHECK(same(made->b.begin_block(info).begin()->data_bytes(), {0xFC}));
 }
 
 static void ownership_moves()
@@ -247,8 +284,56 @@ static void ownership_moves()
     CHECK_OUTCOME(closed, held.pop(m));
     midisock_port *const given = held.release();
     CHECK(!held && given != nullptr);
-    port back = port::adopt(given);
+    port back = midisock::adopt<port>(given);
     CHECK(back.get() == given);
+
+    // What carries messages can be kept as a port, whatever it was.
+    midisock::result<server> s = server::listen("127.0.0.1", 0);
+    CHECK(s);
+    midisock_port *const listening = s->get();
+    back = std::move(*s);
+    CHECK(back.get() == listening && !*s && back.state() == midisock::state::listening);
+    server again = midisock::adopt<server>(back.release());
+    CHECK(again.client_count() == 0 && again.state() == midisock::state::listening);
+    using std::swap;
+    server other;
+    swap(again, other);
+    CHECK(!again && other.get() == listening);
+}
+
+static void one_of_several()
+{
+    midisock::result<midisock::pair> one = midisock::pair::make(), two = midisock::pair::make();
+    CHECK(one && two);
+    std::size_t index = 99;
+    CHECK_OUTCOME(timeout, midisock::wait_any(index, midisock::event::message, std::chrono::seconds(-1), one->b, two->b));
+    CHECK_OUTCOME(ok, two->a.push(midisock::stop()));
+    CHECK_OUTCOME(ok, midisock::wait_any(index, midisock::event::message, deadline, one->b, two->b));
+    CHECK(index == 1 && same(next(two->b).data_bytes(), {0xFC}));
+    CHECK_OUTCOME(ok, one->b.shutdown());
+    CHECK_OUTCOME(closed, midisock::wait_any(index, midisock::event::message, deadline, one->b, two->b));
+    CHECK(index == 0);
+
+    const midisock::result<midisock::address> there = midisock::parse_address("[::1]:9080");
+    CHECK(there && std::strcmp(there->host, "::1") == 0 && there->port == 9080);
+    const midisock::result<midisock::address> nowhere = midisock::parse_address("no port");
+    CHECK_OUTCOME(address, nowhere.error());
+    CHECK(nowhere->port == 0 && nowhere->host[0] == 0);
+}
+
+static void what_is_not_there_is_empty()
+{
+    const port none;
+    // Filled with something else before, the stack would show through.
+    const midisock::result<midisock::stats> counters = none.stats();
+    CHECK_OUTCOME(invalid_argument, counters.error());
+    const midisock_stats zero = {};
+    CHECK(std::memcmp(&*counters, &zero, sizeof zero) == 0);
+    midisock::result<midisock::pair> made = midisock::pair::make();
+    CHECK(made);
+    const midisock::result<midisock::notification> nothing = made->a.poll_notification();
+    CHECK_OUTCOME(empty, nothing.error());
+    CHECK(nothing->kind == 0 && nothing->time_ns == 0 && nothing->address[0] == 0);
 }
 
 static void failures()
@@ -284,6 +369,8 @@ int main()
     ranges_end_where_nothing_is_left();
     blocks();
     ownership_moves();
+    one_of_several();
+    what_is_not_there_is_empty();
     failures();
     std::puts("ok");
 }

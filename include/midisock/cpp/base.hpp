@@ -172,13 +172,14 @@ public:
     using value_type = T;
 
     /** No value. */
-    constexpr result(outcome why) noexcept : status_(why) {}
+    constexpr result(outcome why) noexcept : value_(), status_(why) {}
     /** No value. */
-    constexpr result(status why) noexcept : status_(why) {}
+    constexpr result(status why) noexcept : value_(), status_(why) {}
     /** A value. */
     constexpr result(T &&value) noexcept : value_(std::move(value)) {}
-    /** What a C function gave, and with MIDISOCK_OK the value it wrote. */
-    constexpr result(midisock_result code, T &&value) noexcept : value_(std::move(value)), status_(code) {}
+
+    /** What a C function writes, in place: `call(value)` calls it and gives what it gave. */
+    template <class Call> static result of(Call call) noexcept { return result(call, 0); }
 
     /** Whether there is a value. */
     constexpr explicit operator bool() const noexcept { return static_cast<bool>(status_); }
@@ -194,9 +195,9 @@ public:
     /** The value, to be moved from. */
     constexpr T &&operator*() && noexcept { return std::move(value_); }
     /** The value's members. */
-    constexpr T *operator->() noexcept { return &value_; }
-    /** The value's members. */
-    constexpr const T *operator->() const noexcept { return &value_; }
+    constexpr T *operator->() & noexcept { return &value_; }
+    /** The value's members; of a result that ends with the expression, such a one as can be looked at only. */
+    constexpr const T *operator->() const & noexcept { return &value_; }
 
 #if MIDISOCK_EXCEPTIONS
     /** The value; throws midisock::error where there is none. */
@@ -211,7 +212,16 @@ public:
 
 private:
     static_assert(std::is_nothrow_default_constructible_v<T> && std::is_nothrow_move_constructible_v<T>);
-    T value_{};
+
+    /* What is written in any case is not cleared before: a plain struct is so only where nothing was written. */
+    template <class Call> result(Call &call, int) noexcept : status_(static_cast<midisock_result>(call(value_)))
+    {
+        if (!status_) {
+            value_ = T();
+        }
+    }
+
+    T value_;
     status status_;
 };
 

@@ -46,7 +46,8 @@ struct config : midisock_config {
 struct timeout {
     /** 0 looks once, -1 waits for ever. */
     constexpr explicit timeout(std::int32_t milliseconds) noexcept : ms(milliseconds) {}
-    /** From std::chrono's durations, rounded up: what is longer than 24 days, or negative, waits for ever. */
+    /** From std::chrono's durations, rounded up. What has passed already, such as a deadline less now, looks once; what is
+     * longer than 24 days waits for ever. */
     template <class Duration, class = typename Duration::period>
     constexpr timeout(Duration duration) noexcept : ms(from(duration))
     {
@@ -60,7 +61,10 @@ private:
         using period = typename Duration::period;
         const double value = static_cast<double>(duration.count()) * 1000.0 * static_cast<double>(period::num) /
                              static_cast<double>(period::den);
-        if (value < 0.0 || value >= 2147483647.0) {
+        if (!(value > 0.0)) { // and what is no number
+            return 0;
+        }
+        if (value >= 2147483647.0) {
             return -1;
         }
         const auto whole = static_cast<std::int32_t>(value);
@@ -77,6 +81,21 @@ inline constexpr timeout for_ever{-1};
 inline constexpr const char *loopback = nullptr;
 /** All that reaches this machine. */
 inline constexpr const char *every_interface = "";
+
+/** What connect and listen take. */
+struct address {
+    /** A name or an IP address; empty for every interface. */
+    char host[256];
+    /** The number of the port. */
+    std::uint16_t port;
+};
+/** Splits "host:port"; see midisock_parse_address(). */
+inline result<address> parse_address(const char *text) noexcept
+{
+    return result<address>::of([text](address &parsed) {
+        return midisock_parse_address(text, parsed.host, sizeof parsed.host, &parsed.port);
+    });
+}
 
 } // namespace MIDISOCK_CPP_ABI
 } // namespace midisock

@@ -37,19 +37,19 @@ struct message : midisock_message {
     /** 0 to 15, of a channel message. */
     constexpr int channel() const noexcept { return data[0] & 0x0F; }
     /** A Note On of velocity 0 is a Note Off. */
-    constexpr bool is_note_on() const noexcept { return kind() == 0x90 && data[2] != 0; }
+    constexpr bool is_note_on() const noexcept { return is(0x90) && data[2] != 0; }
     /** A Note Off, or a Note On of velocity 0. */
-    constexpr bool is_note_off() const noexcept { return kind() == 0x80 || (kind() == 0x90 && data[2] == 0); }
+    constexpr bool is_note_off() const noexcept { return is(0x80) || (is(0x90) && data[2] == 0); }
     /** Status An. */
-    constexpr bool is_poly_pressure() const noexcept { return kind() == 0xA0; }
+    constexpr bool is_poly_pressure() const noexcept { return is(0xA0); }
     /** Status Bn: controllers, and the mode messages among them. */
-    constexpr bool is_control_change() const noexcept { return kind() == 0xB0; }
+    constexpr bool is_control_change() const noexcept { return is(0xB0); }
     /** Status Cn. */
-    constexpr bool is_program_change() const noexcept { return kind() == 0xC0; }
+    constexpr bool is_program_change() const noexcept { return is(0xC0); }
     /** Status Dn. */
-    constexpr bool is_channel_pressure() const noexcept { return kind() == 0xD0; }
+    constexpr bool is_channel_pressure() const noexcept { return is(0xD0); }
     /** Status En. */
-    constexpr bool is_pitch_bend() const noexcept { return kind() == 0xE0; }
+    constexpr bool is_pitch_bend() const noexcept { return is(0xE0); }
     /** Status F0. */
     constexpr bool is_sysex() const noexcept { return data[0] == 0xF0; }
     /** The note of a Note On, Note Off or poly pressure. */
@@ -63,7 +63,7 @@ struct message : midisock_message {
     /** The number of a program change. */
     constexpr int program() const noexcept { return data[1]; }
     /** Of channel pressure or poly pressure. */
-    constexpr int pressure() const noexcept { return kind() == 0xA0 ? data[2] : data[1]; }
+    constexpr int pressure() const noexcept { return is(0xA0) ? data[2] : data[1]; }
     /** -8192 to 8191. */
     constexpr int bend() const noexcept { return (data[1] | data[2] << 7) - 8192; }
 
@@ -71,137 +71,149 @@ struct message : midisock_message {
     constexpr bool is_synthetic() const noexcept { return (flags & MIDISOCK_SYNTHETIC) != 0; }
     /** Another client of this server still holds this note or pedal: ignore the message if you ignore `client`. */
     constexpr bool is_still_held() const noexcept { return (flags & MIDISOCK_STILL_HELD) != 0; }
+
+private:
+    constexpr bool is(int kind) const noexcept { return (data[0] & 0xF0) == kind; }
 };
 
-/** A whole message of one to three bytes, by value. */
-class short_message {
+/** A whole message of one to three bytes, by value: `short_message(0x90, 60, 100)`, or by one of the builders. */
+template <std::size_t Size> class short_message {
+    static_assert(Size >= 1 && Size <= 3, "one to three bytes");
+
 public:
     /** No message: push refuses it. */
     constexpr short_message() noexcept = default;
     /** Of its status alone. */
-    constexpr explicit short_message(int status) noexcept : bytes_{byte(status), 0, 0}, size_(1) {}
+    constexpr explicit short_message(int status) noexcept : bytes_{byte(status)} {}
     /** Of status and one data byte. The bytes are taken as they are. */
-    constexpr short_message(int status, int first) noexcept : bytes_{byte(status), byte(first), 0}, size_(2) {}
+    constexpr short_message(int status, int first) noexcept : bytes_{byte(status), byte(first)} {}
     /** Of status and two data bytes. The bytes are taken as they are. */
     constexpr short_message(int status, int first, int second) noexcept
-        : bytes_{byte(status), byte(first), byte(second)}, size_(3)
+        : bytes_{byte(status), byte(first), byte(second)}
     {
     }
 
+    /** Whether it is one: false for what a builder gives for an argument out of range. */
+    constexpr explicit operator bool() const noexcept { return bytes_[0] >= 0x80; }
     /** The first byte. */
     constexpr const std::uint8_t *data() const noexcept { return bytes_; }
-    /** 1 to 3; 0 for no message. */
-    constexpr std::size_t size() const noexcept { return size_; }
+    /** How many. */
+    static constexpr std::size_t size() noexcept { return Size; }
     /** What push takes. */
-    constexpr operator bytes() const noexcept { return bytes(bytes_, size_); }
+    constexpr operator bytes() const noexcept { return bytes(bytes_, Size); }
 
 private:
     static constexpr std::uint8_t byte(int value) noexcept { return static_cast<std::uint8_t>(value); }
 
-    std::uint8_t bytes_[3] = {0, 0, 0};
-    std::uint8_t size_ = 0;
+    std::uint8_t bytes_[Size] = {};
 };
 
 /** @cond internal */
+short_message(int) -> short_message<1>;
+short_message(int, int) -> short_message<2>;
+short_message(int, int, int) -> short_message<3>;
+
 namespace detail {
 
-/* Not constexpr: in a constant expression an argument out of range does not compile. Otherwise it gives a message of no
- * bytes, which push refuses: nothing else than what was meant is ever sent. */
-inline short_message out_of_range() noexcept { return short_message(); }
+/* Not constexpr: in a constant expression an argument out of range does not compile. Otherwise the message has no status,
+ * and push refuses it: nothing else than what was meant is ever sent. */
+inline int out_of_range() noexcept { return 0; }
 
 constexpr bool below(int value, int limit) noexcept { return value >= 0 && value < limit; }
 
-constexpr short_message channel_message(int status, int channel, int first) noexcept
+constexpr int channel_status(int status, int channel, bool data_in_range) noexcept
 {
-    return below(channel, 16) && below(first, 128) ? short_message(status | channel, first) : out_of_range();
+    return below(channel, 16) && data_in_range ? status | channel : out_of_range();
 }
 
-constexpr short_message channel_message(int status, int channel, int first, int second) noexcept
+constexpr short_message<2> channel_message(int status, int channel, int first) noexcept
 {
-    return below(channel, 16) && below(first, 128) && below(second, 128)
-               ? short_message(status | channel, first, second)
-               : out_of_range();
+    return {channel_status(status, channel, below(first, 128)), first};
+}
+
+constexpr short_message<3> channel_message(int status, int channel, int first, int second) noexcept
+{
+    return {channel_status(status, channel, below(first, 128) && below(second, 128)), first, second};
 }
 
 } // namespace detail
 /** @endcond */
 
 /* Builders. Channels are 0 to 15, data 0 to 127. What is out of range does not compile in a constant expression, and
- * is refused by push (outcome::invalid_message or invalid_argument) otherwise. */
+ * is refused by push (outcome::invalid_message) otherwise. */
 
 /** Note Off. */
-constexpr short_message note_off(int channel, int note, int velocity = 64) noexcept
+constexpr short_message<3> note_off(int channel, int note, int velocity = 64) noexcept
 {
     return detail::channel_message(0x80, channel, note, velocity);
 }
 /** Velocity 0 is a Note Off by the MIDI standard. */
-constexpr short_message note_on(int channel, int note, int velocity) noexcept
+constexpr short_message<3> note_on(int channel, int note, int velocity) noexcept
 {
     return detail::channel_message(0x90, channel, note, velocity);
 }
 /** Pressure on one note. */
-constexpr short_message poly_pressure(int channel, int note, int pressure) noexcept
+constexpr short_message<3> poly_pressure(int channel, int note, int pressure) noexcept
 {
     return detail::channel_message(0xA0, channel, note, pressure);
 }
 /** A controller, or from 120 on a mode message. */
-constexpr short_message control_change(int channel, int controller, int value) noexcept
+constexpr short_message<3> control_change(int channel, int controller, int value) noexcept
 {
     return detail::channel_message(0xB0, channel, controller, value);
 }
 /** Program Change. */
-constexpr short_message program_change(int channel, int program) noexcept
+constexpr short_message<2> program_change(int channel, int program) noexcept
 {
     return detail::channel_message(0xC0, channel, program);
 }
 /** Pressure on a channel. */
-constexpr short_message channel_pressure(int channel, int pressure) noexcept
+constexpr short_message<2> channel_pressure(int channel, int pressure) noexcept
 {
     return detail::channel_message(0xD0, channel, pressure);
 }
 /** -8192 to 8191, 0 is the centre. */
-constexpr short_message pitch_bend(int channel, int bend) noexcept
+constexpr short_message<3> pitch_bend(int channel, int bend) noexcept
 {
-    return detail::below(bend + 8192, 16384)
-               ? detail::channel_message(0xE0, channel, (bend + 8192) & 0x7F, (bend + 8192) >> 7)
-               : detail::out_of_range();
+    // Above 16383 what is shifted is above 127, and below 0 it is negative.
+    return detail::channel_message(0xE0, channel, (bend + 8192) & 0x7F, (bend + 8192) >> 7);
 }
 /** Mode message 120. */
-constexpr short_message all_sound_off(int channel) noexcept { return control_change(channel, 120, 0); }
+constexpr short_message<3> all_sound_off(int channel) noexcept { return control_change(channel, 120, 0); }
 /** Mode message 121. */
-constexpr short_message reset_all_controllers(int channel) noexcept { return control_change(channel, 121, 0); }
+constexpr short_message<3> reset_all_controllers(int channel) noexcept { return control_change(channel, 121, 0); }
 /** Mode message 123. */
-constexpr short_message all_notes_off(int channel) noexcept { return control_change(channel, 123, 0); }
+constexpr short_message<3> all_notes_off(int channel) noexcept { return control_change(channel, 123, 0); }
 
 /** MIDI Time Code Quarter Frame. */
-constexpr short_message quarter_frame(int data) noexcept
+constexpr short_message<2> quarter_frame(int data) noexcept
 {
-    return detail::below(data, 128) ? short_message(0xF1, data) : detail::out_of_range();
+    return {detail::below(data, 128) ? 0xF1 : detail::out_of_range(), data};
 }
 /** In MIDI beats, of six clocks each: 0 to 16383. */
-constexpr short_message song_position(int beats) noexcept
+constexpr short_message<3> song_position(int beats) noexcept
 {
-    return detail::below(beats, 16384) ? short_message(0xF2, beats & 0x7F, beats >> 7) : detail::out_of_range();
+    return {detail::below(beats, 16384) ? 0xF2 : detail::out_of_range(), beats & 0x7F, beats >> 7};
 }
 /** Song Select. */
-constexpr short_message song_select(int song) noexcept
+constexpr short_message<2> song_select(int song) noexcept
 {
-    return detail::below(song, 128) ? short_message(0xF3, song) : detail::out_of_range();
+    return {detail::below(song, 128) ? 0xF3 : detail::out_of_range(), song};
 }
 /** Tune Request. */
-constexpr short_message tune_request() noexcept { return short_message(0xF6); }
+constexpr short_message<1> tune_request() noexcept { return short_message(0xF6); }
 /** Timing Clock, 24 of them a quarter note. */
-constexpr short_message clock() noexcept { return short_message(0xF8); }
+constexpr short_message<1> clock() noexcept { return short_message(0xF8); }
 /** Start from the beginning. */
-constexpr short_message start() noexcept { return short_message(0xFA); }
+constexpr short_message<1> start() noexcept { return short_message(0xFA); }
 /** Continue: the word means something else in C++. */
-constexpr short_message resume() noexcept { return short_message(0xFB); }
+constexpr short_message<1> resume() noexcept { return short_message(0xFB); }
 /** Stop. */
-constexpr short_message stop() noexcept { return short_message(0xFC); }
+constexpr short_message<1> stop() noexcept { return short_message(0xFC); }
 /** Active Sensing. */
-constexpr short_message active_sensing() noexcept { return short_message(0xFE); }
+constexpr short_message<1> active_sensing() noexcept { return short_message(0xFE); }
 /** System Reset. */
-constexpr short_message system_reset() noexcept { return short_message(0xFF); }
+constexpr short_message<1> system_reset() noexcept { return short_message(0xFF); }
 
 } // namespace MIDISOCK_CPP_ABI
 } // namespace midisock

@@ -49,28 +49,14 @@ using notification = midisock_notification;
 /** Counters since the port was made. */
 using stats = midisock_stats;
 
-/** Owns a port of any role, and can do what all of them can. It is closed with its object: control, never in an audio
- * callback. */
+/** What every port can do: it owns one of the C API, which is closed with the object. That is control, never in an audio
+ * callback. Ports are moved, not copied, and by their own type only: one of another role is never put into their place. */
 class handle {
 public:
-    /** No port. */
-    constexpr handle() noexcept = default;
-    /** Takes the port over. */
-    handle(handle &&other) noexcept : port_(std::exchange(other.port_, nullptr)) {}
-    /** Closes its own port and takes the other's over. */
-    handle &operator=(handle &&other) noexcept
-    {
-        if (this != &other) {
-            midisock_close(std::exchange(port_, std::exchange(other.port_, nullptr)));
-        }
-        return *this;
-    }
     /** A port has one owner. */
     handle(const handle &) = delete;
     /** A port has one owner. */
     handle &operator=(const handle &) = delete;
-    /** Control: closes the port. */
-    ~handle() { midisock_close(port_); }
 
     /** Whether there is a port. */
     explicit operator bool() const noexcept { return port_ != nullptr; }
@@ -91,35 +77,54 @@ public:
     /** See midisock_get_stats(). */
     result<midisock::stats> stats() const MIDISOCK_REALTIME
     {
-        midisock::stats counters = {};
-        const midisock_result code = midisock_get_stats(port_, &counters, sizeof counters);
-        return {code, std::move(counters)};
+        return result<midisock::stats>::of([port = port_](midisock::stats &counters) {
+            return midisock_get_stats(port, &counters, sizeof counters);
+        });
     }
     /** Control: the next notification, or outcome::empty. */
     result<notification> poll_notification() noexcept
     {
-        notification next = {};
-        const midisock_result code = midisock_poll_notification(port_, &next);
-        return {code, std::move(next)};
+        return result<notification>::of(
+            [this](notification &next) { return midisock_poll_notification(port_, &next); });
     }
 
     /** @cond internal */
 protected:
-    constexpr explicit handle(midisock_port *port) noexcept : port_(port) {}
+    constexpr handle() noexcept = default;
+    handle(handle &&other) noexcept : port_(std::exchange(other.port_, nullptr)) {}
+    handle &operator=(handle &&other) noexcept
+    {
+        if (this != &other) {
+            midisock_close(std::exchange(port_, std::exchange(other.port_, nullptr)));
+        }
+        return *this;
+    }
+    ~handle() { midisock_close(port_); }
+
+    /* Each role is made by one of the C functions: `call(&raw)`. */
+    template <class Role, class Call> static result<Role> make(Call call) noexcept
+    {
+        return result<Role>::of([&call](Role &made) { return call(&made.port_); });
+    }
 
     midisock_port *port_ = nullptr;
     /** @endcond */
+
+    template <class Role> friend Role adopt(midisock_port *raw) noexcept;
 };
 
-/** A port that carries messages: an accepted client, one of a pair, a client, a server that merges its clients. At any
- * moment at most one thread pushes and at most one pops; they may differ. */
-class port : public handle {
-public:
-    /** No port. */
-    constexpr port() noexcept = default;
-    /** Takes over a port of the C API that is no listener. */
-    static port adopt(midisock_port *raw) noexcept { return port(raw); }
+/** Takes over a port of the C API, which is of that role: `auto mine = midisock::adopt<midisock::server>(raw)`. */
+template <class Role> Role adopt(midisock_port *raw) noexcept
+{
+    Role made;
+    static_cast<handle &>(made).port_ = raw;
+    return made;
+}
 
+/** A port that carries messages, of whatever role: what client, server and port have in common. At any moment at most one
+ * thread pushes and at most one pops; they may differ. */
+class message_port : public handle {
+public:
     /** Sends one whole message, now, whole or not at all. */
     status push(bytes message) MIDISOCK_REALTIME
     {
@@ -130,7 +135,9 @@ public:
     /** The next message, in order of arrival, or outcome::empty. It lies in `out` on success only. */
     status pop(message &out) MIDISOCK_REALTIME { return status(midisock_pop(port_, &out)); }
     /** `for (const midisock::message &m : port.messages())`: takes what has arrived until nothing is left. */
-    message_range messages() MIDISOCK_REALTIME { return message_range(port_); }
+    message_range messages() & MIDISOCK_REALTIME { return message_range(port_); }
+    /** The port would be gone before its messages are looked at. */
+    void messages() && = delete;
     /** Throws away what waits to be popped. */
     status skip() MIDISOCK_REALTIME { return status(midisock_skip(port_)); }
     /** Any thread, never full: silence, now. */
@@ -139,7 +146,9 @@ public:
     status reset() MIDISOCK_REALTIME { return status(midisock_reset(port_)); }
 
     /** Once for each audio callback, on the thread that pops. */
-    block begin_block(const block_info &info) MIDISOCK_REALTIME { return block(port_, info); }
+    block begin_block(const block_info &info) & MIDISOCK_REALTIME { return block(port_, info); }
+    /** The port would be gone before its messages are looked at. */
+    void begin_block(const block_info &info) && = delete;
 
     /** Control. */
     status wait(event what, timeout limit = for_ever) noexcept
@@ -151,7 +160,10 @@ public:
 
     /** @cond internal */
 protected:
-    constexpr explicit port(midisock_port *raw) noexcept : handle(raw) {}
+    constexpr message_port() noexcept = default;
+    message_port(message_port &&) noexcept = default;
+    message_port &operator=(message_port &&) noexcept = default;
+    ~message_port() = default;
 
     status push_to(std::uint32_t client, bytes data, std::uint64_t time_ns) MIDISOCK_REALTIME
     {

@@ -32,60 +32,60 @@ public:
 
         constexpr iterator() noexcept = default;
 
-        reference operator*() const MIDISOCK_REALTIME { return range_->current_; }
-        pointer operator->() const MIDISOCK_REALTIME { return &range_->current_; }
+        reference operator*() const MIDISOCK_REALTIME { return *current_; }
+        pointer operator->() const MIDISOCK_REALTIME { return current_; }
         iterator &operator++() MIDISOCK_REALTIME
         {
-            step();
+            last_ = Next(port_, current_);
             return *this;
         }
-        void operator++(int) MIDISOCK_REALTIME { step(); }
+        void operator++(int) MIDISOCK_REALTIME { ++*this; }
 
-        friend bool operator==(const iterator &i, sentinel) MIDISOCK_REALTIME { return i.range_ == nullptr; }
-        friend bool operator!=(const iterator &i, sentinel) MIDISOCK_REALTIME { return i.range_ != nullptr; }
+        friend bool operator==(const iterator &i, sentinel) MIDISOCK_REALTIME { return i.last_ != MIDISOCK_OK; }
+        friend bool operator!=(const iterator &i, sentinel) MIDISOCK_REALTIME { return i.last_ == MIDISOCK_OK; }
 #if !(defined(__cpp_impl_three_way_comparison) || (defined(_MSVC_LANG) && _MSVC_LANG >= 202002L))
-        friend bool operator==(sentinel, const iterator &i) MIDISOCK_REALTIME { return i.range_ == nullptr; }
-        friend bool operator!=(sentinel, const iterator &i) MIDISOCK_REALTIME { return i.range_ != nullptr; }
+        friend bool operator==(sentinel, const iterator &i) MIDISOCK_REALTIME { return i.last_ != MIDISOCK_OK; }
+        friend bool operator!=(sentinel, const iterator &i) MIDISOCK_REALTIME { return i.last_ == MIDISOCK_OK; }
 #endif
 
     private:
         friend class popping;
-        explicit iterator(popping *range) MIDISOCK_REALTIME : range_(range), port_(range->port_) { step(); }
-
-        void step() MIDISOCK_REALTIME
+        iterator(popping *range, midisock_result last) MIDISOCK_REALTIME : port_(range->port_),
+                                                                         current_(&range->current_),
+                                                                         last_(last)
         {
-            const midisock_result code = Next(port_, &range_->current_);
-            if (code != MIDISOCK_OK) {
-                range_->last_ = status(code);
-                range_ = nullptr;
+            if (last == MIDISOCK_OK) {
+                ++*this;
             }
         }
 
-        popping *range_ = nullptr; /**< null at the end */
         midisock_port *port_ = nullptr;
+        message *current_ = nullptr;
+        midisock_result last_ = MIDISOCK_EMPTY;
     };
 
     /** Takes the first message. */
-    iterator begin() MIDISOCK_REALTIME { return iterator(this); }
+    iterator begin() MIDISOCK_REALTIME { return begin_after(MIDISOCK_OK); }
     sentinel end() const MIDISOCK_REALTIME { return {}; }
-
-    /** After the end, why there is nothing more: outcome::empty, or what went wrong. */
-    status last() const MIDISOCK_REALTIME { return last_; }
 
 protected:
     explicit popping(midisock_port *port) MIDISOCK_REALTIME : port_(port), current_(unset{}) {}
 
+    /* Where what came before went wrong, there is nothing. */
+    iterator begin_after(midisock_result before) MIDISOCK_REALTIME { return iterator(this, before); }
+
     midisock_port *port_;
+
+private:
     message current_;
-    status last_;
 };
 
 } // namespace detail
 /** @endcond */
 
-/** What has arrived; see port::messages. */
+/** What has arrived, see message_port::messages. It ends where nothing is left, or where pop says why nothing will come. */
 class message_range : public detail::popping<midisock_pop> {
-    friend class port;
+    friend class message_port;
     explicit message_range(midisock_port *port) MIDISOCK_REALTIME : popping(port) {}
 };
 
@@ -103,28 +103,23 @@ struct block_info {
 /** An audio block: a range over the messages that belong into it, each with its frame, and the way to send at one. */
 class block : public detail::popping<midisock_pop_block> {
 public:
-    /** How begin_block went; where it failed, the range is empty. */
-    status begun() const MIDISOCK_REALTIME { return begun_; }
+    /** How begin_block went; where it failed the range is empty. */
+    status begun() const MIDISOCK_REALTIME { return status(begun_); }
+    /** Takes the first message of the block. */
+    iterator begin() MIDISOCK_REALTIME { return begin_after(begun_); }
     /** Sends at the time of a frame of this block; the pushing thread must be this one. */
     status push(std::uint32_t frame, bytes message) MIDISOCK_REALTIME
     {
         return status(midisock_push_frame(port_, frame, message.data(), message.size()));
     }
-    /** Takes the first message of the block. */
-    iterator begin() MIDISOCK_REALTIME
-    {
-        if (!begun_) {
-            last_ = begun_;
-            return iterator();
-        }
-        return popping::begin();
-    }
 
 private:
-    friend class port;
-    block(midisock_port *port, const block_info &info) MIDISOCK_REALTIME : popping(port), begun_(begin(port, info)) {}
+    friend class message_port;
+    // First the call, then the members, or compilers lay out the loop with a jump more for each message.
+    block(midisock_port *port, const block_info &info) MIDISOCK_REALTIME : block(port, call(port, info)) {}
+    block(midisock_port *port, midisock_result begun) MIDISOCK_REALTIME : popping(port), begun_(begun) {}
 
-    static status begin(midisock_port *port, const block_info &info) MIDISOCK_REALTIME
+    static midisock_result call(midisock_port *port, const block_info &info) MIDISOCK_REALTIME
     {
         midisock_block raw = {};
         raw.struct_size = sizeof raw;
@@ -133,10 +128,10 @@ private:
         raw.start_ns = info.start_ns;
         raw.sample_rate = info.sample_rate;
         raw.frames = info.frames;
-        return status(midisock_begin_block(port, &raw));
+        return midisock_begin_block(port, &raw);
     }
 
-    status begun_;
+    midisock_result begun_;
 };
 
 } // namespace MIDISOCK_CPP_ABI
