@@ -53,6 +53,7 @@ impl Notes {
         self.held.first()
     }
 
+    #[inline(always)]
     pub(super) fn on(&mut self, channel: usize, note: u8, lost: bool) {
         let cell = &mut self.cells[channel][usize::from(note & 0x7F)];
         if lost {
@@ -62,13 +63,17 @@ impl Notes {
                 *cell += ONE_LOST;
             }
         } else {
-            if *cell & MOST_STRIKES != MOST_STRIKES {
+            let strikes = *cell & MOST_STRIKES;
+            if strikes != MOST_STRIKES {
                 *cell += 1;
             }
-            self.held.set(channel, note);
+            if strikes == 0 {
+                self.held.set(channel, note);
+            }
         }
     }
 
+    #[inline(always)]
     pub(super) fn off(&mut self, channel: usize, note: u8, lost: bool) {
         let cell = &mut self.cells[channel][usize::from(note & 0x7F)];
         let (strikes, lost_strikes) = (*cell & MOST_STRIKES, *cell & MOST_LOST);
