@@ -123,13 +123,18 @@ impl PairPeer {
 
     /// Takes what was popped.
     pub(crate) fn hear(&mut self, message: &[u8], own: &Shared) {
-        self.heard.apply(message);
-        self.note_held(own);
+        if self.releases {
+            self.heard.apply(message);
+            self.note_held(own);
+        }
     }
 
     /// The same if it is a note, and whether it is.
     #[inline(always)]
     pub(crate) fn hear_note(&mut self, message: Short, own: &Shared) -> bool {
+        if !self.releases {
+            return true;
+        }
         let Some((status, note, velocity)) = message.note() else {
             return false;
         };
@@ -140,7 +145,7 @@ impl PairPeer {
 
     #[inline(always)]
     fn note_held(&mut self, own: &Shared) {
-        let holds = self.releases && !self.heard.is_neutral();
+        let holds = !self.heard.is_neutral();
         if holds != self.holds {
             self.holds = holds;
             own.popped.holds.store(holds, Ordering::Release);

@@ -332,14 +332,14 @@ impl Producer {
     #[inline(always)]
     pub(crate) fn publish(&mut self) {
         if self.published != self.tail {
+            self.published = self.tail;
             self.publish_new();
         }
     }
 
-    /// The same, where something was.
+    /// The same for who publishes after each message and never asks for `publish_batch`.
     #[inline(always)]
     pub(crate) fn publish_new(&mut self) {
-        self.published = self.tail;
         self.ring.tail.store(self.tail, Ordering::Release);
     }
 

@@ -15,11 +15,6 @@ impl Grid {
         bits: [[0; 2]; 16],
     };
 
-    pub(super) const FULL: Grid = Grid {
-        channels: u16::MAX,
-        bits: [[u64::MAX; 2]; 16],
-    };
-
     #[inline(always)]
     pub(super) fn set(&mut self, channel: usize, index: u8) {
         self.channels |= 1 << channel;
@@ -33,11 +28,6 @@ impl Grid {
         if *bits == [0; 2] {
             self.channels &= !(1 << channel);
         }
-    }
-
-    pub(super) fn clear_channel(&mut self, channel: usize) {
-        self.bits[channel] = [0; 2];
-        self.channels &= !(1 << channel);
     }
 
     pub(super) fn has(&self, channel: usize, index: u8) -> bool {
