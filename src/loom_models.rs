@@ -35,8 +35,8 @@ fn queue_keeps_order_and_bytes() {
         let (mut producer, mut consumer) = queue(64).unwrap();
         let pushing = thread::spawn(move || {
             let mut sent = 0u8;
-            // Sizes that take 24 and 32 bytes: the end of the memory falls into a record, which goes to the start.
-            for size in [3usize, 9, 3, 3] {
+            // Sizes that take 16 and 32 bytes: the end of the memory falls into a record, which goes to the start.
+            for size in [3usize, 9, 3, 9] {
                 let bytes = [sent + 1; 9];
                 let mut tries = 0;
                 while !producer.write(u64::from(sent), 7, 1, &bytes[..size]) {

@@ -3,10 +3,11 @@
 
 use crate::midi::reset::{PANIC, RESET};
 use crate::midi::state::{ChannelState, Msg};
-use crate::queue::Consumer;
+use crate::queue::{Consumer, Short};
 use crate::shared::Shared;
 use crate::spill::SpillOut;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The popping side's view of its peer.
 pub(crate) struct PairPeer {
@@ -18,7 +19,11 @@ pub(crate) struct PairPeer {
     spill: Option<SpillOut>,
     /// What was popped comes to.
     heard: Box<ChannelState>,
+    /// Whether what is held is released when one of the two is closed.
+    releases: bool,
     holds: bool,
+    /// `Requests::told` of the peer when nothing was asked for.
+    looked: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -29,23 +34,36 @@ enum Serving {
 }
 
 impl PairPeer {
-    pub(crate) fn new(shared: Arc<Shared>, spill: Option<SpillOut>) -> Self {
+    /// `own` is the port that pops, `shared` the other.
+    pub(crate) fn new(shared: Arc<Shared>, spill: Option<SpillOut>, own: &Shared) -> Self {
         Self {
+            releases: shared.config.release_on_close || own.config.release_on_disconnect,
             shared,
             giving: &[],
             serving: Serving::Nothing,
             spill,
             heard: Box::default(),
             holds: false,
+            looked: 0,
         }
     }
 
-    /// Whether a panic or reset of the peer's waits to be popped.
-    pub(crate) fn asks(&self) -> bool {
+    /// Whether a panic or reset of the peer's waits to be popped, or the rest of a summary.
+    pub(crate) fn asks(&mut self) -> bool {
         let requests = &self.shared.requests;
-        requests.panic.is_unserved()
-            || requests.reset.is_unserved()
-            || self.spill.as_ref().is_some_and(SpillOut::is_under_way)
+        // Read first: what is asked for after this changes it once more.
+        let told = requests.told();
+        let unserved = requests.panic.is_unserved() || requests.reset.is_unserved();
+        if !unserved {
+            self.looked = told;
+        }
+        unserved || self.spill.as_ref().is_some_and(SpillOut::is_under_way)
+    }
+
+    /// Whether `asks` has to be asked: false where it would say no.
+    #[inline(always)]
+    pub(crate) fn may_ask(&self) -> bool {
+        self.shared.requests.told() != self.looked || self.spill.as_ref().is_some_and(SpillOut::is_under_way)
     }
 
     /// Whether the peer's push could not queue something. To be asked before the queue is found empty.
@@ -96,20 +114,41 @@ impl PairPeer {
         {
             return Some(message);
         }
-        let peer = &self.shared;
-        let ended = own.is_closed() || peer.is_closed();
-        let wanted = peer.config.release_on_close || own.config.release_on_disconnect;
-        if ended && wanted { self.heard.release() } else { None }
+        if own.is_closed() && self.releases {
+            self.heard.release()
+        } else {
+            None
+        }
     }
 
     /// Takes what was popped.
     pub(crate) fn hear(&mut self, message: &[u8], own: &Shared) {
-        self.heard.apply(message);
-        let release = self.shared.config.release_on_close || own.config.release_on_disconnect;
-        let holds = release && !self.heard.is_neutral();
+        if self.releases {
+            self.heard.apply(message);
+            self.note_held(own);
+        }
+    }
+
+    /// The same if it is a note, and whether it is.
+    #[inline(always)]
+    pub(crate) fn hear_note(&mut self, message: Short, own: &Shared) -> bool {
+        if !self.releases {
+            return true;
+        }
+        let Some((status, note, velocity)) = message.note() else {
+            return false;
+        };
+        self.heard.apply_note(status, note, velocity);
+        self.note_held(own);
+        true
+    }
+
+    #[inline(always)]
+    fn note_held(&mut self, own: &Shared) {
+        let holds = !self.heard.is_neutral();
         if holds != self.holds {
             self.holds = holds;
-            own.set_holds(holds);
+            own.popped.holds.store(holds, Ordering::Release);
         }
     }
 }

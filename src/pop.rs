@@ -19,13 +19,14 @@ pub(crate) struct Popped {
     pub flags: u32,
 }
 
-/// What the popping thread alone touches.
+/// What the popping thread alone touches. In the order of use: what a pop needs is on one cache line.
+#[repr(C)]
 pub(crate) struct PopSide {
     incoming: Consumer,
-    pub clock: BlockClock,
     /// On a pair, the other port.
-    pub peer: Option<PairPeer>,
+    pub peer: Option<Box<PairPeer>>,
     skipping: Skipping,
+    pub clock: BlockClock,
     /// The last message that was made here: what was popped may point to it.
     made: Option<Msg>,
 }
@@ -35,6 +36,7 @@ const MOST_SCANNED: usize = 4096;
 
 /// What was skipped, while the difference in channel state is given: the messages are still in the queue, and are
 /// gone through once for each client they came from, in order of the clients' ids.
+#[repr(C)]
 struct Skipping {
     /// Up to where; None: nothing is being skipped.
     until: Option<usize>,
@@ -50,7 +52,7 @@ struct Skipping {
 }
 
 impl PopSide {
-    pub(crate) fn new(incoming: Consumer, clock: BlockClock, peer: Option<PairPeer>) -> Self {
+    pub(crate) fn new(incoming: Consumer, clock: BlockClock, peer: Option<Box<PairPeer>>) -> Self {
         let summary = Summary::new();
         let skipping = Skipping {
             until: None,
@@ -69,14 +71,46 @@ impl PopSide {
         }
     }
 
-    /// Takes the next message.
-    #[inline]
-    pub(crate) fn pop(&mut self, shared: &Shared) -> Option<Popped> {
-        if self.peer.is_none() && self.skipping.until.is_none() {
-            let record = self.incoming.pop()?;
-            return Some(Popped::of(&record, 0));
+    /// Takes what nearly every message is: a short one, where nothing has to be done but to take it. None when it is
+    /// otherwise, or there is none: then it is for `pop_short_of_pair`. No call, so that a caller needs no stack.
+    #[inline(always)]
+    pub(crate) fn pop_short(&mut self) -> Option<Popped> {
+        if self.peer.is_some() || self.skipping.until.is_some() {
+            return None;
         }
-        self.pop_uncommon(shared, 0, |_, _| Some(0))
+        self.incoming.release();
+        let record = self.incoming.peek_short()?;
+        Some(self.take(&record, 0))
+    }
+
+    /// The same on a pair, of a note. None when it is otherwise, or there is none: then `pop` knows.
+    #[inline(always)]
+    pub(crate) fn pop_short_of_pair(&mut self, shared: &Shared) -> Option<Popped> {
+        let peer = self.peer.as_mut()?;
+        if self.skipping.until.is_some() || peer.may_ask() {
+            return None;
+        }
+        self.incoming.release();
+        let record = self.incoming.peek_short_if(|short| peer.hear_note(short, shared))?;
+        Some(self.take(&record, 0))
+    }
+
+    #[inline(always)]
+    fn take(&mut self, record: &Record, frame: u32) -> Popped {
+        self.incoming.take(record);
+        self.incoming.tell_taken();
+        Popped {
+            time_ns: record.time_ns,
+            data: record.data,
+            client: record.client,
+            frame,
+            flags: record.flags,
+        }
+    }
+
+    /// Takes the next message.
+    pub(crate) fn pop(&mut self, shared: &Shared) -> Option<Popped> {
+        self.pop_placed(shared, 0, |_, _| Some(0))
     }
 
     /// Takes the next message that belongs into the block.
@@ -87,19 +121,18 @@ impl PopSide {
         }
         if self.peer.is_none() && self.skipping.until.is_none() {
             self.incoming.release();
-            return Ok(self.incoming.peek().and_then(|record| {
+            let record = self.incoming.peek();
+            return Ok(record.and_then(|record| {
                 let frame = self.clock.place(record.time_ns)?;
-                self.incoming.take(&record);
-                self.incoming.tell_taken();
-                Some(Popped::of(&record, frame))
+                Some(self.take(&record, frame))
             }));
         }
         let told_ns = self.clock.told_start_ns();
-        Ok(self.pop_uncommon(shared, told_ns, |clock, time_ns| clock.place(time_ns)))
+        Ok(self.pop_placed(shared, told_ns, |clock, time_ns| clock.place(time_ns)))
     }
 
     /// Takes the next message that has a place: made here, at `now_ns` or, 0, now by the clock; or from the queue.
-    fn pop_uncommon(
+    fn pop_placed(
         &mut self,
         shared: &Shared,
         now_ns: u64,
@@ -115,17 +148,15 @@ impl PopSide {
                 return None;
             }
         }
-        let spilled = self.peer.as_ref().is_some_and(PairPeer::has_spilled);
+        let spilled = self.peer.as_ref().is_some_and(|peer| peer.has_spilled());
         self.incoming.release();
         if let Some(record) = self.incoming.peek() {
             let frame = place(&mut self.clock, record.time_ns)?;
-            self.incoming.take(&record);
-            self.incoming.tell_taken();
             if let Some(peer) = &mut self.peer {
                 // SAFETY: the record stays in the queue until the next call.
                 peer.hear(unsafe { record.data.as_ref() }, shared);
             }
-            return Some(Popped::of(&record, frame));
+            return Some(self.take(&record, frame));
         }
         let peer = self.peer.as_mut()?;
         let frame = place(&mut self.clock, 0)?;
@@ -149,8 +180,8 @@ impl PopSide {
     }
 
     /// Whether something comes before what is in the queue.
-    fn has_own(&self) -> bool {
-        self.skipping.until.is_some() || self.peer.as_ref().is_some_and(PairPeer::asks)
+    fn has_own(&mut self) -> bool {
+        self.skipping.until.is_some() || self.peer.as_mut().is_some_and(|peer| peer.asks())
     }
 
     fn next_own(&mut self, shared: &Shared) -> Option<(u32, Msg)> {
@@ -241,18 +272,5 @@ impl Skipping {
         self.client = client;
         self.at = Some(from);
         self.summary.clear();
-    }
-}
-
-impl Popped {
-    #[inline]
-    fn of(record: &Record, frame: u32) -> Self {
-        Self {
-            time_ns: record.time_ns,
-            data: record.data,
-            client: record.client,
-            frame,
-            flags: record.flags,
-        }
     }
 }

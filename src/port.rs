@@ -5,7 +5,6 @@ use crate::clock::now_ns;
 use crate::code::Code;
 use crate::config::Config;
 use crate::event;
-use crate::midi::message;
 use crate::net::{self, Network};
 use crate::notify::{Kind, Notification};
 use crate::pair::PairPeer;
@@ -25,9 +24,9 @@ use std::time::Duration;
 /// One end of the API: see the overview in the README.
 pub(crate) struct Port {
     shared: Arc<Shared>,
-    /// None for a manual server.
-    push: Option<Side<PushSide>>,
-    pop: Option<Side<PopSide>>,
+    /// None in it for a manual server.
+    push: Side<Option<PushSide>>,
+    pop: Side<Option<PopSide>>,
     /// On a pair, the other port, and what its push could not queue.
     peer: Option<Arc<Shared>>,
     peer_spill: Option<SpillGauge>,
@@ -56,8 +55,8 @@ impl Port {
             let shared_2 = Arc::clone(&shared);
             let port = Self {
                 shared: shared_2,
-                push: None,
-                pop: None,
+                push: Side::new(None),
+                pop: Side::new(None),
                 peer: None,
                 peer_spill: None,
                 spill: None,
@@ -77,7 +76,7 @@ impl Port {
         let shared = Shared::new(role, config, waker, Some(incoming.gauge()), Some(outgoing.gauge()));
         let shared = Arc::new(shared);
         let (spill_in, spill_out) = spill_for(&shared);
-        let push = PushSide::new(outgoing, spill_in);
+        let push = PushSide::new(outgoing, spill_in, Arc::clone(&shared));
         let port = Self::from_sides(Arc::clone(&shared), push, incoming, None, Some(network));
         Ok((
             port,
@@ -106,9 +105,13 @@ impl Port {
         let (a, b) = (shared(&a_out, &a_in), shared(&b_out, &b_in));
         let (a_spill, from_a) = spill_for(&a);
         let (b_spill, from_b) = spill_for(&b);
+        let (push_a, push_b) = (
+            PushSide::new(a_out, a_spill, Arc::clone(&a)),
+            PushSide::new(b_out, b_spill, Arc::clone(&b)),
+        );
         let peer_of_a = Some((Arc::clone(&b), from_b));
-        let first = Self::from_sides(Arc::clone(&a), PushSide::new(a_out, a_spill), a_in, peer_of_a, None);
-        let second = Self::from_sides(b, PushSide::new(b_out, b_spill), b_in, Some((a, from_a)), None);
+        let first = Self::from_sides(Arc::clone(&a), push_a, a_in, peer_of_a, None);
+        let second = Self::from_sides(b, push_b, b_in, Some((a, from_a)), None);
         Ok((first, second))
     }
 
@@ -123,11 +126,12 @@ impl Port {
         let clock = BlockClock::new(shared.config.latency_ns, shared.config.push_latency_ns);
         let other = peer.as_ref().map(|(peer, _)| Arc::clone(peer));
         let peer_spill = peer.as_ref().and_then(|(_, spill)| spill.as_ref()).map(SpillOut::gauge);
-        let pop = PopSide::new(incoming, clock, peer.map(|(peer, spill)| PairPeer::new(peer, spill)));
+        let peer = peer.map(|(peer, spill)| Box::new(PairPeer::new(peer, spill, &shared)));
+        let pop = PopSide::new(incoming, clock, peer);
         Self {
             shared,
-            push: Some(Side::new(push)),
-            pop: Some(Side::new(pop)),
+            push: Side::new(Some(push)),
+            pop: Side::new(Some(pop)),
             peer: other,
             peer_spill,
             spill: own_spill,
@@ -145,36 +149,52 @@ impl Port {
 
     /// The answer to a message longer than `max_message_bytes`.
     pub(crate) fn reject_large(&self) -> Code {
-        if self.push.is_none() {
+        if self.shared.role == Role::Manual {
             Code::WrongRole
         } else {
             Code::TooLarge
         }
     }
 
-    /// Whether nothing pushed will reach anybody any more.
-    #[inline]
-    fn is_closed(&self) -> bool {
-        self.shared.is_closed() || self.peer.as_ref().is_some_and(|peer| peer.is_closed())
+    /// Pushes what nearly every message is; false: it is for `push`.
+    #[inline(always)]
+    pub(crate) fn push_short(&self, time_ns: u64, client: u32, data: &[u8]) -> bool {
+        let pushed = self.push.enter(|side| match side {
+            Some(side) => side.push_short(time_ns, client, data),
+            None => false,
+        });
+        pushed == Ok(true)
     }
 
-    #[inline]
     pub(crate) fn push(&self, time_ns: u64, client: u32, data: &[u8]) -> Code {
-        let Some(side) = &self.push else { return Code::WrongRole };
-        if !message::is_whole(data) {
-            return Code::InvalidMessage;
-        }
-        if self.is_closed() {
-            return Code::Closed;
-        }
-        side.enter(|side| side.push(&self.shared, time_ns, client, data))
-            .unwrap_or_else(|code| code)
+        let pushed = self.push.enter(|side| match side {
+            Some(side) => side.push(time_ns, client, data),
+            None => Code::WrongRole,
+        });
+        pushed.unwrap_or_else(|code| code)
     }
 
-    #[inline]
+    /// Pops what nearly every message is; None: it is for `pop_short_of_pair`.
+    #[inline(always)]
+    pub(crate) fn pop_short(&self) -> Option<Popped> {
+        self.on_pop_side(PopSide::pop_short).unwrap_or(None)
+    }
+
+    /// The same on a pair; None: `pop` knows.
+    #[inline(always)]
+    pub(crate) fn pop_short_of_pair(&self) -> Option<Popped> {
+        self.on_pop_side(|side| side.pop_short_of_pair(&self.shared))
+            .unwrap_or(None)
+    }
+
     pub(crate) fn pop(&self) -> Result<Popped, Code> {
-        let side = self.pop.as_ref().ok_or(Code::WrongRole)?;
-        side.enter(|side| side.pop(&self.shared).ok_or_else(|| self.nothing_to_pop(side)))?
+        self.on_pop_side(|side| side.pop(&self.shared).ok_or_else(|| self.nothing_to_pop(side)))?
+    }
+
+    /// Works on the popping side.
+    #[inline(always)]
+    fn on_pop_side<R>(&self, work: impl FnOnce(&mut PopSide) -> R) -> Result<R, Code> {
+        self.pop.enter(|side| side.as_mut().map(work).ok_or(Code::WrongRole))?
     }
 
     /// Why there was nothing: not yet, or never again.
@@ -193,14 +213,13 @@ impl Port {
     pub(crate) fn nothing_will_come(&self) -> bool {
         let shared = &self.shared;
         match &self.peer {
-            Some(peer) => (shared.is_closed() || peer.is_closed()) && !shared.holds(),
+            Some(_) => shared.is_closed() && !shared.popped.holds.load(Ordering::Acquire),
             None => shared.is_ended(),
         }
     }
 
     pub(crate) fn skip(&self) -> Code {
-        let Some(side) = &self.pop else { return Code::WrongRole };
-        let skipped = side.enter(|side| {
+        let skipped = self.on_pop_side(|side| {
             if !side.skip() && self.nothing_will_come() && side.is_empty() {
                 Code::Closed
             } else {
@@ -223,19 +242,19 @@ impl Port {
         let Some(outgoing) = &shared.outgoing else {
             return Code::WrongRole;
         };
-        if self.is_closed() {
+        if self.shared.is_closed() {
             return Code::Closed;
         }
         // Asked without a peer too: what it does to the remembered state is kept.
         ask(shared, outgoing.tail());
+        shared.requests.tell();
         shared.wake_if_signalling();
         if shared.is_up() { Code::Ok } else { Code::Offline }
     }
 
     pub(crate) fn begin_block(&self, block: Block) -> Code {
-        let Some(side) = &self.pop else { return Code::WrongRole };
         let start_ns = if block.start_ns == 0 { now_ns() } else { block.start_ns };
-        let begun = side.enter(|side| {
+        let begun = self.on_pop_side(|side| {
             let lag_ns = self.shared.counters.lag_ns.load(Ordering::Relaxed);
             side.clock.begin(Block { start_ns, ..block }, lag_ns)?;
             let popped = &self.shared.popped;
@@ -249,13 +268,11 @@ impl Port {
     }
 
     pub(crate) fn pop_block(&self) -> Result<Popped, Code> {
-        let side = self.pop.as_ref().ok_or(Code::WrongRole)?;
-        side.enter(|side| side.pop_block(&self.shared)?.ok_or_else(|| self.nothing_to_pop(side)))?
+        self.on_pop_side(|side| side.pop_block(&self.shared)?.ok_or_else(|| self.nothing_to_pop(side)))?
     }
 
     pub(crate) fn push_frame(&self, frame: u32, data: &[u8]) -> Code {
-        let Some(side) = &self.pop else { return Code::WrongRole };
-        match side.enter(|side| side.clock.time_of(frame)) {
+        match self.on_pop_side(|side| side.clock.time_of(frame)) {
             Ok(Some(time_ns)) => self.push(time_ns, 0, data),
             Ok(None) => Code::InvalidArgument,
             Err(code) => code,
@@ -263,11 +280,7 @@ impl Port {
     }
 
     pub(crate) fn state(&self) -> i32 {
-        if self.is_closed() {
-            crate::shared::State::Closed as i32
-        } else {
-            self.shared.state()
-        }
+        self.shared.state()
     }
 
     pub(crate) fn client_count(&self) -> u32 {
@@ -301,7 +314,7 @@ impl Port {
             snapshot.messages_in = peer.pushed.messages.get();
             snapshot.bytes_in = peer.pushed.bytes.get();
             snapshot.connections = 1;
-            snapshot.disconnections = self.is_closed().into();
+            snapshot.disconnections = self.shared.is_closed().into();
         }
         snapshot
     }
@@ -311,7 +324,7 @@ impl Port {
             return Err(Code::WrongRole);
         }
         let taken = self.shared.event.wait_for(timeout, || {
-            if self.is_closed() {
+            if self.shared.is_closed() {
                 return Some(Err(Code::Closed));
             }
             self.shared.accepted.pop().map(Ok)
@@ -339,7 +352,7 @@ impl Port {
         if self.shared.role != Role::Merged {
             return Err(Code::WrongRole);
         }
-        if self.is_closed() {
+        if self.shared.is_closed() {
             return Err(Code::Closed);
         }
         if !self.shared.clients.contains(client) {
@@ -360,9 +373,10 @@ impl Port {
         match (&self.network, &self.peer) {
             (Some(network), _) => network.shut_down(&self.shared),
             (None, Some(peer)) => {
-                if !peer.is_closed() {
+                if !peer.is_shut_down() {
                     peer.notifications.tell(Notification::new(Kind::Disconnected));
                 }
+                peer.close();
                 peer.event.signal();
             }
             (None, None) => {}
@@ -397,7 +411,7 @@ impl Port {
     /// Whether `pop` has something, as seen from any thread.
     pub(crate) fn has_message(&self) -> bool {
         let asked = self.peer.as_ref().is_some_and(|peer| {
-            let releases = self.is_closed() && self.shared.holds();
+            let releases = self.shared.is_closed() && self.shared.popped.holds.load(Ordering::Acquire);
             let spilled = self.peer_spill.as_ref().is_some_and(SpillGauge::has_some);
             releases || spilled || peer.requests.panic.is_unserved() || peer.requests.reset.is_unserved()
         });

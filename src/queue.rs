@@ -6,35 +6,94 @@
 //! batch rather than once a message. The last record popped stays valid until the next pop: the consumer gives room
 //! back one call later.
 //!
+//! A record begins with 16 bytes: a word, the client, the time. A message of up to three bytes, which is nearly every
+//! one, lies in that word, behind a tag; so it takes a quarter of a cache line, and going in it is two stores. A longer
+//! one follows behind the 16 bytes.
+//!
 //! Positions count up without end and wrap with the integer; the capacity is a power of two.
 
 use crate::code::Code;
+use crate::midi::message::channel_len;
 use crate::sync::{Arc, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
-/// What precedes a message in the ring. `size` and `client` come first: they alone fit into the last 8 bytes before
-/// the end, where `size` may have to say that the next record is at the start.
+#[cfg(all(test, not(loom)))]
+#[path = "queue_tests.rs"]
+mod tests;
+
+/// What begins a record. `word` is, as bytes in memory, the tag and three more: a short message, or the lower bits of a
+/// longer one's size.
+///
+/// The tag, from bit 0: the length of a short message in 2 bits, 0 for a longer one; flags in 2 bits; the upper bits of
+/// a longer one's size in 4.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Header {
-    size: u32,
+    word: u32,
     client: u32,
     time_ns: u64,
 }
 
 const HEADER: usize = size_of::<Header>();
-const UNIT: usize = 8;
-/// In place of a size: the rest up to the end is unused.
+/// All positions are multiples of it: a header never reaches across the end.
+const UNIT: usize = HEADER;
+/// In place of a record: the rest up to the end is unused. As a tag it would be a short message's with a size.
 const WRAP: u32 = u32::MAX;
-/// Of `Header::size` the size takes 28 bits, flags take the rest.
-const SIZE_BITS: u32 = 28;
-const SIZE_MASK: u32 = (1 << SIZE_BITS) - 1;
+/// Of a tag: the bits that are a short message's length, and those that are 0 for every short message.
+const LENGTH: u32 = 0x03;
+const SHORT: u32 = 0xF3;
+const FLAGS_AT: u32 = 2;
+const MOST_FLAGS: u32 = 3;
+const MOST_SHORT: usize = 3;
+const MOST_SIZE: usize = (1 << 28) - 1;
 
 /// How many bytes of the ring a message takes.
+#[inline(always)]
 fn footprint(size: usize) -> usize {
-    (HEADER + size).next_multiple_of(UNIT)
+    if size <= MOST_SHORT {
+        HEADER
+    } else {
+        (HEADER + size).next_multiple_of(UNIT)
+    }
+}
+
+/// A message of one to three bytes in a word, as it lies in the queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Short(u32);
+
+impl Short {
+    /// Takes bytes; `None` unless they are one to three.
+    #[inline(always)]
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+        // Byte by byte, which volatile makes sure of. A caller has often just written one of the bytes, and a load that
+        // is wider than a store still on its way to the cache waits until it is there: longer than all else here takes.
+        // SAFETY: a reference may be read.
+        let at = |index: usize| u32::from(unsafe { (&raw const bytes[index]).read_volatile() }) << (8 + 8 * index);
+        match bytes.len() {
+            3 => Some(Self(3 | at(0) | at(1) | at(2))),
+            2 => Some(Self(2 | at(0) | at(1))),
+            1 => Some(Self(1 | at(0))),
+            _ => None,
+        }
+    }
+
+    /// Its bytes, if it is a Note On or Note Off.
+    #[inline(always)]
+    pub(crate) fn note(self) -> Option<(u8, u8, u8)> {
+        let [_, status, note, velocity] = self.0.to_le_bytes();
+        // Of a whole message.
+        (status < 0xA0 && self.0 & LENGTH == 3).then(|| (status, note, velocity))
+    }
+
+    /// Whether it is one whole channel message; quicker than `message::is_whole`.
+    #[inline(always)]
+    pub(crate) fn is_channel_message(self) -> bool {
+        let (length, status) = (self.0 & LENGTH, self.0 >> 8 & 0xFF);
+        let second_status = self.0 & 0x8080_0000;
+        status < 0xF0 && (channel_len(status as u8) as u32 ^ length) & LENGTH | second_status == 0
+    }
 }
 
 /// Where the two sides have come to; written by one side each.
@@ -92,11 +151,6 @@ impl Ring {
         Layout::from_size_align(capacity, 64).ok()
     }
 
-    fn at(&self, position: usize) -> NonNull<u8> {
-        // SAFETY: masked, the position is inside the allocation.
-        unsafe { self.memory.add(position & (self.capacity - 1)) }
-    }
-
     /// Tells loom that memory is about to be written.
     #[inline(always)]
     fn writing(&self, _position: usize, _size: usize) {
@@ -133,39 +187,77 @@ impl Drop for Ring {
 /// Makes a queue of a power of two bytes, every page of it touched.
 pub(crate) fn queue(capacity: usize) -> Result<(Producer, Consumer), Code> {
     let ring = Arc::new(Ring::new(capacity)?);
+    let (memory, mask) = (ring.memory, capacity - 1);
     Ok((
         Producer {
             ring: Arc::clone(&ring),
+            memory,
+            mask,
             tail: 0,
             published: 0,
-            head: 0,
+            limit: capacity,
         },
-        Consumer { ring, read: 0, tail: 0 },
+        Consumer {
+            ring,
+            memory,
+            mask,
+            read: 0,
+            tail: 0,
+        },
     ))
 }
 
 /// The side that puts messages in. One thread at a time.
+#[repr(C)]
 pub(crate) struct Producer {
     ring: Arc<Ring>,
+    /// The ring's memory and capacity, less 1: beside the positions, for the sake of one cache line less.
+    memory: NonNull<u8>,
+    mask: usize,
     /// Where the next record begins.
     tail: usize,
     /// Up to where the consumer has been told.
     published: usize,
-    /// The consumer's head as last seen.
-    head: usize,
+    /// How far the tail may go: the consumer's head, as last seen, and the capacity.
+    limit: usize,
 }
+
+// SAFETY: `memory` is the ring's, which `ring` keeps; see there for who touches what of it.
+unsafe impl Send for Producer {}
 
 impl Producer {
     /// Writes one message, not yet visible to the consumer; false when it does not fit, and nothing is written.
     #[inline]
     pub(crate) fn write(&mut self, time_ns: u64, client: u32, flags: u32, data: &[u8]) -> bool {
-        debug_assert!(data.len() <= SIZE_MASK as usize && flags < 1 << (32 - SIZE_BITS) as usize);
-        let need = footprint(data.len());
-        let to_end = self.ring.to_end(self.tail);
-        let skipped = if need > to_end { to_end } else { 0 };
-        if self.tail.wrapping_sub(self.head) + skipped + need > self.ring.capacity {
-            self.head = self.ring.consumer.head.load(Ordering::Acquire);
-            if self.tail.wrapping_sub(self.head) + skipped + need > self.ring.capacity {
+        match Short::of(data) {
+            Some(short) => self.write_short(time_ns, client, flags, short),
+            None => self.write_long(time_ns, client, flags, data),
+        }
+    }
+
+    /// The same, of a short message.
+    #[inline(always)]
+    pub(crate) fn write_short(&mut self, time_ns: u64, client: u32, flags: u32, short: Short) -> bool {
+        debug_assert!(flags <= MOST_FLAGS);
+        // Up to the end of the memory there is always room for one: positions are multiples of its size.
+        if self.tail == self.limit {
+            self.renew();
+            if self.tail == self.limit {
+                return false;
+            }
+        }
+        self.put(time_ns, client, short.0 | flags << FLAGS_AT);
+        self.tail = self.tail.wrapping_add(HEADER);
+        true
+    }
+
+    #[inline(never)]
+    fn write_long(&mut self, time_ns: u64, client: u32, flags: u32, data: &[u8]) -> bool {
+        debug_assert!(data.len() > MOST_SHORT && data.len() <= MOST_SIZE && flags <= MOST_FLAGS);
+        let (need, skipped) = self.needs(data.len());
+        if self.room() < skipped + need {
+            self.renew();
+            if self.room() < skipped + need {
                 return false;
             }
         }
@@ -173,43 +265,82 @@ impl Producer {
             self.ring.writing(self.tail, UNIT);
             // SAFETY: at least `UNIT` bytes are left before the end, since positions are multiples of it; they are
             // free (checked above), and nobody reads them before `publish`.
-            unsafe { self.ring.at(self.tail).cast::<u32>().write(WRAP) };
+            unsafe { self.at(self.tail).cast::<u32>().write(WRAP) };
             self.tail = self.tail.wrapping_add(skipped);
         }
-        let header = Header {
-            size: data.len() as u32 | flags << SIZE_BITS,
-            client,
-            time_ns,
-        };
-        self.ring.writing(self.tail, need);
-        let record = self.ring.at(self.tail);
+        let size = data.len() as u32;
+        let tag = flags << FLAGS_AT | size >> 24 << 4;
+        self.put(time_ns, client, tag | size << 8);
+        self.ring.writing(self.tail.wrapping_add(HEADER), need - HEADER);
         // SAFETY: `need` bytes from here are inside the memory and free (checked above, with the Acquire load of the
-        // consumer's head), aligned to 8 as all records are, and not read before `publish`. `data` is a caller's
-        // slice and cannot overlap room that is free.
-        unsafe {
-            record.cast::<Header>().write(header);
-            std::ptr::copy_nonoverlapping(data.as_ptr(), record.add(HEADER).as_ptr(), data.len());
-        }
+        // consumer's head) and not read before `publish`. `data` is a caller's slice and cannot overlap room that is
+        // free.
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), self.at(self.tail).add(HEADER).as_ptr(), data.len()) };
         self.tail = self.tail.wrapping_add(need);
         true
     }
 
-    /// Whether a message of so many bytes would fit.
-    pub(crate) fn has_room(&mut self, size: usize) -> bool {
+    /// Writes what begins a record. There is room for it.
+    #[inline(always)]
+    fn put(&mut self, time_ns: u64, client: u32, word: u32) {
+        self.ring.writing(self.tail, HEADER);
+        let header = Header {
+            word: word.to_le(),
+            client,
+            time_ns,
+        };
+        // SAFETY: at least `UNIT` bytes are left before the end, since positions are multiples of it, and aligned as
+        // the memory is to 64; they are free, as the caller has checked with the Acquire load of the consumer's head,
+        // and not read before `publish`.
+        unsafe { self.at(self.tail).cast::<Header>().write(header) };
+    }
+
+    #[inline(always)]
+    fn at(&self, position: usize) -> NonNull<u8> {
+        // SAFETY: masked, the position is inside the allocation.
+        unsafe { self.memory.add(position & self.mask) }
+    }
+
+    /// What a message takes, and what is passed over before it where it would reach across the end.
+    fn needs(&self, size: usize) -> (usize, usize) {
         let need = footprint(size);
         let to_end = self.ring.to_end(self.tail);
-        let skipped = if need > to_end { to_end } else { 0 };
-        self.head = self.ring.consumer.head.load(Ordering::Acquire);
-        self.tail.wrapping_sub(self.head) + skipped + need <= self.ring.capacity
+        (need, if need > to_end { to_end } else { 0 })
+    }
+
+    /// Looks how far the consumer has come.
+    #[inline(always)]
+    fn renew(&mut self) {
+        let head = self.ring.consumer.head.load(Ordering::Acquire);
+        self.limit = head.wrapping_add(self.mask + 1);
+    }
+
+    /// How much is free, as last seen.
+    #[inline(always)]
+    fn room(&self) -> usize {
+        self.limit.wrapping_sub(self.tail)
+    }
+
+    /// Whether a message of so many bytes would fit.
+    pub(crate) fn has_room(&mut self, size: usize) -> bool {
+        let (need, skipped) = self.needs(size);
+        self.renew();
+        self.room() >= skipped + need
     }
 
     /// Shows the consumer all that was written.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn publish(&mut self) {
         if self.published != self.tail {
             self.published = self.tail;
-            self.ring.tail.store(self.tail, Ordering::Release);
+            self.publish_new();
         }
+    }
+
+    /// The same for who publishes after each message and never asks for `publish_batch`.
+    #[inline(always)]
+    pub(crate) fn publish_new(&mut self) {
+        self.ring.tail.store(self.tail, Ordering::Release);
     }
 
     /// Shows the consumer what was written if that is an eighth of the queue: it works on those messages while the
@@ -254,19 +385,85 @@ pub(crate) struct Record {
     pub data: NonNull<[u8]>,
 }
 
+impl Record {
+    #[inline(always)]
+    fn new(header: &Header, data: NonNull<u8>, size: u32) -> Self {
+        Self {
+            time_ns: header.time_ns,
+            client: header.client,
+            flags: header.word >> FLAGS_AT & MOST_FLAGS,
+            data: NonNull::slice_from_raw_parts(data, size as usize),
+        }
+    }
+}
+
 /// The side that takes messages out. One thread at a time.
+#[repr(C)]
 pub(crate) struct Consumer {
     ring: Arc<Ring>,
+    /// As the producer's.
+    memory: NonNull<u8>,
+    mask: usize,
     /// Where the next record begins.
     read: usize,
     /// The producer's tail as last seen.
     tail: usize,
 }
 
+// SAFETY: as for `Producer`.
+unsafe impl Send for Consumer {}
+
 impl Consumer {
     /// Looks at the next message without taking it.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<Record> {
+        let (record, header) = self.next_header()?;
+        Some(if Self::is_short(&header) {
+            Self::short(record, &header)
+        } else {
+            self.peek_long(header)
+        })
+    }
+
+    /// The same if it is a short message: no call, so that a caller needs no stack.
+    #[inline(always)]
+    pub(crate) fn peek_short(&mut self) -> Option<Record> {
+        self.peek_short_if(|_| true)
+    }
+
+    /// The same if it is accepted.
+    #[inline(always)]
+    pub(crate) fn peek_short_if(&mut self, accepted: impl FnOnce(Short) -> bool) -> Option<Record> {
+        let (_, header) = self.next_header()?;
+        if !Self::is_short(&header) || !accepted(Short(header.word)) {
+            return None;
+        }
+        // Read anew: until here the word sufficed.
+        let (record, rest) = self.header();
+        Some(Self::short(
+            record,
+            &Header {
+                word: header.word,
+                ..rest
+            },
+        ))
+    }
+
+    #[inline(always)]
+    fn is_short(header: &Header) -> bool {
+        (header.word & SHORT).wrapping_sub(1) < LENGTH
+    }
+
+    /// A short message.
+    #[inline(always)]
+    fn short(record: NonNull<u8>, header: &Header) -> Record {
+        // SAFETY: a short message lies behind the tag, inside the header.
+        Record::new(header, unsafe { record.add(1) }, header.word & LENGTH)
+    }
+
+    /// Where the next record begins; None when there is none.
+    #[inline(always)]
+    fn next_header(&mut self) -> Option<(NonNull<u8>, Header)> {
         // The copy may lie behind: a skip goes further than it knows.
         if self.tail.wrapping_sub(self.read) as isize <= 0 {
             self.tail = self.ring.tail.load(Ordering::Acquire);
@@ -274,29 +471,46 @@ impl Consumer {
                 return None;
             }
         }
-        self.ring.reading(self.read, UNIT);
-        // SAFETY: records between `read` and `tail` are whole (the Acquire load above pairs with `publish`), stay
-        // untouched until given back, and begin aligned; a wrap marker is published together with the record behind
-        // it, so that a record at the start is there.
-        unsafe {
-            if self.ring.at(self.read).cast::<u32>().read() == WRAP {
-                self.read = self.read.wrapping_add(self.ring.to_end(self.read));
-            }
-            self.ring.reading(self.read, HEADER);
-            let record = self.ring.at(self.read);
-            let header = record.cast::<Header>().read();
-            let size = (header.size & SIZE_MASK) as usize;
-            Some(Record {
-                time_ns: header.time_ns,
-                client: header.client,
-                flags: header.size >> SIZE_BITS,
-                data: NonNull::slice_from_raw_parts(record.add(HEADER), size),
-            })
+        Some(self.header())
+    }
+
+    /// The same of a message that is not short, or at the unused end; `header` is what lies at `read`.
+    #[inline(never)]
+    fn peek_long(&mut self, header: Header) -> Record {
+        let (mut record, mut header) = (self.at(self.read), header);
+        if header.word == WRAP {
+            self.read = self.read.wrapping_add(self.ring.to_end(self.read));
+            (record, header) = self.header();
         }
+        // Only a longer one goes to the start rather than into what is left before the end.
+        debug_assert!(header.word & LENGTH == 0);
+        let size = header.word >> 8 | (header.word & 0xF0) << 20;
+        self.ring.reading(self.read.wrapping_add(HEADER), size as usize);
+        // SAFETY: a longer message lies behind its header, which does not end the memory.
+        Record::new(&header, unsafe { record.add(HEADER) }, size)
+    }
+
+    /// What lies at `read`, where there is something.
+    #[inline(always)]
+    fn header(&self) -> (NonNull<u8>, Header) {
+        self.ring.reading(self.read, HEADER);
+        let record = self.at(self.read);
+        // SAFETY: records between `read` and `tail` are whole (the Acquire load of the tail pairs with `publish`), stay
+        // untouched until given back, and begin aligned; of a wrap marker the rest was once written or zeroed too; it
+        // is published together with the record behind it, so that one at the start is there.
+        let header = unsafe { record.cast::<Header>().read() };
+        let word = u32::from_le(header.word);
+        (record, Header { word, ..header })
+    }
+
+    #[inline(always)]
+    fn at(&self, position: usize) -> NonNull<u8> {
+        // SAFETY: masked, the position is inside the allocation.
+        unsafe { self.memory.add(position & self.mask) }
     }
 
     /// Takes what `peek` showed; it stays valid until `release`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, record: &Record) {
         self.read = self.read.wrapping_add(footprint(record.data.len()));
     }
@@ -320,7 +534,7 @@ impl Consumer {
     }
 
     /// Takes the next message, and gives back the one before.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn pop(&mut self) -> Option<Record> {
         self.release();
         let record = self.peek()?;

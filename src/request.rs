@@ -7,6 +7,21 @@ use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 pub(crate) struct Requests {
     pub panic: Request,
     pub reset: Request,
+    /// How often either was asked for: what has not changed need not be looked at more closely.
+    told: AtomicU32,
+}
+
+impl Requests {
+    /// To be called after a request was made.
+    pub(crate) fn tell(&self) {
+        self.told.fetch_add(1, Ordering::Release);
+    }
+
+    /// Changes with every request.
+    #[inline]
+    pub(crate) fn told(&self) -> u32 {
+        self.told.load(Ordering::Acquire)
+    }
 }
 
 /// A request that is never lost and needs no room: several that were not served yet are one.

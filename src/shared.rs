@@ -148,6 +148,12 @@ impl Shared {
         self.flags.load(Ordering::Acquire) & UP != 0
     }
 
+    /// Whether there is a peer, and the port was not closed.
+    #[inline]
+    pub(crate) fn is_up_and_open(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & (UP | CLOSED) == UP
+    }
+
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.flags.load(Ordering::Acquire) & CLOSED != 0
@@ -191,7 +197,7 @@ impl Shared {
         self.flags.fetch_or(CLOSED | SHUT_DOWN, Ordering::AcqRel) & SHUT_DOWN == 0
     }
 
-    /// Network thread (on a pair, the popping thread): whether something is to be released when a peer goes.
+    /// Network thread: whether something is to be released when a peer goes.
     pub(crate) fn set_holds(&self, holds: bool) {
         if holds {
             self.flags.fetch_or(HOLDS, Ordering::AcqRel);
@@ -200,12 +206,8 @@ impl Shared {
         }
     }
 
-    /// Whether releases would come if it ended now.
-    pub(crate) fn holds(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & HOLDS != 0
-    }
-
-    /// Network thread: the peer has gone for good; releases may still come.
+    /// Network thread (on a pair, whoever shuts the other port down): the peer has gone for good; releases may still
+    /// come.
     pub(crate) fn close(&self) {
         self.flags.fetch_or(CLOSED, Ordering::AcqRel);
     }

@@ -78,6 +78,12 @@ impl SpillIn {
         self.lossy && self.look_again()
     }
 
+    /// Whether `is_lossy` has to be asked.
+    #[inline]
+    pub(crate) fn was_lossy(&self) -> bool {
+        self.lossy
+    }
+
     #[cold]
     fn look_again(&mut self) -> bool {
         self.lossy = self.slots.0[self.current].state.load(Ordering::Acquire) == FULL;
@@ -142,7 +148,7 @@ impl SpillOut {
 
     /// Whether a summary is being worked off: what is in the queue comes after it.
     pub(crate) fn is_under_way(&self) -> bool {
-        self.slots.0[self.next].state.load(Ordering::Relaxed) == TAKEN
+        self.slots.0[self.next & 1].state.load(Ordering::Relaxed) == TAKEN
     }
 
     /// Whether there may be something.

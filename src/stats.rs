@@ -1,6 +1,6 @@
 //! Counters of a port.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What `midisock_get_stats` tells.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,4 +87,6 @@ pub(crate) struct PopCounters {
     pub synthesized: Counter,
     /// Skipped messages that state cannot bring back.
     pub unrepaired: Counter,
+    /// On a pair: if a port was closed now, releases would still come.
+    pub holds: AtomicBool,
 }

@@ -1,9 +1,10 @@
 //! `midisock_message`: pushing and popping.
 
 use super::result::midisock_result;
-use super::{midisock_port, with_port, writable};
+use super::{contain, midisock_port, with_port, with_port_or, writable};
 use crate::code::Code;
 use crate::pop::Popped;
+use crate::port::Port;
 
 /// flags on pop: made by the library, not sent by the peer.
 pub const MIDISOCK_SYNTHETIC: u32 = 1;
@@ -33,6 +34,7 @@ pub struct midisock_message {
 }
 
 impl midisock_message {
+    #[inline(always)]
     pub(super) fn of(popped: &Popped) -> Self {
         Self {
             time_ns: popped.time_ns,
@@ -63,7 +65,7 @@ impl midisock_message {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_push(port: *mut midisock_port, data: *const u8, size: usize) -> midisock_result {
     // SAFETY: the contract of this function is `push_bytes`'.
-    unsafe { push_bytes(port, 0, 0, data, size) }
+    unsafe { push_bytes::<false>(port, 0, 0, data, size) }
 }
 
 /// Sends one whole message to one client or to all, now or at a time up to 10 s ahead. Messages are sent in order of
@@ -89,7 +91,7 @@ pub unsafe extern "C" fn midisock_push_message(
     let message = unsafe { &*message };
     // SAFETY: the contract of this function is `push_bytes`'.
     unsafe {
-        push_bytes(
+        push_bytes::<true>(
             port,
             message.time_ns,
             message.client,
@@ -99,10 +101,46 @@ pub unsafe extern "C" fn midisock_push_message(
     }
 }
 
+/// The longest message of any port, and more: see the `max_message_bytes` of each.
+const MOST_BYTES: usize = 1 << 28;
+
+/// `WITH_MORE` tells the two callers apart, so that each has a copy of its own of what would else be called.
+///
 /// # Safety
 /// `port` is NULL or a live port, `data` NULL or points to `size` bytes.
 #[inline(always)]
-unsafe fn push_bytes(
+unsafe fn push_bytes<const WITH_MORE: bool>(
+    port: *mut midisock_port,
+    time: u64,
+    client: u32,
+    data: *const u8,
+    size: usize,
+) -> midisock_result {
+    // A size beyond what any port takes is not worth believing.
+    if data.is_null() || size > MOST_BYTES {
+        // SAFETY: the contract of this function is `push_otherwise`'s.
+        return unsafe { push_otherwise(port, time, client, data, size) };
+    }
+    // SAFETY: `port` is NULL or a live port and `data` points to `size` bytes, by this function's contract, and `size`
+    // is far below isize::MAX.
+    let pushed = unsafe {
+        with_port_or(port, false, false, |port| {
+            port.push_short(time, client, std::slice::from_raw_parts(data, size))
+        })
+    };
+    if pushed {
+        return Code::Ok as i32;
+    }
+    // SAFETY: the contract of this function is `push_otherwise`'s.
+    unsafe { push_otherwise(port, time, client, data, size) }
+}
+
+/// What `push_bytes` does not do itself. Apart, so that what it does needs no stack.
+///
+/// # Safety
+/// As `push_bytes`.
+#[inline(never)]
+unsafe fn push_otherwise(
     port: *mut midisock_port,
     time: u64,
     client: u32,
@@ -115,8 +153,8 @@ unsafe fn push_bytes(
     // SAFETY: `port` is NULL or a live port, by this function's contract.
     unsafe {
         with_port(port, |port| {
-            // Before anything is read: a size beyond what any port takes is not worth believing.
-            if size > port.max_message_bytes() {
+            // Before anything is read.
+            if size > MOST_BYTES {
                 return port.reject_large();
             }
             // SAFETY: `data` points to `size` bytes, by this function's contract, and `size` is far below isize::MAX.
@@ -139,17 +177,48 @@ pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midiso
     if !writable(out) {
         return Code::InvalidArgument as i32;
     }
-    // SAFETY: `port` is NULL or a live port, by this function's contract.
-    unsafe {
-        with_port(port, |port| match port.pop() {
-            Ok(popped) => {
-                // SAFETY: checked above as far as can be, and writable by this function's contract.
-                out.write(midisock_message::of(&popped));
-                Code::Ok
-            }
-            Err(code) => code,
-        })
+    // SAFETY: NULL or a live port, by this function's contract.
+    let Some(port) = (unsafe { midisock_port::get(port) }) else {
+        return Code::InvalidArgument as i32;
+    };
+    if let Some(popped) = contain(None, || port.pop_short()) {
+        // SAFETY: checked above as far as can be, and writable by this function's contract.
+        unsafe { out.write(midisock_message::of(&popped)) };
+        return Code::Ok as i32;
     }
+    // SAFETY: as above.
+    unsafe { pop_of_pair(port, out) }
+}
+
+/// What `midisock_pop` does not do itself. Apart, so that what it does needs no stack.
+///
+/// # Safety
+/// `out` is writable.
+#[inline(never)]
+unsafe fn pop_of_pair(port: &Port, out: *mut midisock_message) -> midisock_result {
+    if let Some(popped) = contain(None, || port.pop_short_of_pair()) {
+        // SAFETY: by this function's contract.
+        unsafe { out.write(midisock_message::of(&popped)) };
+        return Code::Ok as i32;
+    }
+    // SAFETY: by this function's contract.
+    unsafe { pop_otherwise(port, out) }
+}
+
+/// What `pop_of_pair` does not do itself.
+///
+/// # Safety
+/// `out` is writable.
+#[inline(never)]
+unsafe fn pop_otherwise(port: &Port, out: *mut midisock_message) -> midisock_result {
+    contain(Code::Internal, || match port.pop() {
+        Ok(popped) => {
+            // SAFETY: by this function's contract.
+            unsafe { out.write(midisock_message::of(&popped)) };
+            Code::Ok
+        }
+        Err(code) => code,
+    }) as i32
 }
 
 /// Throws away what waits to be popped, for a program that comes back after a pause and does not want to hear what is

@@ -44,6 +44,20 @@ impl midisock_port {
     fn handle(port: Port) -> *mut Self {
         Box::into_raw(Box::new(Self { port }))
     }
+
+    /// The port behind a handle; None for what cannot be one.
+    ///
+    /// # Safety
+    /// `handle` is NULL, or a live handle of this library, for as long as the reference is used.
+    #[inline(always)]
+    unsafe fn get<'a>(handle: *const Self) -> Option<&'a Port> {
+        if handle.is_null() || !handle.is_aligned() {
+            return None;
+        }
+        // SAFETY: a live handle, by this function's contract. It is only ever borrowed shared: what a side of the port
+        // changes lies behind cells that `Port` guards.
+        Some(unsafe { &(*handle).port })
+    }
 }
 
 /// Runs a call; a panic in it, which would be a defect, ends here.
@@ -79,13 +93,11 @@ unsafe fn with_port(port: *const midisock_port, call: impl FnOnce(&Port) -> Code
 /// `port` is NULL, or a live handle of this library.
 #[inline(always)]
 unsafe fn with_port_or<T>(port: *const midisock_port, none: T, internal: T, call: impl FnOnce(&Port) -> T) -> T {
-    if port.is_null() || !port.is_aligned() {
-        return none;
+    // SAFETY: by this function's contract.
+    match unsafe { midisock_port::get(port) } {
+        Some(port) => contain(internal, || call(port)),
+        None => none,
     }
-    // SAFETY: a live handle, by this function's contract. It is only ever borrowed shared: what a side of the port
-    // changes lies behind cells that `Port` guards.
-    let port = unsafe { &(*port).port };
-    contain(internal, || call(port))
 }
 
 /// Turns the milliseconds of the API into a duration: -1 is for ever.

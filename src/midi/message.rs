@@ -66,6 +66,12 @@ pub const fn fixed_len(status: u8) -> usize {
     ((lengths >> (2 * index)) & 3) as usize
 }
 
+/// The same for a status byte below `F0` alone, in less.
+#[inline(always)]
+pub const fn channel_len(status: u8) -> usize {
+    (CHANNEL_LENGTHS >> (status >> 3 & 0x1E) & 3) as usize
+}
+
 /// Whether the top bit says status rather than data ("Data Types").
 #[inline]
 pub const fn is_status(byte: u8) -> bool {

@@ -6,39 +6,32 @@
 pub(super) struct Grid {
     /// Channels with any mark.
     channels: u16,
-    bits: [u128; 16],
+    bits: [[u64; 2]; 16],
 }
 
 impl Grid {
     pub(super) const NEW: Grid = Grid {
         channels: 0,
-        bits: [0; 16],
+        bits: [[0; 2]; 16],
     };
 
-    pub(super) const FULL: Grid = Grid {
-        channels: u16::MAX,
-        bits: [u128::MAX; 16],
-    };
-
+    #[inline(always)]
     pub(super) fn set(&mut self, channel: usize, index: u8) {
         self.channels |= 1 << channel;
-        self.bits[channel] |= 1 << (index & 0x7F);
+        self.bits[channel][usize::from(index >> 6 & 1)] |= 1 << (index & 63);
     }
 
+    #[inline(always)]
     pub(super) fn clear(&mut self, channel: usize, index: u8) {
-        self.bits[channel] &= !(1 << (index & 0x7F));
-        if self.bits[channel] == 0 {
+        let bits = &mut self.bits[channel];
+        bits[usize::from(index >> 6 & 1)] &= !(1 << (index & 63));
+        if *bits == [0; 2] {
             self.channels &= !(1 << channel);
         }
     }
 
-    pub(super) fn clear_channel(&mut self, channel: usize) {
-        self.bits[channel] = 0;
-        self.channels &= !(1 << channel);
-    }
-
     pub(super) fn has(&self, channel: usize, index: u8) -> bool {
-        self.bits[channel] & 1 << (index & 0x7F) != 0
+        self.bits[channel][usize::from(index >> 6 & 1)] & 1 << (index & 63) != 0
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -48,8 +41,14 @@ impl Grid {
     /// The first mark.
     pub(super) fn first(&self) -> Option<(usize, u8)> {
         let channel = first_channel(self.channels)?;
-        // A channel in the mask has a bit: at most 127.
-        Some((channel, self.bits[channel].trailing_zeros() as u8))
+        let [low, high] = self.bits[channel];
+        // A channel in the mask has a bit.
+        let index = if low != 0 {
+            low.trailing_zeros()
+        } else {
+            64 + high.trailing_zeros()
+        };
+        Some((channel, index as u8))
     }
 }
 

@@ -162,8 +162,26 @@ impl ChannelState {
     };
 
     /// Takes a message, whole and valid, that was delivered.
+    #[inline]
     pub fn apply(&mut self, message: &[u8]) {
-        self.take(message, false);
+        match *message {
+            // As most are.
+            [status @ 0x80..=0x9F, note, velocity] => self.apply_note(status, note, velocity),
+            _ => {
+                self.take(message, false);
+            }
+        }
+    }
+
+    /// The same of a Note On or Note Off.
+    #[inline(always)]
+    pub fn apply_note(&mut self, status: u8, note: u8, velocity: u8) {
+        let channel = usize::from(status & 0x0F);
+        if status >= 0x90 && velocity != 0 {
+            self.notes.on(channel, note, false);
+        } else {
+            self.notes.off(channel, note, false);
+        }
     }
 
     /// Takes a message, whole and valid, that the sender sent and the receiver

@@ -1,7 +1,5 @@
 //! Notes held, counted (RFC 6295, appendix A.6, chapter N).
 
-use super::marks::Grid;
-
 /// Most strikes of one note that are counted.
 pub(super) const MOST_STRIKES: u16 = 0x0FFF;
 /// One lost strike, in the upper four bits of a cell.
@@ -23,69 +21,100 @@ const MAYBE_STRIKES: u16 = MOST_STRIKES / 2;
 /// is one that the sender has let go of.
 #[derive(Clone)]
 pub(super) struct Notes {
-    cells: [[u16; 128]; 16],
-    held: Grid,
+    /// By channel and note, as `index` has it.
+    cells: [u16; CELLS],
+    /// Cells with strikes that the receiver has: a bit for each, and how many they are.
+    held: [u64; CELLS / 64],
+    held_count: u16,
+}
+
+const CELLS: usize = 16 * 128;
+
+#[inline(always)]
+fn index(channel: usize, note: u8) -> usize {
+    (channel & 0x0F) << 7 | usize::from(note & 0x7F)
 }
 
 impl Notes {
     pub(super) const NEW: Notes = Notes {
-        cells: [[0; 128]; 16],
-        held: Grid::NEW,
+        cells: [0; CELLS],
+        held: [0; CELLS / 64],
+        held_count: 0,
     };
 
     /// Every note may be held, more than once.
     pub(super) const MAYBE: Notes = Notes {
-        cells: [[MAYBE_STRIKES; 128]; 16],
-        held: Grid::FULL,
+        cells: [MAYBE_STRIKES; CELLS],
+        held: [u64::MAX; CELLS / 64],
+        held_count: CELLS as u16,
     };
 
     /// How often the receiver of this stream holds a note.
     pub(super) fn count(&self, channel: usize, note: u8) -> u16 {
-        self.cells[channel][usize::from(note & 0x7F)] & MOST_STRIKES
+        self.cells[index(channel, note)] & MOST_STRIKES
     }
 
+    #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.held_count == 0
     }
 
     /// A note that is held.
     pub(super) fn first(&self) -> Option<(usize, u8)> {
-        self.held.first()
+        if self.is_empty() {
+            return None;
+        }
+        let word = self.held.iter().position(|bits| *bits != 0)?;
+        let index = word << 6 | self.held[word].trailing_zeros() as usize;
+        Some((index >> 7, (index & 0x7F) as u8))
     }
 
+    #[inline(always)]
     pub(super) fn on(&mut self, channel: usize, note: u8, lost: bool) {
-        let cell = &mut self.cells[channel][usize::from(note & 0x7F)];
+        let index = index(channel, note);
+        let cell = &mut self.cells[index];
         if lost {
             // Beyond fifteen lost strikes a Note Off releases too early rather
             // than too late.
             if *cell & MOST_LOST != MOST_LOST {
                 *cell += ONE_LOST;
             }
-        } else {
-            if *cell & MOST_STRIKES != MOST_STRIKES {
-                *cell += 1;
-            }
-            self.held.set(channel, note);
+            return;
+        }
+        let strikes = *cell & MOST_STRIKES;
+        if strikes != MOST_STRIKES {
+            *cell += 1;
+        }
+        if strikes == 0 {
+            self.held[index >> 6] |= 1 << (index & 63);
+            self.held_count += 1;
         }
     }
 
+    #[inline(always)]
     pub(super) fn off(&mut self, channel: usize, note: u8, lost: bool) {
-        let cell = &mut self.cells[channel][usize::from(note & 0x7F)];
+        let index = index(channel, note);
+        let cell = &mut self.cells[index];
         let (strikes, lost_strikes) = (*cell & MOST_STRIKES, *cell & MOST_LOST);
         // One that arrives ends a note of the receiver, one that is lost need not.
-        if lost_strikes != 0 && (lost || strikes == 0) {
-            *cell -= ONE_LOST;
-        } else if strikes != 0 {
+        if strikes != 0 && !(lost && lost_strikes != 0) {
             *cell -= 1;
             if strikes == 1 {
-                self.held.clear(channel, note);
+                self.held[index >> 6] &= !(1 << (index & 63));
+                self.held_count -= 1;
             }
+        } else if lost_strikes != 0 {
+            *cell -= ONE_LOST;
         }
     }
 
     /// All notes of a channel end (mode messages 120 and 123 to 127).
     pub(super) fn all_off(&mut self, channel: usize) {
-        self.cells[channel] = [0; 128];
-        self.held.clear_channel(channel);
+        let first = index(channel, 0);
+        self.cells[first..first + 128].fill(0);
+        for bits in &mut self.held[first >> 6..(first >> 6) + 2] {
+            self.held_count -= bits.count_ones() as u16;
+            *bits = 0;
+        }
     }
 }

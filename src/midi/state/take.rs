@@ -23,7 +23,9 @@ impl ChannelState {
                     _ => self.set_bend(channel, u16::from(second) << 7 | u16::from(first)),
                 }
                 if status < 0xA0 {
-                    self.marks.notes.set(channel, first);
+                    if lost {
+                        self.marks.notes.set(channel, first);
+                    }
                     return u32::from(lost && Self::is_event(message));
                 }
                 0
