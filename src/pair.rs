@@ -2,8 +2,8 @@
 //! what that thread would.
 
 use crate::midi::reset::{PANIC, RESET};
-use crate::midi::state::{ChannelState, Msg};
-use crate::queue::Consumer;
+use crate::midi::state::{ChannelState, Msg, next_repair};
+use crate::midi::summary::Given;
 use crate::shared::Shared;
 use crate::spill::SpillOut;
 use std::sync::Arc;
@@ -11,19 +11,27 @@ use std::sync::Arc;
 /// The popping side's view of its peer.
 pub(crate) struct PairPeer {
     shared: Arc<Shared>,
-    /// What a panic or reset still has to give, and the count to note when it is done.
+    /// What a panic or reset still has to give, and what is noted when it is done.
     giving: &'static [[u8; 3]],
     serving: Serving,
     /// What the peer's push could not queue.
     spill: Option<SpillOut>,
+    /// How far its summary was given.
+    given: Box<Given>,
+    /// It is being made good.
+    spill_taken: bool,
     /// What was popped comes to.
     heard: Box<ChannelState>,
+    /// While something is lossy: where the peer stands.
+    wanted: Box<ChannelState>,
+    lossy: bool,
     holds: bool,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Serving {
     Nothing,
+    /// The count to be noted.
     Panic(u32),
     Reset(u32),
 }
@@ -35,78 +43,175 @@ impl PairPeer {
             giving: &[],
             serving: Serving::Nothing,
             spill,
+            given: Given::new(),
+            spill_taken: false,
             heard: Box::default(),
+            wanted: Box::default(),
+            lossy: false,
             holds: false,
         }
     }
 
-    /// Whether a panic or reset of the peer's waits to be popped.
+    /// Whether something of the peer's comes before what is in the queue: a panic, a reset, or a difference.
     pub(crate) fn asks(&self) -> bool {
         let requests = &self.shared.requests;
-        requests.panic.is_unserved()
-            || requests.reset.is_unserved()
-            || self.spill.as_ref().is_some_and(SpillOut::is_under_way)
+        self.lossy || self.spill_taken || requests.panic.is_unserved() || requests.reset.is_unserved()
     }
 
     /// Whether the peer's push could not queue something. To be asked before the queue is found empty.
     pub(crate) fn has_spilled(&self) -> bool {
-        self.spill.as_ref().is_some_and(SpillOut::has_some)
+        !self.spill_taken && self.spill.as_ref().is_some_and(SpillOut::has_some)
     }
 
-    /// The next message of a panic or reset, where it is its turn, or of a summary that was begun.
-    pub(crate) fn next_request(&mut self, incoming: &mut Consumer) -> Option<Msg> {
-        let requests = &self.shared.requests;
-        if let Some((count, position)) = requests.panic.pending(requests.panic.served())
-            && !matches!(self.serving, Serving::Panic(_))
-        {
-            // At most what the queue holds.
-            incoming.skip_to_at_least(position);
+    /// Up to where a panic drops what waits, where one was asked for and not begun.
+    pub(crate) fn panic_asked(&self) -> Option<usize> {
+        let panic = &self.shared.requests.panic;
+        let begun = matches!(self.serving, Serving::Panic(_));
+        panic.pending(panic.served()).filter(|_| !begun).map(|(_, position)| position)
+    }
+
+    /// Whether what a panic drops is made good.
+    pub(crate) fn repairs(&self) -> bool {
+        self.shared.repairs || self.lossy
+    }
+
+    /// Begins a panic: what waits is dropped, and nothing is made good.
+    pub(crate) fn begin_panic(&mut self) {
+        let panic = &self.shared.requests.panic;
+        if let Some((count, _)) = panic.pending(panic.served()) {
             self.giving = &PANIC;
             self.serving = Serving::Panic(count);
         }
-        if self.giving.is_empty()
-            && let Some((count, position)) = requests.reset.pending(requests.reset.served())
-            && incoming.position().wrapping_sub(position) as isize >= 0
-        {
+    }
+
+    /// A panic whose dropped messages were lost: it is in the difference, and comes first in it.
+    pub(crate) fn lose_panic(&mut self) {
+        self.begin_panic();
+        self.lose_request();
+    }
+
+    /// Where in the queue a reset has its place, where one was asked for and not begun.
+    pub(crate) fn reset_asked(&self) -> Option<usize> {
+        let reset = &self.shared.requests.reset;
+        let begun = self.serving != Serving::Nothing;
+        reset.pending(reset.served()).filter(|_| !begun).map(|(_, position)| position)
+    }
+
+    fn begin_reset(&mut self) {
+        let reset = &self.shared.requests.reset;
+        if let Some((count, _)) = reset.pending(reset.served()) {
             self.giving = &RESET;
             self.serving = Serving::Reset(count);
         }
-        let Some((message, rest)) = self.giving.split_first() else {
-            let spill = self.spill.as_mut().filter(|spill| spill.is_under_way())?;
-            return spill.next().map(|(_, message)| message);
-        };
+    }
+
+    /// A reset in the midst of what is lost: it is lost too.
+    pub(crate) fn lose_reset(&mut self) {
+        self.begin_reset();
+        self.lose_request();
+    }
+
+    /// What is being given cannot be, before the difference: it becomes part of that.
+    fn lose_request(&mut self) {
+        for message in std::mem::take(&mut self.giving) {
+            self.lose(message);
+        }
+        self.served();
+    }
+
+    fn served(&mut self) {
+        let requests = &self.shared.requests;
+        match std::mem::replace(&mut self.serving, Serving::Nothing) {
+            Serving::Nothing => {}
+            Serving::Panic(count) => requests.panic.serve(count),
+            Serving::Reset(count) => requests.reset.serve(count),
+        }
+    }
+
+    /// The next message of a panic or reset, where it is its turn: the queue has been emptied up to `position`.
+    pub(crate) fn next_request(&mut self, position: usize) -> Option<Msg> {
+        if self.reset_asked().is_some_and(|at| position.wrapping_sub(at) as isize >= 0) {
+            self.begin_reset();
+        }
+        if self.lossy {
+            self.lose_request();
+        }
+        let (message, rest) = self.giving.split_first()?;
         self.giving = rest;
         if rest.is_empty() {
-            match self.serving {
-                Serving::Nothing => {}
-                Serving::Panic(count) => requests.panic.serve(count),
-                Serving::Reset(count) => requests.reset.serve(count),
-            }
-            self.serving = Serving::Nothing;
+            self.served();
         }
+        self.heard.apply(message);
         Some(Msg::of(*message))
     }
 
-    /// What comes when the queue is empty: a summary of what was refused; and when one of the two is closed, what
-    /// releases what is held.
-    pub(crate) fn next_after_queue(&mut self, spilled: bool, own: &Shared) -> Option<Msg> {
-        if spilled
-            && let Some(spill) = &mut self.spill
-            && let Some((_, message)) = spill.next()
-        {
-            return Some(message);
+    /// Takes a message that will not be popped; how many messages cannot be brought back for it.
+    pub(crate) fn lose(&mut self, message: &[u8]) -> u32 {
+        if !self.lossy {
+            self.lossy = true;
+            self.wanted.follow(&mut self.heard);
         }
-        let peer = &self.shared;
-        let ended = own.is_closed() || peer.is_closed();
-        let wanted = peer.config.release_on_close || own.config.release_on_disconnect;
-        if ended && wanted { self.heard.release() } else { None }
+        self.wanted.lose(message)
     }
 
-    /// Takes what was popped.
-    pub(crate) fn hear(&mut self, message: &[u8], own: &Shared) {
+    /// The next message of the difference that what was lost makes. None: it is made good.
+    pub(crate) fn next_difference(&mut self) -> Option<Msg> {
+        if self.lossy {
+            let message = next_repair(&mut self.heard, &mut self.wanted);
+            if message.is_some() {
+                return message;
+            }
+            self.lossy = false;
+        }
+        if std::mem::take(&mut self.spill_taken)
+            && let Some(spill) = &mut self.spill
+        {
+            spill.give_back();
+        }
+        None
+    }
+
+    /// The queue is empty: takes what the peer's push could not queue. How many messages cannot be brought back.
+    pub(crate) fn take_spilled(&mut self) -> u32 {
+        let Some(mut spill) = self.spill.take() else { return 0 };
+        let unrepaired = spill.take(|lost| {
+            // A pair knows of no clients: there is one summary.
+            let mut unrepaired = 0;
+            for (_, summary) in lost.summaries() {
+                self.given.clear();
+                while let Some(message) = summary.next(&mut self.given) {
+                    unrepaired += self.lose(&message);
+                }
+            }
+            unrepaired
+        });
+        self.spill_taken = unrepaired.is_some();
+        self.spill = Some(spill);
+        unrepaired.unwrap_or(0)
+    }
+
+    /// When one of the two is closed and nothing waits: what releases what is held.
+    pub(crate) fn next_release(&mut self, own: &Shared) -> Option<Msg> {
+        let ended = own.is_closed() || self.shared.is_closed();
+        if ended && self.releases(own) {
+            self.heard.next_release()
+        } else {
+            None
+        }
+    }
+
+    fn releases(&self, own: &Shared) -> bool {
+        self.shared.config.release_on_close || own.config.release_on_disconnect
+    }
+
+    /// Takes what was popped from the queue.
+    pub(crate) fn hear(&mut self, message: &[u8]) {
         self.heard.apply(message);
-        let release = self.shared.config.release_on_close || own.config.release_on_disconnect;
-        let holds = release && !self.heard.is_neutral();
+    }
+
+    /// Has those who wait know whether there is something to be released.
+    pub(crate) fn tell_holds(&mut self, own: &Shared) {
+        let holds = self.releases(own) && !self.heard.is_neutral();
         if holds != self.holds {
             self.holds = holds;
             own.set_holds(holds);

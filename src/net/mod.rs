@@ -21,6 +21,7 @@ mod resolve;
 mod schedule;
 mod sent;
 pub(crate) mod sleeper;
+mod spilled;
 mod thread;
 mod timers;
 mod track;
