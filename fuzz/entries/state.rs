@@ -5,6 +5,7 @@ use super::bytes::Bytes;
 use crate::midi::state::ChannelState;
 use crate::midi::state::judge::{ENDLESS, Link};
 use crate::midi::state::receiver_model::{Make, Receiver};
+use crate::midi::summary::Summary;
 
 /// Runs one input.
 pub fn run(data: &[u8]) {
@@ -18,9 +19,10 @@ pub fn run(data: &[u8]) {
         mpe: bit(2),
         steps: bit(3),
     };
-    match what >> 4 & 1 {
+    match what >> 4 & 3 {
         0 => lose_and_repair(make, bytes),
-        _ => release(make, bytes),
+        1 => release(make, bytes),
+        way => sum_up(make, bytes, way == 2),
     }
 }
 
@@ -53,6 +55,30 @@ fn lose_and_repair(make: Make, mut bytes: Bytes) {
         }
     }
     link.finish();
+}
+
+/// What is lost is summed up by one who does not know what the receiver has heard.
+fn sum_up(make: Make, mut bytes: Bytes, difference: bool) {
+    let mut link = Link::new(make);
+    let mut summary = Summary::new();
+    while !bytes.is_empty() {
+        let fate = bytes.byte();
+        let lossy = fate & 3 != 0;
+        for _ in 0..fate >> 3 {
+            for message in phrase(&mut bytes, make) {
+                if lossy {
+                    link.lose_into(&mut summary, &message);
+                } else {
+                    link.deliver(&message);
+                }
+            }
+        }
+        if lossy && difference {
+            link.hear_difference(&mut summary);
+        } else if lossy {
+            link.hear_summary(&mut summary);
+        }
+    }
 }
 
 fn release(make: Make, mut bytes: Bytes) {

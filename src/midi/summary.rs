@@ -117,4 +117,17 @@ mod tests {
         assert_eq!(summary(&[&[0xFB]]), [[0xFB]]);
         assert_eq!(summary(&[&[0xFC]]), [[0xFC]]);
     }
+
+    /// It did not end: null, selected again after the other system, was taken for what was selected before.
+    #[test]
+    fn null_by_halves_is_null() {
+        let lost: &[&[u8]] = &[
+            &[0xB0, 101, 127],
+            &[0xB0, 100, 127],
+            &[0xB0, 99, 1],
+            &[0xB0, 101, 127],
+            &[0xB0, 6, 5],
+        ];
+        assert!(summary(lost).len() < 20);
+    }
 }

@@ -87,9 +87,10 @@ impl Link {
 
     /// The same, where a summary of what is lost is made.
     pub fn lose_into(&mut self, summary: &mut Summary, message: &[u8]) {
-        // A summary also brings back data entry for what was selected in part: the receiver knows the rest.
+        // Data entry for what was selected in part comes back too, where the receiver may know the rest: unless it was
+        // reset.
         let data_entry = matches!(*message, [0xB0..=0xBF, 6 | 38, _]);
-        self.events += u64::from(!data_entry && self.is_event(message));
+        let event = self.is_event(message);
         self.moved.extend(stepped(&self.sender, message));
         if let [0xB0..=0xBF, 120, _] = *message {
             self.silences.insert(message[0] & 15);
@@ -98,7 +99,9 @@ impl Link {
             self.silences.clear();
         }
         self.sender.hear(message);
-        self.unrepaired += u64::from(summary.lose(message));
+        let unrepaired = u64::from(summary.lose(message));
+        self.unrepaired += unrepaired;
+        self.events += if data_entry && event { unrepaired } else { event.into() };
         self.trim();
     }
 

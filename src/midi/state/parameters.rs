@@ -142,6 +142,19 @@ impl Selection {
         self.kind == Some(kind) && self.number(kind) == halves && halves != NULL && !doubted
     }
 
+    /// Whether what this names can still be selected: of what is known in part, the rest must be as it was before.
+    pub(super) fn can_select(&self, number: u16) -> bool {
+        match halves(number) {
+            None => self.kind.is_none(),
+            Some((kind, halves)) => (0..2).all(|half| halves[half] != UNSET || self.number(kind)[half] == UNSET),
+        }
+    }
+
+    /// Whether nothing was ever selected.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.kind.is_none()
+    }
+
     pub(super) fn target(&self) -> Target {
         let Some(kind) = self.kind else {
             return Target::Plain;

@@ -125,7 +125,9 @@ fn data_entry(heard: &mut ChannelState, wanted: &mut ChannelState) -> Option<Msg
 
 fn parameters(heard: &mut ChannelState, wanted: &mut ChannelState) -> Option<Msg> {
     while let Some(index) = wanted.parameters.oldest(&wanted.marks.parameters) {
-        if let Some((channel, number)) = wanted.parameters.at(index) {
+        if let Some((channel, number)) = wanted.parameters.at(index)
+            && heard.parameters.selection[channel].can_select(number)
+        {
             heard.parameters.place(index, channel, number);
             let want = *wanted.parameters.value(index);
             let again = is_mpe_configuration(channel, number)

@@ -124,7 +124,7 @@ impl ChannelState {
         match selection.target() {
             Target::Parameter(number) => Some(number),
             Target::Partial(number) if self.unknown => Some(number),
-            Target::Plain if self.unknown && !selection.is_null() => Some(SELECTED_BEFORE),
+            Target::Plain if self.unknown && selection.is_untouched() => Some(SELECTED_BEFORE),
             _ => None,
         }
     }
