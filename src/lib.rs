@@ -12,6 +12,9 @@ mod code;
 mod config;
 mod event;
 pub mod ffi;
+#[cfg(fuzzing)]
+#[path = "../fuzz/entries/mod.rs"]
+pub mod fuzzing;
 #[cfg(all(test, loom))]
 mod loom_models;
 mod midi;

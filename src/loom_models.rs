@@ -6,7 +6,8 @@ use crate::event::Event;
 use crate::net::sleeper::Sleeper;
 use crate::queue::queue;
 use crate::request::Request;
-use crate::spill::spill;
+use crate::midi::summary::Given;
+use crate::spill::{SpillOut, spill};
 use crate::sync::{Arc, AtomicUsize, Ordering};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
@@ -107,11 +108,31 @@ fn queue_publishes_in_batches() {
     });
 }
 
+/// Works off what was refused, as whoever empties the out queue does; whether there was something.
+fn work_off(out: &mut SpillOut, mut heard: impl FnMut(u8)) -> bool {
+    let mut given = Given::new();
+    let taken = out.take(|lost| {
+        for (client, summary) in lost.summaries() {
+            assert_eq!(client, 0);
+            while let Some(message) = summary.next(&mut given) {
+                assert_eq!((message[0], message[1]), (0xB0, 7));
+                heard(message[2]);
+            }
+        }
+    });
+    if taken.is_some() {
+        // Here the other thread may queue, or lose, more.
+        thread::yield_now();
+        out.give_back();
+    }
+    taken.is_some()
+}
+
 /// What is refused is worked off once, in whole; the last value of a controller arrives after every older one.
 #[test]
 fn spill_hands_over_whole() {
     explore("spill", 20, 3, || {
-        let (mut spill, mut out) = spill();
+        let (mut spill, mut out) = spill(0);
         let pushing = thread::spawn(move || {
             for value in 1..=3 {
                 if value == 2 {
@@ -122,22 +143,19 @@ fn spill_hands_over_whole() {
             }
         });
         let mut last = 0;
-        let mut take = |out: &mut crate::spill::SpillOut| {
-            while let Some((client, message)) = out.next() {
-                assert_eq!((client, message[0], message[1]), (0, 0xB0, 7));
-                assert!(message[2] > last, "{} after {last}", message[2]);
-                last = message[2];
-            }
+        let mut heard = |value: u8| {
+            assert!(value > last, "{value} after {last}");
+            last = value;
         };
         for _ in 0..2 {
             if out.has_some() {
-                take(&mut out);
+                work_off(&mut out, &mut heard);
             }
             thread::yield_now();
         }
         pushing.join().unwrap();
         while out.has_some() {
-            take(&mut out);
+            work_off(&mut out, &mut heard);
         }
         assert_eq!(last, 3);
     });
@@ -148,7 +166,7 @@ fn spill_hands_over_whole() {
 fn spill_keeps_its_place_beside_the_queue() {
     explore("spill and queue", 10, 3, || {
         let (mut producer, mut consumer) = queue(64).unwrap();
-        let (mut spill, mut out) = spill();
+        let (mut spill, mut out) = spill(0);
         let push =
             move |value: u8, producer: &mut crate::queue::Producer, spill: &mut crate::spill::SpillIn, room: bool| {
                 let message = [0xB0, 7, value];
@@ -168,42 +186,24 @@ fn spill_keeps_its_place_beside_the_queue() {
             assert!(value > last, "{value} after {last}");
             last = value;
         };
-        // As the network thread does: the spill is looked at before the queue is found empty.
-        for _ in 0..8 {
-            if out.is_under_way() {
-                if let Some((_, message)) = out.next() {
-                    heard(message[2]);
-                }
-                continue;
-            }
+        // As the network thread does: the spill is looked at before the queue is found empty. Whether there was
+        // something.
+        let mut look = || {
             let spilled = out.has_some();
             if let Some(record) = consumer.pop() {
                 // SAFETY: the record is valid until the next pop.
                 heard(unsafe { record.data.as_ref() }[2]);
-            } else if spilled {
-                if let Some((_, message)) = out.next() {
-                    heard(message[2]);
-                }
-            } else {
+                return true;
+            }
+            spilled && work_off(&mut out, &mut heard)
+        };
+        for _ in 0..6 {
+            if !look() {
                 thread::yield_now();
             }
         }
         pushing.join().unwrap();
-        loop {
-            let spilled = out.is_under_way() || out.has_some();
-            if !out.is_under_way()
-                && let Some(record) = consumer.pop()
-            {
-                // SAFETY: the record is valid until the next pop.
-                heard(unsafe { record.data.as_ref() }[2]);
-            } else if spilled {
-                if let Some((_, message)) = out.next() {
-                    heard(message[2]);
-                }
-            } else {
-                break;
-            }
-        }
+        while look() {}
         assert_eq!(last, 3);
     });
 }

@@ -2,8 +2,9 @@
 //! what that thread would.
 
 use crate::midi::reset::{PANIC, RESET};
-use crate::midi::state::{ChannelState, Msg};
-use crate::queue::{Consumer, Short};
+use crate::midi::state::{ChannelState, Msg, next_repair};
+use crate::midi::summary::Given;
+use crate::queue::Short;
 use crate::shared::Shared;
 use crate::spill::SpillOut;
 use std::sync::Arc;
@@ -12,23 +13,31 @@ use std::sync::atomic::Ordering;
 /// The popping side's view of its peer.
 pub(crate) struct PairPeer {
     shared: Arc<Shared>,
-    /// What a panic or reset still has to give, and the count to note when it is done.
+    /// What a panic or reset still has to give, and what is noted when it is done.
     giving: &'static [[u8; 3]],
     serving: Serving,
     /// What the peer's push could not queue.
     spill: Option<SpillOut>,
+    /// How far its summary was given.
+    given: Box<Given>,
+    /// It is being made good.
+    spill_taken: bool,
     /// What was popped comes to.
     heard: Box<ChannelState>,
     /// Whether what is held is released when one of the two is closed.
     releases: bool,
+    /// While something is lossy: where the peer stands.
+    wanted: Box<ChannelState>,
+    lossy: bool,
     holds: bool,
     /// `Requests::told` of the peer when nothing was asked for.
     looked: u32,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Serving {
     Nothing,
+    /// The count to be noted.
     Panic(u32),
     Reset(u32),
 }
@@ -42,13 +51,17 @@ impl PairPeer {
             giving: &[],
             serving: Serving::Nothing,
             spill,
+            given: Given::new(),
+            spill_taken: false,
             heard: Box::default(),
+            wanted: Box::default(),
+            lossy: false,
             holds: false,
             looked: 0,
         }
     }
 
-    /// Whether a panic or reset of the peer's waits to be popped, or the rest of a summary.
+    /// Whether something of the peer's comes before what is in the queue: a panic, a reset, or a difference.
     pub(crate) fn asks(&mut self) -> bool {
         let requests = &self.shared.requests;
         // Read first: what is asked for after this changes it once more.
@@ -57,95 +70,177 @@ impl PairPeer {
         if !unserved {
             self.looked = told;
         }
-        unserved || self.spill.as_ref().is_some_and(SpillOut::is_under_way)
+        unserved || self.lossy || self.spill_taken
     }
 
     /// Whether `asks` has to be asked: false where it would say no.
     #[inline(always)]
     pub(crate) fn may_ask(&self) -> bool {
-        self.shared.requests.told() != self.looked || self.spill.as_ref().is_some_and(SpillOut::is_under_way)
+        self.shared.requests.told() != self.looked || self.lossy || self.spill_taken
     }
 
     /// Whether the peer's push could not queue something. To be asked before the queue is found empty.
     pub(crate) fn has_spilled(&self) -> bool {
-        self.spill.as_ref().is_some_and(SpillOut::has_some)
+        !self.spill_taken && self.spill.as_ref().is_some_and(SpillOut::has_some)
     }
 
-    /// The next message of a panic or reset, where it is its turn, or of a summary that was begun.
-    pub(crate) fn next_request(&mut self, incoming: &mut Consumer) -> Option<Msg> {
-        let requests = &self.shared.requests;
-        if let Some((count, position)) = requests.panic.pending(requests.panic.served())
-            && !matches!(self.serving, Serving::Panic(_))
-        {
-            // At most what the queue holds.
-            incoming.skip_to_at_least(position);
+    /// Up to where a panic drops what waits, where one was asked for and not begun.
+    pub(crate) fn panic_asked(&self) -> Option<usize> {
+        let panic = &self.shared.requests.panic;
+        let begun = matches!(self.serving, Serving::Panic(_));
+        panic.pending(panic.served()).filter(|_| !begun).map(|(_, position)| position)
+    }
+
+    /// Whether what a panic drops is made good.
+    pub(crate) fn repairs(&self) -> bool {
+        self.shared.repairs || self.lossy
+    }
+
+    /// Begins a panic: what waits is dropped, and nothing is made good.
+    pub(crate) fn begin_panic(&mut self) {
+        let panic = &self.shared.requests.panic;
+        if let Some((count, _)) = panic.pending(panic.served()) {
             self.giving = &PANIC;
             self.serving = Serving::Panic(count);
         }
-        if self.giving.is_empty()
-            && let Some((count, position)) = requests.reset.pending(requests.reset.served())
-            && incoming.position().wrapping_sub(position) as isize >= 0
-        {
+    }
+
+    /// A panic whose dropped messages were lost: it is in the difference, and comes first in it.
+    pub(crate) fn lose_panic(&mut self) {
+        self.begin_panic();
+        self.lose_request();
+    }
+
+    /// Where in the queue a reset has its place, where one was asked for and not begun.
+    pub(crate) fn reset_asked(&self) -> Option<usize> {
+        let reset = &self.shared.requests.reset;
+        let begun = self.serving != Serving::Nothing;
+        reset.pending(reset.served()).filter(|_| !begun).map(|(_, position)| position)
+    }
+
+    fn begin_reset(&mut self) {
+        let reset = &self.shared.requests.reset;
+        if let Some((count, _)) = reset.pending(reset.served()) {
             self.giving = &RESET;
             self.serving = Serving::Reset(count);
         }
-        let Some((message, rest)) = self.giving.split_first() else {
-            let spill = self.spill.as_mut().filter(|spill| spill.is_under_way())?;
-            return spill.next().map(|(_, message)| message);
-        };
+    }
+
+    /// A reset in the midst of what is lost: it is lost too.
+    pub(crate) fn lose_reset(&mut self) {
+        self.begin_reset();
+        self.lose_request();
+    }
+
+    /// What is being given cannot be, before the difference: it becomes part of that.
+    fn lose_request(&mut self) {
+        for message in std::mem::take(&mut self.giving) {
+            self.lose(message);
+        }
+        self.served();
+    }
+
+    fn served(&mut self) {
+        let requests = &self.shared.requests;
+        match std::mem::replace(&mut self.serving, Serving::Nothing) {
+            Serving::Nothing => {}
+            Serving::Panic(count) => requests.panic.serve(count),
+            Serving::Reset(count) => requests.reset.serve(count),
+        }
+    }
+
+    /// The next message of a panic or reset, where it is its turn: the queue has been emptied up to `position`.
+    pub(crate) fn next_request(&mut self, position: usize) -> Option<Msg> {
+        if self.reset_asked().is_some_and(|at| position.wrapping_sub(at) as isize >= 0) {
+            self.begin_reset();
+        }
+        if self.lossy {
+            self.lose_request();
+        }
+        let (message, rest) = self.giving.split_first()?;
         self.giving = rest;
         if rest.is_empty() {
-            match self.serving {
-                Serving::Nothing => {}
-                Serving::Panic(count) => requests.panic.serve(count),
-                Serving::Reset(count) => requests.reset.serve(count),
-            }
-            self.serving = Serving::Nothing;
+            self.served();
         }
+        self.heard.apply(message);
         Some(Msg::of(*message))
     }
 
-    /// What comes when the queue is empty: a summary of what was refused; and when one of the two is closed, what
-    /// releases what is held.
-    pub(crate) fn next_after_queue(&mut self, spilled: bool, own: &Shared) -> Option<Msg> {
-        if spilled
-            && let Some(spill) = &mut self.spill
-            && let Some((_, message)) = spill.next()
-        {
-            return Some(message);
+    /// Takes a message that will not be popped; how many messages cannot be brought back for it.
+    pub(crate) fn lose(&mut self, message: &[u8]) -> u32 {
+        if !self.lossy {
+            self.lossy = true;
+            self.wanted.follow(&mut self.heard);
         }
-        if own.is_closed() && self.releases {
-            self.heard.release()
+        self.wanted.lose(message)
+    }
+
+    /// The next message of the difference that what was lost makes. None: it is made good.
+    pub(crate) fn next_difference(&mut self) -> Option<Msg> {
+        if self.lossy {
+            let message = next_repair(&mut self.heard, &mut self.wanted);
+            if message.is_some() {
+                return message;
+            }
+            self.lossy = false;
+        }
+        if std::mem::take(&mut self.spill_taken)
+            && let Some(spill) = &mut self.spill
+        {
+            spill.give_back();
+        }
+        None
+    }
+
+    /// The queue is empty: takes what the peer's push could not queue. How many messages cannot be brought back.
+    pub(crate) fn take_spilled(&mut self) -> u32 {
+        let Some(mut spill) = self.spill.take() else { return 0 };
+        let unrepaired = spill.take(|lost| {
+            // A pair knows of no clients: there is one summary.
+            let mut unrepaired = 0;
+            for (_, summary) in lost.summaries() {
+                self.given.clear();
+                while let Some(message) = summary.next(&mut self.given) {
+                    unrepaired += self.lose(&message);
+                }
+            }
+            unrepaired
+        });
+        self.spill_taken = unrepaired.is_some();
+        self.spill = Some(spill);
+        unrepaired.unwrap_or(0)
+    }
+
+    /// When one of the two is closed and nothing waits: what releases what is held.
+    pub(crate) fn next_release(&mut self, own: &Shared) -> Option<Msg> {
+        let ended = own.is_closed() || self.shared.is_closed();
+        if ended && self.releases {
+            self.heard.next_release()
         } else {
             None
         }
     }
 
-    /// Takes what was popped.
-    pub(crate) fn hear(&mut self, message: &[u8], own: &Shared) {
-        if self.releases {
-            self.heard.apply(message);
-            self.note_held(own);
-        }
+    /// Takes what was popped from the queue.
+    pub(crate) fn hear(&mut self, message: &[u8]) {
+        self.heard.apply(message);
     }
 
     /// The same if it is a note, and whether it is.
     #[inline(always)]
     pub(crate) fn hear_note(&mut self, message: Short, own: &Shared) -> bool {
-        if !self.releases {
-            return true;
-        }
         let Some((status, note, velocity)) = message.note() else {
             return false;
         };
         self.heard.apply_note(status, note, velocity);
-        self.note_held(own);
+        self.tell_holds(own);
         true
     }
 
+    /// Has those who wait know whether there is something to be released.
     #[inline(always)]
-    fn note_held(&mut self, own: &Shared) {
-        let holds = !self.heard.is_neutral();
+    pub(crate) fn tell_holds(&mut self, own: &Shared) {
+        let holds = self.releases && !self.heard.is_neutral();
         if holds != self.holds {
             self.holds = holds;
             own.popped.holds.store(holds, Ordering::Release);

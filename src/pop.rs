@@ -3,7 +3,7 @@
 use crate::clock::now_ns;
 use crate::code::Code;
 use crate::midi::state::Msg;
-use crate::midi::summary::Summary;
+use crate::midi::summary::{Given, Summary};
 use crate::pair::PairPeer;
 use crate::queue::{Consumer, Record};
 use crate::shared::{SYNTHETIC, Shared};
@@ -49,18 +49,22 @@ struct Skipping {
     /// The lowest id above that which was seen this time.
     next: Option<u32>,
     summary: Box<Summary>,
+    given: Box<Given>,
+    /// On a pair: a panic comes after what is skipped, in one difference with it.
+    panics: bool,
 }
 
 impl PopSide {
     pub(crate) fn new(incoming: Consumer, clock: BlockClock, peer: Option<Box<PairPeer>>) -> Self {
-        let summary = Summary::new();
         let skipping = Skipping {
             until: None,
             then: None,
             at: None,
             client: 0,
             next: None,
-            summary,
+            summary: Summary::new(),
+            given: Given::new(),
+            panics: false,
         };
         Self {
             incoming,
@@ -154,19 +158,23 @@ impl PopSide {
             let frame = place(&mut self.clock, record.time_ns)?;
             if let Some(peer) = &mut self.peer {
                 // SAFETY: the record stays in the queue until the next call.
-                peer.hear(unsafe { record.data.as_ref() }, shared);
+                peer.hear(unsafe { record.data.as_ref() });
+                peer.tell_holds(shared);
             }
             return Some(self.take(&record, frame));
         }
         let peer = self.peer.as_mut()?;
         let frame = place(&mut self.clock, 0)?;
-        let (client, message) = (0, peer.next_after_queue(spilled, shared)?);
-        Some(self.give_made(shared, now_ns, client, message, frame))
+        if spilled {
+            shared.popped.unrepaired.add(peer.take_spilled().into());
+        }
+        let message = peer.next_difference().or_else(|| peer.next_release(shared))?;
+        Some(self.give_made(shared, now_ns, 0, message, frame))
     }
 
     fn give_made(&mut self, shared: &Shared, at_ns: u64, client: u32, message: Msg, frame: u32) -> Popped {
         if let Some(peer) = &mut self.peer {
-            peer.hear(&message, shared);
+            peer.tell_holds(shared);
         }
         shared.popped.synthesized.add(1);
         let made = self.made.insert(message);
@@ -185,27 +193,53 @@ impl PopSide {
     }
 
     fn next_own(&mut self, shared: &Shared) -> Option<(u32, Msg)> {
-        if let Some(peer) = &mut self.peer
-            && let Some(message) = peer.next_request(&mut self.incoming)
-        {
-            return Some((0, message));
+        if let Some(peer) = &mut self.peer {
+            if let Some(position) = peer.panic_asked() {
+                if peer.repairs() || self.skipping.until.is_some() {
+                    // What it drops is lost, and it is part of the difference.
+                    self.skipping.panics = true;
+                    self.skipping.join(self.incoming.position(), position);
+                } else {
+                    // At most what the queue holds.
+                    self.incoming.skip_to_at_least(position);
+                    peer.begin_panic();
+                }
+            }
+            if let Some(message) = peer.next_request(self.incoming.position()) {
+                return Some((0, message));
+            }
         }
-        self.next_skipped(shared)
+        if self.skipping.until.is_some() {
+            return self.next_skipped(shared);
+        }
+        self.peer.as_mut()?.next_difference().map(|message| (0, message))
     }
 
     /// The next message of the difference that a skip made. None when there is none, or not yet: after a long pause
     /// with many clients going through what was skipped is spread over several calls.
     fn next_skipped(&mut self, shared: &Shared) -> Option<(u32, Msg)> {
-        let Self { skipping, incoming, .. } = self;
+        let Self {
+            skipping,
+            incoming,
+            peer,
+            ..
+        } = self;
         let until = skipping.until?;
         let mut budget = MOST_SCANNED;
         loop {
             if let Some(at) = skipping.at {
                 let mut unrepaired = 0;
+                // A reset has its place among what is skipped.
+                let reset = peer.as_ref().and_then(|peer| peer.reset_asked());
+                let reset = reset.filter(|reset| reset.wrapping_sub(at) < until.wrapping_sub(at));
+                let until = reset.unwrap_or(until);
                 let reached = incoming.scan(at, until, &mut budget, |record| {
-                    if record.client == skipping.client {
-                        // SAFETY: the record stays in the queue until `skip_to`.
-                        unrepaired += skipping.summary.lose(unsafe { record.data.as_ref() });
+                    // SAFETY: the record stays in the queue until `skip_to`.
+                    let bytes = unsafe { record.data.as_ref() };
+                    if let Some(peer) = peer {
+                        unrepaired += peer.lose(bytes);
+                    } else if record.client == skipping.client {
+                        unrepaired += skipping.summary.lose(bytes);
                     } else if record.client > skipping.client {
                         let lower = |next: u32| next.min(record.client);
                         skipping.next = Some(skipping.next.map_or(record.client, lower));
@@ -216,9 +250,25 @@ impl PopSide {
                     skipping.at = Some(reached);
                     return None;
                 }
+                if let Some(peer) = peer
+                    && reset.is_some()
+                {
+                    peer.lose_reset();
+                    skipping.at = Some(reached);
+                    continue;
+                }
                 skipping.at = None;
             }
-            if let Some(message) = skipping.summary.next() {
+            if std::mem::take(&mut skipping.panics)
+                && let Some(peer) = peer
+            {
+                peer.lose_panic();
+            }
+            let message = match peer {
+                Some(peer) => peer.next_difference(),
+                None => skipping.summary.next(&mut skipping.given),
+            };
+            if let Some(message) = message {
                 return Some((skipping.client, message));
             }
             let Some(client) = skipping.next.take() else {
@@ -239,16 +289,12 @@ impl PopSide {
         if until == self.incoming.position() {
             return false;
         }
-        if let Some(before) = self.skipping.until {
-            if self.skipping.client == 0 && self.skipping.next.is_none() && self.skipping.then.is_none() {
-                // What was not given yet is in one difference with what came since.
-                self.skipping.until = Some(until);
-                self.skipping.at.get_or_insert(before);
-            } else {
-                self.skipping.then = Some(until);
-            }
+        let skipping = &self.skipping;
+        let several = skipping.client != 0 || skipping.next.is_some() || skipping.then.is_some();
+        if skipping.until.is_some() && several {
+            self.skipping.then = Some(until);
         } else {
-            self.skipping.start(self.incoming.position(), until);
+            self.skipping.join(self.incoming.position(), until);
         }
         true
     }
@@ -260,6 +306,18 @@ impl PopSide {
 }
 
 impl Skipping {
+    /// Skips up to `until`: what was not given yet of a skip under way is in one difference with what came since.
+    fn join(&mut self, position: usize, until: usize) {
+        let from = self.until.unwrap_or(position);
+        // A panic may have been asked for before all that is skipped came.
+        let until = if until.wrapping_sub(from) as isize > 0 { until } else { from };
+        if self.until.is_none() {
+            return self.start(position, until);
+        }
+        self.until = Some(until);
+        self.at.get_or_insert(from);
+    }
+
     fn start(&mut self, from: usize, until: usize) {
         self.until = Some(until);
         self.next = None;
@@ -272,5 +330,6 @@ impl Skipping {
         self.client = client;
         self.at = Some(from);
         self.summary.clear();
+        self.given.clear();
     }
 }

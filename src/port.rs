@@ -13,7 +13,7 @@ use crate::push::PushSide;
 use crate::queue::{Consumer, Producer, queue};
 use crate::shared::{Role, Shared};
 use crate::side::Side;
-use crate::spill::{SpillGauge, SpillIn, SpillOut, spill};
+use crate::spill::{MOST_NAMED, SpillGauge, SpillIn, SpillOut, spill};
 use crate::stats::Snapshot;
 use crate::timing::{Block, BlockClock};
 use std::net::SocketAddr;
@@ -454,7 +454,8 @@ impl Port {
 /// Where a port repairs, both ends of what its push cannot queue.
 fn spill_for(shared: &Shared) -> (Option<SpillIn>, Option<SpillOut>) {
     if shared.repairs && shared.role.has_queues() {
-        Some(spill()).unzip()
+        let most_named = if shared.role == Role::Merged { MOST_NAMED } else { 0 };
+        Some(spill(most_named)).unzip()
     } else {
         (None, None)
     }

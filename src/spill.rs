@@ -9,7 +9,6 @@
 //!
 //! While nothing is refused this costs the pushing thread one look at a plain variable.
 
-use crate::midi::state::Msg;
 use crate::midi::summary::Summary;
 use crate::sync::{Arc, AtomicUsize, Ordering, UnsafeCell};
 
@@ -18,16 +17,98 @@ const BUSY: usize = 1;
 const FULL: usize = 2;
 const TAKEN: usize = 3;
 
+/// Clients of a merged server that were pushed to by name are told apart up to this number, at one time.
+pub(crate) const MOST_NAMED: usize = 3;
+
 struct Slot {
     state: AtomicUsize,
     /// Touched by the pushing thread in FREE and BUSY, by the other side in TAKEN.
     lost: UnsafeCell<Lost>,
 }
 
-struct Lost {
-    summary: Box<Summary>,
-    /// The client that the messages were for, or 0 for all.
+/// What was lost, for each receiver.
+pub(crate) struct Lost {
+    /// For every client that is not in `named`.
+    all: Box<Summary>,
+    /// For clients that were pushed to by name: what was lost that was for all is in here too, in its place.
+    named: Box<[Named]>,
+    /// How many of `named` are in use.
+    used: usize,
+}
+
+struct Named {
     client: u32,
+    summary: Box<Summary>,
+}
+
+impl Lost {
+    fn new(most_named: usize) -> Self {
+        let named = || Named {
+            client: 0,
+            summary: Summary::new(),
+        };
+        Self {
+            all: Summary::new(),
+            named: std::iter::repeat_with(named).take(most_named).collect(),
+            used: 0,
+        }
+    }
+
+    fn clear(&mut self) {
+        self.all.clear();
+        self.used = 0;
+    }
+
+    /// Takes a message that was lost; how many messages cannot be brought back for it.
+    fn lose(&mut self, client: u32, message: &[u8]) -> u32 {
+        if client == 0 {
+            for named in &mut self.named[..self.used] {
+                named.summary.lose(message);
+            }
+            return self.all.lose(message);
+        }
+        let place = self.named[..self.used].iter().position(|named| named.client == client);
+        let place = place.unwrap_or(self.used);
+        let Some(named) = self.named.get_mut(place) else {
+            return self.lose_for_one_of_many(message);
+        };
+        if place == self.used {
+            self.used += 1;
+            named.client = client;
+            named.summary.clone_from(&self.all);
+        }
+        named.summary.lose(message)
+    }
+
+    /// More clients than are told apart: rather let go of a note of all of them than let it sound at one.
+    fn lose_for_one_of_many(&mut self, message: &[u8]) -> u32 {
+        let lets_go = match *message {
+            [0x80..=0x8F, ..] | [0x90..=0x9F, _, 0] => true,
+            [0xB0..=0xBF, controller, value] => {
+                matches!(controller, 120 | 123..) || matches!(controller, 64..=69) && value == 0
+            }
+            [status] => matches!(status, 0xFC | 0xFF),
+            _ => false,
+        };
+        if lets_go {
+            self.lose(0, message);
+            0
+        } else {
+            1
+        }
+    }
+
+    /// Every summary and the client it is for: those named, then, with 0, all others.
+    pub(crate) fn summaries(&mut self) -> impl Iterator<Item = (u32, &mut Summary)> {
+        let named = self.named[..self.used].iter_mut();
+        let named = named.map(|named| (named.client, &mut *named.summary));
+        named.chain(std::iter::once((0, &mut *self.all)))
+    }
+
+    /// Whether a client's summary is one of its own.
+    pub(crate) fn is_named(&self, client: u32) -> bool {
+        self.named[..self.used].iter().any(|named| named.client == client)
+    }
 }
 
 struct Slots([Slot; 2]);
@@ -39,13 +120,10 @@ unsafe impl Send for Slots {}
 unsafe impl Sync for Slots {}
 
 /// Makes both ends.
-pub(crate) fn spill() -> (SpillIn, SpillOut) {
+pub(crate) fn spill(most_named: usize) -> (SpillIn, SpillOut) {
     let slot = || Slot {
         state: AtomicUsize::new(FREE),
-        lost: UnsafeCell::new(Lost {
-            summary: Summary::new(),
-            client: 0,
-        }),
+        lost: UnsafeCell::new(Lost::new(most_named)),
     };
     let slots = Arc::new(Slots([slot(), slot()]));
     (
@@ -109,15 +187,9 @@ impl SpillIn {
             // SAFETY: BUSY was entered above, or the slot is FREE: it is this thread's.
             let lost = unsafe { &mut *lost };
             if !again {
-                lost.summary.clear();
-                lost.client = client;
+                lost.clear();
             }
-            // A summary is for one receiver. What is for another is beyond repair.
-            if lost.client == client {
-                lost.summary.lose(message)
-            } else {
-                1
-            }
+            lost.lose(client, message)
         });
         slot.state.store(FULL, Ordering::Release);
         self.lossy = true;
@@ -146,11 +218,6 @@ impl SpillOut {
         SpillGauge(Arc::clone(&self.slots))
     }
 
-    /// Whether a summary is being worked off: what is in the queue comes after it.
-    pub(crate) fn is_under_way(&self) -> bool {
-        self.slots.0[self.next & 1].state.load(Ordering::Relaxed) == TAKEN
-    }
-
     /// Whether there may be something.
     #[inline]
     pub(crate) fn has_some(&self) -> bool {
@@ -158,80 +225,109 @@ impl SpillOut {
         !matches!(self.slots.0[self.next].state.load(Ordering::Acquire), FREE | BUSY)
     }
 
-    /// The next message of a summary and the client it is for; `None` when there is none now. To be called when the
-    /// queue was found empty after `has_some` said so, and until it says `None`.
-    pub(crate) fn next(&mut self) -> Option<(u32, Msg)> {
+    /// Takes what was lost, if there is something now. To be called when the queue was found empty after `has_some`
+    /// said so: then what is queued from now on comes after it. It is this side's until `give_back`.
+    pub(crate) fn take<R>(&mut self, work: impl FnOnce(&mut Lost) -> R) -> Option<R> {
         let slot = &self.slots.0[self.next];
-        match slot.state.load(Ordering::Acquire) {
-            TAKEN => {}
-            FULL => {
-                // The pushing thread may add to it just now: then it is taken the next time.
-                // Release: who sees it taken also sees the other slot given back.
-                slot.state
-                    .compare_exchange(FULL, TAKEN, Ordering::AcqRel, Ordering::Relaxed)
-                    .ok()?;
-            }
-            _ => return None,
-        }
-        let next = slot.lost.with_mut(|lost| {
+        // The pushing thread may add to it just now: then it is taken the next time.
+        // Release: who sees it taken also sees the other slot given back.
+        slot.state
+            .compare_exchange(FULL, TAKEN, Ordering::AcqRel, Ordering::Relaxed)
+            .ok()?;
+        Some(slot.lost.with_mut(|lost| {
             // SAFETY: the slot is TAKEN: it is this side's.
-            let lost = unsafe { &mut *lost };
-            lost.summary.next().map(|message| (lost.client, message))
-        });
-        match next {
-            Some(next) => Some(next),
-            None => {
-                slot.state.store(FREE, Ordering::Release);
-                self.next = 1 - self.next;
-                None
-            }
-        }
+            work(unsafe { &mut *lost })
+        }))
+    }
+
+    /// After `take`: what was lost is made good.
+    pub(crate) fn give_back(&mut self) {
+        let slot = &self.slots.0[self.next];
+        debug_assert_eq!(slot.state.load(Ordering::Relaxed), TAKEN);
+        slot.state.store(FREE, Ordering::Release);
+        self.next = 1 - self.next;
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::midi::summary::Given;
 
-    fn all(out: &mut SpillOut) -> Vec<Vec<u8>> {
-        std::iter::from_fn(|| out.next())
-            .map(|(_, message)| message.to_vec())
-            .collect()
+    fn all(out: &mut SpillOut) -> Vec<(u32, Vec<u8>)> {
+        let mut told = Vec::new();
+        let taken = out.take(|lost| {
+            for (client, summary) in lost.summaries() {
+                let mut given = Given::new();
+                told.extend(std::iter::from_fn(|| summary.next(&mut given)).map(|message| (client, message.to_vec())));
+            }
+        });
+        if taken.is_some() {
+            out.give_back();
+        }
+        told
+    }
+
+    fn to_all<const N: usize>(messages: [[u8; 3]; N]) -> Vec<(u32, Vec<u8>)> {
+        messages.iter().map(|message| (0, message.to_vec())).collect()
     }
 
     #[test]
     fn what_was_refused_comes_out_once() {
-        let (mut spill, mut out) = spill();
+        let (mut spill, mut out) = spill(0);
         assert!(!spill.is_lossy() && !out.has_some());
         spill.lose(0, &[0x80, 60, 0]);
         spill.lose(0, &[0xB0, 7, 5]);
         assert!(spill.is_lossy() && out.has_some());
-        assert_eq!(all(&mut out), [[0x80, 60, 64], [0xB0, 7, 5]]);
+        assert_eq!(all(&mut out), to_all([[0x80, 60, 64], [0xB0, 7, 5]]));
         assert!(!spill.is_lossy() && !out.has_some());
         assert!(all(&mut out).is_empty());
     }
 
     #[test]
     fn a_summary_being_worked_off_is_not_added_to() {
-        let (mut spill, mut out) = spill();
+        let (mut spill, mut out) = spill(0);
         spill.lose(0, &[0xB0, 7, 1]);
-        spill.lose(0, &[0xB0, 8, 1]);
-        assert!(out.next().is_some());
+        assert!(out.take(|_| ()).is_some());
         assert!(!spill.is_lossy(), "taken: what is queued comes after it");
         spill.lose(0, &[0xB0, 7, 2]);
-        assert!(spill.is_lossy());
-        assert_eq!(all(&mut out), [[0xB0, 8, 1]]);
-        assert_eq!(all(&mut out), [[0xB0, 7, 2]]);
+        assert!(spill.is_lossy() && out.take(|_| ()).is_none());
+        out.give_back();
+        assert_eq!(all(&mut out), to_all([[0xB0, 7, 2]]));
     }
 
     #[test]
-    fn one_client_a_summary() {
-        let (mut spill, mut out) = spill();
-        assert_eq!(spill.lose(7, &[0xB0, 7, 1]), 0);
-        assert_eq!(spill.lose(8, &[0xB0, 7, 2]), 1);
+    fn clients_are_told_apart() {
+        let (mut spill, mut out) = spill(2);
+        for (client, message) in [
+            (0, [0xB0, 7, 1]),
+            (8, [0xB0, 7, 2]),
+            (9, [0xB0, 10, 3]),
+            (0, [0xB0, 11, 4]),
+            (8, [0x80, 60, 0]),
+        ] {
+            assert_eq!(spill.lose(client, &message), 0);
+        }
+        // One too many to be told apart: what lets go goes to all, the rest is counted.
+        assert_eq!(spill.lose(10, &[0x80, 61, 0]), 0);
+        assert_eq!(spill.lose(10, &[0xB0, 12, 5]), 1);
+        let mut told = all(&mut out);
+        told.sort();
         assert_eq!(
-            out.next().map(|(client, message)| (client, message.to_vec())),
-            Some((7, vec![0xB0, 7, 1]))
+            told,
+            [
+                (0, vec![0x80, 61, 64]),
+                (0, vec![0xB0, 7, 1]),
+                (0, vec![0xB0, 11, 4]),
+                (8, vec![0x80, 60, 64]),
+                (8, vec![0x80, 61, 64]),
+                (8, vec![0xB0, 7, 2]),
+                (8, vec![0xB0, 11, 4]),
+                (9, vec![0x80, 61, 64]),
+                (9, vec![0xB0, 7, 1]),
+                (9, vec![0xB0, 10, 3]),
+                (9, vec![0xB0, 11, 4]),
+            ]
         );
     }
 
@@ -239,7 +335,7 @@ mod tests {
     /// after a newer one.
     #[test]
     fn between_two_threads() {
-        let (mut spill, mut out) = spill();
+        let (mut spill, mut out) = spill(0);
         let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let ended = std::sync::Arc::clone(&done);
         let pusher = std::thread::spawn(move || {
@@ -256,7 +352,7 @@ mod tests {
         let mut last = [0; 4];
         loop {
             let over = done.load(std::sync::atomic::Ordering::Acquire);
-            while let Some((_, message)) = out.next() {
+            for (_, message) in all(&mut out) {
                 last[usize::from(message[1] - 16)] = message[2];
             }
             if over && !out.has_some() {

@@ -3,23 +3,30 @@
 use super::state::{ChannelState, Msg, next_repair};
 
 /// A summary of messages that were lost: however many they are, of fixed size, and nothing is allocated for a message.
+///
+/// What it gives brings any receiver to where they would have brought it: also one that holds notes, has a parameter
+/// selected, in whole or in part, or a sequencer running, of which nothing is known here. It may tell a receiver what
+/// that one has heard already; who knows what it heard gives it the difference instead.
+#[derive(Clone)]
 pub struct Summary {
-    heard: ChannelState,
     wanted: ChannelState,
+}
+
+/// How far a summary was given.
+pub struct Given {
+    heard: ChannelState,
 }
 
 impl Summary {
     /// An empty summary, on the heap from the start.
     pub fn new() -> Box<Self> {
         Box::new(Self {
-            heard: ChannelState::UNKNOWN,
             wanted: ChannelState::UNKNOWN,
         })
     }
 
     /// Starts afresh.
     pub fn clear(&mut self) {
-        self.heard = ChannelState::UNKNOWN;
         self.wanted = ChannelState::UNKNOWN;
     }
 
@@ -29,8 +36,22 @@ impl Summary {
     }
 
     /// The next message that stands for those lost; `None`: that was all. Not to be mixed with `lose`.
-    pub fn next(&mut self) -> Option<Msg> {
-        next_repair(&mut self.heard, &mut self.wanted)
+    pub fn next(&mut self, given: &mut Given) -> Option<Msg> {
+        next_repair(&mut given.heard, &mut self.wanted)
+    }
+}
+
+impl Given {
+    /// Nothing was given yet.
+    pub fn new() -> Box<Self> {
+        Box::new(Self {
+            heard: ChannelState::UNKNOWN,
+        })
+    }
+
+    /// Starts afresh.
+    pub fn clear(&mut self) {
+        self.heard = ChannelState::UNKNOWN;
     }
 }
 
@@ -43,7 +64,8 @@ mod tests {
         for message in lost {
             summary.lose(message);
         }
-        std::iter::from_fn(|| summary.next())
+        let mut given = Given::new();
+        std::iter::from_fn(|| summary.next(&mut given))
             .map(|message| message.to_vec())
             .collect()
     }
@@ -72,5 +94,40 @@ mod tests {
     #[test]
     fn a_lost_mode_message_comes_and_spares_the_note_offs() {
         assert_eq!(summary(&[&[0xB0, 123, 0]]), [[0xB0, 123, 0]]);
+    }
+
+    #[test]
+    fn data_entry_goes_to_what_was_selected_before() {
+        let before: &[&[u8]] = &[&[0xB0, 6, 5], &[0xB0, 101, 1], &[0xB0, 6, 7], &[0xB0, 100, 2], &[0xB0, 38, 3]];
+        // The parameter selected before, the one with only its MSB known, the one known in whole.
+        assert_eq!(
+            summary(before),
+            [[0xB0, 6, 5], [0xB0, 101, 1], [0xB0, 6, 7], [0xB0, 101, 1], [0xB0, 100, 2], [0xB0, 38, 3]]
+        );
+        // Before what undoes the selection.
+        assert_eq!(
+            summary(&[&[0xB0, 100, 1], &[0xB0, 6, 7], &[0xB0, 121, 0]])[..2],
+            [[0xB0, 100, 1], [0xB0, 6, 7]]
+        );
+    }
+
+    #[test]
+    fn a_sequencer_that_may_run_is_stopped_before_it_is_sent_elsewhere() {
+        assert_eq!(summary(&[&[0xFA]]), [vec![0xFC], vec![0xFA]]);
+        assert_eq!(summary(&[&[0xFB]]), [[0xFB]]);
+        assert_eq!(summary(&[&[0xFC]]), [[0xFC]]);
+    }
+
+    /// It did not end: null, selected again after the other system, was taken for what was selected before.
+    #[test]
+    fn null_by_halves_is_null() {
+        let lost: &[&[u8]] = &[
+            &[0xB0, 101, 127],
+            &[0xB0, 100, 127],
+            &[0xB0, 99, 1],
+            &[0xB0, 101, 127],
+            &[0xB0, 6, 5],
+        ];
+        assert!(summary(lost).len() < 20);
     }
 }

@@ -22,6 +22,7 @@ mod resolve;
 mod schedule;
 mod sent;
 pub(crate) mod sleeper;
+mod spilled;
 mod thread;
 mod timers;
 mod track;

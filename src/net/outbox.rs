@@ -70,15 +70,20 @@ impl Outbox {
         self.written == self.bytes.len()
     }
 
-    /// Takes it as certain that all that waits will be written; calls back for each message that was not certain yet.
-    pub(super) fn commit(&mut self, mut certain: impl FnMut(&[u8])) {
+    /// Calls back for each message of which the peer's state has not been told.
+    pub(super) fn each_untold(&self, mut each: impl FnMut(&[u8])) {
         let mut at = self.whole.max(self.committed);
         while at < self.bytes.len() {
             let end = at + message::len_at(&self.bytes[at..]);
-            certain(&self.bytes[at..end]);
+            each(&self.bytes[at..end]);
             at = end;
         }
-        self.committed = at;
+    }
+
+    /// Takes it as certain that all that waits will be written; calls back for each message that was not certain yet.
+    pub(super) fn commit(&mut self, certain: impl FnMut(&[u8])) {
+        self.each_untold(certain);
+        self.committed = self.bytes.len();
     }
 
     /// Notes that the system took so many bytes; calls back for each message that is now wholly with it and was not

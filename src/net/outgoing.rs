@@ -244,16 +244,6 @@ impl NetPort {
         left
     }
 
-    /// What stands for messages that push could not queue. Its end is reached in one go: a difference is bounded.
-    fn deliver_spilled(&mut self, links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
-        let Some(mut spill) = self.spill.take() else { return };
-        while let Some((client, message)) = spill.next() {
-            self.deliver(client, &message, links, dirty);
-            self.shared.counters.synthesized.add(1);
-        }
-        self.spill = Some(spill);
-    }
-
     /// The bytes of a record that was scheduled are not any more.
     fn unschedule(&self, record: &Record) {
         if record.time_ns != 0 {
@@ -370,7 +360,7 @@ impl NetPort {
     }
 
     /// Adds a message to an outbox, unless its peer is congested.
-    fn offer(&self, key: usize, bytes: &[u8], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
+    pub(super) fn offer(&self, key: usize, bytes: &[u8], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
         let link = &mut links[key];
         if !link.takes() {
             return;

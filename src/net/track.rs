@@ -34,6 +34,13 @@ impl Track {
         wanted.lose(message).into()
     }
 
+    /// Where the receiver will stand after what waits for it.
+    pub(super) fn ahead(&self, waiting: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Box<ChannelState> {
+        let mut ahead = self.heard.clone().unwrap_or_default();
+        waiting(&mut |message| ahead.apply(message));
+        ahead
+    }
+
     /// Whether something was lost and not made good yet: until then nothing may be delivered.
     #[inline]
     pub(super) fn is_lossy(&self) -> bool {

@@ -495,10 +495,8 @@ static void compose(song *s)
         controllers(s, channel);
     else if (kind < 130)
         programs(s, channel);
-    else if (kind < 155 && !s->without_parameters)
-        parameters(s, channel);
     else if (kind < 155)
-        controllers(s, channel);
+        parameters(s, channel);
     else if (kind < 175)
         expression(s, channel);
     else if (kind < 182)

@@ -75,10 +75,6 @@ typedef struct song {
     size_t length;
     size_t at;
     int channels; /* how many it plays on */
-    /* No RPN and NRPN. A summary of lost messages (a skip, refused pushes, a
-     * pair) does not know what was selected in part before them: those values
-     * are lost, and counted as unrepaired, so a receiver may differ there. */
-    int without_parameters;
     receiver sender; /* after all that was taken */
     uint64_t messages;
     uint64_t events; /* those that are no state, by the contract's list */

@@ -1,27 +1,11 @@
 /* midisock_skip: what waits is thrown away, and what follows first is the
  * difference in channel state. */
 #define _POSIX_C_SOURCE 200809L
-#include "check.h"
-#include "raw.h"
-#include "receiver.h"
+#include "hearing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void made(midisock_port *port, uint32_t client, const uint8_t *data, size_t size, int line)
-{
-    midisock_message m = check_expect(port, data, size, __FILE__, line);
-    check_int(MIDISOCK_SYNTHETIC, m.flags, "flags", __FILE__, line);
-    check_int(client, m.client, "client", __FILE__, line);
-}
-#define MADE(port, client, ...) made(port, client, BYTES(__VA_ARGS__), __LINE__)
-
-static void check_empty(midisock_port *port)
-{
-    midisock_message m;
-    CHECK_RESULT(MIDISOCK_EMPTY, midisock_pop(port, &m));
-}
 
 static void what_was_skipped_is_summed_up(void)
 {
@@ -61,7 +45,7 @@ static void what_was_skipped_is_summed_up(void)
     MADE(b, 0, 0xb0, 7, 3);
     MADE(b, 0, 0xe0, 1, 2);
     MADE(b, 0, 0xf2, 1, 1);
-    check_empty(b);
+    POPS_NOTHING(b);
     /* The live stream goes on. */
     CHECK_OK(midisock_push(a, BYTES(0x90, 63, 1)));
     CHECK_INT(0, EXPECT(b, 0x90, 63, 1).flags);
@@ -85,7 +69,7 @@ static void the_difference_comes_before_what_was_sent_after(void)
     MADE(server, id, 0x80, 60, 64);
     MADE(server, id, 0xb0, 7, 1);
     CHECK_INT(0, EXPECT(server, 0x90, 61, 1).flags);
-    check_empty(server);
+    POPS_NOTHING(server);
     CHECK_COUNT(server, synthesized, 2);
     CHECK_INT(2, check_stats(server).unrepaired); /* the clock, the SysEx */
     raw_close(fd);
@@ -141,7 +125,7 @@ static void skipping_again_repeats_nothing(void)
     MADE(b, 0, 0x80, 60, 64);
     CHECK_OK(midisock_skip(b));
     MADE(b, 0, 0xb0, 7, 1); /* the other one sounds on */
-    check_empty(b);
+    POPS_NOTHING(b);
     /* A program of the bank selected before, and another bank since. */
     CHECK_OK(midisock_push(a, BYTES(0xb0, 0, 1)));
     CHECK_OK(midisock_push(a, BYTES(0xb0, 32, 1)));
@@ -254,10 +238,145 @@ static void nothing_waits(void)
     CHECK_OK(midisock_push(a, BYTES(0xb0, 7, 1)));
     EXPECT(b, 0xb0, 7, 1);
     CHECK_OK(midisock_skip(b));
-    check_empty(b);
+    POPS_NOTHING(b);
     CHECK_INT(0, check_stats(b).synthesized);
     midisock_close(a);
     midisock_close(b);
+}
+
+static void on_a_pair_it_is_the_difference_and_no_more(void)
+{
+    /* The popping side knows what it popped. */
+    midisock_config c = check_config();
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    CHECK_OK(midisock_pair(&c, &a, &b));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 7, 1)));
+    EXPECT(b, 0xb0, 7, 1);
+    static const uint8_t forth_and_back[][3] = {
+        {0xb0, 7, 2}, {0xe0, 1, 1}, {0x90, 60, 1}, {0x80, 61, 1},
+        {0xb0, 7, 1}, {0xe0, 0, 0x40}, {0x80, 60, 1}, {0xb0, 64, 127},
+    };
+    for (size_t i = 0; i < 8; i++)
+        CHECK_OK(midisock_push(a, forth_and_back[i], 3));
+    CHECK_OK(midisock_skip(b));
+    MADE(b, 0, 0xb0, 64, 127);
+    MADE(b, 0, 0xe0, 0, 0x40); /* it was never told of one */
+    POPS_NOTHING(b);
+    CHECK_INT(1, check_stats(b).unrepaired); /* the note on */
+    midisock_close(a);
+    midisock_close(b);
+}
+
+static void a_panic_in_the_midst_of_a_difference(void)
+{
+    /* What it dropped does not come, what had come stays right, and nothing of
+     * the queue comes twice. */
+    for (int repairs = 0; repairs < 2; repairs++)
+        for (int again = 0; again < 2; again++) {
+            midisock_config c = check_config();
+            c.in_queue_bytes = c.out_queue_bytes = 4096;
+            c.overflow = repairs ? MIDISOCK_OVERFLOW_REPAIR : MIDISOCK_OVERFLOW_WAIT;
+            midisock_port *a = NULL;
+            midisock_port *b = NULL;
+            CHECK_OK(midisock_pair(&c, &a, &b));
+            receiver sent;
+            receiver heard;
+            receiver_init(&sent, 1);
+            receiver_init(&heard, 1);
+            const uint8_t row[][3] = {{0xb0, 7, 1}, {0xb0, 10, 2}, {0xd0, 3, 0}, {0x90, 60, 1},
+                                      {0xb0, 11, 4}};
+            const size_t sizes[] = {3, 3, 2, 3, 3};
+            for (int i = 0; i < 3; i++)
+                CHECK_OK(midisock_push(a, row[i], sizes[i]));
+            CHECK_OK(midisock_skip(b));
+            MADE(b, 0, 0xb0, 7, 1);
+            receiver_hear(&heard, row[0], 3);
+            for (int i = 3; i < 5; i++)
+                CHECK_OK(midisock_push(a, row[i], sizes[i]));
+            CHECK_OK(midisock_panic(a));
+            for (int i = 0; i < 5; i++)
+                receiver_hear(&sent, row[i], sizes[i]);
+            midisock_message m;
+            if (again) { /* the panic was seen, but not all of it given */
+                m = POP(b);
+                receiver_hear(&heard, m.data, m.size);
+                CHECK_OK(midisock_skip(b));
+            }
+            /* Far more than the queue holds: a position gone back would show. */
+            for (int i = 0; i < 20; i++) {
+                uint8_t last[] = {0xb0, 12, (uint8_t)i};
+                CHECK_OK(midisock_push(a, last, 3));
+                receiver_hear(&sent, last, 3);
+            }
+            int silent = 0;
+            while (midisock_pop(b, &m) == MIDISOCK_OK) {
+                CHECK(m.data[0] >> 4 != 9); /* the note on was dropped */
+                silent |= 1 << (m.data[1] == 120 && m.data[0] >> 4 == 0xb ? m.data[0] & 15 : 16);
+                receiver_hear(&heard, m.data, m.size);
+            }
+            CHECK(again || (silent & 0xffff) == 0xffff);
+            receiver_silence(&sent);
+            RECEIVER_CHECK(&sent, &heard, "panic after a skip", 0);
+            midisock_close(a);
+            midisock_close(b);
+        }
+}
+
+static void a_reset_has_its_place_in_what_is_skipped(void)
+{
+    midisock_config c = check_config();
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    CHECK_OK(midisock_pair(&c, &a, &b));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 1, 1)));
+    CHECK_OK(midisock_push(a, BYTES(0xe0, 1, 1)));
+    CHECK_OK(midisock_reset(a));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 1, 5)));
+    CHECK_OK(midisock_skip(b));
+    receiver heard;
+    receiver_init(&heard, 1);
+    midisock_message m;
+    while (midisock_pop(b, &m) == MIDISOCK_OK)
+        receiver_hear(&heard, m.data, m.size);
+    CHECK_INT(5, heard.channels[0].control[1]);
+    CHECK_INT(0x2000, heard.channels[0].bend);
+    CHECK_INT(127, heard.channels[15].control[11]);
+    midisock_close(a);
+    midisock_close(b);
+}
+
+static void data_entry_for_what_was_selected_in_part(void)
+{
+    /* The popping side does not know the other half of the number. The receiver
+     * does. */
+    midisock_config c = check_config();
+    midisock_port *server = check_listen(&c);
+    int fd = raw_connect(midisock_local_port(server));
+    static const uint8_t row[][3] = {{0xb0, 101, 0}, {0xb0, 100, 1}, {0xb0, 6, 5},  {0xb0, 6, 6},
+                                     {0xb0, 100, 2}, {0xb0, 6, 7},   {0xb0, 38, 8}, {0xb0, 121, 0}};
+    receiver sent;
+    receiver heard;
+    receiver_init(&sent, 1);
+    receiver_init(&heard, 1);
+    for (int i = 0; i < 8; i++) {
+        raw_send(fd, row[i], 3);
+        receiver_hear(&sent, row[i], 3);
+        midisock_message m;
+        if (i < 3) {
+            m = POP(server);
+            receiver_hear(&heard, m.data, m.size);
+        }
+    }
+    CHECK_COUNT(server, messages_in, 8);
+    CHECK_OK(midisock_skip(server));
+    midisock_message m;
+    while (midisock_pop(server, &m) == MIDISOCK_OK)
+        receiver_hear(&heard, m.data, m.size);
+    RECEIVER_CHECK(&sent, &heard, "data entry", 0);
+    CHECK_INT(0, check_stats(server).unrepaired);
+    raw_close(fd);
+    midisock_close(server);
 }
 
 static void random_songs_on_a_pair(void)
@@ -273,7 +392,6 @@ static void random_songs_on_a_pair(void)
         CHECK_OK(midisock_pair(&c, &a, &b));
         song s;
         song_init(&s, seed + (uint32_t)round, 1 + round % 16);
-        s.without_parameters = 1;
         receiver heard;
         receiver_init(&heard, s.sender.zeroes_lsb);
         uint32_t random = seed ^ (uint32_t)round;
@@ -337,7 +455,6 @@ static void random_songs_from_peers(void)
             RAW_SEND(fds[i], 0xf6);
             ids[i] = EXPECT(server, 0xf6).client;
             song_init(&songs[i], seed + (uint32_t)(round * CLIENTS + i), 4);
-            songs[i].without_parameters = 1;
             receiver_init(&heard[i], songs[i].sender.zeroes_lsb);
         }
         uint32_t random = seed ^ (uint32_t)round;
@@ -355,13 +472,12 @@ static void random_songs_from_peers(void)
             CHECK_OK(midisock_skip(server));
             /* A mark of each, that no song sends, comes live: nothing is owed
              * any more. */
-            static const uint8_t mark[] = {0xf0, 0x7d, 0x7f, 0x7f, 0x7f, 0x7f, 0xf7};
             unsigned marked = 0;
             uint64_t until = check_now_ms() + DEADLINE_MS;
             while (marked != (1u << CLIENTS) - 1) {
                 for (int i = 0; i < CLIENTS; i++)
                     if (!(marked >> i & 1)) {
-                        raw_send(fds[i], mark, sizeof mark);
+                        raw_send(fds[i], hearing_mark, sizeof hearing_mark);
                         sent++;
                     }
                 CHECK_COUNT(server, messages_in, sent);
@@ -371,7 +487,7 @@ static void random_songs_from_peers(void)
                     int who = m.client == ids[0] ? 0 : m.client == ids[1] ? 1 : 2;
                     CHECK_INT(ids[who], m.client);
                     receiver_hear(&heard[who], m.data, m.size);
-                    if (m.size == sizeof mark && memcmp(m.data, mark, sizeof mark) == 0)
+                    if (hearing_is_mark(m.data, m.size))
                         marked |= 1u << who;
                 }
                 CHECK(check_now_ms() < until);
@@ -395,6 +511,10 @@ int main(int argc, char **argv)
         CASE(each_client_its_own_difference),
         CASE(skipping_at_the_end),
         CASE(nothing_waits),
+        CASE(on_a_pair_it_is_the_difference_and_no_more),
+        CASE(a_panic_in_the_midst_of_a_difference),
+        CASE(a_reset_has_its_place_in_what_is_skipped),
+        CASE(data_entry_for_what_was_selected_in_part),
         CASE(random_songs_on_a_pair),
         CASE(random_songs_from_peers),
     };

@@ -54,8 +54,10 @@ mod take;
 mod transport;
 mod value14;
 
-#[cfg(test)]
-mod receiver_model;
+#[cfg(any(test, fuzzing))]
+pub mod judge;
+#[cfg(any(test, fuzzing))]
+pub mod receiver_model;
 #[cfg(test)]
 mod rules_tests;
 #[cfg(test)]
@@ -107,7 +109,7 @@ pub struct ChannelState {
     restless: u16,
     /// Channels on which an MPE configuration was lost.
     mpe_lost: u16,
-    /// It is not known what was selected and held before: a summary of what was lost, see `UNKNOWN`.
+    /// It is not known what was selected before: a summary of what was lost, see `UNKNOWN`.
     unknown: bool,
     /// A System Reset was lost.
     reset_lost: bool,
@@ -157,6 +159,7 @@ impl ChannelState {
     /// [`lose`]: ChannelState::lose
     pub const UNKNOWN: ChannelState = ChannelState {
         notes: Notes::MAYBE,
+        transport: Transport::MAYBE,
         unknown: true,
         ..ChannelState::NEW
     };

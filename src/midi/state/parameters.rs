@@ -5,6 +5,11 @@
 //! as that whole transaction, and after all of them the selection is put back
 //! to what the sender has selected, be it null (127, 127).
 //!
+//! In a summary of lost messages it may not be known what was selected before
+//! them. Then a value is kept for a parameter of which one half of the number is
+//! known, or nothing but that it was selected before. All such values were
+//! written before the number was known in whole, and are told before it is told.
+//!
 //! The memory is bounded: the registered parameters 0 to 6 are kept on every
 //! channel; of all others the [`OTHERS`] written last on the whole port.
 
@@ -26,6 +31,12 @@ const TOTAL: usize = FIRST_OTHER + OTHERS;
 
 /// The bit of a parameter number that marks an NRPN.
 const NON_REGISTERED: u16 = 1 << 14;
+/// The bit of the number of a parameter of which only one half is known; then the lower bits are that half.
+const PARTIAL: u16 = 1 << 15;
+/// With it: the half is the MSB.
+const PARTIAL_MSB: u16 = 1 << 7;
+/// Whatever the receiver has selected.
+pub(super) const SELECTED_BEFORE: u16 = PARTIAL | NON_REGISTERED | 1 << 8;
 /// The number that is no parameter, in either system.
 pub(super) const NULL: [u8; 2] = [127; 2];
 /// A place where no other parameter is kept.
@@ -61,10 +72,33 @@ pub(super) enum Target {
     /// Nothing was ever selected, or null is: controllers 6 and 38 reach no
     /// parameter, and are like any other.
     Plain,
-    /// Half of a number is not known.
-    Unknown,
+    /// Half of a number is not known: a name for what it may be.
+    Partial(u16),
     /// A parameter, by its number and system.
     Parameter(u16),
+}
+
+/// The system and the halves of a number, [`UNSET`] where one is not known; None: nothing is to be selected.
+pub(super) fn halves(number: u16) -> Option<(Kind, [u8; 2])> {
+    if number == SELECTED_BEFORE {
+        return None;
+    }
+    let kind = if number & NON_REGISTERED == 0 {
+        Kind::Registered
+    } else {
+        Kind::NonRegistered
+    };
+    let low = (number & 0x7F) as u8;
+    Some((
+        kind,
+        if number & PARTIAL == 0 {
+            [(number >> 7 & 0x7F) as u8, low]
+        } else if number & PARTIAL_MSB != 0 {
+            [low, UNSET]
+        } else {
+            [UNSET, low]
+        },
+    ))
 }
 
 /// The numbers last selected on one channel, in both systems.
@@ -99,9 +133,26 @@ impl Selection {
         self.doubtful == 0 && self.kind.is_some_and(|kind| self.number(kind) == NULL)
     }
 
-    /// Whether every receiver has this parameter selected.
+    /// Whether every receiver has this parameter selected, as far as it is known.
     pub(super) fn surely_selects(&self, number: u16) -> bool {
-        self.target() == Target::Parameter(number) && self.doubtful == 0
+        let Some((kind, halves)) = halves(number) else {
+            return true;
+        };
+        let doubted = (0..2).any(|half| halves[half] != UNSET && self.doubtful & 1 << half != 0);
+        self.kind == Some(kind) && self.number(kind) == halves && halves != NULL && !doubted
+    }
+
+    /// Whether what this names can still be selected: of what is known in part, the rest must be as it was before.
+    pub(super) fn can_select(&self, number: u16) -> bool {
+        match halves(number) {
+            None => self.kind.is_none(),
+            Some((kind, halves)) => (0..2).all(|half| halves[half] != UNSET || self.number(kind)[half] == UNSET),
+        }
+    }
+
+    /// Whether nothing was ever selected.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.kind.is_none()
     }
 
     pub(super) fn target(&self) -> Target {
@@ -110,14 +161,18 @@ impl Selection {
         };
         match self.number(kind) {
             NULL => Target::Plain,
-            [msb, lsb] if msb != UNSET && lsb != UNSET => {
-                let number = u16::from(msb) << 7 | u16::from(lsb);
-                Target::Parameter(match kind {
-                    Kind::Registered => number,
-                    Kind::NonRegistered => number | NON_REGISTERED,
-                })
+            [msb, lsb] => {
+                let system = match kind {
+                    Kind::Registered => 0,
+                    Kind::NonRegistered => NON_REGISTERED,
+                };
+                let (high, low) = (u16::from(msb), u16::from(lsb));
+                match (msb, lsb) {
+                    (UNSET, _) => Target::Partial(system | PARTIAL | low),
+                    (_, UNSET) => Target::Partial(system | PARTIAL | PARTIAL_MSB | high),
+                    _ => Target::Parameter(system | high << 7 | low),
+                }
             }
-            _ => Target::Unknown,
         }
     }
 
@@ -198,6 +253,7 @@ impl Parameters {
         clock: 0,
     };
 
+    /// Never [`NOBODY`]: a channel is at most 15.
     fn name(channel: usize, number: u16) -> u32 {
         (channel as u32) << 16 | u32::from(number)
     }
@@ -256,6 +312,15 @@ impl Parameters {
         known
             .filter(|(_, entry)| entry.value.is_known())
             .map(|(index, _)| index)
+    }
+
+    /// Whether one of the marked parameters is known in part.
+    pub(super) fn has_partial(&self, marks: &[u64; 3]) -> bool {
+        let partial = |(place, name): (usize, &u32)| {
+            let index = FIRST_OTHER + place;
+            *name != NOBODY && *name as u16 & PARTIAL != 0 && marks[index / 64] & 1 << (index % 64) != 0
+        };
+        self.others.iter().enumerate().any(partial)
     }
 
     /// The indexes of the bend ranges of all channels.

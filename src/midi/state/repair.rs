@@ -6,7 +6,7 @@
 
 use super::controllers::{self, BANK, DATA_ENTRY};
 use super::marks::first_channel;
-use super::parameters::{Kind, NULL, Parameters, is_mpe_configuration};
+use super::parameters::{Kind, NULL, Parameters, halves, is_mpe_configuration};
 use super::short::Msg;
 use super::value14::{Half, UNSET};
 use super::{BEND_UNSET, ChannelState};
@@ -33,9 +33,10 @@ fn step(heard: &mut ChannelState, wanted: &mut ChannelState) -> Option<Msg> {
     if std::mem::take(&mut wanted.reset_lost) {
         return Some(Msg::one(0xFF));
     }
-    // Data entry that came before any selection, and before a mode message could undo it.
+    // Values for what was selected in part before what is known here: before anything changes the selection.
     if heard.unknown
-        && let Some(message) = data_entry(heard, wanted)
+        && wanted.parameters.has_partial(&wanted.marks.parameters)
+        && let Some(message) = parameters(heard, wanted)
     {
         return Some(message);
     }
@@ -110,8 +111,7 @@ fn data_entry(heard: &mut ChannelState, wanted: &mut ChannelState) -> Option<Msg
             let kinds = [Kind::Registered, Kind::NonRegistered];
             let kind = kinds.into_iter().find(|kind| !selected.number(*kind).contains(&UNSET));
             match kind {
-                // Where that is not known, data entry goes to what was selected before: the receiver's own.
-                Some(kind) if !heard.unknown && !heard.parameters.selection[channel].is_null() => {
+                Some(kind) if !heard.parameters.selection[channel].is_null() => {
                     wanted.marks.selection |= 1 << channel;
                     return Some(select(heard, channel, kind, NULL));
                 }
@@ -125,7 +125,9 @@ fn data_entry(heard: &mut ChannelState, wanted: &mut ChannelState) -> Option<Msg
 
 fn parameters(heard: &mut ChannelState, wanted: &mut ChannelState) -> Option<Msg> {
     while let Some(index) = wanted.parameters.oldest(&wanted.marks.parameters) {
-        if let Some((channel, number)) = wanted.parameters.at(index) {
+        if let Some((channel, number)) = wanted.parameters.at(index)
+            && heard.parameters.selection[channel].can_select(number)
+        {
             heard.parameters.place(index, channel, number);
             let want = *wanted.parameters.value(index);
             let again = is_mpe_configuration(channel, number)
@@ -138,13 +140,9 @@ fn parameters(heard: &mut ChannelState, wanted: &mut ChannelState) -> Option<Msg
             if let Some(half) = half {
                 // Putting the selection back has to follow.
                 wanted.marks.selection |= 1 << channel;
-                if !heard.parameters.selection[channel].surely_selects(number) {
-                    let kind = if number & 1 << 14 == 0 {
-                        Kind::Registered
-                    } else {
-                        Kind::NonRegistered
-                    };
-                    let number = [(number >> 7 & 0x7F) as u8, (number & 0x7F) as u8];
+                if !heard.parameters.selection[channel].surely_selects(number)
+                    && let Some((kind, number)) = halves(number)
+                {
                     return Some(select(heard, channel, kind, number));
                 }
                 wanted.parameters.owe(index, half, false);

@@ -1,182 +1,15 @@
 //! Random songs over links that lose, at each use of the difference, judged by
 //! the independent receiver.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::judge::{ENDLESS, Link, repair_anew, stepped};
 use super::receiver_model::Receiver;
-use super::songs::{Song, config, songs};
+use super::songs::{config, songs};
 use super::{ChannelState, next_repair};
-
-/// No repair is longer than everything there is to tell, several times over.
-const ENDLESS: usize = 40_000;
-
-/// A sender and a receiver, in their own words, and the states between them.
-struct Link {
-    sender: Receiver,
-    receiver: Receiver,
-    heard: ChannelState,
-    wanted: Option<ChannelState>,
-    /// How many strikes of a note the receiver may at most still have: those it
-    /// got, but never more than the sender held at any time since.
-    keeps: BTreeMap<(u8, u8), usize>,
-    /// Parameters that increments were lost of, and those that any came to: how
-    /// far they moved a value is nothing that a new link could be told.
-    moved: BTreeSet<String>,
-    stepped: BTreeSet<String>,
-    /// Events lost: as the library counts, and as counted here.
-    unrepaired: u64,
-    events: u64,
-    /// All Sound Off that were lost and have not been told, by channel.
-    silences: BTreeSet<u8>,
-}
-
-impl Link {
-    fn new(song: &Song) -> Link {
-        Link {
-            sender: Receiver::new(song.make),
-            receiver: Receiver::new(song.make),
-            heard: ChannelState::new(),
-            wanted: None,
-            keeps: BTreeMap::new(),
-            moved: BTreeSet::new(),
-            stepped: BTreeSet::new(),
-            unrepaired: 0,
-            events: 0,
-            silences: BTreeSet::new(),
-        }
-    }
-
-    fn deliver(&mut self, message: &[u8]) {
-        assert!(self.wanted.is_none(), "nothing overtakes the difference");
-        let note = (message[0] & 15, *message.get(1).unwrap_or(&0));
-        let before = *self.receiver.held.get(&note).unwrap_or(&0);
-        self.stepped.extend(stepped(&self.sender, message));
-        self.sender.hear(message);
-        self.receiver.hear(message);
-        self.heard.apply(message);
-        if self.receiver.held.get(&note).copied().unwrap_or(0) > before {
-            *self.keeps.entry(note).or_default() += 1;
-        }
-        if let (0x80..=0x9F, Some(keeps)) = (message[0], self.keeps.get_mut(&note))
-            && (message[0] < 0x90 || message[2] == 0)
-        {
-            *keeps = keeps.saturating_sub(1);
-        }
-        self.trim();
-    }
-
-    fn lose(&mut self, message: &[u8]) {
-        self.events += u64::from(self.is_event(message));
-        self.moved.extend(stepped(&self.sender, message));
-        let channel = message[0] & 15;
-        self.sender.hear(message);
-        if let [0xB0..=0xBF, 120, _] = *message {
-            self.silences.insert(channel);
-        }
-        if message == [0xFF] {
-            self.silences.clear();
-        }
-        let wanted = self.wanted.get_or_insert_with(|| {
-            let mut wanted = ChannelState::new();
-            wanted.follow(&mut self.heard);
-            wanted
-        });
-        self.unrepaired += u64::from(wanted.lose(message));
-        self.trim();
-    }
-
-    /// The receiver keeps no more than the sender holds now.
-    fn trim(&mut self) {
-        for (note, keeps) in &mut self.keeps {
-            *keeps = (*keeps).min(self.sender.held.get(note).copied().unwrap_or(0));
-        }
-    }
-
-    /// By the list in the contract; to what data entry goes is the sender's own
-    /// knowledge.
-    fn is_event(&self, message: &[u8]) -> bool {
-        match *message {
-            [0x90..=0x9F, _, velocity] => velocity > 0,
-            [0xB0..=0xBF, 6 | 38, _] => self.sender.selected(message[0] & 15).as_deref() == Some("?"),
-            [0xB0..=0xBF, controller, _] => [84, 88, 96, 97].contains(&controller),
-            [0xF2 | 0xF3 | 0xFA | 0xFB | 0xFC | 0xFF, ..] => false,
-            [status, ..] => status >= 0xF0,
-            [] => unreachable!(),
-        }
-    }
-
-    /// Sends as much of the difference as there is room for.
-    fn repair(&mut self, room: usize) {
-        let Some(wanted) = &mut self.wanted else {
-            return;
-        };
-        let mut modes_over = false;
-        for sent in 0..room {
-            let Some(message) = next_repair(&mut self.heard, wanted) else {
-                self.wanted = None;
-                return self.check();
-            };
-            assert!(sent < ENDLESS, "the difference does not end: {message:?}");
-            assert!(!matches!(message[0], 0x90..=0x9F), "{message:?}");
-            assert!(!ChannelState::is_event(&message), "{message:?}");
-            match *message {
-                [0xB0..=0xBF, 120..=127, _] => assert!(!modes_over, "{message:?} too late"),
-                [0xFF] => {}
-                // The first may be the second half of an interrupted selection.
-                _ => modes_over = sent > 0,
-            }
-            if let [0xB0..=0xBF, 120, _] = *message {
-                self.silences.remove(&(message[0] & 15));
-            }
-            self.receiver.hear(&message);
-        }
-    }
-
-    fn finish(&mut self) {
-        self.repair(usize::MAX);
-        self.check();
-    }
-
-    /// The receiver stands where the sender stands.
-    fn check(&self) {
-        self.check_but(&BTreeSet::new());
-    }
-
-    fn check_but(&self, but: &BTreeSet<String>) {
-        self.check_notes();
-        let but = but.union(&self.moved).cloned().collect();
-        let differences = self.receiver.differences(&self.sender, &but);
-        assert!(differences.is_empty(), "{differences:#?}");
-        assert_eq!(self.unrepaired, self.events);
-        assert!(self.silences.is_empty(), "{:?}", self.silences);
-    }
-
-    fn check_notes(&self) {
-        for (note, strikes) in &self.receiver.held {
-            let keeps = self.keeps.get(note).copied().unwrap_or(0);
-            assert!(*strikes <= keeps, "{note:?}: {strikes} of {keeps}");
-            let counted = self.heard.holds_note(note.0, note.1);
-            assert_eq!(usize::from(counted), *strikes, "{note:?}");
-        }
-        let still: Vec<_> = self.receiver.ringing.difference(&self.sender.ringing).collect();
-        assert!(still.is_empty(), "{still:?} never let go of by the sender");
-    }
-}
-
-/// The parameter that a message increments or decrements.
-fn stepped(sender: &Receiver, message: &[u8]) -> Option<String> {
-    match message {
-        [0xB0..=0xBF, 96 | 97, _] => Some(format!("{} ", sender.selected(message[0] & 15)?)),
-        _ => None,
-    }
-}
-
-/// What nobody tells a newcomer.
-fn sequencer() -> BTreeSet<String> {
-    ["runs", "song"].map(String::from).into()
-}
+use crate::midi::summary::Summary;
 
 proptest! {
     #![proptest_config(config())]
@@ -184,7 +17,7 @@ proptest! {
     /// An in queue that was full, a peer that was congested, a push refused.
     #[test]
     fn loss_in_the_middle(song in songs(80)) {
-        let mut link = Link::new(&song);
+        let mut link = Link::new(song.make);
         for step in &song.steps {
             for (index, message) in step.phrase.iter().enumerate() {
                 if link.wanted.is_some() || step.loses.is_some_and(|loses| loses <= index) {
@@ -201,7 +34,7 @@ proptest! {
     /// Everything that waits is thrown away; what waits was sent long before.
     #[test]
     fn skip(song in songs(80)) {
-        let mut link = Link::new(&song);
+        let mut link = Link::new(song.make);
         let mut waiting = std::collections::VecDeque::new();
         for step in &song.steps {
             waiting.extend(step.phrase.iter().cloned());
@@ -221,11 +54,35 @@ proptest! {
         link.finish();
     }
 
+    /// What is lost is summed up by one who does not know what the receiver has heard, and given as it is (a skip), or
+    /// as the difference to what the receiver has heard (a push that was refused, a pair).
+    #[test]
+    fn summary(song in songs(80), difference: bool) {
+        let mut link = Link::new(song.make);
+        let mut summary = Summary::new();
+        let mut lossy = false;
+        for step in &song.steps {
+            for (index, message) in step.phrase.iter().enumerate() {
+                lossy |= step.loses.is_some_and(|loses| loses <= index);
+                if lossy {
+                    link.lose_into(&mut summary, message);
+                } else {
+                    link.deliver(message);
+                }
+            }
+            if lossy && step.room > 2 {
+                lossy = false;
+                hear(&mut link, &mut summary, difference);
+            }
+        }
+        hear(&mut link, &mut summary, difference);
+    }
+
     /// A link ends, messages are pushed without one, and a new one begins: to a
     /// receiver that was restarted, or to the same one.
     #[test]
     fn reconnect(song in songs(80), restarted: bool) {
-        let mut link = Link::new(&song);
+        let mut link = Link::new(song.make);
         let mut offline = false;
         let reconnect = |link: &mut Link| {
             let wanted = link.wanted.as_mut().expect("lossy while offline");
@@ -296,7 +153,7 @@ proptest! {
                 repair_anew(link, step.room, true);
             }
             if step.cut {
-                let mut link = Link::new(&song);
+                let mut link = Link::new(song.make);
                 link.sender = sender.clone();
                 let mut wanted = all.clone();
                 link.heard = wanted.newcomer();
@@ -395,31 +252,10 @@ proptest! {
     }
 }
 
-/// The banks of programs for which the sender selected none. A receiver that has
-/// since selected one takes the program, told again, from there.
-fn unknown_banks(sender: &Receiver) -> impl Iterator<Item = String> {
-    let banks =
-        (0..16).flat_map(|channel| [0, 32].map(|controller| format!("{channel} program's controller {controller}")));
-    banks.filter(|what| !sender.facts.contains_key(what))
-}
-
-/// Like [`Link::repair`], on a new link; a newcomer is told nothing of the sequencer.
-fn repair_anew(link: &mut Link, room: usize, newcomer: bool) {
-    let Some(wanted) = &mut link.wanted else {
-        return;
-    };
-    for sent in 0..room {
-        let Some(message) = next_repair(&mut link.heard, wanted) else {
-            link.wanted = None;
-            let mut but = if newcomer { sequencer() } else { BTreeSet::new() };
-            but.extend(unknown_banks(&link.sender));
-            return link.check_but(&but);
-        };
-        assert!(sent < ENDLESS, "the difference does not end: {message:?}");
-        assert!(!matches!(message[0], 0x90..=0x9F), "{message:?}");
-        if let [0xB0..=0xBF, 120, _] = *message {
-            link.silences.remove(&(message[0] & 15));
-        }
-        link.receiver.hear(&message);
+fn hear(link: &mut Link, summary: &mut Summary, difference: bool) {
+    if difference {
+        link.hear_difference(summary);
+    } else {
+        link.hear_summary(summary);
     }
 }

@@ -1,7 +1,7 @@
 //! What each message does to the state.
 
 use super::controllers::{BANK, DATA_ENTRY, LEGATO, SOSTENUTO, SUSTAIN};
-use super::parameters::{Target, is_mpe_configuration};
+use super::parameters::{SELECTED_BEFORE, Target, is_mpe_configuration};
 use super::value14::{Half, UNSET};
 use super::{BEND_UNSET, CENTRE, ChannelState, Program};
 
@@ -88,7 +88,7 @@ impl ChannelState {
             // Events: gone with their time.
             84 | 88 => u32::from(lost),
             96 | 97 => {
-                if let Target::Parameter(number) = self.parameters.selection[channel].target() {
+                if let Some(number) = self.data_goes_to(channel) {
                     self.parameters.blur(channel, number);
                 }
                 u32::from(lost)
@@ -119,35 +119,43 @@ impl ChannelState {
         }
     }
 
+    /// The parameter that data entry reaches, if any: also one that is known in part, where the rest was selected before
+    /// what is known here.
+    fn data_goes_to(&self, channel: usize) -> Option<u16> {
+        let selection = &self.parameters.selection[channel];
+        match selection.target() {
+            Target::Parameter(number) => Some(number),
+            Target::Partial(number) if self.unknown => Some(number),
+            Target::Plain if self.unknown && selection.is_untouched() => Some(SELECTED_BEFORE),
+            _ => None,
+        }
+    }
+
     fn enter_data(&mut self, channel: usize, half: Half, value: u8, lost: bool) -> u32 {
-        match self.parameters.selection[channel].target() {
-            // Null is selected, and that is known: no receiver does anything with it, and what came before it was for
-            // another parameter.
-            Target::Plain if self.unknown && self.parameters.selection[channel].is_null() => 0,
-            Target::Plain => {
-                let controller = if half == Half::Msb { 6 } else { 38 };
-                self.controllers[channel].set(controller, value);
-                self.marks.controllers.set(channel, DATA_ENTRY);
-                0
+        let Some(number) = self.data_goes_to(channel) else {
+            // The sender itself never said which parameter: nothing that could be told again.
+            if let Target::Partial(_) = self.parameters.selection[channel].target() {
+                return u32::from(lost);
             }
-            Target::Unknown => u32::from(lost),
-            Target::Parameter(number) => {
-                if half == Half::Msb && is_mpe_configuration(channel, number) {
-                    self.parameters.configure_mpe(channel, value);
-                    if lost {
-                        self.mpe_lost |= 1 << channel;
-                    } else {
-                        self.mpe_lost &= !(1 << channel);
-                    }
-                }
-                let written = self.parameters.write(channel, number, half, value);
-                self.parameters.owe(written.index, half, lost);
-                // What gave way while its value was still to be told is lost.
-                let given_up = written.replaced && self.marks.has_parameter(written.index);
-                self.marks.mark_parameter(written.index);
-                u32::from(lost && given_up)
+            let controller = if half == Half::Msb { 6 } else { 38 };
+            self.controllers[channel].set(controller, value);
+            self.marks.controllers.set(channel, DATA_ENTRY);
+            return 0;
+        };
+        if half == Half::Msb && is_mpe_configuration(channel, number) {
+            self.parameters.configure_mpe(channel, value);
+            if lost {
+                self.mpe_lost |= 1 << channel;
+            } else {
+                self.mpe_lost &= !(1 << channel);
             }
         }
+        let written = self.parameters.write(channel, number, half, value);
+        self.parameters.owe(written.index, half, lost);
+        // What gave way while its value was still to be told is lost.
+        let given_up = written.replaced && self.marks.has_parameter(written.index);
+        self.marks.mark_parameter(written.index);
+        u32::from(lost && given_up)
     }
 
     fn mode(&mut self, channel: usize, controller: u8, value: u8, lost: bool) {

@@ -13,6 +13,8 @@ enum Run {
     Unknown,
     Stopped,
     Running,
+    /// It may run, for all that is known of the receiver.
+    Maybe,
 }
 
 /// What was last told to a sequencer.
@@ -37,6 +39,12 @@ impl Transport {
         song: UNSET,
         from_start: false,
         relocated: false,
+    };
+
+    /// It may run, from anywhere.
+    pub(super) const MAYBE: Transport = Transport {
+        run: Run::Maybe,
+        ..Transport::NEW
     };
 
     pub(super) fn is_running(&self) -> bool {
@@ -79,9 +87,9 @@ impl Transport {
     pub(super) fn step_to(&self, wanted: &Transport) -> Option<Msg> {
         let elsewhere = wanted.position != UNSET && (wanted.relocated || self.position != wanted.position);
         let stop = match wanted.run {
-            Run::Unknown => false,
+            Run::Unknown | Run::Maybe => false,
             Run::Stopped => self.run != Run::Stopped,
-            Run::Running => self.is_running() && elsewhere,
+            Run::Running => matches!(self.run, Run::Running | Run::Maybe) && elsewhere,
         };
         if stop {
             Some(Msg::one(0xFC))

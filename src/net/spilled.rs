@@ -1,0 +1,83 @@
+//! What push could not queue is made good: each peer gets the difference between what it heard, and will hear of what
+//! waits for it, and where the pushing side stands.
+
+use super::link::Link;
+use super::net_port::{NetPort, Work};
+use crate::midi::state::{ChannelState, Msg, next_repair};
+use crate::midi::summary::Given;
+use crate::shared::Role;
+use slab::Slab;
+
+impl NetPort {
+    /// Makes good what push could not queue. It is done in one go: a difference is bounded.
+    pub(super) fn deliver_spilled(&mut self, links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
+        let Some(mut spill) = self.spill.take() else { return };
+        let mut given = Given::new();
+        let taken = spill.take(|lost| {
+            let mut lists = Vec::new();
+            for (client, summary) in lost.summaries() {
+                given.clear();
+                let list: Vec<Msg> = std::iter::from_fn(|| summary.next(&mut given)).collect();
+                lists.push((client, list));
+            }
+            for (client, list) in &lists {
+                if *client == 0 {
+                    self.spilled_to_all(list, links, dirty, |link| !lost.is_named(link.client));
+                } else if let Work::Server { by_client, .. } = &self.work
+                    && let Some(key) = by_client.get(client)
+                {
+                    self.spilled_to(*key, list, links, dirty);
+                }
+            }
+        });
+        if taken.is_some() {
+            spill.give_back();
+        }
+        self.spill = Some(spill);
+    }
+
+    fn spilled_to_all(
+        &mut self,
+        list: &[Msg],
+        links: &mut Slab<Link>,
+        dirty: &mut Vec<usize>,
+        concerns: impl Fn(&Link) -> bool,
+    ) {
+        if let Some(stands) = &mut self.stands {
+            list.iter().for_each(|message| stands.apply(message));
+        }
+        // Counted as dropped when they were refused.
+        if self.links.is_empty() && self.shared.role == Role::Client {
+            let memory = self.memory.get_or_insert_default();
+            let unrepaired = list.iter().map(|message| memory.lose(message)).sum();
+            self.shared.counters.unrepaired.add(unrepaired);
+        }
+        for key in &self.links {
+            if concerns(&links[*key]) {
+                self.spilled_to(*key, list, links, dirty);
+            }
+        }
+    }
+
+    /// Gives one peer the difference that what was lost makes to it.
+    fn spilled_to(&self, key: usize, list: &[Msg], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
+        let link = &mut links[key];
+        if !link.takes() {
+            return;
+        }
+        if link.congested || link.sent.is_lossy() {
+            let unrepaired = list.iter().map(|message| link.sent.lose(message)).sum();
+            self.shared.counters.unrepaired.add(unrepaired);
+            return;
+        }
+        let mut heard = link.sent.ahead(|each| link.out.each_untold(each));
+        let mut wanted = Box::<ChannelState>::default();
+        wanted.follow(&mut heard);
+        let unrepaired = list.iter().map(|message| u64::from(wanted.lose(message))).sum();
+        self.shared.counters.unrepaired.add(unrepaired);
+        while let Some(message) = next_repair(&mut heard, &mut wanted) {
+            self.offer(key, &message, links, dirty);
+            self.shared.counters.synthesized.add(1);
+        }
+    }
+}
