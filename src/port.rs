@@ -237,6 +237,18 @@ impl Port {
         self.request(|shared, position| shared.requests.reset.ask(position))
     }
 
+    pub(crate) fn cancel(&self) -> Code {
+        let cancelled = self.push.enter(|side| match side {
+            None => Code::WrongRole,
+            Some(_) if self.shared.is_closed() => Code::Closed,
+            Some(side) => {
+                side.cancel();
+                Code::Ok
+            }
+        });
+        cancelled.unwrap_or_else(|code| code)
+    }
+
     fn request(&self, ask: impl FnOnce(&Shared, usize)) -> Code {
         let shared = &*self.shared;
         let Some(outgoing) = &shared.outgoing else {

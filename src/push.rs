@@ -4,7 +4,7 @@ use crate::clock::now_ns;
 use crate::code::Code;
 use crate::midi::message;
 use crate::queue::{Producer, Short};
-use crate::shared::{Role, Shared};
+use crate::shared::{Role, Shared, scheduled_cost};
 use crate::spill::{SpillGauge, SpillIn};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -93,7 +93,7 @@ impl PushSide {
         let scheduled = due != 0 && shared.role != Role::Pair;
         if scheduled {
             let waiting = shared.scheduled_bytes.load(Ordering::Relaxed);
-            if waiting + data.len() > shared.config.out_queue_bytes as usize {
+            if waiting + scheduled_cost(data.len()) > shared.config.out_queue_bytes as usize {
                 return self.refuse(client, data, Code::Full);
             }
         }
@@ -102,7 +102,9 @@ impl PushSide {
         }
         if scheduled {
             // Before the network thread can see the message, and subtract it again.
-            shared.scheduled_bytes.fetch_add(data.len(), Ordering::Relaxed);
+            shared
+                .scheduled_bytes
+                .fetch_add(scheduled_cost(data.len()), Ordering::Relaxed);
         }
         self.publish(data.len());
         self.shared.wake_if_signalling();
@@ -117,6 +119,14 @@ impl PushSide {
             self.shared.pushed.bytes.add(bytes as u64);
         }
         self.outgoing.publish_new();
+    }
+
+    /// Has what was scheduled forgotten. On a pair nothing is: what is pushed is there at once.
+    pub(crate) fn cancel(&mut self) {
+        if !self.is_pair {
+            self.shared.requests.cancel.ask(self.outgoing.position());
+            self.shared.wake_if_signalling();
+        }
     }
 
     /// A message that was not queued. A repairing port counts and remembers it: the caller need not try again.

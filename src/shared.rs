@@ -51,6 +51,12 @@ pub(crate) enum State {
 pub(crate) const SYNTHETIC: u32 = 1;
 pub(crate) const STILL_HELD: u32 = 2;
 
+/// What a scheduled message counts for: about as many bytes as in a queue.
+#[inline]
+pub(crate) fn scheduled_cost(size: usize) -> usize {
+    size + 24
+}
+
 /// There is a peer, or a client.
 const UP: u32 = 1;
 /// Shut down, or the peer has gone for good: no call takes anything any more.
@@ -77,7 +83,7 @@ pub(crate) struct Shared {
     pub counters: CachePadded<NetworkCounters>,
     pub pushed: CachePadded<PushCounters>,
     pub popped: CachePadded<PopCounters>,
-    /// Bytes that push has scheduled and the network thread has not sent yet.
+    /// What push has scheduled and the network thread has not sent yet: see `scheduled_cost`.
     pub scheduled_bytes: CachePadded<AtomicUsize>,
     state: AtomicI32,
     pub client_count: AtomicU32,

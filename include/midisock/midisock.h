@@ -787,8 +787,11 @@ MIDISOCK_REALTIME;
 
 /**
  * Sends one whole message to one client or to all, now or at a time up to 10 s ahead. Messages are sent in order of
- * time, then of pushing; one for now does not wait for scheduled ones, but a Note Off never overtakes its Note On.
- * How many bytes may be scheduled is bounded by out_queue_bytes (FULL beyond).
+ * time, then of pushing; one for now does not wait for scheduled ones, but a Note Off never overtakes its Note On: it
+ * waits for the next one that is scheduled where its note does not sound. What is due together leaves in one write.
+ * How much may be scheduled is bounded by out_queue_bytes, each message counting 24 bytes more than its own (FULL
+ * beyond). Of what is scheduled when the port is closed, the Note Offs of what sounds are sent then; midisock_cancel
+ * forgets it before.
  *
  * Realtime (as midisock_push); one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: as
  * midisock_push, INVALID_ARGUMENT also for a time more than 10 s ahead, NO_SUCH_CLIENT.
@@ -800,6 +803,23 @@ MIDISOCK_REALTIME;
 MIDISOCK_API
 midisock_result midisock_push_message(struct midisock_port *port,
                                       const struct midisock_message *message)
+MIDISOCK_REALTIME;
+
+/**
+ * Forgets what is scheduled: what was pushed with a time ahead, by midisock_push_message or midisock_push_frame, and
+ * has not been sent. The Note Offs of notes that sound at the peer are not forgotten, nor is the end of a pedal: they
+ * are sent at their time. What was pushed for now is sent.
+ *
+ * Realtime (as midisock_push), and there is always room for it; the pushing thread. On a pair nothing happens: what is
+ * pushed into one is there at once. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE (a manual server), BUSY (debug
+ * builds), INTERNAL.
+ *
+ *
+ * # Safety
+ * `port` is a live port.
+ */
+MIDISOCK_API
+midisock_result midisock_cancel(struct midisock_port *port)
 MIDISOCK_REALTIME;
 
 /**

@@ -400,7 +400,6 @@ impl Reactor {
             return;
         }
         port.closing = true;
-        port.drop_schedule();
         match &mut port.work {
             Work::Server { listeners, binding, .. } => {
                 *binding = None;

@@ -10,6 +10,7 @@ mod backoff;
 mod bind;
 mod connect;
 mod ending;
+mod holding;
 mod http;
 mod incoming;
 mod link;

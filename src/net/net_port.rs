@@ -72,6 +72,9 @@ pub(super) struct NetPort {
     /// Requests that have gone into the outboxes.
     pub panics_done: u32,
     pub resets_done: u32,
+    pub cancels_done: u32,
+    /// Up to here in the out queue what is scheduled is to be forgotten.
+    pub cancel_until: Option<usize>,
     pub armed: Armed,
 }
 
@@ -102,6 +105,8 @@ impl NetPort {
             asked: false,
             panics_done: 0,
             resets_done: 0,
+            cancels_done: 0,
+            cancel_until: None,
             armed: Armed::default(),
         }
     }
@@ -110,6 +115,7 @@ impl NetPort {
     pub(super) fn has_work(&mut self) -> bool {
         let requests = &self.shared.requests;
         requests.panic.pending(self.panics_done).is_some()
+            || requests.cancel.pending(self.cancels_done).is_some()
             || !self.backed_up
                 && (self.spill.as_ref().is_some_and(SpillOut::has_some)
                     || requests.reset.pending(self.resets_done).is_some()

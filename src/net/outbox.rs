@@ -70,6 +70,16 @@ impl Outbox {
         self.written == self.bytes.len()
     }
 
+    /// Shows the messages that are not wholly with the system and were not committed.
+    pub(super) fn waiting(&self, mut each: impl FnMut(&[u8])) {
+        let mut at = self.whole.max(self.committed);
+        while at < self.bytes.len() {
+            let end = at + message::len_at(&self.bytes[at..]);
+            each(&self.bytes[at..end]);
+            at = end;
+        }
+    }
+
     /// Takes it as certain that all that waits will be written; calls back for each message that was not certain yet.
     pub(super) fn commit(&mut self, mut certain: impl FnMut(&[u8])) {
         let mut at = self.whole.max(self.committed);
