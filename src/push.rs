@@ -47,6 +47,7 @@ impl PushSide {
             && client == 0
             && (time_ns != 0) == self.is_pair
             && !self.signals
+            && !self.shared.beat.pushed.is_asked()
             && short.is_channel_message()
             && self.shared.is_up_and_open()
             && self.spill.as_ref().is_none_or(|spill| !spill.was_lossy())
@@ -107,6 +108,7 @@ impl PushSide {
                 .fetch_add(scheduled_cost(data.len()), Ordering::Relaxed);
         }
         self.publish(data.len());
+        self.shared.beat.pushed.note();
         self.shared.wake_if_signalling();
         Code::Ok
     }

@@ -432,6 +432,7 @@ impl Reactor {
         {
             let port = self.ports.remove(key);
             self.by_id.remove(&port.shared.id);
+            self.review_priority(None);
         }
     }
 }

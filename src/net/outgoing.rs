@@ -32,8 +32,13 @@ impl Reactor {
             ..
         } = self;
         for (key, port) in ports.iter_mut() {
-            if port.outgoing.is_some() && (port.has_work() || !port.schedule.is_empty() || port.closing) {
-                some = true;
+            if port.outgoing.is_none() {
+                continue;
+            }
+            let found = port.has_work();
+            port.look(now, found);
+            if found || !port.schedule.is_empty() || port.closing {
+                some |= found || port.schedule.next_ns().is_some_and(|at| at <= now);
                 *again |= port.empty_out_queue(links, dirty, now);
                 // While a peer must read first, the write that ends this looks again.
                 if let Some(at) = port.schedule.next_ns().filter(|_| !port.backed_up) {
