@@ -51,6 +51,7 @@ pub(crate) struct Config {
     pub latency_ns: Option<u64>,
     /// None: automatic.
     pub push_latency_ns: Option<u64>,
+    pub realtime_priority: u32,
 }
 
 impl Default for Config {
@@ -80,6 +81,7 @@ impl Default for Config {
             busy_poll_us: 0,
             latency_ns: None,
             push_latency_ns: Some(0),
+            realtime_priority: 0,
         }
     }
 }

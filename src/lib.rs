@@ -6,6 +6,7 @@
 
 mod address;
 mod allow;
+mod beat;
 mod client_table;
 mod clock;
 mod code;

@@ -16,6 +16,7 @@ pub(crate) enum Kind {
     ClientLeft = 5,
     Congested = 6,
     Recovered = 7,
+    PriorityRefused = 8,
 }
 
 #[derive(Clone, Copy, Debug)]

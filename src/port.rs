@@ -200,6 +200,7 @@ impl Port {
     /// Why there was nothing: not yet, or never again.
     #[cold]
     fn nothing_to_pop(&self, side: &mut PopSide) -> Code {
+        self.shared.beat.popped.note();
         // The end is told after the last message is published: look once more, so as not to miss one that came just
         // before it.
         if self.nothing_will_come() && side.is_empty() {
@@ -237,6 +238,18 @@ impl Port {
         self.request(|shared, position| shared.requests.reset.ask(position))
     }
 
+    pub(crate) fn cancel(&self) -> Code {
+        let cancelled = self.push.enter(|side| match side {
+            None => Code::WrongRole,
+            Some(_) if self.shared.is_closed() => Code::Closed,
+            Some(side) => {
+                side.cancel();
+                Code::Ok
+            }
+        });
+        cancelled.unwrap_or_else(|code| code)
+    }
+
     fn request(&self, ask: impl FnOnce(&Shared, usize)) -> Code {
         let shared = &*self.shared;
         let Some(outgoing) = &shared.outgoing else {
@@ -256,7 +269,9 @@ impl Port {
         let start_ns = if block.start_ns == 0 { now_ns() } else { block.start_ns };
         let begun = self.on_pop_side(|side| {
             let lag_ns = self.shared.counters.lag_ns.load(Ordering::Relaxed);
-            side.clock.begin(Block { start_ns, ..block }, lag_ns)?;
+            if let Some(period) = side.clock.begin(Block { start_ns, ..block }, lag_ns)? {
+                self.shared.beat.begin(period.start_ns, period.length_ns);
+            }
             let popped = &self.shared.popped;
             popped.latency_ns.store(side.clock.latency_ns(), Ordering::Relaxed);
             Ok(())
@@ -309,6 +324,10 @@ impl Port {
             disconnections: net.disconnections.get(),
             rejected: net.rejected.get(),
             latency_ns: pop.latency_ns.load(Ordering::Relaxed),
+            network_wakes: shared.network_wakes(),
+            network_late_ns: shared.waker.as_ref().map_or(0, |waker| waker.lateness.late_ns()),
+            network_late_max_ns: net.late_max_ns.load(Ordering::Relaxed),
+            network_priority: net.priority.load(Ordering::Relaxed),
         };
         if let Some(peer) = &self.peer {
             snapshot.messages_in = peer.pushed.messages.get();

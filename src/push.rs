@@ -4,7 +4,7 @@ use crate::clock::now_ns;
 use crate::code::Code;
 use crate::midi::message;
 use crate::queue::{Producer, Short};
-use crate::shared::{Role, Shared};
+use crate::shared::{Role, Shared, scheduled_cost};
 use crate::spill::{SpillGauge, SpillIn};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,6 +47,7 @@ impl PushSide {
             && client == 0
             && (time_ns != 0) == self.is_pair
             && !self.signals
+            && !self.shared.beat.pushed.is_asked()
             && short.is_channel_message()
             && self.shared.is_up_and_open()
             && self.spill.as_ref().is_none_or(|spill| !spill.was_lossy())
@@ -93,7 +94,7 @@ impl PushSide {
         let scheduled = due != 0 && shared.role != Role::Pair;
         if scheduled {
             let waiting = shared.scheduled_bytes.load(Ordering::Relaxed);
-            if waiting + data.len() > shared.config.out_queue_bytes as usize {
+            if waiting + scheduled_cost(data.len()) > shared.config.out_queue_bytes as usize {
                 return self.refuse(client, data, Code::Full);
             }
         }
@@ -102,9 +103,12 @@ impl PushSide {
         }
         if scheduled {
             // Before the network thread can see the message, and subtract it again.
-            shared.scheduled_bytes.fetch_add(data.len(), Ordering::Relaxed);
+            shared
+                .scheduled_bytes
+                .fetch_add(scheduled_cost(data.len()), Ordering::Relaxed);
         }
         self.publish(data.len());
+        self.shared.beat.pushed.note();
         self.shared.wake_if_signalling();
         Code::Ok
     }
@@ -117,6 +121,14 @@ impl PushSide {
             self.shared.pushed.bytes.add(bytes as u64);
         }
         self.outgoing.publish_new();
+    }
+
+    /// Has what was scheduled forgotten. On a pair nothing is: what is pushed is there at once.
+    pub(crate) fn cancel(&mut self) {
+        if !self.is_pair {
+            self.shared.requests.cancel.ask(self.outgoing.position());
+            self.shared.wake_if_signalling();
+        }
     }
 
     /// A message that was not queued. A repairing port counts and remembers it: the caller need not try again.

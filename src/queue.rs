@@ -352,6 +352,11 @@ impl Producer {
         }
     }
 
+    /// Up to where it has been written, for the consumer to compare with its `position`.
+    pub(crate) fn position(&self) -> usize {
+        self.tail
+    }
+
     /// Whether half of the queue is free.
     pub(crate) fn is_half_free(&self) -> bool {
         self.tail.wrapping_sub(self.ring.consumer.head.load(Ordering::Acquire)) <= self.ring.capacity / 2

@@ -7,6 +7,7 @@ use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 pub(crate) struct Requests {
     pub panic: Request,
     pub reset: Request,
+    pub cancel: Request,
     /// How often either was asked for: what has not changed need not be looked at more closely.
     told: AtomicU32,
 }

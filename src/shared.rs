@@ -1,5 +1,6 @@
 //! What the two sides of a port and the network thread know of each other: atomics, and nothing that locks.
 
+use crate::beat::Beat;
 use crate::client_table::ClientTable;
 use crate::config::{Config, Overflow, Wake};
 use crate::event::Event;
@@ -51,6 +52,12 @@ pub(crate) enum State {
 pub(crate) const SYNTHETIC: u32 = 1;
 pub(crate) const STILL_HELD: u32 = 2;
 
+/// What a scheduled message counts for: about as many bytes as in a queue.
+#[inline]
+pub(crate) fn scheduled_cost(size: usize) -> usize {
+    size + 24
+}
+
 /// There is a peer, or a client.
 const UP: u32 = 1;
 /// Shut down, or the peer has gone for good: no call takes anything any more.
@@ -71,13 +78,16 @@ pub(crate) struct Shared {
     pub config: Config,
     /// None for a pair.
     pub waker: Option<Arc<Waker>>,
+    /// How often the network thread had woken before.
+    wakes_before: u64,
     /// Read by every push; written when the connection changes, never per message.
     flags: CachePadded<AtomicU32>,
     pub requests: CachePadded<Requests>,
     pub counters: CachePadded<NetworkCounters>,
     pub pushed: CachePadded<PushCounters>,
     pub popped: CachePadded<PopCounters>,
-    /// Bytes that push has scheduled and the network thread has not sent yet.
+    pub beat: CachePadded<Beat>,
+    /// What push has scheduled and the network thread has not sent yet: see `scheduled_cost`.
     pub scheduled_bytes: CachePadded<AtomicUsize>,
     state: AtomicI32,
     pub client_count: AtomicU32,
@@ -122,12 +132,14 @@ impl Shared {
             },
             signals: config.wake == Wake::Signal && role != Role::Pair,
             config: config.clone(),
+            wakes_before: waker.as_ref().map_or(0, |waker| waker.lateness.wakes()),
             waker,
             flags: CachePadded::new(AtomicU32::new(flags)),
             requests: CachePadded::default(),
             counters: CachePadded::default(),
             pushed: CachePadded::default(),
             popped: CachePadded::default(),
+            beat: CachePadded::default(),
             scheduled_bytes: CachePadded::default(),
             state: AtomicI32::new(state as i32),
             client_count: AtomicU32::new(0),
@@ -186,6 +198,13 @@ impl Shared {
         {
             waker.wake_if_asleep();
         }
+    }
+
+    /// How often the network thread has woken since the port was made.
+    pub(crate) fn network_wakes(&self) -> u64 {
+        self.waker
+            .as_ref()
+            .map_or(0, |waker| waker.lateness.wakes().saturating_sub(self.wakes_before))
     }
 
     pub(crate) fn set_state(&self, state: State) {

@@ -19,6 +19,10 @@ pub(crate) struct Snapshot {
     pub disconnections: u64,
     pub rejected: u64,
     pub latency_ns: u64,
+    pub network_wakes: u64,
+    pub network_late_ns: u64,
+    pub network_late_max_ns: u64,
+    pub network_priority: u64,
 }
 
 /// A counter with one writer: an addition is a load and a store, never a locked instruction.
@@ -57,9 +61,19 @@ pub(crate) struct NetworkCounters {
     pub rejected: Counter,
     /// How long it takes from reading a message to where it can be popped: the longest lately.
     pub lag_ns: AtomicU64,
+    /// How late the network thread woke at most.
+    pub late_max_ns: AtomicU64,
+    /// The realtime priority with which it runs.
+    pub priority: AtomicU64,
 }
 
 impl NetworkCounters {
+    pub(crate) fn note_late(&self, ns: u64) {
+        if ns > self.late_max_ns.load(Ordering::Relaxed) {
+            self.late_max_ns.store(ns, Ordering::Relaxed);
+        }
+    }
+
     /// Takes in one measurement. The longest is forgotten slowly.
     pub(crate) fn note_lag(&self, ns: u64) {
         let longest = self.lag_ns.load(Ordering::Relaxed);

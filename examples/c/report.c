@@ -90,6 +90,7 @@ static const char *event_name(int32_t kind)
     case MIDISOCK_CLIENT_LEFT: return "left";
     case MIDISOCK_CONGESTED: return "congested";
     case MIDISOCK_RECOVERED: return "recovered";
+    case MIDISOCK_PRIORITY_REFUSED: return "priority-refused";
     default: return "notification";
     }
 }
@@ -104,6 +105,7 @@ static const char *event_words(int32_t kind)
     case MIDISOCK_CLIENT_LEFT: return "left";
     case MIDISOCK_CONGESTED: return "cannot keep up: messages are dropped";
     case MIDISOCK_RECOVERED: return "keeps up again";
+    case MIDISOCK_PRIORITY_REFUSED: return "no realtime priority for the network thread";
     default: return "notification";
     }
 }

@@ -87,7 +87,7 @@
 #define MIDISOCK_OVERFLOW_REPAIR 2
 
 /**
- * wake: push makes no system call; the network thread looks every tick_us.
+ * wake: push makes no system call; the network thread looks just after the audio callback, or every tick_us.
  */
 #define MIDISOCK_WAKE_TICK 0
 
@@ -204,6 +204,12 @@
 #define MIDISOCK_RECOVERED 7
 
 /**
+ * The system refuses the realtime priority that this port's config asks for: reason and os_error say why. The port
+ * works all the same.
+ */
+#define MIDISOCK_PRIORITY_REFUSED 8
+
+/**
  * A port: see the overview in the README. Opaque; it belongs to the caller until midisock_close.
  */
 typedef struct midisock_port midisock_port;
@@ -311,7 +317,9 @@ typedef struct midisock_config {
    */
   uint32_t wake;
   /**
-   * WAKE_TICK: how often the network thread looks, in microseconds: 500 (50 to 1000000). A wait on a pair looks as often.
+   * WAKE_TICK: how often the network thread looks where pushes come without a rhythm, in microseconds: 500 (50 to
+   * 1000000). Where an audio callback pushes it looks just after that instead, at most one and a half times a block;
+   * after a second without a push, every 8 ticks. A wait on a pair looks as often.
    */
   uint32_t tick_us;
   /**
@@ -330,6 +338,17 @@ typedef struct midisock_config {
    * has not passed when it is pushed: MIDISOCK_LATENCY_AUTO, one block, is enough for that.
    */
   uint64_t push_latency_ns;
+  /**
+   * The realtime priority that the library's network thread asks the system for: 0, none. 1 to 99 where the system
+   * has SCHED_FIFO (Linux, macOS; what is beyond its range is brought into it), anything for time-critical on
+   * Windows. The thread serves all ports of the process: the highest counts. A refusal never fails the port:
+   * MIDISOCK_PRIORITY_REFUSED tells of it, and midisock_stats.network_priority what there is.
+   */
+  uint32_t realtime_priority;
+  /**
+   * Zero.
+   */
+  uint32_t reserved;
 } midisock_config;
 
 /**
@@ -457,6 +476,22 @@ typedef struct midisock_stats {
    * What midisock_pop_block adds to arrival times now, in ns.
    */
   uint64_t latency_ns;
+  /**
+   * How often the library's network thread has woken. It serves all ports of the process. 0 on a pair, as what follows.
+   */
+  uint64_t network_wakes;
+  /**
+   * How much later than it had meant to the network thread wakes, in ns: a mean over the last 64 times or so.
+   */
+  uint64_t network_late_ns;
+  /**
+   * The same, at most.
+   */
+  uint64_t network_late_max_ns;
+  /**
+   * The realtime priority with which the network thread runs; 0: an ordinary thread. See midisock_config.
+   */
+  uint64_t network_priority;
 } midisock_stats;
 
 /**
@@ -468,7 +503,8 @@ typedef struct midisock_notification {
    */
   uint64_t time_ns;
   /**
-   * MIDISOCK_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED.
+   * MIDISOCK_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED,
+   * _PRIORITY_REFUSED. Let pass what you do not know.
    */
   int32_t kind;
   /**
@@ -787,8 +823,11 @@ MIDISOCK_REALTIME;
 
 /**
  * Sends one whole message to one client or to all, now or at a time up to 10 s ahead. Messages are sent in order of
- * time, then of pushing; one for now does not wait for scheduled ones, but a Note Off never overtakes its Note On.
- * How many bytes may be scheduled is bounded by out_queue_bytes (FULL beyond).
+ * time, then of pushing; one for now does not wait for scheduled ones, but a Note Off never overtakes its Note On: it
+ * waits for the next one that is scheduled where its note does not sound. What is due together leaves in one write.
+ * How much may be scheduled is bounded by out_queue_bytes, each message counting 24 bytes more than its own (FULL
+ * beyond). Of what is scheduled when the port is closed, the Note Offs of what sounds are sent then; midisock_cancel
+ * forgets it before.
  *
  * Realtime (as midisock_push); one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: as
  * midisock_push, INVALID_ARGUMENT also for a time more than 10 s ahead, NO_SUCH_CLIENT.
@@ -800,6 +839,23 @@ MIDISOCK_REALTIME;
 MIDISOCK_API
 midisock_result midisock_push_message(struct midisock_port *port,
                                       const struct midisock_message *message)
+MIDISOCK_REALTIME;
+
+/**
+ * Forgets what is scheduled: what was pushed with a time ahead, by midisock_push_message or midisock_push_frame, and
+ * has not been sent. The Note Offs of notes that sound at the peer are not forgotten, nor is the end of a pedal: they
+ * are sent at their time. What was pushed for now is sent.
+ *
+ * Realtime (as midisock_push), and there is always room for it; the pushing thread. On a pair nothing happens: what is
+ * pushed into one is there at once. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE (a manual server), BUSY (debug
+ * builds), INTERNAL.
+ *
+ *
+ * # Safety
+ * `port` is a live port.
+ */
+MIDISOCK_API
+midisock_result midisock_cancel(struct midisock_port *port)
 MIDISOCK_REALTIME;
 
 /**
@@ -865,7 +921,9 @@ MIDISOCK_REALTIME;
 
 /**
  * Begins an audio block: once per callback, on the thread that pops, before midisock_pop_block and
- * midisock_push_frame. Blocks may have any number of frames, 0 included, and a host may cut one period into many.
+ * midisock_push_frame. Blocks may have any number of frames, 0 included, and a host may cut one period into many: calls
+ * that follow within a quarter of the time that what came before takes to play are slices of one period. A jump of
+ * more than two periods, as of a plugin that was stopped, is noticed without MIDISOCK_BLOCK_DISCONTINUITY.
  *
  * Realtime. Errors: INVALID_ARGUMENT (struct_size, an unknown flag, a sample rate that is not finite or out of
  * range, too many frames), WRONG_ROLE, BUSY (debug builds), INTERNAL.
@@ -881,7 +939,12 @@ MIDISOCK_REALTIME;
 
 /**
  * Takes the next message that belongs into the block, with `frame` in [0, frames) and never decreasing; then
- * MIDISOCK_EMPTY: later messages stay. What midisock_config.latency_ns says is added to the arrival times.
+ * MIDISOCK_EMPTY: later messages stay.
+ *
+ * What midisock_config.latency_ns says is added to the arrival times. The library smooths the callback's jitter: a
+ * delay-locked loop (F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005) finds the even line of
+ * the block times, and messages keep the spacing at which they arrived. With latency 0 nothing is smoothed: what is
+ * there is at the block's beginning.
  *
  * Realtime; the popping thread. MIDISOCK_EMPTY when no more belong into this block. Errors: INVALID_ARGUMENT (also
  * before any midisock_begin_block), CLOSED (the port is closed and nothing is left), WRONG_ROLE, BUSY (debug
@@ -897,7 +960,8 @@ midisock_result midisock_pop_block(struct midisock_port *port,
 MIDISOCK_REALTIME;
 
 /**
- * Sends one whole message at the time of a frame of the block; with MIDISOCK_BLOCK_OFFLINE, now.
+ * Sends one whole message at the time of a frame of the block, by the smoothed block times, plus
+ * midisock_config.push_latency_ns; now, where that is past, and with MIDISOCK_BLOCK_OFFLINE.
  *
  * Realtime (as midisock_push); the thread that called midisock_begin_block, which must be the pushing thread too.
  * MIDISOCK_OFFLINE without a peer. Errors: as midisock_push; INVALID_ARGUMENT also for a frame beyond the block and

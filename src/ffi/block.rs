@@ -30,7 +30,9 @@ pub struct midisock_block {
 }
 
 /// Begins an audio block: once per callback, on the thread that pops, before midisock_pop_block and
-/// midisock_push_frame. Blocks may have any number of frames, 0 included, and a host may cut one period into many.
+/// midisock_push_frame. Blocks may have any number of frames, 0 included, and a host may cut one period into many: calls
+/// that follow within a quarter of the time that what came before takes to play are slices of one period. A jump of
+/// more than two periods, as of a plugin that was stopped, is noticed without MIDISOCK_BLOCK_DISCONTINUITY.
 ///
 /// Realtime. Errors: INVALID_ARGUMENT (struct_size, an unknown flag, a sample rate that is not finite or out of
 /// range, too many frames), WRONG_ROLE, BUSY (debug builds), INTERNAL.
@@ -69,7 +71,12 @@ pub unsafe extern "C" fn midisock_begin_block(
 }
 
 /// Takes the next message that belongs into the block, with `frame` in [0, frames) and never decreasing; then
-/// MIDISOCK_EMPTY: later messages stay. What midisock_config.latency_ns says is added to the arrival times.
+/// MIDISOCK_EMPTY: later messages stay.
+///
+/// What midisock_config.latency_ns says is added to the arrival times. The library smooths the callback's jitter: a
+/// delay-locked loop (F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005) finds the even line of
+/// the block times, and messages keep the spacing at which they arrived. With latency 0 nothing is smoothed: what is
+/// there is at the block's beginning.
 ///
 /// Realtime; the popping thread. MIDISOCK_EMPTY when no more belong into this block. Errors: INVALID_ARGUMENT (also
 /// before any midisock_begin_block), CLOSED (the port is closed and nothing is left), WRONG_ROLE, BUSY (debug
@@ -97,7 +104,8 @@ pub unsafe extern "C" fn midisock_pop_block(port: *mut midisock_port, out: *mut 
     }
 }
 
-/// Sends one whole message at the time of a frame of the block; with MIDISOCK_BLOCK_OFFLINE, now.
+/// Sends one whole message at the time of a frame of the block, by the smoothed block times, plus
+/// midisock_config.push_latency_ns; now, where that is past, and with MIDISOCK_BLOCK_OFFLINE.
 ///
 /// Realtime (as midisock_push); the thread that called midisock_begin_block, which must be the pushing thread too.
 /// MIDISOCK_OFFLINE without a peer. Errors: as midisock_push; INVALID_ARGUMENT also for a frame beyond the block and

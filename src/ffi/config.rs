@@ -18,7 +18,7 @@ pub const MIDISOCK_OVERFLOW_WAIT: u32 = 1;
 /// overflow: late is worse than lost: whole messages are dropped and counted, then channel state is put right.
 pub const MIDISOCK_OVERFLOW_REPAIR: u32 = 2;
 
-/// wake: push makes no system call; the network thread looks every tick_us.
+/// wake: push makes no system call; the network thread looks just after the audio callback, or every tick_us.
 pub const MIDISOCK_WAKE_TICK: u32 = 0;
 /// wake: push makes at most one non-blocking system call, and only when the network thread sleeps.
 pub const MIDISOCK_WAKE_SIGNAL: u32 = 1;
@@ -81,7 +81,9 @@ pub struct midisock_config {
     pub greet: u32,
     /// MIDISOCK_WAKE_TICK (default) or MIDISOCK_WAKE_SIGNAL.
     pub wake: u32,
-    /// WAKE_TICK: how often the network thread looks, in microseconds: 500 (50 to 1000000). A wait on a pair looks as often.
+    /// WAKE_TICK: how often the network thread looks where pushes come without a rhythm, in microseconds: 500 (50 to
+    /// 1000000). Where an audio callback pushes it looks just after that instead, at most one and a half times a block;
+    /// after a second without a push, every 8 ticks. A wait on a pair looks as often.
     pub tick_us: u32,
     /// How long the network thread goes on looking for more before it sleeps, after something came or went, and
     /// how long a wait on this port looks before it sleeps, in microseconds: 0, not at all (1000000 at most). It
@@ -93,10 +95,17 @@ pub struct midisock_config {
     /// What midisock_push_frame adds to the time of a frame, in ns: 0. A message can only keep its spacing if its time
     /// has not passed when it is pushed: MIDISOCK_LATENCY_AUTO, one block, is enough for that.
     pub push_latency_ns: u64,
+    /// The realtime priority that the library's network thread asks the system for: 0, none. 1 to 99 where the system
+    /// has SCHED_FIFO (Linux, macOS; what is beyond its range is brought into it), anything for time-critical on
+    /// Windows. The thread serves all ports of the process: the highest counts. A refusal never fails the port:
+    /// MIDISOCK_PRIORITY_REFUSED tells of it, and midisock_stats.network_priority what there is.
+    pub realtime_priority: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// Where each field ends: a caller's struct that ends inside a field does not have that field.
-const FIELD_ENDS: [usize; 25] = {
+const FIELD_ENDS: [usize; 27] = {
     macro_rules! ends {
         ($($field:ident: $type:ty),*) => { [$(offset_of!(midisock_config, $field) + size_of::<$type>()),*] };
     }
@@ -106,7 +115,7 @@ const FIELD_ENDS: [usize; 25] = {
         connect_timeout_ms: u32, reconnect_min_ms: u32, reconnect_max_ms: u32, listen_retry_ms: u32,
         keepalive_ms: u32, stall_timeout_ms: u32, linger_ms: u32, release_on_disconnect: u32,
         release_on_close: u32, greet: u32, wake: u32, tick_us: u32, busy_poll_us: u32, latency_ns: u64,
-        push_latency_ns: u64
+        push_latency_ns: u64, realtime_priority: u32, reserved: u32
     )
 };
 
@@ -139,6 +148,8 @@ impl midisock_config {
             busy_poll_us: c.busy_poll_us,
             latency_ns: c.latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
             push_latency_ns: c.push_latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
+            realtime_priority: c.realtime_priority,
+            reserved: 0,
         }
     }
 
@@ -196,6 +207,7 @@ impl midisock_config {
             busy_poll_us: self.busy_poll_us,
             latency_ns: delay(self.latency_ns),
             push_latency_ns: delay(self.push_latency_ns),
+            realtime_priority: self.realtime_priority,
         }
         .normalized()
     }

@@ -94,6 +94,7 @@ fn numbers_of_the_api_are_the_codes() {
         (MIDISOCK_CLIENT_LEFT, Kind::ClientLeft),
         (MIDISOCK_CONGESTED, Kind::Congested),
         (MIDISOCK_RECOVERED, Kind::Recovered),
+        (MIDISOCK_PRIORITY_REFUSED, Kind::PriorityRefused),
     ] {
         assert_eq!(number, kind as i32);
     }

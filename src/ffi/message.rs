@@ -69,8 +69,11 @@ pub unsafe extern "C" fn midisock_push(port: *mut midisock_port, data: *const u8
 }
 
 /// Sends one whole message to one client or to all, now or at a time up to 10 s ahead. Messages are sent in order of
-/// time, then of pushing; one for now does not wait for scheduled ones, but a Note Off never overtakes its Note On.
-/// How many bytes may be scheduled is bounded by out_queue_bytes (FULL beyond).
+/// time, then of pushing; one for now does not wait for scheduled ones, but a Note Off never overtakes its Note On: it
+/// waits for the next one that is scheduled where its note does not sound. What is due together leaves in one write.
+/// How much may be scheduled is bounded by out_queue_bytes, each message counting 24 bytes more than its own (FULL
+/// beyond). Of what is scheduled when the port is closed, the Note Offs of what sounds are sent then; midisock_cancel
+/// forgets it before.
 ///
 /// Realtime (as midisock_push); one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: as
 /// midisock_push, INVALID_ARGUMENT also for a time more than 10 s ahead, NO_SUCH_CLIENT.
@@ -161,6 +164,24 @@ unsafe fn push_otherwise(
             port.push(time, client, std::slice::from_raw_parts(data, size))
         })
     }
+}
+
+/// Forgets what is scheduled: what was pushed with a time ahead, by midisock_push_message or midisock_push_frame, and
+/// has not been sent. The Note Offs of notes that sound at the peer are not forgotten, nor is the end of a pedal: they
+/// are sent at their time. What was pushed for now is sent.
+///
+/// Realtime (as midisock_push), and there is always room for it; the pushing thread. On a pair nothing happens: what is
+/// pushed into one is there at once. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE (a manual server), BUSY (debug
+/// builds), INTERNAL.
+///
+/// cbindgen:postfix=MIDISOCK_REALTIME
+///
+/// # Safety
+/// `port` is a live port.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_cancel(port: *mut midisock_port) -> midisock_result {
+    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    unsafe { with_port(port, |port| port.cancel()) }
 }
 
 /// Takes the next message, in order of arrival.

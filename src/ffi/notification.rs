@@ -22,6 +22,9 @@ pub const MIDISOCK_CLIENT_LEFT: i32 = 5;
 pub const MIDISOCK_CONGESTED: i32 = 6;
 /// kind: the end of MIDISOCK_CONGESTED.
 pub const MIDISOCK_RECOVERED: i32 = 7;
+/// The system refuses the realtime priority that this port's config asks for: reason and os_error say why. The port
+/// works all the same.
+pub const MIDISOCK_PRIORITY_REFUSED: i32 = 8;
 
 /// Something that happened to a port's connections. Frozen: it will not grow.
 #[derive(Clone, Copy)]
@@ -29,7 +32,8 @@ pub const MIDISOCK_RECOVERED: i32 = 7;
 pub struct midisock_notification {
     /// When, in the time of midisock_now_ns.
     pub time_ns: u64,
-    /// MIDISOCK_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED.
+    /// MIDISOCK_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED,
+    /// _PRIORITY_REFUSED. Let pass what you do not know.
     pub kind: i32,
     /// Why; MIDISOCK_OK where there is no error.
     pub reason: midisock_result,

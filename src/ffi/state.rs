@@ -89,6 +89,14 @@ pub struct midisock_stats {
     pub rejected: u64,
     /// What midisock_pop_block adds to arrival times now, in ns.
     pub latency_ns: u64,
+    /// How often the library's network thread has woken. It serves all ports of the process. 0 on a pair, as what follows.
+    pub network_wakes: u64,
+    /// How much later than it had meant to the network thread wakes, in ns: a mean over the last 64 times or so.
+    pub network_late_ns: u64,
+    /// The same, at most.
+    pub network_late_max_ns: u64,
+    /// The realtime priority with which the network thread runs; 0: an ordinary thread. See midisock_config.
+    pub network_priority: u64,
 }
 
 /// Reads the counters. `size` is sizeof(midisock_stats) of the caller; nothing beyond it is written.
@@ -127,6 +135,10 @@ pub unsafe extern "C" fn midisock_get_stats(
                 disconnections: s.disconnections,
                 rejected: s.rejected,
                 latency_ns: s.latency_ns,
+                network_wakes: s.network_wakes,
+                network_late_ns: s.network_late_ns,
+                network_late_max_ns: s.network_late_max_ns,
+                network_priority: s.network_priority,
             };
             // SAFETY: `stats` points to `size` writable bytes, by this function's contract.
             sized::write_prefix(&known, stats, size);

@@ -155,3 +155,10 @@ pub const fn is_note_on(message: &[u8]) -> bool {
 pub const fn is_note_off(message: &[u8]) -> bool {
     matches!(*message, [0x80..=0x8F, _, _] | [0x90..=0x9F, _, 0])
 }
+
+/// Whether a whole message lifts a pedal that holds notes: damper, sostenuto, legato footswitch ("Switch Controllers":
+/// below 64 is off).
+#[inline]
+pub const fn is_pedal_up(message: &[u8]) -> bool {
+    matches!(*message, [0xB0..=0xBF, 64 | 66 | 68, 0..=63])
+}

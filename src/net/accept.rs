@@ -223,6 +223,7 @@ impl Reactor {
             .local_port
             .store(server.local_port.load(Ordering::Relaxed), Ordering::Relaxed);
         let new = self.insert(ends, Work::Accepted);
+        self.review_priority(None);
         let link = &mut self.links[key];
         let old = std::mem::replace(&mut link.port, new);
         link.server = Some(server.id);

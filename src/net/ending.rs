@@ -400,7 +400,6 @@ impl Reactor {
             return;
         }
         port.closing = true;
-        port.drop_schedule();
         match &mut port.work {
             Work::Server { listeners, binding, .. } => {
                 *binding = None;
@@ -433,6 +432,7 @@ impl Reactor {
         {
             let port = self.ports.remove(key);
             self.by_id.remove(&port.shared.id);
+            self.review_priority(None);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Ends;
 use super::connect::Connector;
 use super::repair::Departed;
+use super::rhythm::{Heard, Rhythm};
 use super::schedule::Schedule;
 use super::timers::Armed;
 use super::track::Track;
@@ -40,6 +41,8 @@ pub(super) struct NetPort {
     /// What push could not queue, on a repairing port.
     pub spill: Option<SpillOut>,
     pub schedule: Schedule,
+    /// When its out queue is worth a look.
+    pub rhythm: Rhythm,
     pub work: Work,
     /// Its connections, those that are being closed included.
     pub links: Vec<usize>,
@@ -72,12 +75,16 @@ pub(super) struct NetPort {
     /// Requests that have gone into the outboxes.
     pub panics_done: u32,
     pub resets_done: u32,
+    pub cancels_done: u32,
+    /// Up to here in the out queue what is scheduled is to be forgotten.
+    pub cancel_until: Option<usize>,
     pub armed: Armed,
 }
 
 impl NetPort {
     pub(super) fn new(ends: Ends, work: Work) -> Self {
         let (incoming, outgoing) = ends.queues.unzip();
+        let tick_ns = u64::from(ends.shared.config.tick_us) * 1000;
         let greets = ends.shared.role == Role::Merged && ends.shared.config.greet;
         Self {
             shared: ends.shared,
@@ -85,6 +92,7 @@ impl NetPort {
             outgoing,
             spill: ends.spill,
             schedule: Schedule::default(),
+            rhythm: Rhythm::new(tick_ns),
             work,
             links: Vec::new(),
             closing: false,
@@ -102,6 +110,8 @@ impl NetPort {
             asked: false,
             panics_done: 0,
             resets_done: 0,
+            cancels_done: 0,
+            cancel_until: None,
             armed: Armed::default(),
         }
     }
@@ -110,23 +120,40 @@ impl NetPort {
     pub(super) fn has_work(&mut self) -> bool {
         let requests = &self.shared.requests;
         requests.panic.pending(self.panics_done).is_some()
+            || requests.cancel.pending(self.cancels_done).is_some()
             || !self.backed_up
                 && (self.spill.as_ref().is_some_and(SpillOut::has_some)
                     || requests.reset.pending(self.resets_done).is_some()
                     || self.outgoing.as_mut().is_some_and(|outgoing| outgoing.peek().is_some()))
     }
 
-    /// How often its out queue is looked at, in ns; None: whoever pushes says so, or nobody can.
-    pub(super) fn tick_ns(&self) -> Option<u64> {
-        if self.outgoing.is_none() || self.shared.signals || self.closing || self.gone {
-            return None;
+    /// When its out queue is to be looked at next; None: whoever pushes says so, or nobody can.
+    pub(super) fn next_look_ns(&self) -> Option<u64> {
+        self.ticks().then(|| self.rhythm.next_ns())
+    }
+
+    /// Its out queue is looked at, and had something.
+    pub(super) fn look(&mut self, now: u64, found: bool) {
+        if !self.ticks() {
+            return;
         }
-        let tick = u64::from(self.shared.config.tick_us) * 1000;
-        if self.shared.is_up() {
-            Some(tick)
-        } else {
-            // A repairing port remembers what is pushed without a peer, and nobody waits for that.
-            self.shared.repairs.then_some(tick.max(OFFLINE_TICK_NS))
+        if !self.shared.is_up() {
+            return self.rhythm.wait_until(now + OFFLINE_TICK_NS);
         }
+        let beat = &self.shared.beat;
+        let heard = Heard {
+            period: beat.last(),
+            pushed_ns: beat.pushed.ask(),
+            popped_ns: beat.popped.ask(),
+            found,
+        };
+        self.rhythm.look(now, heard);
+    }
+
+    /// Whether its out queue is looked at without being asked. A repairing port remembers what is pushed without a
+    /// peer, and nobody waits for that.
+    fn ticks(&self) -> bool {
+        let pushes = self.outgoing.is_some() && !self.shared.signals && !self.closing && !self.gone;
+        pushes && (self.shared.repairs || self.shared.is_up())
     }
 }

@@ -32,8 +32,13 @@ impl Reactor {
             ..
         } = self;
         for (key, port) in ports.iter_mut() {
-            if port.outgoing.is_some() && (port.has_work() || !port.schedule.is_empty() || port.closing) {
-                some = true;
+            if port.outgoing.is_none() {
+                continue;
+            }
+            let found = port.has_work();
+            port.look(now, found);
+            if found || !port.schedule.is_empty() || port.closing {
+                some |= found || port.schedule.next_ns().is_some_and(|at| at <= now);
                 *again |= port.empty_out_queue(links, dirty, now);
                 // While a peer must read first, the write that ends this looks again.
                 if let Some(at) = port.schedule.next_ns().filter(|_| !port.backed_up) {
@@ -163,11 +168,17 @@ impl NetPort {
             while (outgoing.position().wrapping_sub(position) as isize) < 0 {
                 let Some(record) = outgoing.peek() else { break };
                 outgoing.take(&record);
-                self.unschedule(&record);
-                // SAFETY: the record stays in the queue until `release` below.
-                self.drop_for_panic(record.client, unsafe { record.data.as_ref() }, links);
+                if record.time_ns != 0 {
+                    self.unschedule(record.data.len());
+                }
+                if record.time_ns <= now {
+                    // SAFETY: the record stays in the queue until `release` below.
+                    self.drop_for_panic(record.client, unsafe { record.data.as_ref() }, links);
+                }
             }
-            self.drop_schedule();
+            for waiting in self.schedule.take_all() {
+                self.unschedule(waiting.bytes.len());
+            }
             for key in &self.links {
                 let link = &mut links[*key];
                 if link.takes() {
@@ -177,6 +188,12 @@ impl NetPort {
             }
             self.tell_state(&PANIC);
             self.panics_done = count;
+        }
+        if let Some((count, position)) = self.shared.requests.cancel.pending(self.cancels_done) {
+            // All that is in the schedule was pushed before.
+            self.cancels_done = count;
+            self.cancel_until = Some(position);
+            self.forget_schedule(links);
         }
         let mut left = false;
         let mut budget = TURN_BYTES;
@@ -188,10 +205,10 @@ impl NetPort {
             if self.backed_up {
                 break;
             }
-            if let Some(due) = self.schedule.take_due(now) {
-                self.shared
-                    .scheduled_bytes
-                    .fetch_sub(due.bytes.len(), Ordering::Relaxed);
+            if !self.closing
+                && let Some(due) = self.schedule.take_due(now)
+            {
+                self.unschedule(due.bytes.len());
                 self.deliver(due.client, &due.bytes, links, dirty);
                 continue;
             }
@@ -200,24 +217,9 @@ impl NetPort {
                 left = true;
                 break;
             }
-            // SAFETY: the record stays in the queue until `release` below.
-            let bytes = unsafe { record.data.as_ref() };
-            budget = budget.saturating_sub(bytes.len());
-            if record.time_ns > now && self.closing {
-                self.unschedule(&record);
-            } else if record.time_ns > now {
-                self.schedule.add(record.time_ns, record.client, bytes);
-            } else {
-                // It was scheduled, and its time has come while it was in the queue.
-                self.unschedule(&record);
-                match self.schedule.note_on_before(record.client, bytes) {
-                    Some(time_ns) => {
-                        self.shared.scheduled_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
-                        self.schedule.add(time_ns, record.client, bytes);
-                    }
-                    None => self.deliver(record.client, bytes, links, dirty),
-                }
-            }
+            budget = budget.saturating_sub(record.data.len());
+            let cancelled = self.is_cancelled(outgoing.position());
+            self.take_pushed(&record, cancelled, links, dirty, now);
             outgoing.take(&record);
         }
         outgoing.tell_taken();
@@ -230,6 +232,9 @@ impl NetPort {
             from = from.wrapping_sub(1);
             self.shared.handed.store(from, Ordering::Release);
             self.deliver_spilled(links, dirty);
+        }
+        if self.closing && emptied {
+            self.send_last(links, dirty);
         }
         for key in &self.links {
             let link = &mut links[*key];
@@ -244,25 +249,66 @@ impl NetPort {
         left
     }
 
-    /// The bytes of a record that was scheduled are not any more.
-    fn unschedule(&self, record: &Record) {
-        if record.time_ns != 0 {
-            self.shared
-                .scheduled_bytes
-                .fetch_sub(record.data.len(), Ordering::Relaxed);
+    /// Whether what is next in the queue was pushed before a `cancel`.
+    fn is_cancelled(&mut self, position: usize) -> bool {
+        let before = self
+            .cancel_until
+            .is_some_and(|until| (position.wrapping_sub(until) as isize) < 0);
+        if !before {
+            self.cancel_until = None;
+        }
+        before
+    }
+
+    /// Sends or schedules a message from the out queue.
+    fn take_pushed(
+        &mut self,
+        record: &Record,
+        cancelled: bool,
+        links: &mut Slab<Link>,
+        dirty: &mut Vec<usize>,
+        now: u64,
+    ) {
+        // SAFETY: the record stays in the queue until it is released, which `empty_out_queue` does after this.
+        let bytes = unsafe { record.data.as_ref() };
+        let (client, scheduled) = (record.client, record.time_ns != 0);
+        if scheduled && cancelled && self.is_forgotten(client, bytes, links) {
+            return self.unschedule(bytes.len());
+        }
+        let mut time_ns = record.time_ns.max(now);
+        if !self.schedule.is_empty() {
+            let sounding = || self.count_held(client, bytes, links);
+            time_ns = self.schedule.time_of(time_ns, client, bytes, sounding);
+        }
+        if time_ns > now {
+            if !scheduled {
+                self.schedule_more(bytes.len());
+            }
+            self.schedule.add(time_ns, client, bytes);
+        } else {
+            if scheduled {
+                // Its time has come while it was in the queue.
+                self.unschedule(bytes.len());
+            }
+            self.deliver(client, bytes, links, dirty);
         }
     }
 
-    /// Forgets what is scheduled.
-    pub(super) fn drop_schedule(&mut self) {
-        let bytes = self.schedule.clear();
-        self.shared.scheduled_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    /// Throws away what is scheduled for a peer that is gone. A repairing port remembers what it would have done.
+    fn lose_schedule(&mut self) {
+        for waiting in self.schedule.take_all() {
+            self.unschedule(waiting.bytes.len());
+            self.lose_without_peer(waiting.client, &waiting.bytes);
+        }
     }
 
     /// Throws away what was pushed for a peer that is gone.
     pub(super) fn discard_outgoing(&mut self) {
-        self.drop_schedule();
         let requests = &self.shared.requests;
+        if let Some((count, _)) = requests.cancel.pending(self.cancels_done) {
+            self.cancels_done = count;
+            self.cancel_until = None;
+        }
         if let Some((count, _)) = requests.panic.pending(self.panics_done) {
             self.panics_done = count;
             self.lose_request(&PANIC);
@@ -271,12 +317,15 @@ impl NetPort {
             self.resets_done = count;
             self.lose_request(&RESET);
         }
+        self.lose_schedule();
         let Some(mut outgoing) = self.outgoing.take() else {
             return;
         };
         while let Some(record) = outgoing.peek() {
             outgoing.take(&record);
-            self.unschedule(&record);
+            if record.time_ns != 0 {
+                self.unschedule(record.data.len());
+            }
             // SAFETY: the record stays in the queue until `release` below.
             self.lose_without_peer(record.client, unsafe { record.data.as_ref() });
         }
@@ -340,7 +389,7 @@ impl NetPort {
     }
 
     /// Adds a message to the outbox of one client, or of all.
-    fn deliver(&mut self, client: u32, bytes: &[u8], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
+    pub(super) fn deliver(&mut self, client: u32, bytes: &[u8], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
         if self.links.is_empty() {
             self.lose_without_peer(client, bytes);
         } else if client == 0 {
@@ -353,6 +402,9 @@ impl NetPort {
         } else if let Work::Server { by_client, .. } = &self.work
             && let Some(key) = by_client.get(&client)
         {
+            self.offer(*key, bytes, links, dirty);
+        } else if let Some(key) = self.links.iter().find(|key| links[**key].client == client) {
+            // One that is being closed: what was pushed before is still for it.
             self.offer(*key, bytes, links, dirty);
         } else {
             self.lose_for_nobody(bytes);

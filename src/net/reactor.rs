@@ -9,6 +9,7 @@ use super::thread::{Command, Task, Waker};
 use super::timers::{Owner, Timers};
 use crate::client_table::Ids;
 use crate::clock::{ms, now_ns};
+use crate::code::Code;
 use crate::queue::Producer;
 use crate::shared::State;
 use crate::sys::poller::{Event, Events};
@@ -18,7 +19,6 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 /// Bytes read by one call; a turn reads once from each connection that has something.
 const READ_BYTES: usize = 64 * 1024;
@@ -85,9 +85,13 @@ pub(super) struct Reactor {
     /// Links that were read from, and whose peers are to be acknowledged once all else is done.
     pub unacknowledged: Vec<usize>,
     pub serial: u64,
-    stall_pause_ns: u64,
+    pub stall_pause_ns: u64,
     /// Until when the thread looks again and again rather than sleep: see `busy_poll_us`.
-    busy_until: u64,
+    pub busy_until: u64,
+    /// The realtime priority that is wanted, the one there is, and why it is another: see `review_priority`.
+    pub priority_wanted: u32,
+    pub priority: u32,
+    pub priority_error: Option<(Code, i32)>,
     /// Something was left over for the next turn.
     pub again: bool,
 }
@@ -109,6 +113,9 @@ impl Reactor {
             serial: 0,
             stall_pause_ns: STALL_PAUSE_NS.0,
             busy_until: 0,
+            priority_wanted: 0,
+            priority: 0,
+            priority_error: None,
             again: false,
         }
     }
@@ -137,12 +144,7 @@ impl Reactor {
 
     /// One turn; false when the thread is to end.
     fn turn(&mut self, events: &mut Events) -> bool {
-        let busy = self.is_busy();
-        if busy {
-            self.look(events);
-        } else {
-            self.sleep(events);
-        }
+        self.wait(events);
         let now = now_ns();
         let had_something = !events.is_empty();
         self.again = false;
@@ -181,56 +183,6 @@ impl Reactor {
         self.acknowledge_heard(now);
         let idle = self.links.is_empty() && self.ports.is_empty();
         !(self.waker.is_unused() && idle && self.waker.commands.is_empty() && self.waker.may_end())
-    }
-
-    /// Whether to look again at once rather than sleep.
-    fn is_busy(&self) -> bool {
-        self.busy_until != 0 && now_ns() < self.busy_until
-    }
-
-    /// The longest that any port wants to be looked at before the thread sleeps.
-    fn busy_poll_ns(&self) -> u64 {
-        let longest = self.ports.iter().map(|(_, port)| port.shared.config.busy_poll_us).max();
-        u64::from(longest.unwrap_or(0)) * 1000
-    }
-
-    /// Looks at the sockets without waiting. Pushes need not wake the thread: it does not say that it sleeps.
-    fn look(&mut self, events: &mut Events) {
-        let _ = self.waker.poller.wait(events, Some(Duration::ZERO));
-        if events.is_empty() {
-            // Whoever is waited for may need this processor.
-            std::thread::yield_now();
-        }
-    }
-
-    /// Waits for sockets, commands, pushes that signal, deadlines and ticks.
-    fn sleep(&mut self, events: &mut Events) {
-        self.waker.fall_asleep();
-        let unused = self.waker.is_unused() && self.links.is_empty() && self.ports.is_empty();
-        let timeout = if self.again || unused || self.is_signalled() || !self.waker.commands.is_empty() {
-            Some(Duration::ZERO)
-        } else {
-            self.pause().map(Duration::from_nanos)
-        };
-        // An interrupted wait is a turn without events.
-        let _ = self.waker.poller.wait(events, timeout);
-        self.waker.awake();
-    }
-
-    /// Whether a push that signals came before the thread said that it sleeps.
-    fn is_signalled(&mut self) -> bool {
-        self.ports
-            .iter_mut()
-            .any(|(_, port)| port.shared.signals && port.has_work())
-    }
-
-    /// How long there is nothing to do; None: for ever.
-    fn pause(&self) -> Option<u64> {
-        let tick = self.ports.iter().filter_map(|(_, port)| port.tick_ns()).min();
-        let stall = (!self.stalled.is_empty()).then_some(self.stall_pause_ns);
-        let timer = self.timers.next().map(|at| at.saturating_sub(now_ns()));
-        let acknowledgement = self.next_acknowledgement().map(|at| at.saturating_sub(now_ns()));
-        [tick, stall, timer, acknowledgement].into_iter().flatten().min()
     }
 
     /// Whether going on with a stalled link is worth while: with each message the audio thread takes, a little room
@@ -358,6 +310,7 @@ impl Reactor {
                     by_client: HashMap::new(),
                 };
                 let key = self.insert(ends, work);
+                self.review_priority(Some(key));
                 match listeners {
                     Some(bound) => self.start_listening(key, bound),
                     None => self.try_to_bind(key, now),
@@ -365,6 +318,7 @@ impl Reactor {
             }
             Task::Connect { host, port } => {
                 let key = self.insert(ends, Work::Client(Connector::new(host, port, &shared)));
+                self.review_priority(Some(key));
                 self.start_connecting(key, now);
             }
         }

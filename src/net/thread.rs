@@ -2,6 +2,7 @@
 
 use super::Ends;
 use super::bind::Bound;
+use super::pace::Lateness;
 use super::reactor::Reactor;
 use super::resolve::Resolution;
 use super::sleeper::Sleeper;
@@ -84,6 +85,7 @@ pub(crate) struct Waker {
     pub(super) poller: Poller,
     pub(super) commands: SegQueue<Command>,
     sleeper: Sleeper,
+    pub(crate) lateness: Lateness,
     /// Ports there are; `ENDING` when the thread has decided to end.
     users: AtomicU32,
     /// The thread has let go of everything.
@@ -186,6 +188,7 @@ impl Network {
             poller: Poller::new().map_err(|error| Code::of(&error))?,
             commands: SegQueue::new(),
             sleeper: Sleeper::default(),
+            lateness: Lateness::default(),
             users: AtomicU32::new(1),
             over: AtomicBool::new(false),
             life: Event::default(),

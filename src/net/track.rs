@@ -78,6 +78,16 @@ impl Track {
         }
     }
 
+    /// How many times a release would have to come until the receiver holds its note or pedal no more.
+    pub(super) fn count(&self, release: &[u8]) -> usize {
+        let Some(heard) = &self.heard else { return 0 };
+        match *release {
+            [status @ 0x80..=0x9F, note, _] => heard.holds_note(status & 15, note).into(),
+            [status @ 0xB0..=0xBF, pedal, _] => heard.holds_pedal(status & 15, pedal).into(),
+            _ => 0,
+        }
+    }
+
     /// The receiver is on a new connection: what it was left with is released, and, repairing, it is told where
     /// controllers, programs and bends stand.
     pub(super) fn reconnect(mut self, release: bool, repair: bool, mut send: impl FnMut(Msg)) -> Self {

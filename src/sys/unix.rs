@@ -38,3 +38,41 @@ pub(crate) fn prepare_network_thread() {
         libc::prctl(libc::PR_SET_TIMERSLACK, 1_000);
     }
 }
+
+/// Gives the calling thread a realtime priority, or, 0, none any more; the one that it has then.
+pub(crate) fn set_realtime_priority(wanted: u32) -> io::Result<u32> {
+    // Not for the threads that it starts, where the system can tell.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const REALTIME: libc::c_int = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const REALTIME: libc::c_int = libc::SCHED_FIFO;
+    let (policy, priority) = if wanted == 0 {
+        (libc::SCHED_OTHER, 0)
+    } else {
+        // SAFETY: no memory is involved.
+        let (least, most) = unsafe {
+            (
+                libc::sched_get_priority_min(libc::SCHED_FIFO),
+                libc::sched_get_priority_max(libc::SCHED_FIFO),
+            )
+        };
+        let wanted = libc::c_int::try_from(wanted).unwrap_or(libc::c_int::MAX);
+        (REALTIME, wanted.clamp(least, most.max(least)))
+    };
+    // SAFETY: plain numbers, for which zero is valid.
+    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    parameters.sched_priority = priority;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: 0 is the calling thread; the parameters are valid for the call.
+    let error = match unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) } {
+        0 => 0,
+        _ => io::Error::last_os_error().raw_os_error().unwrap_or(libc::EPERM),
+    };
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    // SAFETY: the calling thread is alive; the parameters are valid for the call.
+    let error = unsafe { libc::pthread_setschedparam(libc::pthread_self(), policy, &raw const parameters) };
+    match error {
+        0 => Ok(priority as u32),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}

@@ -4,6 +4,9 @@ use std::io;
 use std::sync::OnceLock;
 use windows_sys::Win32::Networking::WinSock::{WSA_NOT_ENOUGH_MEMORY, WSAEMFILE, WSAENOBUFS};
 use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
+use windows_sys::Win32::System::Threading::{
+    GetCurrentThread, SetThreadPriority, THREAD_PRIORITY_NORMAL, THREAD_PRIORITY_TIME_CRITICAL,
+};
 
 /// QueryPerformanceCounter, in ns.
 #[inline]
@@ -31,3 +34,16 @@ pub(crate) fn is_out_of_resources(error: &io::Error) -> bool {
 
 /// Nothing to do: Windows has no signals.
 pub(crate) fn prepare_network_thread() {}
+
+/// Makes the calling thread time-critical, or, 0, ordinary again; the priority that it has then.
+pub(crate) fn set_realtime_priority(wanted: u32) -> io::Result<u32> {
+    let (priority, level) = match wanted {
+        0 => (0, THREAD_PRIORITY_NORMAL),
+        _ => (15, THREAD_PRIORITY_TIME_CRITICAL),
+    };
+    // SAFETY: the handle stands for the calling thread and need not be closed.
+    match unsafe { SetThreadPriority(GetCurrentThread(), level) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(priority),
+    }
+}

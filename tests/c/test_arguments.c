@@ -87,6 +87,7 @@ static void null_ports(void)
     CHECK_INVALID(midisock_push_message(NULL, &now));
     CHECK_INVALID(midisock_pop(NULL, &m));
     CHECK_INVALID(midisock_skip(NULL));
+    CHECK_INVALID(midisock_cancel(NULL));
     CHECK_INVALID(midisock_panic(NULL));
     CHECK_INVALID(midisock_reset(NULL));
     CHECK_INVALID(midisock_begin_block(NULL, &block));
@@ -457,6 +458,7 @@ static void wrong_roles(void)
     CHECK_ROLE(midisock_push_message(server, &now));
     CHECK_ROLE(midisock_pop(server, &m));
     CHECK_ROLE(midisock_skip(server));
+    CHECK_ROLE(midisock_cancel(server));
     CHECK_ROLE(midisock_panic(server));
     CHECK_ROLE(midisock_reset(server));
     CHECK_ROLE(midisock_begin_block(server, &block));

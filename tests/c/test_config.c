@@ -34,6 +34,9 @@ static void defaults(void)
     CHECK_INT(500, c.tick_us);
     CHECK_INT(0, c.busy_poll_us);
     CHECK(c.latency_ns == MIDISOCK_LATENCY_AUTO);
+    CHECK(c.push_latency_ns == 0);
+    CHECK_INT(0, c.realtime_priority);
+    CHECK_INT(0, c.reserved);
 }
 
 static void init_of_null_does_nothing(void)
@@ -310,6 +313,7 @@ static void extreme_numbers_are_taken(void)
     c.tick_us = UINT32_MAX;
     c.busy_poll_us = UINT32_MAX;
     c.latency_ns = UINT64_MAX - 1;
+    c.push_latency_ns = UINT64_MAX - 1;
     midisock_port *server = check_listen(&c);
     midisock_port *client = check_connect(server, &c);
     CHECK_OK(midisock_push(client, BYTES(0x90, 1, 2)));

@@ -36,6 +36,7 @@ CALL(has_wait_connected, P.wait_connected());
 CALL(waits_for_message, P.wait(midisock::event::message));
 CALL(waits_for_client, P.wait(midisock::listener_event::client));
 CALL(has_panic, P.panic());
+CALL(has_cancel, P.cancel());
 CALL(has_state, P.state());
 CALL(has_shutdown, P.shutdown());
 
@@ -49,6 +50,7 @@ static_assert(only<has_messages, true, true, true, false>);
 static_assert(only<has_block, true, true, true, false>);
 static_assert(only<has_flush, true, true, true, false>);
 static_assert(only<has_panic, true, true, true, false>);
+static_assert(only<has_cancel, true, true, true, false>);
 static_assert(only<waits_for_message, true, true, true, false>);
 static_assert(only<waits_for_client, false, false, false, true>);
 static_assert(only<has_push_to, false, false, true, false>);

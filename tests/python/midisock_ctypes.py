@@ -64,6 +64,9 @@ class Config(Structure):
         ("tick_us", c_uint32),
         ("busy_poll_us", c_uint32),
         ("latency_ns", c_uint64),
+        ("push_latency_ns", c_uint64),
+        ("realtime_priority", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 
@@ -106,7 +109,8 @@ class Stats(Structure):
     _fields_ = [(name, c_uint64) for name in (
         "messages_in", "messages_out", "bytes_in", "bytes_out", "dropped_in", "dropped_out",
         "unrepaired", "invalid_bytes", "oversize_in", "synthesized", "connections",
-        "disconnections", "rejected", "latency_ns",
+        "disconnections", "rejected", "latency_ns", "network_wakes", "network_late_ns",
+        "network_late_max_ns", "network_priority",
     )]
 
 
@@ -134,6 +138,7 @@ FUNCTIONS = {  # name: (what it returns, what it takes)
     "parse_address": (c_int32, [c_char_p, c_char_p, c_size_t, POINTER(c_uint16)]),
     "push": (c_int32, [HANDLE, c_char_p, c_size_t]),
     "push_message": (c_int32, [HANDLE, POINTER(Message)]),
+    "cancel": (c_int32, [HANDLE]),
     "pop": (c_int32, [HANDLE, POINTER(Message)]),
     "skip": (c_int32, [HANDLE]),
     "panic": (c_int32, [HANDLE]),
@@ -334,6 +339,9 @@ class Port:
             check(result, f"wait for notification {kind}")
             left = deadline - time.monotonic()
             result = self.wait(CONSTANTS["WAIT_NOTIFICATION"], max(0, left))
+
+    def cancel(self):
+        check(call("cancel", self.handle), "cancel")
 
     def panic(self):
         check(call("panic", self.handle), "panic")

@@ -8,7 +8,7 @@
 static const char *const NAMES[FUNCTIONS] = {
     "push", "push_message", "pop", "skip", "panic", "reset", "begin_block", "pop_block",
     "push_frame", "state", "client_count", "local_port", "get_stats", "now_ns", "strerror",
-    "version", "version_string",
+    "version", "version_string", "cancel",
 };
 
 /* Every outcome there is, and where it must be seen; MANUAL stands for no
@@ -81,6 +81,12 @@ static const struct {
     {RESET, OFFLINE, MIDISOCK_OFFLINE},
     {RESET, CLOSED, MIDISOCK_ERR_CLOSED},
     {RESET, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
+    {CANCEL, STEADY, MIDISOCK_OK},
+    {CANCEL, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
+    {CANCEL, LATE, MIDISOCK_OK},
+    {CANCEL, PAIR_A, MIDISOCK_OK},
+    {CANCEL, CLOSED, MIDISOCK_ERR_CLOSED},
+    {CANCEL, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
     {BEGIN_BLOCK, STEADY, MIDISOCK_OK},
     {BEGIN_BLOCK, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
     {BEGIN_BLOCK, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
@@ -213,6 +219,7 @@ static void push_nonsense(driver *d, role role, midisock_port *port)
     CALL(SKIP, role, midisock_skip(NULL));
     CALL(PANIC, role, midisock_panic(NULL));
     CALL(RESET, role, midisock_reset(NULL));
+    CALL(CANCEL, role, midisock_cancel(NULL));
 }
 
 static void push_messages(driver *d, role role, midisock_port *port)
@@ -324,8 +331,10 @@ static void do_something(driver *d, role role)
         ask(d, role, port);
     else if (r < 57)
         push_nonsense(d, role, port);
-    else if (r < 61)
+    else if (r < 60)
         push_large(d, role, port);
+    else if (r < 61)
+        CALL(CANCEL, role, midisock_cancel(port));
     else if (r < 62)
         CALL(SKIP, role, midisock_skip(port));
     else if (r < 63)

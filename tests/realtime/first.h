@@ -25,7 +25,7 @@ void stage_close(stage *stage);
     X(push) X(push_offline) X(push_pair) X(push_invalid) X(push_large) X(push_message) \
     X(push_message_timed) X(pop) X(pop_empty) X(pop_pair) X(skip) X(panic) X(reset) \
     X(begin_block) X(pop_block) X(push_frame) X(state) X(client_count) X(local_port) \
-    X(get_stats) X(now_ns) X(strerror) X(version) X(version_string)
+    X(get_stats) X(now_ns) X(strerror) X(version) X(version_string) X(cancel)
 
 /* int first_call_NAME(const stage *): makes the call; whether it gave what it should. */
 #define FIRST_DECLARE(name) int first_call_##name(const stage *stage);

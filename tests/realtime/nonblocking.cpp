@@ -21,6 +21,7 @@ extern "C" void callback(midisock_port *port, const midisock_block *block) noexc
     if (midisock_get_stats(port, &stats, sizeof stats) != MIDISOCK_OK)
         midisock_reset(port);
     midisock_skip(port);
+    midisock_cancel(port);
     (void)midisock_now_ns();
     (void)midisock_version();
     (void)midisock_version_string();

@@ -1,0 +1,503 @@
+//! When to look at the out queue of a port whose pushes wake nobody.
+//!
+//! A push is only found by looking. Where an audio callback pushes, looking just after it has done so is worth most.
+//! From `begin_block`, or from pops and pushes that come evenly, it is known when the callback begins; from the times
+//! of pushes, after how much of the period the last of them comes: the window. A look is made at the end of the window,
+//! and every other time one in the middle of it as well, where it is long: one and a half a period. Where there is no
+//! rhythm it is every tick; and where nothing has been pushed for a second, every `IDLE_TICKS` ticks.
+//!
+//! No look is what a push depends on: every turn of the network thread, whatever made it, looks at all ports. This is
+//! about when there is to be a turn at the latest.
+
+/// Without a push for so long, in ns, a port is idle.
+const IDLE_NS: u64 = 1_000_000_000;
+/// An idle port is looked at as rarely as this, in ticks, but in less than so many ns where a tick is not longer.
+const IDLE_TICKS: u64 = 8;
+const IDLE_MOST_NS: u64 = 20_000_000;
+/// So much later than the window ends, in ns.
+const MARGIN_NS: f64 = 15_000.0;
+/// A shorter window, in ns, is not looked into.
+const SHORT_NS: f64 = 150_000.0;
+/// The window forgets a late push in about so many.
+const WINDOW_PUSHES: f64 = 128.0;
+/// Pushes that come later in the period, as a part of it, are not the callback's.
+const LATEST: f64 = 0.9;
+/// A period that was not heard of for so long, in periods and at least in ns, is over.
+const LOST_PERIODS: u64 = 8;
+const LOST_NS: u64 = 40_000_000;
+/// A period that is longer is not waited for, in ns; nor is one shorter than a tick.
+const LONGEST_NS: u64 = 200_000_000;
+/// Calls in a row that come evenly are a rhythm, and so many that do not are none any more.
+const EVEN_CALLS: u32 = 16;
+/// How often a rhythm may be doubted.
+const MOST_DOUBTS: u32 = 64;
+
+/// What was heard from the audio thread since the last turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Heard {
+    /// What `begin_block` has told last: the beginning and the length of a period; zeros where it was never called.
+    pub period: (u64, u64),
+    /// The first push, and the first pop that found nothing.
+    pub pushed_ns: Option<u64>,
+    pub popped_ns: Option<u64>,
+    /// Whether anything was found in the out queue.
+    pub found: bool,
+}
+
+pub(super) struct Rhythm {
+    tick_ns: u64,
+    /// When some period began, and how long one is; 0: there is no rhythm.
+    start_ns: u64,
+    period_ns: u64,
+    /// When it was last heard of.
+    heard_ns: u64,
+    told: (u64, u64),
+    /// The end of the window, in ns after the beginning of the period.
+    window_ns: f64,
+    /// The next look.
+    next_ns: u64,
+    /// The beginning of the last period for which a look at the end of the window was planned.
+    planned_ns: i128,
+    /// The same for one in the middle, whether it was left out or not.
+    middle_ns: i128,
+    /// The look in the middle of the window is left out every other time.
+    every_other: bool,
+    /// When a push was last found.
+    pushed_ns: u64,
+    /// Pushes that came outside of the callback, more or less.
+    doubts: u32,
+    guess: Guess,
+}
+
+/// A rhythm that is not told: from when pops, or else pushes, come.
+#[derive(Default)]
+struct Guess {
+    last_ns: u64,
+    period_ns: f64,
+    even: u32,
+    popped_ns: u64,
+}
+
+impl Rhythm {
+    pub(super) fn new(tick_ns: u64) -> Self {
+        Self {
+            tick_ns,
+            start_ns: 0,
+            period_ns: 0,
+            heard_ns: 0,
+            told: (0, 0),
+            window_ns: 0.0,
+            next_ns: 0,
+            planned_ns: 0,
+            middle_ns: 0,
+            every_other: false,
+            pushed_ns: 0,
+            doubts: 0,
+            guess: Guess::default(),
+        }
+    }
+
+    /// The next look, in ns of the clock.
+    pub(super) fn next_ns(&self) -> u64 {
+        self.next_ns
+    }
+
+    /// There is nothing to be learned, and nothing before this.
+    pub(super) fn wait_until(&mut self, next_ns: u64) {
+        self.next_ns = next_ns;
+    }
+
+    /// There is a turn, which looks: plans the next look.
+    pub(super) fn look(&mut self, now: u64, heard: Heard) {
+        if heard.found || self.pushed_ns == 0 {
+            self.pushed_ns = now;
+        }
+        self.learn(now, heard);
+        if now.saturating_sub(self.pushed_ns) >= IDLE_NS {
+            self.next_ns = now + (IDLE_TICKS * self.tick_ns).min(IDLE_MOST_NS).max(self.tick_ns);
+        } else if !self.has_rhythm() {
+            self.next_ns = now + self.tick_ns;
+        } else if now >= self.next_ns || self.next_ns > now + 2 * self.period_ns {
+            self.next_ns = self.next_in_rhythm(now);
+        }
+    }
+
+    fn has_rhythm(&self) -> bool {
+        (self.tick_ns..=LONGEST_NS).contains(&self.period_ns) && self.doubts < MOST_DOUBTS / 2
+    }
+
+    /// Takes in what was heard.
+    fn learn(&mut self, now: u64, heard: Heard) {
+        let before = self.period_ns;
+        if heard.period != self.told {
+            self.told = heard.period;
+            (self.start_ns, self.period_ns) = heard.period;
+            self.heard_ns = now;
+        } else if self.told.0 == 0 || self.is_lost(now) {
+            self.told = heard.period;
+            self.guess(now, heard);
+        }
+        if self.is_lost(now) {
+            self.period_ns = 0;
+        }
+        if self.period_ns != before && self.period_ns.abs_diff(before) > self.period_ns / 8 {
+            // Not known yet: half of it, which the first pushes put right.
+            self.window_ns = self.period_ns as f64 / 2.0;
+            self.doubts = 0;
+        }
+        if let Some(pushed_ns) = heard.pushed_ns
+            && self.period_ns != 0
+        {
+            self.note_push(pushed_ns);
+        }
+    }
+
+    fn is_lost(&self, now: u64) -> bool {
+        now.saturating_sub(self.heard_ns) > LOST_NS.max(self.period_ns.saturating_mul(LOST_PERIODS))
+    }
+
+    /// A push at this time belongs into the window.
+    fn note_push(&mut self, pushed_ns: u64) {
+        let period = self.period_ns as i128;
+        let phase = (i128::from(pushed_ns) - i128::from(self.start_ns)).rem_euclid(period) as f64;
+        if phase > LATEST * self.period_ns as f64 {
+            self.doubts = (self.doubts + 4).min(MOST_DOUBTS);
+            return;
+        }
+        self.doubts = self.doubts.saturating_sub(1);
+        if phase > self.window_ns {
+            self.window_ns = phase;
+        } else {
+            self.window_ns += (phase - self.window_ns) / WINDOW_PUSHES;
+        }
+    }
+
+    /// The next look after now.
+    fn next_in_rhythm(&mut self, now: u64) -> u64 {
+        let period = i128::from(self.period_ns);
+        let end = self.window_ns + MARGIN_NS;
+        // The beginning of the first period whose window ends after now, and has not been looked at: the window may
+        // have become longer by what that look found.
+        let since = i128::from(now) - i128::from(self.start_ns) - end as i128;
+        let mut start = i128::from(self.start_ns) + (since.div_euclid(period) + 1) * period;
+        if (start - self.planned_ns).abs() < period / 2 {
+            start += period;
+        }
+        let at = |offset: f64| u64::try_from(start + offset as i128).unwrap_or(now);
+        let middle = at(end / 2.0);
+        if self.window_ns > SHORT_NS && middle > now && (start - self.middle_ns).abs() > period / 2 {
+            self.middle_ns = start;
+            self.every_other = !self.every_other;
+            if self.every_other {
+                return middle;
+            }
+        }
+        self.planned_ns = start;
+        at(end)
+    }
+
+    /// Looks for a rhythm in the times of calls.
+    fn guess(&mut self, now: u64, heard: Heard) {
+        let guess = &mut self.guess;
+        // Pops are better: a callback makes one that finds nothing, and may push often.
+        let call = match heard.popped_ns {
+            Some(popped_ns) => {
+                guess.popped_ns = now;
+                popped_ns
+            }
+            None if now.saturating_sub(guess.popped_ns) < IDLE_NS => return,
+            None => match heard.pushed_ns {
+                Some(pushed_ns) => pushed_ns,
+                None => return,
+            },
+        };
+        let passed = call.saturating_sub(guess.last_ns) as f64;
+        guess.last_ns = call;
+        let periods = (passed / guess.period_ns.max(1.0)).round();
+        let off = passed - periods * guess.period_ns;
+        if !(1.0..=4.0).contains(&periods) || off.abs() > 0.3 * guess.period_ns {
+            guess.even = guess.even.saturating_sub(EVEN_CALLS / 4);
+            if guess.even == 0 {
+                guess.period_ns = passed;
+                self.period_ns = 0;
+            }
+            return;
+        }
+        guess.period_ns += off / periods / 8.0;
+        guess.even = (guess.even + 1).min(2 * EVEN_CALLS);
+        // A callback that comes about as often as ticks is no better known than by ticking.
+        if guess.even < EVEN_CALLS || guess.period_ns < 2.0 * self.tick_ns as f64 {
+            return;
+        }
+        // The line through them, a little before them: a push just before a pop is of the same call.
+        let lead = guess.period_ns / 8.0;
+        let period = guess.period_ns;
+        let expected = if self.period_ns == 0 {
+            call as f64
+        } else {
+            let since = call as f64 - (self.start_ns as f64 + lead);
+            call as f64 - (since - (since / period).round() * period) * 7.0 / 8.0
+        };
+        self.start_ns = (expected - lead) as u64;
+        self.period_ns = period as u64;
+        self.heard_ns = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICK: u64 = 500_000;
+    const START: u64 = 1_000_000_000_000;
+
+    struct Noise(u64);
+
+    impl Noise {
+        fn next(&mut self) -> f64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 >> 11) as f64 / (1u64 << 53) as f64
+        }
+    }
+
+    /// What the callback does in a simulation.
+    #[derive(Clone, Copy)]
+    struct Callback {
+        period_ns: u64,
+        /// How much of the period it takes at most, from where on it pushes, and how late it begins, as parts of it.
+        load: f64,
+        from: f64,
+        jitter: f64,
+        begins_blocks: bool,
+        pops: bool,
+    }
+
+    struct Outcome {
+        looks_per_period: f64,
+        /// Of the time from a push to the look that finds it, in ns.
+        median_ns: u64,
+        worst_ns: u64,
+    }
+
+    /// Runs a port for so many periods with one push in each, `pause` of them without one before the second half. The
+    /// last half counts.
+    fn simulate(callback: Callback, periods: u64, pause: u64) -> Outcome {
+        let mut rhythm = Rhythm::new(TICK);
+        let mut noise = Noise(88_172_645_463_325_252);
+        let mut now = START;
+        let mut heard = Heard::default();
+        let mut pushes = std::collections::VecDeque::new();
+        let mut waits = Vec::new();
+        let mut looks = 0;
+        let look = |rhythm: &mut Rhythm,
+                    until: u64,
+                    pushes: &mut std::collections::VecDeque<u64>,
+                    heard: &mut Heard,
+                    now: &mut u64,
+                    waits: &mut Vec<u64>,
+                    looks: &mut u64| {
+            while rhythm.next_ns().max(*now) < until {
+                *now = rhythm.next_ns().max(*now + 1);
+                let mut found = Heard {
+                    period: heard.period,
+                    ..Heard::default()
+                };
+                while pushes.front().is_some_and(|at| at <= now) {
+                    let at = pushes.pop_front().unwrap();
+                    waits.push(*now - at);
+                    found.pushed_ns = found.pushed_ns.or(Some(at));
+                    found.found = true;
+                }
+                found.popped_ns = heard.popped_ns.take();
+                rhythm.look(*now, found);
+                *looks += 1;
+            }
+        };
+        for number in 0..periods + pause {
+            let due = START + number * callback.period_ns;
+            let begins = due + (noise.next() * callback.jitter * callback.period_ns as f64) as u64;
+            look(
+                &mut rhythm,
+                begins,
+                &mut pushes,
+                &mut heard,
+                &mut now,
+                &mut waits,
+                &mut looks,
+            );
+            if callback.begins_blocks {
+                heard.period = (due, callback.period_ns);
+            }
+            if callback.pops {
+                heard.popped_ns = heard.popped_ns.or(Some(begins));
+            }
+            if number == periods / 2 {
+                waits.clear();
+                looks = 0;
+            }
+            if number < periods / 2 || number >= periods / 2 + pause {
+                let phase = callback.from + (callback.load - callback.from) * noise.next();
+                pushes.push_back(begins + (phase * callback.period_ns as f64) as u64);
+            }
+        }
+        waits.sort_unstable();
+        Outcome {
+            looks_per_period: looks as f64 / (periods / 2 + pause) as f64,
+            median_ns: waits[waits.len() / 2],
+            worst_ns: *waits.last().unwrap(),
+        }
+    }
+
+    fn callback(frames: u64, load: f64) -> Callback {
+        Callback {
+            period_ns: frames * 1_000_000_000 / 48_000,
+            load,
+            from: 0.0,
+            jitter: 0.0,
+            begins_blocks: true,
+            pops: true,
+        }
+    }
+
+    #[test]
+    fn one_and_a_half_looks_a_period_find_pushes_just_after_the_callback() {
+        for frames in [64, 128, 256, 1024] {
+            for load in [0.1, 0.3, 0.5, 0.7] {
+                let outcome = simulate(callback(frames, load), 4_000, 0);
+                let window = load * callback(frames, load).period_ns as f64;
+                assert!(
+                    outcome.looks_per_period <= 1.51,
+                    "{frames} {load}: {}",
+                    outcome.looks_per_period
+                );
+                // A look at the end alone: half of the window; with one in the middle every other time: three eighths.
+                assert!(
+                    (outcome.median_ns as f64) < 0.5 * window + 40_000.0,
+                    "{frames} {load}: {} of {window} ns",
+                    outcome.median_ns
+                );
+                assert!(
+                    outcome.worst_ns < callback(frames, load).period_ns + 100_000,
+                    "{frames} {load}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn where_pushes_come_at_one_moment_it_looks_just_then() {
+        let late = Callback {
+            from: 0.6,
+            ..callback(128, 0.62)
+        };
+        let outcome = simulate(late, 4_000, 0);
+        assert!(outcome.looks_per_period <= 1.51);
+        assert!(outcome.median_ns < 80_000, "{} ns", outcome.median_ns);
+    }
+
+    #[test]
+    fn a_rhythm_is_found_without_begin_block() {
+        for pops in [true, false] {
+            let silent = Callback {
+                begins_blocks: false,
+                pops,
+                jitter: 0.1,
+                ..callback(256, 0.2)
+            };
+            let outcome = simulate(silent, 4_000, 0);
+            assert!(
+                outcome.looks_per_period <= 1.6,
+                "pops {pops}: {}",
+                outcome.looks_per_period
+            );
+            assert!(outcome.median_ns < 1_000_000, "pops {pops}: {} ns", outcome.median_ns);
+        }
+    }
+
+    #[test]
+    fn without_a_rhythm_it_ticks() {
+        // From any thread at any time.
+        let outcome = simulate(callback(256, 1.0), 4_000, 0);
+        assert!(outcome.worst_ns <= TICK + callback(256, 1.0).period_ns);
+        let silent = Callback {
+            begins_blocks: false,
+            pops: false,
+            ..callback(256, 1.0)
+        };
+        let outcome = simulate(silent, 4_000, 0);
+        assert!(outcome.median_ns <= TICK, "{}", outcome.median_ns);
+        // A period as short as a tick.
+        let fast = Callback {
+            begins_blocks: false,
+            ..callback(16, 0.1)
+        };
+        let outcome = simulate(fast, 4_000, 0);
+        assert!(outcome.worst_ns <= TICK + 10_000, "{}", outcome.worst_ns);
+    }
+
+    #[test]
+    fn an_idle_port_costs_little_and_the_first_push_is_found_in_time() {
+        for begins_blocks in [true, false] {
+            let idle = Callback {
+                begins_blocks,
+                ..callback(128, 0.5)
+            };
+            // Ten seconds of pushes, ten minutes without, and one more second.
+            let outcome = simulate(idle, 800, 225_000);
+            assert!(outcome.looks_per_period < 0.7, "{}", outcome.looks_per_period);
+            assert!(outcome.worst_ns <= IDLE_TICKS * TICK, "{}", outcome.worst_ns);
+        }
+    }
+
+    #[test]
+    fn a_callback_that_has_stopped_is_no_rhythm() {
+        let mut rhythm = Rhythm::new(TICK);
+        let period = (START, 2_666_667);
+        rhythm.look(
+            START,
+            Heard {
+                period,
+                found: true,
+                ..Heard::default()
+            },
+        );
+        assert!(rhythm.has_rhythm());
+        rhythm.look(
+            START + 50_000_000,
+            Heard {
+                period,
+                found: true,
+                ..Heard::default()
+            },
+        );
+        assert!(!rhythm.has_rhythm());
+        assert_eq!(rhythm.next_ns(), START + 50_000_000 + TICK);
+    }
+
+    #[test]
+    fn strange_times_do_no_harm() {
+        for start in [1, START, u64::MAX] {
+            for length in [0, 1, 1000, u64::MAX] {
+                let mut rhythm = Rhythm::new(TICK);
+                let mut now = START;
+                for _ in 0..100 {
+                    let heard = Heard {
+                        period: (start, length),
+                        pushed_ns: Some(u64::MAX - 5),
+                        popped_ns: Some(3),
+                        found: true,
+                    };
+                    rhythm.look(now, heard);
+                    // Whatever it was told: a push is found in bounded time.
+                    assert!(
+                        rhythm.next_ns() > now && rhythm.next_ns() <= now + LONGEST_NS,
+                        "{start} {length}"
+                    );
+                    now = rhythm.next_ns();
+                }
+            }
+        }
+    }
+}
