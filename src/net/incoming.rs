@@ -55,6 +55,7 @@ impl NetPort {
     fn take_in(&mut self, link: &mut Link, bytes: &[u8], time_ns: u64) -> usize {
         let must_wait = self.must_wait(link);
         let client = self.client_of(link);
+        let expects = self.incoming.is_some() && self.expect_held();
         let Some(queue) = &mut self.incoming else {
             return bytes.len();
         };
@@ -84,6 +85,9 @@ impl NetPort {
             self.note_loss();
         }
         self.note_held(link);
+        if expects {
+            self.tell_holds();
+        }
         taken
     }
 
@@ -205,6 +209,8 @@ impl Reactor {
         }
         if taken > 0 {
             self.touch(port_key);
+            // Some of it may have been lost: what makes it good is looked after from now on.
+            self.settle_port(port_key, now);
         }
         if self.links.contains(key) {
             self.update_interest(key);

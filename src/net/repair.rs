@@ -60,7 +60,17 @@ impl NetPort {
         }
     }
 
-    fn tell_holds(&self) {
+    /// Before something is handed over that may have to be released: whoever pops it and then shuts the port down must
+    /// not be told that nothing comes any more. Whether `tell_holds` has to follow.
+    pub(super) fn expect_held(&self) -> bool {
+        let expects = self.shared.config.release_on_disconnect && !self.shared.holds();
+        if expects {
+            self.shared.set_holds(true);
+        }
+        expects
+    }
+
+    pub(super) fn tell_holds(&self) {
         self.shared.set_holds(self.holders != 0 || !self.departed.is_empty());
     }
 
@@ -94,6 +104,7 @@ impl NetPort {
         let Some(mut queue) = self.incoming.take() else { return };
         // Half of the room first, or the live stream would be lost again at once.
         if queue.is_half_free() {
+            self.expect_held();
             let now = now_ns();
             let mut given = 0;
             for key in &self.links {
@@ -128,6 +139,9 @@ impl NetPort {
             self.shared.counters.synthesized.add(given);
         }
         self.incoming = Some(queue);
+        for index in 0..self.links.len() {
+            self.note_held(&mut links[self.links[index]]);
+        }
         let lossy = self.links.iter().any(|key| links[*key].received.is_lossy());
         if self.in_lossy && !lossy {
             self.in_lossy = false;

@@ -341,6 +341,75 @@ static void in_the_middle_of_everything(void)
     }
 }
 
+static void whoever_shuts_down_what_it_pops_hears_the_releases(void)
+{
+    /* A note is popped while more is being handed over behind it, and the port
+     * is shut down at once: its release comes before CLOSED. */
+    midisock_config c;
+    midisock_config_init(&c, sizeof c);
+    c.in_queue_bytes = 4096;
+    c.max_message_bytes = 1024;
+    c.overflow = MIDISOCK_OVERFLOW_REPAIR;
+    uint8_t data[3 + 2000];
+    memset(data, 0xf8, sizeof data);
+    int rounds = check_sanitized() ? 100 : 600;
+    for (int round = 0; round < rounds; round++) {
+        midisock_port *server = check_listen(&c);
+        int fd = raw_connect(midisock_local_port(server));
+        data[0] = round % 2 ? 0xb0 : 0x90;
+        data[1] = 64;
+        data[2] = 127;
+        raw_send(fd, data, 3 + (size_t)(round * 7 % 2000));
+        midisock_message m = POP(server);
+        CHECK_MEMORY(data, 3, m.data, m.size);
+        CHECK_OK(midisock_shutdown(server));
+        int released = 0;
+        uint64_t until = check_now_ms() + DEADLINE_MS;
+        midisock_result result;
+        while ((result = midisock_pop(server, &m)) != MIDISOCK_ERR_CLOSED) {
+            CHECK(check_now_ms() < until);
+            released += result == MIDISOCK_OK && (m.flags & MIDISOCK_SYNTHETIC) != 0;
+        }
+        CHECK_INT(1, released);
+        raw_close(fd);
+        midisock_close(server);
+    }
+}
+
+static void a_pedal_that_a_repair_brought_is_released(void)
+{
+    /* Nothing else was heard of the peer since. */
+    for (int round = 0; round < 20; round++) {
+        midisock_config c;
+        midisock_config_init(&c, sizeof c);
+        c.in_queue_bytes = 4096;
+        c.max_message_bytes = 1024;
+        c.overflow = MIDISOCK_OVERFLOW_REPAIR;
+        midisock_port *server = check_listen(&c);
+        int fd = raw_connect(midisock_local_port(server));
+        uint8_t clocks[300];
+        memset(clocks, 0xf8, sizeof clocks);
+        raw_send(fd, clocks, sizeof clocks);
+        RAW_SEND(fd, 0xb0, 64, 127);
+        CHECK_COUNT(server, messages_in, sizeof clocks + 1);
+        CHECK(check_stats(server).dropped_in > 0);
+        midisock_message m;
+        do
+            m = POP(server);
+        while (m.data[0] == 0xf8);
+        CHECK_MEMORY(((const uint8_t[]){0xb0, 64, 127}), 3, m.data, m.size);
+        CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+        CHECK_OK(midisock_shutdown(server));
+        midisock_result result;
+        while ((result = midisock_pop(server, &m)) == MIDISOCK_EMPTY)
+            check_pause();
+        CHECK_OK(result);
+        CHECK_MEMORY(((const uint8_t[]){0xb0, 64, 0}), 3, m.data, m.size);
+        raw_close(fd);
+        midisock_close(server);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -355,6 +424,8 @@ int main(int argc, char **argv)
         CASE(what_was_pushed_still_arrives),
         CASE(the_address_is_free_again),
         CASE(in_the_middle_of_everything),
+        CASE(whoever_shuts_down_what_it_pops_hears_the_releases),
+        CASE(a_pedal_that_a_repair_brought_is_released),
     };
     return check_main(argc, argv, CASES(cases));
 }
