@@ -225,6 +225,11 @@ impl Shared {
         }
     }
 
+    /// Network thread: whether `set_holds` said so last.
+    pub(crate) fn holds(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & HOLDS != 0
+    }
+
     /// Network thread (on a pair, whoever shuts the other port down): the peer has gone for good; releases may still
     /// come.
     pub(crate) fn close(&self) {
