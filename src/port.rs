@@ -10,7 +10,7 @@ use crate::notify::{Kind, Notification};
 use crate::pair::PairPeer;
 use crate::pop::{PopSide, Popped};
 use crate::push::PushSide;
-use crate::queue::{Consumer, Producer, queue};
+use crate::queue::{Consumer, Producer, queue, untouched_queue};
 use crate::shared::{Role, Shared};
 use crate::side::Side;
 use crate::spill::{MOST_NAMED, SpillGauge, SpillIn, SpillOut, spill};
@@ -71,8 +71,10 @@ impl Port {
                 },
             ));
         }
-        let (to_audio, incoming) = queue(config.in_queue_bytes as usize)?;
-        let (outgoing, from_audio) = queue(config.out_queue_bytes as usize)?;
+        // The network thread makes those of accepted ports: it touches no pages, `accept` does.
+        let make = if role == Role::Accepted { untouched_queue } else { queue };
+        let (to_audio, incoming) = make(config.in_queue_bytes as usize)?;
+        let (outgoing, from_audio) = make(config.out_queue_bytes as usize)?;
         let shared = Shared::new(role, config, waker, Some(incoming.gauge()), Some(outgoing.gauge()));
         let shared = Arc::new(shared);
         let (spill_in, spill_out) = spill_for(&shared);
@@ -348,6 +350,10 @@ impl Port {
             }
             self.shared.accepted.pop().map(Ok)
         });
+        // What is popped was written by the network thread, so those pages are there. These are not yet.
+        if let Some(Ok(port)) = &taken {
+            port.push.enter(|side| side.as_mut().map(PushSide::touch))?;
+        }
         let nothing = if timeout == Some(Duration::ZERO) {
             Code::Empty
         } else {

@@ -34,6 +34,11 @@ impl PushSide {
         }
     }
 
+    /// Touches every page of the out queue, before the first message.
+    pub(crate) fn touch(&mut self) {
+        self.outgoing.touch();
+    }
+
     /// What could not be queued, for those who wait.
     pub(crate) fn spill_gauge(&self) -> Option<SpillGauge> {
         self.spill.as_ref().map(SpillIn::gauge)

@@ -129,11 +129,6 @@ impl Ring {
         let layout = Self::layout(capacity).ok_or(Code::NoResources)?;
         // SAFETY: the layout's size is not zero.
         let memory = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(Code::NoResources)?;
-        for page in (0..capacity).step_by(1024) {
-            // A page that the system only promised would be a fault in the audio callback.
-            // SAFETY: `page` is inside the allocation, which nobody else knows yet.
-            unsafe { memory.add(page).write_volatile(0) };
-        }
         Ok(Self {
             memory,
             capacity,
@@ -175,6 +170,16 @@ impl Ring {
     }
 }
 
+/// Touches every page of a ring that nobody uses yet: one that the system only promised would be a fault in the audio
+/// callback.
+fn touch(ring: &Ring) {
+    for page in (0..ring.capacity).step_by(1024) {
+        // SAFETY: `page` is inside the allocation; nothing is in the ring, and no other thread writes to it now: it is
+        // new, or the caller has its producer.
+        unsafe { ring.memory.add(page).write_volatile(0) };
+    }
+}
+
 impl Drop for Ring {
     fn drop(&mut self) {
         if let Some(layout) = Self::layout(self.capacity) {
@@ -186,6 +191,14 @@ impl Drop for Ring {
 
 /// Makes a queue of a power of two bytes, every page of it touched.
 pub(crate) fn queue(capacity: usize) -> Result<(Producer, Consumer), Code> {
+    let ends = untouched_queue(capacity)?;
+    touch(&ends.0.ring);
+    Ok(ends)
+}
+
+/// The same at once, whatever its size: no page is touched. It is then for the producer to touch them: the consumer
+/// reads only what was written.
+pub(crate) fn untouched_queue(capacity: usize) -> Result<(Producer, Consumer), Code> {
     let ring = Arc::new(Ring::new(capacity)?);
     let (memory, mask) = (ring.memory, capacity - 1);
     Ok((
@@ -226,6 +239,12 @@ pub(crate) struct Producer {
 unsafe impl Send for Producer {}
 
 impl Producer {
+    /// Touches every page, before the first message.
+    pub(crate) fn touch(&mut self) {
+        debug_assert_eq!((self.tail, self.published), (0, 0));
+        touch(&self.ring);
+    }
+
     /// Writes one message, not yet visible to the consumer; false when it does not fit, and nothing is written.
     #[inline]
     pub(crate) fn write(&mut self, time_ns: u64, client: u32, flags: u32, data: &[u8]) -> bool {

@@ -1,14 +1,18 @@
-/* Many clients at once: one that stops reading for seconds among a hundred that
- * read, with figures. */
+/* What one client, or many, cost the others: one that stops reading for seconds
+ * among a hundred that read, those turned away, those for whom there is no
+ * memory, or much. With figures. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { CLIENTS = 100, SIZE = 40 };
 
@@ -139,10 +143,153 @@ static void one_that_stops_reading_among_a_hundred(void)
     midisock_close(server);
 }
 
+/* Nanoseconds that the network thread has run, as the kernel counts them. */
+static uint64_t network_thread_ns(void)
+{
+    uint64_t total = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    CHECK(tasks != NULL);
+    struct dirent *entry;
+    while ((entry = readdir(tasks)) != NULL) {
+        char path[512];
+        char name[32] = "";
+        unsigned long long ran = 0;
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        CHECK(fgets(name, sizeof name, file) != NULL);
+        fclose(file);
+        if (strcmp(name, "midisock\n") != 0)
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", entry->d_name);
+        file = fopen(path, "r");
+        CHECK(file != NULL);
+        CHECK_INT(1, fscanf(file, "%llu", &ran));
+        fclose(file);
+        total += ran;
+    }
+    closedir(tasks);
+    return total;
+}
+
+static void turning_away_costs_next_to_nothing(void)
+{
+    enum { TURNED_AWAY = 2000 };
+    midisock_config c = check_config();
+    c.allow = "127.0.0.1";
+    c.wake = MIDISOCK_WAKE_SIGNAL;
+    midisock_port *server = check_listen(&c);
+    midisock_port *good = check_connect(server, &c);
+    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    unsigned long memory = check_resident_kb();
+    uint64_t before = network_thread_ns();
+    for (int i = 0; i < TURNED_AWAY; i++)
+        raw_close(raw_connect_from("127.0.0.9", midisock_local_port(server)));
+    CHECK_COUNT(server, rejected, TURNED_AWAY);
+    uint64_t spent = network_thread_ns() - before;
+    CHECK(check_sanitized() || check_resident_kb() < memory + 256);
+    printf("# %d connections turned away: %.1f us of the network thread each, memory grew by %ld KB\n",
+           TURNED_AWAY, (double)spent / 1e3 / TURNED_AWAY, (long)check_resident_kb() - (long)memory);
+    /* They are in no other count, and in no notification. */
+    CHECK_INT(1, check_stats(server).connections);
+    CHECK_INT(0, check_stats(server).bytes_in);
+    midisock_notification n;
+    CHECK_RESULT(MIDISOCK_EMPTY, midisock_poll_notification(server, &n));
+    CHECK_OK(midisock_push(good, BYTES(0xf6)));
+    EXPECT(server, 0xf6);
+    midisock_close(good);
+    midisock_close(server);
+}
+
+static void no_memory_for_a_client(void)
+{
+    if (check_sanitized())
+        check_skip("the sanitizer needs all the address space there is");
+    midisock_config c = check_config();
+    c.accept_mode = MIDISOCK_ACCEPT_MANUAL;
+    c.in_queue_bytes = c.out_queue_bytes = 64 << 20;
+    midisock_port *server = check_listen(&c);
+    int first = raw_connect(midisock_local_port(server));
+    midisock_port *port = NULL;
+    CHECK_OK(midisock_accept(server, DEADLINE_MS, &port));
+    struct rlimit all;
+    CHECK_INT(0, getrlimit(RLIMIT_AS, &all));
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    CHECK(file != NULL);
+    CHECK_INT(1, fscanf(file, "%lu", &pages));
+    fclose(file);
+    struct rlimit little = {pages * (rlim_t)sysconf(_SC_PAGESIZE) + (32 << 20), all.rlim_max};
+    CHECK_INT(0, setrlimit(RLIMIT_AS, &little));
+    for (unsigned i = 1; i <= 5; i++) {
+        int refused = raw_connect(midisock_local_port(server));
+        raw_send(refused, (const uint8_t[]){0xf6}, 1);
+        RAW_EXPECT_GONE(refused);
+        raw_close(refused);
+        CHECK_COUNT(server, rejected, i);
+        RAW_SEND(first, 0xf3, (uint8_t)i); /* who is in is served */
+        EXPECT(port, 0xf3, (uint8_t)i);
+    }
+    CHECK_INT(0, setrlimit(RLIMIT_AS, &all));
+    int second = raw_connect(midisock_local_port(server)); /* and again there is room */
+    midisock_port *other = NULL;
+    CHECK_OK(midisock_accept(server, DEADLINE_MS, &other));
+    RAW_SEND(second, 0xf6);
+    EXPECT(other, 0xf6);
+    raw_close(first);
+    raw_close(second);
+    midisock_close(port);
+    midisock_close(other);
+    midisock_close(server);
+}
+
+static void large_queues_of_one_delay_nobody_else(void)
+{
+    /* 256 MB for each client that is accepted, while another port's round trips
+     * go on. */
+    midisock_config c = check_config();
+    midisock_port *quick = check_listen(&c);
+    int fd = raw_connect(midisock_local_port(quick));
+    c.accept_mode = MIDISOCK_ACCEPT_MANUAL;
+    c.in_queue_bytes = c.out_queue_bytes = 128 << 20;
+    midisock_port *server = check_listen(&c);
+    uint64_t worst = 0;
+    uint64_t spent = network_thread_ns();
+    for (int round = 0; round < 4; round++) {
+        int large = raw_connect(midisock_local_port(server));
+        RAW_SEND(large, 0xf6);
+        uint64_t until = check_now_ms() + 100;
+        while (check_now_ms() < until) {
+            uint64_t start = midisock_now_ns();
+            RAW_SEND(fd, 0xf3, (uint8_t)round);
+            EXPECT(quick, 0xf3, (uint8_t)round);
+            uint64_t took = midisock_now_ns() - start;
+            worst = took > worst ? took : worst;
+        }
+        midisock_port *port = NULL;
+        CHECK_OK(midisock_accept(server, DEADLINE_MS, &port));
+        EXPECT(port, 0xf6);
+        CHECK_OK(midisock_push(port, BYTES(0xf6)));
+        RAW_EXPECT(large, 0xf6);
+        raw_close(large);
+        midisock_close(port);
+    }
+    printf("# four clients with queues of 256 MB accepted: %.1f ms of the network thread in all, the "
+           "worst round trip of another client %.1f ms\n",
+           (double)(network_thread_ns() - spent) / 1e6, (double)worst / 1e6);
+    raw_close(fd);
+    midisock_close(quick);
+    midisock_close(server);
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         CASE(one_that_stops_reading_among_a_hundred),
+        CASE(turning_away_costs_next_to_nothing),
+        CASE(no_memory_for_a_client),
+        CASE(large_queues_of_one_delay_nobody_else),
     };
     return check_main(argc, argv, CASES(cases));
 }
