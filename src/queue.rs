@@ -16,7 +16,7 @@ use crate::code::Code;
 use crate::midi::message::channel_len;
 use crate::sync::{Arc, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 
 #[cfg(all(test, not(loom)))]
@@ -127,8 +127,9 @@ impl Ring {
     fn new(capacity: usize) -> Result<Self, Code> {
         debug_assert!(capacity.is_power_of_two() && capacity >= 64);
         let layout = Self::layout(capacity).ok_or(Code::NoResources)?;
+        // What is read was written before, so it need not be zero.
         // SAFETY: the layout's size is not zero.
-        let memory = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(Code::NoResources)?;
+        let memory = NonNull::new(unsafe { alloc(layout) }).ok_or(Code::NoResources)?;
         Ok(Self {
             memory,
             capacity,
