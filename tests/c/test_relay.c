@@ -231,13 +231,14 @@ static void cut_after_any_byte(void)
     CHECK_INT(cuts, relay_cuts(r));
     midisock_close(client);
     CHECK_SOON(midisock_client_count(server) == 0);
-    CHECK_SOON((hear_connections(&l), check_stats(server).bytes_in == relay_to_server(r)));
-    hear_connections(&l);
-    CHECK_INT(0, receiver_held(&l.heard));
-    /* Every byte is in a message that was handed over, or counted. */
-    midisock_stats stats = check_stats(server);
-    CHECK_INT(stats.bytes_in, l.bytes + stats.invalid_bytes);
+    /* Every byte that came is in a message that was handed over, or counted. */
+    midisock_stats stats;
+    CHECK_SOON((hear_connections(&l), stats = check_stats(server),
+                stats.bytes_in == l.bytes + stats.invalid_bytes));
+    CHECK_SOON((hear_connections(&l), receiver_held(&l.heard) == 0));
     CHECK_INT(0, stats.dropped_in);
+    /* A reset takes what was still under way with it. */
+    CHECK(stats.bytes_in <= relay_to_server(r));
     printf("# cut %u times after any byte, %llu bytes of half messages counted, right in the end\n",
            cuts, (unsigned long long)stats.invalid_bytes);
     midisock_close(server);

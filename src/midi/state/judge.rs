@@ -8,7 +8,7 @@ use super::{ChannelState, next_repair};
 use crate::midi::summary::{Given, Summary};
 
 /// No repair is longer than everything there is to tell, several times over.
-pub const ENDLESS: usize = 40_000;
+pub(crate) const ENDLESS: usize = 40_000;
 
 /// A sender and a receiver, in their own words, and the states between them.
 pub struct Link {
