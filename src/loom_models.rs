@@ -3,10 +3,10 @@
 //! explored: one that explores a single one proves nothing.
 
 use crate::event::Event;
+use crate::midi::summary::Given;
 use crate::net::sleeper::Sleeper;
 use crate::queue::queue;
 use crate::request::Request;
-use crate::midi::summary::Given;
 use crate::spill::{SpillOut, spill};
 use crate::sync::{Arc, AtomicUsize, Ordering};
 use loom::sync::{Condvar, Mutex};

@@ -88,7 +88,10 @@ impl PairPeer {
     pub(crate) fn panic_asked(&self) -> Option<usize> {
         let panic = &self.shared.requests.panic;
         let begun = matches!(self.serving, Serving::Panic(_));
-        panic.pending(panic.served()).filter(|_| !begun).map(|(_, position)| position)
+        panic
+            .pending(panic.served())
+            .filter(|_| !begun)
+            .map(|(_, position)| position)
     }
 
     /// Whether what a panic drops is made good.
@@ -115,7 +118,10 @@ impl PairPeer {
     pub(crate) fn reset_asked(&self) -> Option<usize> {
         let reset = &self.shared.requests.reset;
         let begun = self.serving != Serving::Nothing;
-        reset.pending(reset.served()).filter(|_| !begun).map(|(_, position)| position)
+        reset
+            .pending(reset.served())
+            .filter(|_| !begun)
+            .map(|(_, position)| position)
     }
 
     fn begin_reset(&mut self) {
@@ -151,7 +157,10 @@ impl PairPeer {
 
     /// The next message of a panic or reset, where it is its turn: the queue has been emptied up to `position`.
     pub(crate) fn next_request(&mut self, position: usize) -> Option<Msg> {
-        if self.reset_asked().is_some_and(|at| position.wrapping_sub(at) as isize >= 0) {
+        if self
+            .reset_asked()
+            .is_some_and(|at| position.wrapping_sub(at) as isize >= 0)
+        {
             self.begin_reset();
         }
         if self.lossy {

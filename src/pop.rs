@@ -310,7 +310,11 @@ impl Skipping {
     fn join(&mut self, position: usize, until: usize) {
         let from = self.until.unwrap_or(position);
         // A panic may have been asked for before all that is skipped came.
-        let until = if until.wrapping_sub(from) as isize > 0 { until } else { from };
+        let until = if until.wrapping_sub(from) as isize > 0 {
+            until
+        } else {
+            from
+        };
         if self.until.is_none() {
             return self.start(position, until);
         }

@@ -18,7 +18,11 @@ pub fn run(data: &[u8]) {
 
     if let Some((host, port)) = address::split(&text) {
         // The same text said another way.
-        let again = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let again = if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        };
         assert_eq!(address::split(&again), Some((host, port)), "{text:?}");
         assert!(host.is_empty() || address::host(host) == Some(host), "{text:?}");
         if let Some(ip) = address::literal(host) {
@@ -36,12 +40,14 @@ pub fn run(data: &[u8]) {
         let (mut host, mut port) = ([0x55 as std::ffi::c_char; 64], 0u16);
         let capacity = text.len() % 64;
         // SAFETY: the text is NUL-terminated, `host` has room for `capacity` bytes, `port` is writable.
-        let result = unsafe {
-            crate::ffi::port::midisock_parse_address(c.as_ptr(), host.as_mut_ptr(), capacity, &mut port)
-        };
+        let result =
+            unsafe { crate::ffi::port::midisock_parse_address(c.as_ptr(), host.as_mut_ptr(), capacity, &mut port) };
         assert!(host[capacity..].iter().all(|byte| *byte == 0x55), "{text:?}");
         if result == 0 {
-            assert!(host[..capacity].contains(&0) && address::split(&text).is_some(), "{text:?}");
+            assert!(
+                host[..capacity].contains(&0) && address::split(&text).is_some(),
+                "{text:?}"
+            );
         }
     }
 
@@ -49,9 +55,15 @@ pub fn run(data: &[u8]) {
         let permitted = allow.permits(peer);
         // Mapped or not, a peer is the same; and a list permits what one of its ranges permits.
         if let IpAddr::V4(v4) = peer {
-            assert_eq!(allow.permits(IpAddr::V6(v4.to_ipv6_mapped())), permitted, "{text:?} {peer}");
+            assert_eq!(
+                allow.permits(IpAddr::V6(v4.to_ipv6_mapped())),
+                permitted,
+                "{text:?} {peer}"
+            );
         }
-        let one_of = text.split(',').any(|range| range.parse::<Allow>().is_ok_and(|one| one.permits(peer)));
+        let one_of = text
+            .split(',')
+            .any(|range| range.parse::<Allow>().is_ok_and(|one| one.permits(peer)));
         assert_eq!(one_of, permitted, "{text:?} {peer}");
         for range in text.split(',').map(str::trim).filter(|range| !range.contains('/')) {
             let single = range.trim_start_matches('[').trim_end_matches(']');

@@ -54,7 +54,11 @@ impl<'a> Bytes<'a> {
             _ => {
                 let controller = CONTROLLERS[usize::from(first % 32)];
                 // Numbers of parameters that are written often.
-                let value = if (98..102).contains(&controller) && second & 0x80 == 0 { second % 7 } else { value };
+                let value = if (98..102).contains(&controller) && second & 0x80 == 0 {
+                    second % 7
+                } else {
+                    value
+                };
                 vec![0xB0 | channel, controller, value]
             }
         }

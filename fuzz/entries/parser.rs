@@ -55,5 +55,9 @@ pub fn run(data: &[u8]) {
     let counts = parser.take_counts();
     let meaning = naive_model::meaning(stream, longest);
     assert_eq!(taken.messages, meaning.messages, "{stream:02X?}");
-    assert_eq!((counts.invalid, counts.oversize), (meaning.invalid, meaning.oversize), "{stream:02X?}");
+    assert_eq!(
+        (counts.invalid, counts.oversize),
+        (meaning.invalid, meaning.oversize),
+        "{stream:02X?}"
+    );
 }

@@ -32,7 +32,10 @@ fn stats(port: &Port) -> midisock_stats {
     // SAFETY: counters are numbers.
     let mut stats: midisock_stats = unsafe { std::mem::zeroed() };
     // SAFETY: a live port, and a struct of that size.
-    assert_eq!(unsafe { midisock_get_stats(port.0, &mut stats, size_of::<midisock_stats>()) }, 0);
+    assert_eq!(
+        unsafe { midisock_get_stats(port.0, &mut stats, size_of::<midisock_stats>()) },
+        0
+    );
     stats
 }
 
@@ -47,7 +50,10 @@ fn keep_thread() {
     KEPT.get_or_init(|| {
         let mut port = null_mut();
         // SAFETY: NULL host and config are the defaults; `port` is writable.
-        assert_eq!(unsafe { midisock_listen(std::ptr::null(), 0, std::ptr::null(), &mut port) }, 0);
+        assert_eq!(
+            unsafe { midisock_listen(std::ptr::null(), 0, std::ptr::null(), &mut port) },
+            0
+        );
         Kept(port)
     });
 }

@@ -32,7 +32,10 @@ fn phrase(bytes: &mut Bytes, make: Make) -> Vec<Vec<u8>> {
     let message = bytes.message();
     match *message {
         [status @ 0xB0..=0xBF, controller @ 98..=101, value] if make.one_number => {
-            vec![vec![status, controller | 1, value], vec![status, controller & !1, value]]
+            vec![
+                vec![status, controller | 1, value],
+                vec![status, controller & !1, value],
+            ]
         }
         _ => vec![message],
     }

@@ -98,11 +98,24 @@ mod tests {
 
     #[test]
     fn data_entry_goes_to_what_was_selected_before() {
-        let before: &[&[u8]] = &[&[0xB0, 6, 5], &[0xB0, 101, 1], &[0xB0, 6, 7], &[0xB0, 100, 2], &[0xB0, 38, 3]];
+        let before: &[&[u8]] = &[
+            &[0xB0, 6, 5],
+            &[0xB0, 101, 1],
+            &[0xB0, 6, 7],
+            &[0xB0, 100, 2],
+            &[0xB0, 38, 3],
+        ];
         // The parameter selected before, the one with only its MSB known, the one known in whole.
         assert_eq!(
             summary(before),
-            [[0xB0, 6, 5], [0xB0, 101, 1], [0xB0, 6, 7], [0xB0, 101, 1], [0xB0, 100, 2], [0xB0, 38, 3]]
+            [
+                [0xB0, 6, 5],
+                [0xB0, 101, 1],
+                [0xB0, 6, 7],
+                [0xB0, 101, 1],
+                [0xB0, 100, 2],
+                [0xB0, 38, 3]
+            ]
         );
         // Before what undoes the selection.
         assert_eq!(
