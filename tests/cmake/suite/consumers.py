@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from harness import OUT, ROOT, TARGET, TESTS, Failed, expect, fresh, tail
+from harness import OUT, ROOT, TESTS, Failed, expect, fresh, tail
 from library import BUILD, LIB, PREFIX, SHARED_CARGO, generator, release
 
 CONSUMER = TESTS / "cmake" / "consumer"
