@@ -61,8 +61,7 @@ foreach(directory INCLUDEDIR LIBDIR)
     string(PREPEND midisock_pc_${directory} "\${prefix}/")
   endif()
 endforeach()
-list(TRANSFORM midisock_NATIVE_LIBRARIES PREPEND -l OUTPUT_VARIABLE midisock_pc_private)
-string(REPLACE ";" " " midisock_pc_private "${midisock_STATIC_LINK_OPTIONS};${midisock_pc_private}")
+string(REPLACE ";" " " midisock_pc_private "${midisock_STATIC_LINK_OPTIONS};${midisock_NATIVE_LIBRARIES}")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/midisock.pc.in" "${PROJECT_BINARY_DIR}/midisock.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/midisock.pc" DESTINATION "${midisock_pc_dir}" COMPONENT Development)
 
@@ -70,8 +69,15 @@ if(MIDISOCK_BUILD_TOOLS)
   install(TARGETS ${midisock_tools} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT Tools)
 endif()
 
-install(FILES "${PROJECT_SOURCE_DIR}/LICENSE-MIT" "${PROJECT_SOURCE_DIR}/LICENSE-APACHE"
-  DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/midisock" COMPONENT Library)
+# With the ABI's number where the library is alone: two ABIs can be installed side by side.
+foreach(component IN ITEMS Library Development)
+  set(midisock_licences "${CMAKE_INSTALL_DATADIR}/licenses/midisock")
+  if(component STREQUAL "Library")
+    set(midisock_licences "${CMAKE_INSTALL_DATADIR}/licenses/libmidisock${midisock_abi}")
+  endif()
+  install(FILES "${PROJECT_SOURCE_DIR}/LICENSE-MIT" "${PROJECT_SOURCE_DIR}/LICENSE-APACHE"
+    DESTINATION "${midisock_licences}" COMPONENT ${component})
+endforeach()
 file(GLOB midisock_guides CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.md")
 install(FILES "${PROJECT_SOURCE_DIR}/CHANGELOG.md" ${midisock_guides}
   DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT Development)

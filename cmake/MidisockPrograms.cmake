@@ -1,5 +1,15 @@
 # The tools and the shortest examples, in C99.
 
+# Installed programs find the library from where they lie, so that both may be moved together; unless a directory was given
+# as absolute, and stays.
+include(GNUInstallDirs)
+if(IS_ABSOLUTE "${CMAKE_INSTALL_BINDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(midisock_rpath "${CMAKE_INSTALL_FULL_LIBDIR}")
+else()
+  file(RELATIVE_PATH midisock_rpath "/prefix/${CMAKE_INSTALL_BINDIR}" "/prefix/${CMAKE_INSTALL_LIBDIR}")
+  set(midisock_rpath "$<IF:$<PLATFORM_ID:Darwin>,@loader_path,$ORIGIN>/${midisock_rpath}")
+endif()
+
 # midisock_add_program(<name> <source>...): a program that is held to what the header promises.
 function(midisock_add_program name)
   add_executable(${name} ${ARGN})
@@ -7,8 +17,7 @@ function(midisock_add_program name)
   set_target_properties(${name} PROPERTIES
     C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
     NO_SYSTEM_FROM_IMPORTED ON # the header's own warnings count
-    # Installed programs find the library beside them, wherever that is moved to.
-    INSTALL_RPATH "$<IF:$<PLATFORM_ID:Darwin>,@loader_path,$ORIGIN>/../${CMAKE_INSTALL_LIBDIR}")
+    INSTALL_RPATH "${midisock_rpath}")
   if(MSVC)
     target_compile_options(${name} PRIVATE /W4 $<$<BOOL:${MIDISOCK_WERROR}>:/WX>)
   else()
@@ -18,7 +27,6 @@ function(midisock_add_program name)
 endfunction()
 
 set(midisock_programs_dir "${PROJECT_SOURCE_DIR}/examples/c")
-include(GNUInstallDirs)
 
 if(MIDISOCK_BUILD_TOOLS)
   set(midisock_monitor_sources address cli decode message platform report)

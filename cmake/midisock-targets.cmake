@@ -1,18 +1,25 @@
 # What midisock's targets ask of whoever links them, written once: CMakeLists.txt uses this file for
 # add_subdirectory and FetchContent, and it is installed for find_package.
 
-# What the Rust standard library inside libmidisock.a needs of the system.
-if(WIN32)
-  set(midisock_NATIVE_LIBRARIES kernel32 ntdll userenv ws2_32 dbghelp)
+# A program may ask for the behaviour of an older CMake; this file is not written for that.
+cmake_policy(VERSION 3.22)
+
+# What the Rust standard library inside libmidisock.a needs of the system: flags, as CMake would take a bare name for a
+# target of the program that is called so.
+if(MSVC)
+  set(midisock_NATIVE_LIBRARIES kernel32.lib ntdll.lib userenv.lib ws2_32.lib dbghelp.lib)
+elseif(WIN32)
+  set(midisock_NATIVE_LIBRARIES -lkernel32 -lntdll -luserenv -lws2_32 -ldbghelp)
 elseif(APPLE)
-  set(midisock_NATIVE_LIBRARIES iconv m)
+  set(midisock_NATIVE_LIBRARIES -liconv -lm)
 else()
-  set(midisock_NATIVE_LIBRARIES gcc_s util rt pthread m dl c)
+  set(midisock_NATIVE_LIBRARIES -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc)
 endif()
 
 # Elf only. A plugin must not export the symbols of the library inside it (two plugins with different
 # versions would get in each other's way), and must stay mapped after dlclose: Rust's thread-locals
-# leave destructors behind in the host's threads.
+# leave destructors behind in the host's threads. They travel with the libraries: below policy CMP0099 link options do not
+# come through a static library that links this one privately.
 set(midisock_STATIC_LINK_OPTIONS)
 if(NOT WIN32 AND NOT APPLE)
   set(midisock_STATIC_LINK_OPTIONS -Wl,--exclude-libs,libmidisock.a -Wl,-z,nodelete)
@@ -32,8 +39,7 @@ function(midisock_add_targets include_directory scope)
     set_target_properties(midisock::static PROPERTIES
       IMPORTED_LINK_INTERFACE_LANGUAGES C
       INTERFACE_COMPILE_DEFINITIONS "$<$<PLATFORM_ID:Windows>:MIDISOCK_STATIC>"
-      INTERFACE_LINK_LIBRARIES "${midisock_NATIVE_LIBRARIES}"
-      INTERFACE_LINK_OPTIONS "${midisock_STATIC_LINK_OPTIONS}")
+      INTERFACE_LINK_LIBRARIES "${midisock_STATIC_LINK_OPTIONS};${midisock_NATIVE_LIBRARIES}")
   endif()
 
   # As add_library does for libraries made here: static unless BUILD_SHARED_LIBS says otherwise.

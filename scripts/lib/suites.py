@@ -10,3 +10,4 @@ import suites_python   # noqa: F401  tests with mido, the tools
 import suites_realtime  # noqa: F401  no system call, allocation, fault; instruction counts
 import suites_cmake   # noqa: F401  CMake, packages, C++, ABI, unloading; the guides
 import suites_hostile  # noqa: F401  the soak, fuzzing
+import suites_windows  # noqa: F401  the library for Windows, under wine

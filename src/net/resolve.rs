@@ -19,6 +19,7 @@ fn look_up(host: &str, port: u16) -> Resolution {
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> bool {
+    crate::sys::stay_loaded(); // nobody joins this thread
     let thread = std::thread::Builder::new()
         .name("midisock-dns".into())
         .stack_size(256 * 1024);

@@ -3,12 +3,14 @@
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub(crate) use unix::{is_out_of_resources, monotonic_ns, prepare_network_thread, set_realtime_priority};
+pub(crate) use unix::{is_out_of_resources, monotonic_ns, prepare_network_thread, set_realtime_priority, stay_loaded};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(crate) use windows::{is_out_of_resources, monotonic_ns, prepare_network_thread, set_realtime_priority};
+pub(crate) use windows::{
+    is_out_of_resources, monotonic_ns, prepare_network_thread, set_realtime_priority, stay_loaded,
+};
 
 #[cfg_attr(loom, path = "futex_loom.rs")]
 #[cfg_attr(

@@ -76,3 +76,6 @@ pub(crate) fn set_realtime_priority(wanted: u32) -> io::Result<u32> {
         error => Err(io::Error::from_raw_os_error(error)),
     }
 }
+
+/// Nothing to do: it is linked so that it stays (`-z nodelete`), or the system keeps what has thread-locals.
+pub(crate) fn stay_loaded() {}

@@ -3,6 +3,9 @@
 use std::io;
 use std::sync::OnceLock;
 use windows_sys::Win32::Networking::WinSock::{WSA_NOT_ENOUGH_MEMORY, WSAEMFILE, WSAENOBUFS};
+use windows_sys::Win32::System::LibraryLoader::{
+    GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
+};
 use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
 use windows_sys::Win32::System::Threading::{
     GetCurrentThread, SetThreadPriority, THREAD_PRIORITY_NORMAL, THREAD_PRIORITY_TIME_CRITICAL,
@@ -45,5 +48,18 @@ pub(crate) fn set_realtime_priority(wanted: u32) -> io::Result<u32> {
     match unsafe { SetThreadPriority(GetCurrentThread(), level) } {
         0 => Err(io::Error::last_os_error()),
         _ => Ok(priority),
+    }
+}
+
+/// Keeps the library in memory until the process ends, whoever unloads it: a thread is left behind that runs its code.
+pub(crate) fn stay_loaded() {
+    let mut module = std::ptr::null_mut();
+    // SAFETY: with this flag the name is not one, but any address in the module; `module` is a valid place to write to.
+    unsafe {
+        GetModuleHandleExW(
+            GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+            (stay_loaded as fn() as *const ()).cast(),
+            &mut module,
+        );
     }
 }

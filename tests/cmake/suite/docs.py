@@ -5,6 +5,8 @@ import re
 from harness import OUT, ROOT, STRICT, expect, fresh
 from library import LIB
 
+PYTHON = ROOT / ".venv" / "bin" / "python"
+
 COMPILERS = {"c": ("gcc", "-std=c99", "c"), "cpp": ("g++", "-std=c++17", "cpp")}
 
 
@@ -12,6 +14,8 @@ def run(harness):
     out = fresh(OUT / "docs")
     harness.case("docs: the programs in the guides compile", programs, harness, out)
     harness.case("docs: functions that are named exist", names)
+    if harness.needs("docs: mido call by call", str(PYTHON), package="python3-venv; .venv is made by scripts/test"):
+        harness.case("docs: mido call by call", mido_calls, harness)
     if harness.needs("docs: API reference", "doxygen", package="doxygen"):
         harness.case("docs: API reference", reference, harness, out)
 
@@ -41,6 +45,27 @@ def names():
             known = name in declared or any(name in f.read_text() for f in (ROOT / "cmake").iterdir()) or \
                 name in (ROOT / "CMakeLists.txt").read_text()
             expect(known, f"{guide.name} names {name}, which there is not")
+
+
+# What mido shows of its socket ports, and of what works on several ports at once.
+PUBLIC = """
+import mido.ports, mido.sockets
+def own(module):
+    return {n for n, v in vars(module).items() if getattr(v, "__module__", None) == module.__name__ and n[0] != "_"}
+names = own(mido.sockets) | {n for n in own(mido.ports) if "Port" not in n and n not in ("DummyLock", "BaseInput", "BaseOutput")}
+for kind in (mido.sockets.SocketPort, mido.sockets.PortServer):
+    names |= {n for n in dir(kind) if n[0] != "_"}
+print(*sorted(names | {"name", "closed", "autoreset", "ports"}))
+"""
+
+
+def mido_calls(harness):
+    guide = (ROOT / "docs" / "mido.md").read_text()
+    names = harness.run(PYTHON, "-c", PUBLIC).split()
+    expect(len(names) > 20, f"mido shows only {names}")
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]*)`", guide))))
+    missing = [name for name in names if name not in named]
+    expect(not missing, f"docs/mido.md does not have {missing}")
 
 
 def reference(harness, out):

@@ -1,6 +1,7 @@
 """midisock built by CMake and installed, then moved: what the other suites link."""
 
 import shutil
+import tarfile
 
 from harness import OUT, ROOT, TARGET, fresh
 
@@ -28,3 +29,15 @@ def make(harness):
     harness.run("cmake", "--build", BUILD)
     harness.run("cmake", "--install", BUILD)
     first.rename(PREFIX)
+
+
+# What a release of the sources consists of.
+RELEASE = ("CMakeLists.txt", "Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "cmake", "src", "include",
+           "examples", "LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md")
+
+
+def release(archive):
+    with tarfile.open(archive, "w:gz") as tar:
+        for name in RELEASE:
+            tar.add(ROOT / name, f"midisock/{name}")
+    return archive

@@ -2,8 +2,8 @@
 
 import re
 
-from harness import OUT, TESTS, expect, fresh, tail
-from library import BUILD
+from harness import OUT, ROOT, TESTS, expect, fresh, tail
+from library import BUILD, SHARED_CARGO, generator
 
 CONSUMER = TESTS / "cmake" / "consumer"
 PACKAGES = ("libmidisock0", "libmidisock-dev", "midisock-tools")
@@ -17,20 +17,35 @@ def run(harness):
         return
     harness.case("archive: unpacked and linked", archive, harness, out)
     harness.case("packages: names, dependencies, contents", contents, harness, out)
+    harness.case("cpack of a tree without a build type", pack_other, harness, "no-type", generator(harness), [])
+    if harness.needs("cpack of every configuration", "ninja", package="ninja-build"):
+        harness.case("cpack of the multi preset, Release and unsaid", pack_other, harness, "multi",
+                     "Ninja Multi-Config", ["--preset", "multi", "-DMIDISOCK_BUILD_TESTS=OFF"], ["-C", "Release"], [])
     if harness.everything:
         import os
         if os.geteuid() != 0:
-            harness.fail("packages: installed", "only root can install packages")
+            harness.skip("packages: installed", "only root can install packages")
         elif any(installed(harness, package) for package in PACKAGES):
             harness.fail("packages: installed", "midisock is installed on this machine: not touched")
         else:
             harness.case("packages: install, link, run, remove", install, harness, out)
 
 
-def pack(harness, out):
-    harness.run("cpack", "-B", out, cwd=BUILD)
+def pack(harness, out, build=BUILD, options=()):
+    harness.run("cpack", "-B", out, *options, cwd=build)
     expect(len(list(out.glob("*.deb"))) == 3 and len(list(out.glob("*.tar.gz"))) == 1,
            f"cpack made {sorted(f.name for f in out.iterdir())}")
+
+
+def pack_other(harness, name, generator_name, options, *choices):
+    """Packages of another build tree, for each choice of cpack's options: the tools' one needs the library's."""
+    build = fresh(OUT / "packages" / f"build-{name}")
+    harness.run("cmake", "-S", ROOT, "-B", build, "-G", generator_name, SHARED_CARGO, *options, cwd=ROOT)
+    harness.run("cmake", "--build", build, *(choices[0] and ["--config", "Release"] if choices else []))
+    for number, choice in enumerate(choices or [[]]):
+        out = fresh(OUT / "packages" / f"{name}-{number}")
+        pack(harness, out, build, choice)
+        contents(harness, out)
 
 
 def archive(harness, out):
@@ -72,6 +87,9 @@ def contents(harness, out):
             if not path.endswith("/"):
                 expect(path not in owner, f"{path} is in {package} and in {owner.get(path)}")
                 owner[path] = package
+    shared = [path for path, package in owner.items()
+              if package == "libmidisock0" and not re.search(r"libmidisock(0|\.so\.0)", path)]
+    expect(not shared, f"in the way of another ABI's package: {shared}")
 
 
 def installed(harness, package):
