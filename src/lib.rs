@@ -4,6 +4,7 @@
 //! two [`queue`]s and [`timing`], which are all that an audio thread ever reaches; [`net`], the one network thread;
 //! and [`midi`], bytes to messages and channel state, without sockets or clocks.
 
+mod acceptance;
 mod address;
 mod allow;
 mod beat;

@@ -350,6 +350,11 @@ impl Port {
             }
             self.shared.accepted.pop().map(Ok)
         });
+        if let Some(Ok(port)) = &taken
+            && port.shared.acceptance.accept()
+        {
+            self.shared.left_behind.fetch_sub(1, Ordering::AcqRel);
+        }
         // What is popped was written by the network thread, so those pages are there. These are not yet.
         if let Some(Ok(port)) = &taken {
             port.push.enter(|side| side.as_mut().map(PushSide::touch))?;
@@ -460,9 +465,12 @@ impl Port {
         self.spill.as_ref().is_some_and(SpillGauge::has_some)
     }
 
-    /// Whether `push` has room: half of the out queue, and nothing that was refused has still to go before it.
+    /// Whether `push` has room: half of the out queue and of what may be scheduled, and nothing that was refused has
+    /// still to go before it.
     pub(crate) fn has_room(&self) -> bool {
-        !self.spill.as_ref().is_some_and(SpillGauge::has_some)
+        let scheduled = self.shared.scheduled_bytes.load(Ordering::Relaxed);
+        scheduled <= self.shared.config.out_queue_bytes as usize / 2
+            && !self.spill.as_ref().is_some_and(SpillGauge::has_some)
             && self
                 .shared
                 .outgoing

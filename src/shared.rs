@@ -1,5 +1,6 @@
 //! What the two sides of a port and the network thread know of each other: atomics, and nothing that locks.
 
+use crate::acceptance::Acceptance;
 use crate::beat::Beat;
 use crate::client_table::ClientTable;
 use crate::config::{Config, Overflow, Wake};
@@ -91,6 +92,10 @@ pub(crate) struct Shared {
     pub scheduled_bytes: CachePadded<AtomicUsize>,
     state: AtomicI32,
     pub client_count: AtomicU32,
+    /// A manual server's: clients that have left and that nobody has accepted yet. They keep their places.
+    pub left_behind: AtomicU32,
+    /// An accepted port's.
+    pub acceptance: Acceptance,
     pub local_port: AtomicU16,
     /// Why the last attempt to connect failed; 0 when it did not.
     pub failure: AtomicI32,
@@ -143,6 +148,8 @@ impl Shared {
             scheduled_bytes: CachePadded::default(),
             state: AtomicI32::new(state as i32),
             client_count: AtomicU32::new(0),
+            left_behind: AtomicU32::new(0),
+            acceptance: Acceptance::default(),
             local_port: AtomicU16::new(0),
             failure: AtomicI32::new(0),
             handed: CachePadded::default(),

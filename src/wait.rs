@@ -40,9 +40,6 @@ pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) ->
     let events: Vec<&Event> = ports.iter().map(|port| port.event()).collect();
     let poll = ports.iter().filter_map(|port| port.poll_interval()).min();
     let mut look = || {
-        if first_closed(ports).is_some() {
-            return Some(Err(Code::Closed));
-        }
         let ready = |port: &&Port| {
             if is_closed(port) {
                 port.has_message()
@@ -50,7 +47,9 @@ pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) ->
                 what.is_so(port)
             }
         };
-        ports.iter().position(ready).map(Ok)
+        // One that is closed does not keep the others from being told of.
+        let ready = ports.iter().position(ready).map(Ok);
+        ready.or_else(|| first_closed(ports).map(|_| Err(Code::Closed)))
     };
     let busy = ports.iter().map(|port| port.busy_poll()).max().unwrap_or_default();
     let busy = timeout.map_or(busy, |timeout| busy.min(timeout));

@@ -391,7 +391,7 @@ typedef struct midisock_message {
  */
 typedef struct midisock_block {
   /**
-   * sizeof(midisock_block) of the caller.
+   * sizeof(midisock_block) of the caller. What it has beyond this version's fields must be zero.
    */
   uint32_t struct_size;
   /**
@@ -403,7 +403,7 @@ typedef struct midisock_block {
    */
   uint64_t start_ns;
   /**
-   * Frames a second; above 0, at most 10 MHz.
+   * Frames a second: 1 Hz to 10 MHz.
    */
   double sample_rate;
   /**

@@ -15,13 +15,13 @@ pub const MIDISOCK_BLOCK_DISCONTINUITY: u32 = 2;
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct midisock_block {
-    /// sizeof(midisock_block) of the caller.
+    /// sizeof(midisock_block) of the caller. What it has beyond this version's fields must be zero.
     pub struct_size: u32,
     /// MIDISOCK_BLOCK_OFFLINE, MIDISOCK_BLOCK_DISCONTINUITY, or 0.
     pub flags: u32,
     /// midisock_now_ns() read at the start of the callback; 0: the library reads it.
     pub start_ns: u64,
-    /// Frames a second; above 0, at most 10 MHz.
+    /// Frames a second: 1 Hz to 10 MHz.
     pub sample_rate: f64,
     /// Frames of the block; 0 is allowed, 2^24 the most.
     pub frames: u32,
@@ -54,9 +54,21 @@ pub unsafe extern "C" fn midisock_begin_block(
     if !(size_of::<midisock_block>()..=super::sized::LIMIT).contains(&size) {
         return Code::InvalidArgument as i32;
     }
-    // SAFETY: the caller's block is at least as large as ours, by its size.
-    let block = unsafe { &*block };
-    if block.flags & !(MIDISOCK_BLOCK_OFFLINE | MIDISOCK_BLOCK_DISCONTINUITY) != 0 {
+    let mut known = midisock_block {
+        struct_size: 0,
+        flags: 0,
+        start_ns: 0,
+        sample_rate: 0.0,
+        frames: 0,
+        reserved: 0,
+    };
+    // SAFETY: the caller's block is `size` bytes, at least as large as ours; any bytes are numbers.
+    if let Err(code) = unsafe { super::sized::read_prefix(block, size_of::<midisock_block>(), size, &mut known) } {
+        return code as i32;
+    }
+    let block = known;
+    let flags = MIDISOCK_BLOCK_OFFLINE | MIDISOCK_BLOCK_DISCONTINUITY;
+    if block.flags & !flags != 0 || block.reserved != 0 {
         return Code::InvalidArgument as i32;
     }
     let block = Block {

@@ -8,6 +8,7 @@ use super::reactor::Reactor;
 use super::thread::Network;
 use crate::address::canonical;
 use crate::clock::ms;
+use crate::code::Code;
 use crate::notify::{Kind, Notification};
 use crate::port::Port;
 use crate::shared::{Role, Shared};
@@ -44,7 +45,7 @@ impl Reactor {
         if port.shared.failure.swap(error.code as i32, Ordering::AcqRel) != error.code as i32 {
             port.shared.notifications.tell(told.address(addresses.first().copied()));
         }
-        if now >= until {
+        if now >= until || error.code != Code::AddressInUse {
             port.shared
                 .notifications
                 .tell(Notification::new(Kind::Disconnected).reason(error.code, error.os_error));
@@ -106,7 +107,8 @@ impl Reactor {
         };
         let config = &shared.config;
         let permitted = config.allow.as_ref().is_none_or(|allow| allow.permits(address.ip()));
-        let has_room = shared.client_count.load(Ordering::Relaxed) < config.max_clients;
+        let taken = shared.client_count.load(Ordering::Relaxed) + shared.left_behind.load(Ordering::Acquire);
+        let has_room = taken < config.max_clients;
         let client = if permitted && has_room {
             ids.enter(&shared.clients, address)
         } else {
@@ -148,14 +150,29 @@ impl Reactor {
 
     /// Looks at the first bytes of a client: true when it is a client now, false when that is not known yet or it is
     /// gone.
-    pub(super) fn sniff(&mut self, key: usize) -> bool {
-        match http::first(&self.links[key].held) {
-            First::Undecided => false,
-            First::Midi => self.settle(key),
+    pub(super) fn sniff(&mut self, key: usize, now: u64) -> bool {
+        let link = &mut self.links[key];
+        let is_new = matches!(link.phase, Phase::Sniffing { .. });
+        match http::first(&link.held) {
+            First::Undecided => {
+                self.rearm(key, now);
+                false
+            }
+            First::Midi => {
+                link.suspect = false;
+                !is_new || self.settle(key)
+            }
             First::Http => {
-                let port = self.links[key].port;
-                self.ports[port].shared.counters.rejected.add(1);
-                self.drop_quietly(key);
+                let server = link.server.and_then(|server| self.by_id.get(&server).copied());
+                let server = server.unwrap_or(link.port);
+                self.ports[server].shared.counters.rejected.add(1);
+                if is_new {
+                    self.drop_quietly(key);
+                } else {
+                    // It was silent until it had been told of: it is told of that it goes.
+                    link.held.clear();
+                    self.end_link(key, Code::Permission, 0, now);
+                }
                 false
             }
         }
@@ -171,17 +188,27 @@ impl Reactor {
 
     /// A client that has been silent for long enough is no browser.
     pub(super) fn settle_silent(&mut self, key: usize, now: u64) {
-        let link = &mut self.links[key];
-        let patience = link.since + ms(REQUEST_MS);
-        if !link.held.is_empty() && now < patience {
-            // It began like a request; a message does not begin with these bytes.
-            link.phase = Phase::Sniffing { until: patience };
+        let link = &self.links[key];
+        if !link.held.is_empty() && now < link.held_ns + ms(SNIFF_MS) {
+            // It has just begun like a request: the rest of the method's name is about to come.
+            let until = link.held_ns + ms(SNIFF_MS);
+            self.links[key].phase = Phase::Sniffing { until };
             return;
         }
-        if self.settle(key) {
-            self.count_bytes(key);
-            self.resume(key);
-        }
+        // If it speaks later, it is looked at then.
+        self.settle(key);
+    }
+
+    /// Until when a client may take to write the name of a method that it has begun.
+    pub(super) fn patience(link: &Link) -> Option<u64> {
+        (link.suspect && !link.held.is_empty()).then_some(link.held_ns + ms(REQUEST_MS))
+    }
+
+    /// A client began like a request and did not go on: those were stray bytes.
+    pub(super) fn trust(&mut self, key: usize) {
+        self.links[key].suspect = false;
+        self.count_bytes(key);
+        self.resume(key);
     }
 
     /// A client is one: it is told of, and on a manual server it becomes a port. False when it could not.

@@ -32,6 +32,7 @@ impl Reactor {
         let phase = match link.phase {
             Phase::Sniffing { until } => Some(until),
             // Whose socket is not read: the poller does not tell that the peer goes.
+            Phase::Open if link.suspect => Self::patience(link),
             Phase::Open => link.stalled.then_some(now + ms(STALLED_LOOK_MS)),
             Phase::HalfClosed { .. } if link.stalled => Some(now + ms(STALLED_LOOK_MS)),
             Phase::HalfClosed { .. } | Phase::Closing { .. } => Some(now + ms(LOOK_MS)),
@@ -40,7 +41,7 @@ impl Reactor {
         let delay = link
             .out
             .oldest_ns()
-            .filter(|_| shared.repairs && !link.congested && !link.broken);
+            .filter(|_| shared.repairs && !link.congested && !link.broken && link.is_sent_to());
         let delay = delay.map(|since| (since + ms(shared.config.max_delay_ms)).max(now + 1));
         let look = link
             .watch
@@ -56,6 +57,7 @@ impl Reactor {
     pub(super) fn link_timer(&mut self, key: usize, now: u64) {
         match self.links[key].phase {
             Phase::Sniffing { until } if until <= now => self.settle_silent(key, now),
+            Phase::Open if Self::patience(&self.links[key]).is_some_and(|until| until <= now) => self.trust(key),
             Phase::Open if self.links[key].stalled => self.check_stalled(key, now),
             Phase::HalfClosed { .. } => self.check_half_closed(key, now),
             Phase::Closing { .. } => self.check_closing(key, now),
@@ -163,6 +165,8 @@ impl Reactor {
     pub(super) fn drained(&mut self, key: usize, now: u64) {
         let link = &mut self.links[key];
         let port = link.port;
+        link.parser.finish();
+        self.ports[port].count_invalid(link);
         self.ports[port].depart(link);
         self.remove_link(key);
         self.settle_port(port, now);
@@ -284,6 +288,12 @@ impl Reactor {
         }
         let server = link.server.and_then(|server| self.by_id.get(&server)).copied();
         if let Some(server) = server {
+            // Added first: whoever accepts it takes it away again.
+            let left_behind = &self.ports[server].shared.left_behind;
+            left_behind.fetch_add(1, Ordering::AcqRel);
+            if !self.ports[self.links[key].port].shared.acceptance.leave() {
+                left_behind.fetch_sub(1, Ordering::AcqRel);
+            }
             let shared = &self.ports[server].shared;
             shared.counters.disconnections.add(1);
             shared.notifications.end(told, left(Kind::ClientLeft).client(client));
@@ -335,9 +345,12 @@ impl Reactor {
     pub(super) fn disconnect(&mut self, key: usize, now: u64) {
         // What was pushed before this goes out first.
         self.empty_out_queues(now);
-        let Some(link) = self.links.get_mut(key) else { return };
-        let port = link.port;
-        link.takes_more = false;
+        let Some(port) = self.links.get(key).map(|link| link.port) else {
+            return;
+        };
+        // Of a queue that is held up by another client too.
+        self.ports[port].bring_forward(key, &mut self.links, &mut self.dirty, now);
+        self.links[key].takes_more = false;
         self.begin_closing(key, now);
         self.touch(port);
     }
@@ -363,9 +376,12 @@ impl Reactor {
         };
         link.held = Vec::new();
         link.stalled = false;
+        link.parser.finish();
+        self.ports[port].count_invalid(&mut self.links[key]);
         // It may have been the one that held up the others.
         self.ports[port].backed_up = false;
         self.again = true;
+        let link = &mut self.links[key];
         if !link.takes_more {
             let port = &self.ports[link.port];
             port.release_sent(link, port.shared.config.release_on_close);
@@ -419,8 +435,25 @@ impl Reactor {
                 _ => {}
             }
         }
+        self.shut_down_unaccepted(key, now);
         self.ports[key].shared.set_up(false);
         self.peer_is_gone(key, now);
+    }
+
+    /// Clients of a manual server that nobody can accept any more see the end.
+    fn shut_down_unaccepted(&mut self, key: usize, now: u64) {
+        let server = &self.ports[key].shared;
+        if server.role != Role::Manual {
+            return;
+        }
+        let clients = self.links.iter().filter(|(_, link)| link.server == Some(server.id));
+        let ports = clients.map(|(_, link)| link.port);
+        let unaccepted: Vec<_> = ports
+            .filter(|port| self.ports[*port].shared.acceptance.leave())
+            .collect();
+        for port in unaccepted {
+            self.shut_down(port, now);
+        }
     }
 
     /// Forgets a port that the caller has closed and that has no connection any more.

@@ -146,9 +146,12 @@ impl Reactor {
         if link.answers.heard(time_ns) {
             self.unacknowledged.push(key);
         }
-        if matches!(link.phase, Phase::Sniffing { .. }) {
+        if link.suspect {
+            if link.held.is_empty() {
+                link.held_ns = time_ns;
+            }
             link.held.extend_from_slice(&self.scratch[..count]);
-            if self.sniff(key) {
+            if self.sniff(key, now) {
                 self.count_bytes(key);
                 self.resume(key);
             }
@@ -164,6 +167,7 @@ impl Reactor {
         let taken = port.take_in(link, &self.scratch[..count], time_ns);
         if taken < count {
             link.held.extend_from_slice(&self.scratch[taken..count]);
+            link.held_ns = time_ns;
             link.stalled = true;
             self.stalled.push(key);
         }
@@ -192,7 +196,8 @@ impl Reactor {
             self.settle_port(port_key, now);
         }
         let link = &mut self.links[key];
-        let taken = self.ports[port_key].take_in(link, &held, now);
+        // When they arrived, not when there was room.
+        let taken = self.ports[port_key].take_in(link, &held, link.held_ns);
         if taken < held.len() {
             link.held = held;
             link.held.drain(..taken);
@@ -222,11 +227,13 @@ impl Reactor {
     /// Nothing more comes from the peer: it shut down its sending side, or the connection broke.
     fn peer_ended(&mut self, key: usize, failure: Option<(Code, i32)>, now: u64) {
         let link = &mut self.links[key];
-        if matches!(link.phase, Phase::Sniffing { .. }) {
-            if failure.is_some() || !self.settle(key) {
-                if self.links.contains(key) {
-                    self.drop_quietly(key);
-                }
+        if std::mem::take(&mut link.suspect) {
+            let is_new = matches!(link.phase, Phase::Sniffing { .. });
+            if is_new && failure.is_some() && !link.held.is_empty() {
+                // It began like a request.
+                return self.drop_quietly(key);
+            }
+            if is_new && !self.settle(key) {
                 return;
             }
             self.count_bytes(key);

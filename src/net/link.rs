@@ -18,7 +18,7 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// A client that has not shown yet whether it speaks HTTP. It is sent to, but not told of.
+    /// A new client that has said nothing yet: it may be a browser. Nothing is sent to it, and it is not told of.
     Sniffing {
         until: u64,
     },
@@ -60,6 +60,10 @@ pub(super) struct Link {
     pub parser: Parser,
     /// Read, but not handed over: there was no room, or it is not known yet what it is.
     pub held: Vec<u8>,
+    /// When that was read.
+    pub held_ns: u64,
+    /// Its first bytes have not shown yet whether it speaks HTTP.
+    pub suspect: bool,
     /// Waits for room in the in queue.
     pub stalled: bool,
     /// What the popping thread got of what the peer sent.
@@ -132,6 +136,8 @@ impl Link {
             phase,
             parser: Parser::new(config.max_message_bytes as usize),
             held: Vec::new(),
+            held_ns: 0,
+            suspect: matches!(phase, Phase::Sniffing { .. }),
             stalled: false,
             received: Track::default(),
             holds: false,
@@ -160,6 +166,11 @@ impl Link {
     /// Whether it still is a client, or a port's own link, as far as the API tells.
     pub(super) fn is_live(&self) -> bool {
         !matches!(self.phase, Phase::Closing { .. } | Phase::Draining)
+    }
+
+    /// Whether what is in its outbox may be written.
+    pub(super) fn is_sent_to(&self) -> bool {
+        !matches!(self.phase, Phase::Sniffing { .. })
     }
 
     /// Whether messages are added to its outbox.

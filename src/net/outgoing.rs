@@ -113,7 +113,11 @@ impl Reactor {
         let link = &self.links[key];
         let shared = &self.ports[link.port].shared;
         let max_delay = ms(shared.config.max_delay_ms);
-        if !shared.repairs || link.broken || link.out.oldest_ns().is_none_or(|since| now < since + max_delay) {
+        if !shared.repairs
+            || link.broken
+            || !link.is_sent_to()
+            || link.out.oldest_ns().is_none_or(|since| now < since + max_delay)
+        {
             return;
         }
         // It may read again just now.
@@ -231,7 +235,7 @@ impl NetPort {
             // all is with the system between the moment when the summary is given back and the writing.
             from = from.wrapping_sub(1);
             self.shared.handed.store(from, Ordering::Release);
-            self.deliver_spilled(links, dirty);
+            self.deliver_spilled(links, dirty, now);
         }
         if self.closing && emptied {
             self.send_last(links, dirty);
@@ -247,6 +251,22 @@ impl NetPort {
         }
         self.outgoing = Some(outgoing);
         left
+    }
+
+    /// Gives one client what is still in the out queue for it, without taking it from the others.
+    pub(super) fn bring_forward(&mut self, key: usize, links: &mut Slab<Link>, dirty: &mut Vec<usize>, now: u64) {
+        let Some(mut outgoing) = self.outgoing.take() else {
+            return;
+        };
+        let client = links[key].client;
+        let (from, until) = (outgoing.position(), outgoing.end());
+        outgoing.scan(from, until, &mut usize::MAX.clone(), |record| {
+            if (record.client == 0 || record.client == client) && record.time_ns <= now {
+                // SAFETY: the record stays in the queue, from which nothing is taken here.
+                self.offer(key, unsafe { record.data.as_ref() }, links, dirty);
+            }
+        });
+        self.outgoing = Some(outgoing);
     }
 
     /// Whether what is next in the queue was pushed before a `cancel`.

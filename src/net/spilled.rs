@@ -10,7 +10,7 @@ use slab::Slab;
 
 impl NetPort {
     /// Makes good what push could not queue. It is done in one go: a difference is bounded.
-    pub(super) fn deliver_spilled(&mut self, links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
+    pub(super) fn deliver_spilled(&mut self, links: &mut Slab<Link>, dirty: &mut Vec<usize>, now: u64) {
         let Some(mut spill) = self.spill.take() else { return };
         let mut given = Given::new();
         let taken = spill.take(|lost| {
@@ -20,7 +20,8 @@ impl NetPort {
                 let list: Vec<Msg> = std::iter::from_fn(|| summary.next(&mut given)).collect();
                 lists.push((client, list));
             }
-            for (client, list) in &lists {
+            for (client, list) in &mut lists {
+                list.retain(|message| !self.ends_what_is_scheduled(*client, message, links, now));
                 if *client == 0 {
                     self.spilled_to_all(list, links, dirty, |link| !lost.is_named(link.client));
                 } else if let Work::Server { by_client, .. } = &self.work
@@ -34,6 +35,17 @@ impl NetPort {
             spill.give_back();
         }
         self.spill = Some(spill);
+    }
+
+    /// A Note Off that was refused, of a note that is still to begin: it waits for that, so that the note ends.
+    fn ends_what_is_scheduled(&mut self, client: u32, message: &[u8], links: &Slab<Link>, now: u64) -> bool {
+        let sounding = || self.count_held(client, message, links);
+        let time_ns = self.schedule.time_of(now, client, message, sounding);
+        if time_ns > now {
+            self.schedule_more(message.len());
+            self.schedule.add(time_ns, client, message);
+        }
+        time_ns > now
     }
 
     fn spilled_to_all(

@@ -24,7 +24,8 @@ pub(crate) struct Block {
 
 /// The most frames a block may have.
 const MOST_FRAMES: u32 = 1 << 24;
-/// The highest sample rate taken, in Hz.
+/// Sample rates taken, in Hz.
+const LOWEST_RATE: f64 = 1.0;
 const HIGHEST_RATE: f64 = 10e6;
 /// Times are whole nanoseconds: what lies so little before a frame, in frames, is meant for it.
 const ROUNDING: f64 = 0.001;
@@ -71,7 +72,7 @@ impl BlockClock {
     /// unless it is a further slice of the last one.
     pub(crate) fn begin(&mut self, block: Block, lag_ns: u64) -> Result<Option<Period>, Code> {
         let rate = block.sample_rate;
-        if !rate.is_finite() || rate <= 0.0 || rate > HIGHEST_RATE || block.frames > MOST_FRAMES {
+        if !(LOWEST_RATE..=HIGHEST_RATE).contains(&rate) || block.frames > MOST_FRAMES {
             return Err(Code::InvalidArgument);
         }
         self.last_frame = 0;
