@@ -3,8 +3,8 @@
 //! An id is a slot and a generation, plus one: the low bits index the table, the high bits count how often the slot was used.
 //! A slot whose generations are used up is retired, so that no id comes twice in the life of a port.
 
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// Readable from any thread; written by the network thread alone, through [`Ids`].
 pub(crate) struct ClientTable {
@@ -127,7 +127,7 @@ impl Ids {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

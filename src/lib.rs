@@ -12,6 +12,8 @@ mod client_table;
 mod clock;
 mod code;
 mod config;
+#[cfg(midisock_defect)]
+mod defect;
 mod event;
 pub mod ffi;
 #[cfg(fuzzing)]

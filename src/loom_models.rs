@@ -1,20 +1,24 @@
 //! Every protocol between two threads, in all its interleavings and with all that the memory model allows:
 //! `RUSTFLAGS="--cfg loom" cargo test --release --lib loom_models`. Each model asserts how many executions were
-//! explored: one that explores a single one proves nothing.
+//! explored: one that explores a single one proves nothing. Here are those of a port and its queues, in
+//! `net/loom_models.rs` those of the network thread; `docs/memory-order.md` says which atomics they are about.
 
+use crate::client_table::{ClientTable, Ids};
+use crate::code::Code;
+use crate::config::Config;
 use crate::event::Event;
 use crate::midi::summary::Given;
-use crate::net::sleeper::Sleeper;
+use crate::port::Port;
 use crate::queue::queue;
 use crate::request::Request;
 use crate::spill::{SpillOut, spill};
 use crate::sync::{Arc, AtomicUsize, Ordering};
-use loom::sync::{Condvar, Mutex};
 use loom::thread;
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize as Counter;
 
 /// Explores a model; fails when fewer than `at_least` executions were looked at.
-fn explore(name: &str, at_least: usize, preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+pub(crate) fn explore(name: &str, at_least: usize, preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let executions = std::sync::Arc::new(Counter::new(0));
     let count = std::sync::Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
@@ -28,11 +32,23 @@ fn explore(name: &str, at_least: usize, preemptions: usize, model: impl Fn() + S
     assert!(explored >= at_least, "{name}: only {explored} executions were explored");
 }
 
+/// The same for a model that makes channel states, for which the stack of loom's first thread is too small.
+fn explore_roomy(name: &str, at_least: usize, preemptions: usize, model: fn()) {
+    explore(name, at_least, preemptions, move || {
+        roomy(model).join().unwrap();
+    });
+}
+
+/// A thread with a stack like a real one's.
+fn roomy<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> thread::JoinHandle<T> {
+    thread::Builder::new().stack_size(1 << 16).spawn(work).unwrap()
+}
+
 /// Whole messages come once, in order and undamaged, across the end of the memory and with a full queue; no byte is
 /// written while it may still be read.
 #[test]
 fn queue_keeps_order_and_bytes() {
-    explore("queue", 1000, 3, || {
+    explore("queue", 5_000, 3, || {
         let (mut producer, mut consumer) = queue(64).unwrap();
         let pushing = thread::spawn(move || {
             let mut sent = 0u8;
@@ -80,7 +96,7 @@ fn queue_keeps_order_and_bytes() {
 /// A message that was published before another thread was told is seen by it; nothing written is seen before.
 #[test]
 fn queue_publishes_in_batches() {
-    explore("queue, batches", 10, 3, || {
+    explore("queue, batches", 40, 3, || {
         let (mut producer, mut consumer) = queue(128).unwrap();
         let pushing = thread::spawn(move || {
             for round in 0..2u64 {
@@ -131,7 +147,7 @@ fn work_off(out: &mut SpillOut, mut heard: impl FnMut(u8)) -> bool {
 /// What is refused is worked off once, in whole; the last value of a controller arrives after every older one.
 #[test]
 fn spill_hands_over_whole() {
-    explore("spill", 20, 3, || {
+    explore("spill", 500, 3, || {
         let (mut spill, mut out) = spill(0);
         let pushing = thread::spawn(move || {
             for value in 1..=3 {
@@ -164,7 +180,7 @@ fn spill_hands_over_whole() {
 /// What is queued after a summary was taken comes after it, and nothing is queued while it waits.
 #[test]
 fn spill_keeps_its_place_beside_the_queue() {
-    explore("spill and queue", 10, 3, || {
+    explore("spill and queue", 2000, 3, || {
         let (mut producer, mut consumer) = queue(64).unwrap();
         let (mut spill, mut out) = spill(0);
         let push =
@@ -247,63 +263,10 @@ fn event_of_several_loses_no_wake_up() {
     });
 }
 
-/// The poller of a model: a notification stays until it is taken, as an eventfd's does.
-#[derive(Default)]
-struct Poller {
-    notified: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Poller {
-    fn notify(&self) {
-        let mut notified = self.notified.lock().unwrap();
-        *notified = true;
-        self.changed.notify_one();
-    }
-
-    fn wait(&self, block: bool) {
-        let mut notified = self.notified.lock().unwrap();
-        while block && !*notified {
-            notified = self.changed.wait(notified).unwrap();
-        }
-        *notified = false;
-    }
-}
-
-/// A push with `WAKE_SIGNAL` is seen, with no tick to help; with at most one notification a push.
-#[test]
-fn wake_reaches_the_network_thread() {
-    explore("wake", 50, 3, || {
-        let (mut producer, mut consumer) = queue(64).unwrap();
-        let shared = Arc::new((Sleeper::default(), Poller::default()));
-        let other = Arc::clone(&shared);
-        let network = thread::spawn(move || {
-            let gauge = consumer.gauge();
-            let mut got = 0;
-            while got < 2 {
-                other.0.fall_asleep();
-                other.1.wait(!gauge.has_message());
-                other.0.awake();
-                while consumer.pop().is_some() {
-                    got += 1;
-                }
-            }
-        });
-        for _ in 0..2 {
-            assert!(producer.write(0, 0, 0, &[0xF8]));
-            producer.publish();
-            if shared.0.must_be_woken() {
-                shared.1.notify();
-            }
-        }
-        network.join().unwrap();
-    });
-}
-
 /// A panic is never lost, whoever else asks for one at the same time, and drops all that was pushed before it.
 #[test]
 fn request_covers_what_came_before() {
-    explore("request", 50, 3, || {
+    explore("request", 800, 3, || {
         let shared = Arc::new((Request::default(), AtomicUsize::new(16)));
         let other = Arc::clone(&shared);
         // Somebody else asks at the same time, having looked at the queue's position earlier.
@@ -333,5 +296,108 @@ fn request_covers_what_came_before() {
         look();
         assert!(!shared.0.is_unserved() && shared.0.is_served(2));
         assert_eq!(dropped, 24, "what was pushed before the panic is still sent");
+    });
+}
+
+/// A pair that is shut down by the thread that pushed: the other gets all that was pushed, then what releases it, and
+/// only then the end.
+#[test]
+fn pair_ends_after_its_last_message() {
+    explore_roomy("pair, shutdown", 20, 3, || {
+        let config = Config {
+            in_queue_bytes: 64,
+            out_queue_bytes: 64,
+            ..Config::default()
+        };
+        let (a, b) = Port::pair(&config).unwrap();
+        let pushing = roomy(move || {
+            assert_eq!(a.push(1, 0, &[0x90, 60, 64]), Code::Ok);
+            a.shutdown();
+            a
+        });
+        let mut got = Vec::new();
+        let mut take = |b: &Port| match b.pop() {
+            Ok(popped) => {
+                // SAFETY: valid until the next pop.
+                got.push(unsafe { popped.data.as_ref() }.to_vec());
+                true
+            }
+            Err(Code::Empty) => true,
+            Err(code) => {
+                assert_eq!(code, Code::Closed);
+                false
+            }
+        };
+        let mut over = false;
+        for _ in 0..3 {
+            over = over || !take(&b);
+            thread::yield_now();
+        }
+        let a = pushing.join().unwrap();
+        while !over {
+            over = !take(&b);
+        }
+        assert_eq!(got, [[0x90, 60, 64], [0x80, 60, 64]]);
+        drop(a);
+    });
+}
+
+/// A panic on a pair, asked for by a third thread: what the pushing thread pushed before is dropped or was popped
+/// already, the silence comes once, whole, and what was pushed after it comes last.
+#[test]
+fn pair_panics_once() {
+    explore_roomy("pair, panic", 20, 3, || {
+        let config = Config {
+            in_queue_bytes: 128,
+            out_queue_bytes: 128,
+            ..Config::default()
+        };
+        let (a, b) = Port::pair(&config).unwrap();
+        let pushing = roomy(move || {
+            assert_eq!(a.push(1, 0, &[0xF8]), Code::Ok);
+            assert_eq!(a.panic(), Code::Ok);
+            assert_eq!(a.push(2, 0, &[0xFE]), Code::Ok);
+            a
+        });
+        let mut got = Vec::new();
+        let mut take = |b: &Port| {
+            let popped = b.pop();
+            if let Ok(popped) = &popped {
+                // SAFETY: valid until the next pop.
+                got.push(unsafe { popped.data.as_ref() }[0]);
+            }
+            popped.is_ok()
+        };
+        for _ in 0..3 {
+            take(&b);
+            thread::yield_now();
+        }
+        let a = pushing.join().unwrap();
+        while take(&b) {}
+        let silence = (0xB0..=0xBF).collect::<Vec<u8>>();
+        let first = usize::from(got[0] == 0xF8);
+        assert_eq!(got[first..first + 16], silence);
+        assert_eq!(got[first + 16..], [0xFE]);
+        drop(a);
+    });
+}
+
+/// The address of a client is its own or none, whoever comes into its place meanwhile.
+#[test]
+fn client_addresses_are_not_mixed_up() {
+    explore("client table", 200, 3, || {
+        let of = |n: u16| SocketAddr::new([n as u8; 4].into(), n);
+        let table = Arc::new(ClientTable::new(1));
+        let mut ids = Ids::new(&table);
+        let first = ids.enter(&table, of(1)).unwrap();
+        let other = Arc::clone(&table);
+        let network = thread::spawn(move || {
+            ids.leave(&other, first);
+            ids.enter(&other, of(2)).unwrap()
+        });
+        let seen = table.address(first);
+        assert!(seen.is_none_or(|address| address == of(1)), "{seen:?}");
+        let second = network.join().unwrap();
+        assert_eq!((table.address(first), table.address(second)), (None, Some(of(2))));
     });
 }

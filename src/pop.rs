@@ -31,8 +31,12 @@ pub(crate) struct PopSide {
     made: Option<Msg>,
 }
 
-/// Messages looked at by one call: more are for the next one.
-const MOST_SCANNED: usize = 4096;
+/// What one call may spend on going through what was skipped; the rest is for the next calls. In units of a message of
+/// another client, which is only passed over.
+const BUDGET: usize = 2048;
+/// What it costs to take a message into the summary, and to begin a new summary.
+const TAKING: usize = 2;
+const BEGINNING: usize = 256;
 
 /// What was skipped, while the difference in channel state is given: the messages are still in the queue, and are
 /// gone through once for each client they came from, in order of the clients' ids.
@@ -48,6 +52,8 @@ struct Skipping {
     client: u32,
     /// The lowest id above that which was seen this time.
     next: Option<u32>,
+    /// The summary is still that of another.
+    stale: bool,
     summary: Box<Summary>,
     given: Box<Given>,
     /// On a pair: a panic comes after what is skipped, in one difference with it.
@@ -62,6 +68,7 @@ impl PopSide {
             at: None,
             client: 0,
             next: None,
+            stale: false,
             summary: Summary::new(),
             given: Given::new(),
             panics: false,
@@ -215,8 +222,8 @@ impl PopSide {
         self.peer.as_mut()?.next_difference().map(|message| (0, message))
     }
 
-    /// The next message of the difference that a skip made. None when there is none, or not yet: after a long pause
-    /// with many clients going through what was skipped is spread over several calls.
+    /// The next message of the difference that a skip made. None when there is none, or not yet: going through what was
+    /// skipped is spread over several calls, so that none takes long.
     fn next_skipped(&mut self, shared: &Shared) -> Option<(u32, Msg)> {
         let Self {
             skipping,
@@ -224,10 +231,14 @@ impl PopSide {
             peer,
             ..
         } = self;
-        let until = skipping.until?;
-        let mut budget = MOST_SCANNED;
+        let mut budget = BUDGET;
         loop {
+            let until = skipping.until?;
             if let Some(at) = skipping.at {
+                if std::mem::take(&mut skipping.stale) && peer.is_none() {
+                    skipping.summary.clear();
+                    skipping.given.clear();
+                }
                 let mut unrepaired = 0;
                 // A reset has its place among what is skipped.
                 let reset = peer.as_ref().and_then(|peer| peer.reset_asked());
@@ -238,12 +249,17 @@ impl PopSide {
                     let bytes = unsafe { record.data.as_ref() };
                     if let Some(peer) = peer {
                         unrepaired += peer.lose(bytes);
-                    } else if record.client == skipping.client {
+                        return TAKING;
+                    }
+                    if record.client == skipping.client {
                         unrepaired += skipping.summary.lose(bytes);
-                    } else if record.client > skipping.client {
+                        return TAKING;
+                    }
+                    if record.client > skipping.client {
                         let lower = |next: u32| next.min(record.client);
                         skipping.next = Some(skipping.next.map_or(record.client, lower));
                     }
+                    1
                 });
                 shared.popped.unrepaired.add(unrepaired.into());
                 if reached != until {
@@ -271,14 +287,15 @@ impl PopSide {
             if let Some(message) = message {
                 return Some((skipping.client, message));
             }
-            let Some(client) = skipping.next.take() else {
-                incoming.skip_to(until);
-                skipping.until = None;
-                let then = skipping.then.take().filter(|then| *then != until)?;
-                skipping.start(until, then);
-                return self.next_skipped(shared);
-            };
-            skipping.begin(client, incoming.position());
+            budget = budget.saturating_sub(BEGINNING);
+            if let Some(client) = skipping.next.take() {
+                skipping.begin(client, incoming.position());
+                continue;
+            }
+            incoming.skip_to(until);
+            skipping.until = None;
+            let then = skipping.then.take().filter(|then| *then != until)?;
+            skipping.start(until, then);
         }
     }
 
@@ -333,7 +350,6 @@ impl Skipping {
     fn begin(&mut self, client: u32, from: usize) {
         self.client = client;
         self.at = Some(from);
-        self.summary.clear();
-        self.given.clear();
+        self.stale = true;
     }
 }

@@ -141,6 +141,13 @@ impl Port {
         }
     }
 
+    /// A port whose network thread is a model's.
+    #[cfg(all(test, loom))]
+    pub(crate) fn of_model(shared: &Arc<Shared>, outgoing: Producer, incoming: Consumer) -> Self {
+        let push = PushSide::new(outgoing, None, Arc::clone(shared));
+        Self::from_sides(Arc::clone(shared), push, incoming, None, None)
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

@@ -84,7 +84,7 @@ impl Short {
     pub(crate) fn note(self) -> Option<(u8, u8, u8)> {
         let [_, status, note, velocity] = self.0.to_le_bytes();
         // Of a whole message.
-        (status < 0xA0 && self.0 & LENGTH == 3).then(|| (status, note, velocity))
+        (status < 0xA0 && self.0 & LENGTH == 3).then_some((status, note, velocity))
     }
 
     /// Whether it is one whole channel message; quicker than `message::is_whole`.
@@ -574,22 +574,21 @@ impl Consumer {
     }
 
     /// Shows messages from `from`, which must be where one begins and not before `position`, to `until`, which must
-    /// not be beyond `end`, without taking any; at most `budget` of them. How far it came.
+    /// not be beyond `end`, without taking any, until `budget` is used up: `each` says what it cost. How far it came.
     pub(crate) fn scan(
         &mut self,
         from: usize,
         until: usize,
         budget: &mut usize,
-        mut each: impl FnMut(&Record),
+        mut each: impl FnMut(&Record) -> usize,
     ) -> usize {
         let start = std::mem::replace(&mut self.read, from);
         while self.read != until
             && *budget != 0
             && let Some(record) = self.peek()
         {
-            each(&record);
+            *budget = budget.saturating_sub(each(&record));
             self.take(&record);
-            *budget -= 1;
         }
         std::mem::replace(&mut self.read, start)
     }

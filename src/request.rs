@@ -39,13 +39,14 @@ impl Request {
     /// Asks, at a position of the out queue.
     #[inline]
     pub(crate) fn ask(&self, position: usize) {
-        // The furthest counts, where several ask at once: who looked at the queue earlier must not set it back. Each
-        // that asks changes it once at most, so this goes round once for each of them.
+        // The furthest counts, where several ask at once: who looked at the queue earlier must not set it back. It goes
+        // round only when another has set a position in between that is still before this one, and so looked at the
+        // queue before this one did: once at most for each thread that asks at the same moment, however often it asks.
         let mut stands = self.position.load(Ordering::Relaxed);
         while (position.wrapping_sub(stands) as isize) > 0
-            && let Err(other) =
-                self.position
-                    .compare_exchange_weak(stands, position, Ordering::Relaxed, Ordering::Relaxed)
+            && let Err(other) = self
+                .position
+                .compare_exchange(stands, position, Ordering::Relaxed, Ordering::Relaxed)
         {
             stands = other;
         }

@@ -11,10 +11,11 @@ use crate::port::Port;
 use crate::queue::Gauge;
 use crate::request::Requests;
 use crate::stats::{NetworkCounters, PopCounters, PushCounters};
+use crate::sync::{AtomicI32, AtomicU16, AtomicU32, AtomicUsize, Ordering};
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 
 /// What kind of port it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

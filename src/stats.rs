@@ -1,6 +1,7 @@
 //! Counters of a port.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::AtomicBool;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What `midisock_get_stats` tells.
 #[derive(Clone, Copy, Debug, Default)]

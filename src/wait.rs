@@ -3,7 +3,7 @@
 use crate::code::Code;
 use crate::event::{Event, wait_for_any};
 use crate::port::Port;
-use crate::shared::Role;
+use crate::shared::{Role, Shared};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -114,22 +114,39 @@ pub(crate) fn flushed(port: &Port, timeout: Option<Duration>) -> Result<(), Code
     if shared.role == Role::Pair {
         return Ok(());
     }
-    let target = outgoing.tail();
+    until_handed(
+        shared,
+        outgoing.tail(),
+        timeout,
+        || port.has_spilled(),
+        || port.ask_for_progress(),
+    )
+}
+
+/// Waits until the network thread has handed all before `target` to the system, and what was refused, and has served
+/// the requests made so far.
+pub(crate) fn until_handed(
+    shared: &Shared,
+    target: usize,
+    timeout: Option<Duration>,
+    has_spilled: impl Fn() -> bool,
+    ask_for_progress: impl Fn(),
+) -> Result<(), Code> {
     let requests = &shared.requests;
     let (panics, resets) = (requests.panic.count(), requests.reset.count());
     let mut asked = false;
-    let outcome = wait_for_any(&[port.event()], timeout, None, || {
-        let handed = !port.has_spilled() && shared.handed.load(Ordering::Acquire).wrapping_sub(target) as isize >= 0;
+    let outcome = wait_for_any(&[&*shared.event], timeout, None, || {
+        let handed = !has_spilled() && shared.handed.load(Ordering::Acquire).wrapping_sub(target) as isize >= 0;
         if handed && requests.panic.is_served(panics) && requests.reset.is_served(resets) {
             return Some(Ok(()));
         }
-        if is_closed(port) {
+        if shared.is_closed() {
             return Some(Err(Code::Closed));
         }
         // After the wait has announced itself: the network thread reckons only while somebody waits.
         if shared.event.is_awaited() && !asked || timeout == Some(Duration::ZERO) {
             asked = true;
-            port.ask_for_progress();
+            ask_for_progress();
         }
         None
     });

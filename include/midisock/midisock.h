@@ -634,6 +634,11 @@ extern "C" {
 #endif // __cplusplus
 
 /**
+ * Arms a defect: 1 in the next call, 2 in the next turn of the network thread.
+ */
+MIDISOCK_API void midisock_defect(uint32_t place) MIDISOCK_NOEXCEPT;
+
+/**
  * The version of the library that is running: major << 16 | minor << 8 | patch.
  *
  * Any thread, realtime.
@@ -878,8 +883,9 @@ MIDISOCK_REALTIME;
  * old. What follows first, marked MIDISOCK_SYNTHETIC, is the difference in channel state: Note Offs of what was
  * released meanwhile, controllers, programs, bends and the like where they stand now; no note is struck late.
  *
- * Realtime; the popping thread. The next pops look through what was thrown away, up to in_queue_bytes of it, once
- * for each client it came from. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
+ * Realtime; the popping thread. The next pops look through what was thrown away, once for each client it came from: a
+ * thousand messages in a call at most, so that after a long pause the first of them may say MIDISOCK_EMPTY, as often as
+ * it takes, before the difference comes. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
  *
  *
  * # Safety

@@ -87,7 +87,7 @@ def build_tests(run, compiler, variant, options=()):
     return build_programs(run, compiler, TESTS, OUT / f"tests-{variant}", ["-O1", "-g", *options])
 
 
-def build_programs(run, compiler, folder, into, options):
+def build_programs(run, compiler, folder, into, options, link_flags=LINK):
     """Compiles every program of a folder; the paths of those that compiled, the others are failed
     cases. A source with a main is a program, the rest belongs to all of them."""
     sources = sorted(folder.glob("*.c"))
@@ -112,7 +112,7 @@ def build_programs(run, compiler, folder, into, options):
         program.unlink(missing_ok=True)  # an old one must not pass for this one
         if None in objects:
             return None
-        finished = run.command([compiler.c, *flags, "-o", program, source, *objects, *LINK])
+        finished = run.command([compiler.c, *flags, "-o", program, source, *objects, *link_flags])
         if finished.status != 0:
             run.fail(f"{compiler.name} {source.name}", tail(finished.output))
             return None
@@ -121,12 +121,12 @@ def build_programs(run, compiler, folder, into, options):
     return [program for program in run.parallel(link, mains) if program]
 
 
-def run_tests(run, programs, env=None, before=(), seconds=PROGRAM_SECONDS):
+def run_tests(run, programs, env=None, before=(), seconds=PROGRAM_SECONDS, jobs=JOBS):
     def one(program):
         finished = run.command([*before, program], timeout=seconds, env=env)
         report(run, program.name, finished)
 
-    run.parallel(one, programs, JOBS)
+    run.parallel(one, programs, jobs)
 
 
 def report(run, program, finished):

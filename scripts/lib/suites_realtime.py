@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import compilers
-from compilers import CLANG, INCLUDES, LINK, STRICT
-from project import OUT, ROOT, TARGET, tool
-from runner import Failure, suite, tail
+from compilers import INCLUDES, LINK, STRICT
+from project import HEADER, OUT, ROOT, tool
+from runner import suite, tail
 from suites_c import report
 
 TESTS = ROOT / "tests" / "realtime"
@@ -21,7 +21,10 @@ SHARED = [TESTS / "peers.c", TESTS / "cast.c", TESTS / "driver.c", TESTS / "firs
 # the look-up touches pages that are the dynamic linker's.
 LAZY, NOW = "-Wl,-z,lazy", "-Wl,-z,now"
 
-PROGRAM_SECONDS = 150
+PROGRAM_SECONDS = 250
+
+# Where bench/peers is built, also for the benchmarks.
+PEERS = OUT / "peers"
 
 
 def is_linux(run):
@@ -31,17 +34,17 @@ def is_linux(run):
     return False
 
 
-def build(run, name, sources=(), options=(), compiler=None):
+def build(run, name, sources=(), options=(), compiler=None, into=INTO):
     """Compiles one program; None where that failed, which is a failed case."""
-    compiler = compiler or compilers.default()
-    INTO.mkdir(parents=True, exist_ok=True)
-    program = INTO / name
+    compiler = compiler or compilers.default().c
+    into.mkdir(parents=True, exist_ok=True)
+    program = into / name
     program.unlink(missing_ok=True)
     finished = run.command([
-        compiler.c, "-std=c99", *STRICT, "-O1", "-g", *INCLUDES, "-o", program,
+        compiler, "-std=c99", *STRICT, "-O1", "-g", *INCLUDES, "-o", program,
         TESTS / f"{name}.c", *sources, *SHARED, *options, *LINK])
     if finished.status != 0:
-        run.fail(f"{compiler.name} {name}.c", tail(finished.output))
+        run.fail(f"{compiler} {name}.c", tail(finished.output))
         return None
     return program
 
@@ -51,7 +54,7 @@ def run_program(run, program):
         report(run, program.name, run.command([program], timeout=PROGRAM_SECONDS))
 
 
-@suite("realtime", "no system call, allocation or page fault in a realtime function", budget=180,
+@suite("realtime", "no system call, allocation or page fault in a realtime function", budget=240,
        needs=["library"])
 def realtime(run):
     if not is_linux(run):
@@ -62,6 +65,18 @@ def realtime(run):
     programs = run.parallel(lambda job: build(run, *job), jobs)
     for program in programs:  # one after the other: each keeps a core busy
         run_program(run, program)
+
+
+@suite("waitfree", "no realtime function waits for the network thread, at SCHED_FIFO on one CPU",
+       budget=300, needs=["library"])
+def waitfree(run):
+    if not is_linux(run):
+        return
+    # ArrayQueue, the control, from where the benchmarks have it.
+    run.must(["cargo", "build", "--release", "--locked", "--target-dir", PEERS], cwd=ROOT / "bench" / "peers")
+    libraries = PEERS / "release"
+    run_program(run, build(run, "test_waitfree", [], [
+        "-L", libraries, "-lmidisock_bench_peers", f"-Wl,-rpath,{libraries}"]))
 
 
 @suite("rtsan", "RealtimeSanitizer sees no violation", budget=120, needs=["library"])
@@ -85,6 +100,16 @@ def sanitizer_runtime(run):
     return found[0] if found else None
 
 
+@suite("rtsan-clang", "the same by clang's own RealtimeSanitizer", budget=180, needs=["library"],
+       packages=["clang-22", "libclang-rt-22-dev"], extended=True)
+def rtsan_clang(run):
+    clang = tool("clang-22", "clang-21", "clang-20")
+    if clang is None:
+        run.lacks("rtsan-clang", "clang-22 libclang-rt-22-dev")
+        return
+    run_program(run, build(run, "test_sanitizer", [], ["-fsanitize=realtime"], clang, OUT / "tests-rtsan-clang"))
+
+
 @suite("effects", "clang finds at compile time what blocks in a nonblocking callback", budget=60,
        packages=["clang-22"], extended=True)
 def effects(run):
@@ -101,100 +126,50 @@ def effects(run):
               tail(finished.output))
 
 
-# Instructions a call may take at most; what was counted (x86-64, Rust 1.95) stands behind. A change that
-# needs more has to say why. A push into a pair reads the clock.
-BOUNDS = {
-    "push": 80,        # 74
-    "pop": 60,         # 55
-    "push_pair": 220,  # 203
-    "pop_pair": 95,    # 88
-}
-# How much the situation may matter. Its cost is the cached position that is renewed now and then.
-SPREAD = 0.02
-LARGE = 16384
-# For each byte of a large SysEx, beyond what a short one costs: looked through and copied on push;
-# on pop neither.
-BYTE_BOUNDS = {"push": 2.0, "pop": 0.0, "push_pair": 2.0, "pop_pair": 0.0}
-
-# (bytes of a message, fullness in percent, clients, calls)
-SITUATIONS = {
-    "an empty queue": (3, 0, 1, 1000),
-    "a queue half full": (3, 50, 1, 1000),
-    "a queue almost full": (3, 95, 1, 1000),
-    "100 clients": (3, 0, 100, 1000),
-}
+def realtime_functions():
+    """The functions that the header declares with MIDISOCK_REALTIME, without midisock_."""
+    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
+    return set(re.findall(r"\bmidisock_(\w+)\s*\([^;{}]*\)\s*MIDISOCK_REALTIME\s*;", text))
 
 
-@suite("instructions", "instructions of push and pop: bounded, whatever the queue holds and however "
-       "many clients there are", budget=180, needs=["library"], packages=["valgrind"])
-def instructions(run):
-    if not is_linux(run):
-        return
-    if not tool("valgrind"):
-        run.lacks("instructions", "valgrind")
-        return
-    program = build(run, "count")
-    if program is None:
-        return
-
-    def measure(job):
-        function, situation = job
-        return count(run, program, function, *situation)
-
-    situations = [*SITUATIONS.values(), (LARGE, 0, 1, 40)]
-    jobs = [(function, situation) for function in BOUNDS for situation in situations
-            if not (function.endswith("pair") and situation[2] > 1)]
-    counted = dict(zip(jobs, run.parallel(measure, jobs)))
-
-    for function, bound in BOUNDS.items():
-        short = {}
-        for name, situation in SITUATIONS.items():
-            if (function, situation) in counted:
-                short[name] = counted[function, situation]
-                run.check(f"{function}, {name}: {short[name]:.1f} instructions",
-                          0 < short[name] <= bound, f"{short[name]:.1f}, more than {bound}")
-        least, most = min(short.values()), max(short.values())
-        run.check(f"{function} does not depend on fullness or clients: {least:.1f} to {most:.1f}",
-                  most <= least * (1 + SPREAD), f"from {least:.1f} to {most:.1f}")
-        large = counted[function, (LARGE, 0, 1, 40)]
-        each = (large - short["an empty queue"]) / LARGE
-        # A queue's end, and a position renewed, come more often than with short ones.
-        run.check(f"{function}, {LARGE} bytes: {large:.1f} instructions, {each:.3f} a byte",
-                  each <= BYTE_BOUNDS[function] + 0.002, f"{each:.3f} a byte")
-
-    # Control: what does depend on what the queue holds is seen.
-    drained = [count(run, program, "drain", *SITUATIONS[name])
-               for name in ("an empty queue", "a queue half full")]
-    run.check(f"control: emptying a queue costs {drained[0]:.0f}, {drained[1]:.0f} instructions",
-              drained[1] > 100 * drained[0], "it is not seen to depend on what is in it")
+@suite("rows", "every realtime function of the header is in every table of the realtime tests", budget=30)
+def rows(run):
+    declared = realtime_functions()
+    run.check("the header declares some", len(declared) >= 17, f"only {len(declared)}: {sorted(declared)}")
+    for table, found in tables().items():
+        lacking = sorted(declared - found)
+        run.check(table, not lacking, f"no row for {', '.join(lacking)}")
+    stale = sorted(tables()["functions.h"] - declared)
+    run.check("functions.h has no others", not stale, f"the header does not declare {', '.join(stale)}")
+    # Control: one that is in no table is seen to be.
+    lacking = [table for table, found in tables().items() if "no_such_function" not in found]
+    run.check("control: a function without a row is seen", len(lacking) == len(tables()), str(lacking))
 
 
-def count(run, program, function, size, percent, clients, calls):
-    """Instructions a call, by callgrind: the same every time."""
-    result = INTO / f"callgrind.{function}.{size}.{percent}.{clients}"
-    result.unlink(missing_ok=True)
-    name = function.split("_")[0]
-    # Of the library's function alone, but for the control.
-    entry = "counted_drain" if name == "drain" else f"midisock_{name}"
-    output = run.must([
-        "valgrind", "--tool=callgrind", f"--callgrind-out-file={result}",
-        f"--toggle-collect={entry}", program, function, size, percent, clients, calls])
-    made = int(re.search(r"^(\d+)$", output, re.MULTILINE)[1])
-    total = int(re.search(r"^(?:summary|totals): (\d+)", result.read_text(), re.MULTILINE)[1])
-    return total / made
+def tables():
+    """Of each table the functions that have a row in it."""
+    def text(name):
+        return (TESTS / name).read_text()
 
+    names = dict(re.findall(r"X\((\w+), (\w+)\)", text("functions.h")))
 
-@suite("loom", "the protocols between two threads, in all interleavings", budget=300)
-def loom(run):
-    # A directory of its own: --cfg loom would have cargo build everything anew each time.
-    output = run.command([
-        "cargo", "test", "--locked", "--release", "--config", 'profile.release.lto="off"',
-        "--config", "profile.release.codegen-units=16", "--lib", "loom_models", "--",
-        "--nocapture", "--test-threads=1"],
-        env={"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": str(TARGET / "loom")})
-    explored = re.findall(r"^test loom_models::(\w+) \.\.\. .*?(\d+ executions)", output.output,
-                          re.MULTILINE)
-    for model, executions in explored:
-        run.ok(f"{model}: {executions}")
-    if output.status != 0 or not explored:
-        raise Failure(tail(output.output))
+    def lower(uppers):
+        return {names.get(upper, upper) for upper in uppers}
+
+    def beginning_with(rows):
+        """`push_frame` for "push_frame_late" and "push_frame beyond the block", and not `push`."""
+        found = set()
+        for row in rows:
+            fitting = [n for n in names.values() if re.match(rf"{n}(?:[_ ,]|$)", row)]
+            found |= {max(fitting, key=len)} if fitting else set()
+        return found
+
+    first = re.search(r"#define FIRST_CALLS\(X\)(.*?)\n\n", text("first.h"), re.DOTALL)[1]
+    return {
+        "functions.h": set(names.values()),
+        "driver.c CALLS": set(re.findall(r"^ONE\((\w+)\)", text("driver.c"), re.MULTILINE)),
+        "driver.c WANTED": lower(re.findall(r"^    \{([A-Z_]+), [A-Z_]+, MIDISOCK_", text("driver.c"), re.MULTILINE)),
+        "first.h": beginning_with(re.findall(r"X\((\w+)\)", first)),
+        "count.c": beginning_with(re.findall(r'(?:count|push_message_row)\("([^"]+)"', text("count.c"))),
+        "nonblocking.cpp": set(re.findall(r"midisock_(\w+)\(", text("nonblocking.cpp"))),
+    }

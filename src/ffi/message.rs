@@ -104,6 +104,9 @@ pub unsafe extern "C" fn midisock_push_message(
     }
 }
 
+/// In place of a result: it is for the next function to do.
+const OTHERWISE: midisock_result = midisock_result::MAX;
+
 /// The longest message of any port, and more: see the `max_message_bytes` of each.
 const MOST_BYTES: usize = 1 << 28;
 
@@ -126,13 +129,17 @@ unsafe fn push_bytes<const WITH_MORE: bool>(
     }
     // SAFETY: `port` is NULL or a live port and `data` points to `size` bytes, by this function's contract, and `size`
     // is far below isize::MAX.
-    let pushed = unsafe {
-        with_port_or(port, false, false, |port| {
-            port.push_short(time, client, std::slice::from_raw_parts(data, size))
+    let result = unsafe {
+        with_port_or(port, OTHERWISE, Code::Internal as i32, |port| {
+            if port.push_short(time, client, std::slice::from_raw_parts(data, size)) {
+                Code::Ok as i32
+            } else {
+                OTHERWISE
+            }
         })
     };
-    if pushed {
-        return Code::Ok as i32;
+    if result != OTHERWISE {
+        return result;
     }
     // SAFETY: the contract of this function is `push_otherwise`'s.
     unsafe { push_otherwise(port, time, client, data, size) }
@@ -202,13 +209,29 @@ pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midiso
     let Some(port) = (unsafe { midisock_port::get(port) }) else {
         return Code::InvalidArgument as i32;
     };
-    if let Some(popped) = contain(None, || port.pop_short()) {
-        // SAFETY: checked above as far as can be, and writable by this function's contract.
-        unsafe { out.write(midisock_message::of(&popped)) };
-        return Code::Ok as i32;
+    // SAFETY: checked above as far as can be, and writable by this function's contract.
+    let result = unsafe { pop_quickly(out, || port.pop_short()) };
+    if result != OTHERWISE {
+        return result;
     }
     // SAFETY: as above.
     unsafe { pop_of_pair(port, out) }
+}
+
+/// Pops in a quick way; OTHERWISE where that gives nothing.
+///
+/// # Safety
+/// `out` is writable.
+#[inline(always)]
+unsafe fn pop_quickly(out: *mut midisock_message, pop: impl FnOnce() -> Option<Popped>) -> midisock_result {
+    contain(Code::Internal as i32, || match pop() {
+        Some(popped) => {
+            // SAFETY: by this function's contract.
+            unsafe { out.write(midisock_message::of(&popped)) };
+            Code::Ok as i32
+        }
+        None => OTHERWISE,
+    })
 }
 
 /// What `midisock_pop` does not do itself. Apart, so that what it does needs no stack.
@@ -217,10 +240,10 @@ pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midiso
 /// `out` is writable.
 #[inline(never)]
 unsafe fn pop_of_pair(port: &Port, out: *mut midisock_message) -> midisock_result {
-    if let Some(popped) = contain(None, || port.pop_short_of_pair()) {
-        // SAFETY: by this function's contract.
-        unsafe { out.write(midisock_message::of(&popped)) };
-        return Code::Ok as i32;
+    // SAFETY: by this function's contract.
+    let result = unsafe { pop_quickly(out, || port.pop_short_of_pair()) };
+    if result != OTHERWISE {
+        return result;
     }
     // SAFETY: by this function's contract.
     unsafe { pop_otherwise(port, out) }
@@ -246,8 +269,9 @@ unsafe fn pop_otherwise(port: &Port, out: *mut midisock_message) -> midisock_res
 /// old. What follows first, marked MIDISOCK_SYNTHETIC, is the difference in channel state: Note Offs of what was
 /// released meanwhile, controllers, programs, bends and the like where they stand now; no note is struck late.
 ///
-/// Realtime; the popping thread. The next pops look through what was thrown away, up to in_queue_bytes of it, once
-/// for each client it came from. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
+/// Realtime; the popping thread. The next pops look through what was thrown away, once for each client it came from: a
+/// thousand messages in a call at most, so that after a long pause the first of them may say MIDISOCK_EMPTY, as often as
+/// it takes, before the difference comes. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///

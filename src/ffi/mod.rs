@@ -63,6 +63,11 @@ impl midisock_port {
 /// Runs a call; a panic in it, which would be a defect, ends here.
 #[inline(always)]
 fn contain<T>(internal: T, call: impl FnOnce() -> T) -> T {
+    let call = || {
+        #[cfg(midisock_defect)]
+        crate::defect::in_call();
+        call()
+    };
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => value,
         Err(payload) => {

@@ -84,6 +84,18 @@ mod tests {
     }
 
     #[test]
+    fn notes_struck_and_released_while_lost_leave_nothing_to_look_through() {
+        let mut summary = Summary::new();
+        for note in 0..128 {
+            summary.lose(&[0x90, note, 1]);
+            summary.lose(&[0x80, note, 1]);
+            summary.lose(&[0x90, note, 1]);
+        }
+        assert!(!summary.wanted.has_marks());
+        assert!(summary.next(&mut Given::new()).is_none());
+    }
+
+    #[test]
     fn the_last_value_of_a_controller_comes() {
         assert_eq!(
             summary(&[&[0xB0, 7, 1], &[0xB0, 7, 2], &[0xE1, 3, 4]]),

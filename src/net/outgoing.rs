@@ -163,7 +163,7 @@ fn send(link: &mut Link, shared: &Shared) -> std::io::Result<()> {
 impl NetPort {
     /// Moves what is due from the out queue and the schedule to the outboxes; true when some was left for the next
     /// turn.
-    fn empty_out_queue(&mut self, links: &mut Slab<Link>, dirty: &mut Vec<usize>, now: u64) -> bool {
+    pub(super) fn empty_out_queue(&mut self, links: &mut Slab<Link>, dirty: &mut Vec<usize>, now: u64) -> bool {
         let Some(mut outgoing) = self.outgoing.take() else {
             return false;
         };
@@ -474,8 +474,17 @@ impl NetPort {
         }
     }
 
+    /// Tells those who wait that something has changed.
+    pub(super) fn tell(&mut self, links: &Slab<Link>) {
+        self.touched = false;
+        if std::mem::take(&mut self.asked) || self.shared.event.is_awaited() {
+            self.tell_handed(links);
+        }
+        self.shared.event.signal();
+    }
+
     /// Tells `flush` how far the out queue is with the system.
-    pub(super) fn tell_handed(&self, links: &Slab<Link>) {
+    fn tell_handed(&self, links: &Slab<Link>) {
         let Some(outgoing) = &self.outgoing else { return };
         let position = outgoing.position();
         let awaited = || {

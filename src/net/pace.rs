@@ -72,7 +72,7 @@ impl Reactor {
     /// Waits for sockets, commands, pushes that signal, deadlines and looks.
     fn sleep(&mut self, events: &mut Events) {
         self.waker.fall_asleep();
-        let unused = self.waker.is_unused() && self.links.is_empty() && self.ports.is_empty();
+        let unused = self.waker.life.is_unused() && self.links.is_empty() && self.ports.is_empty();
         let now = now_ns();
         let until = if self.again || unused || self.is_signalled() || !self.waker.commands.is_empty() {
             Some(now)

@@ -145,6 +145,8 @@ impl Reactor {
     /// One turn; false when the thread is to end.
     fn turn(&mut self, events: &mut Events) -> bool {
         self.wait(events);
+        #[cfg(midisock_defect)]
+        crate::defect::in_network_thread();
         let now = now_ns();
         let had_something = !events.is_empty();
         self.again = false;
@@ -182,7 +184,7 @@ impl Reactor {
         self.tell_touched();
         self.acknowledge_heard(now);
         let idle = self.links.is_empty() && self.ports.is_empty();
-        !(self.waker.is_unused() && idle && self.waker.commands.is_empty() && self.waker.may_end())
+        !(self.waker.life.is_unused() && idle && self.waker.commands.is_empty() && self.waker.life.may_end())
     }
 
     /// Whether going on with a stalled link is worth while: with each message the audio thread takes, a little room
@@ -424,11 +426,7 @@ impl Reactor {
             if let Some(port) = self.ports.get_mut(key)
                 && port.touched
             {
-                port.touched = false;
-                if std::mem::take(&mut port.asked) || port.shared.event.is_awaited() {
-                    port.tell_handed(&self.links);
-                }
-                port.shared.event.signal();
+                port.tell(&self.links);
             }
         }
     }

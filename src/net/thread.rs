@@ -2,19 +2,19 @@
 
 use super::Ends;
 use super::bind::Bound;
+use super::life::Life;
 use super::pace::Lateness;
 use super::reactor::Reactor;
+use super::reply::{Done, Reply};
 use super::resolve::Resolution;
 use super::sleeper::Sleeper;
 use crate::code::Code;
-use crate::event::Event;
 use crate::shared::Shared;
 use crate::sys::poller::Poller;
 use crossbeam_queue::SegQueue;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
 /// What a new port is to do.
@@ -39,59 +39,13 @@ pub(super) enum Command {
     Resolved { port: u64, resolution: Resolution },
 }
 
-/// The answer to a command.
-#[derive(Default)]
-pub(super) struct Done {
-    event: Event,
-    /// 0 until it is done; then 1, or 2 for "there was no such thing".
-    outcome: AtomicU32,
-}
-
-/// The network thread's end of an answer: given in any case, if only by dropping it.
-pub(super) struct Reply(Arc<Done>);
-
-impl Reply {
-    pub(super) fn tell(self, found: bool) {
-        self.0.tell(found);
-    }
-}
-
-impl Drop for Reply {
-    fn drop(&mut self) {
-        if self.0.outcome.load(Ordering::Relaxed) == 0 {
-            self.0.tell(false);
-        }
-    }
-}
-
-impl Done {
-    fn tell(&self, found: bool) {
-        self.outcome.store(if found { 1 } else { 2 }, Ordering::Release);
-        self.event.signal();
-    }
-
-    fn wait(&self) -> bool {
-        self.event
-            .wait_for(None, || Some(self.outcome.load(Ordering::Acquire)).filter(|o| *o != 0))
-            == Some(1)
-    }
-}
-
-/// In place of a number of users: the thread ends and takes no more.
-const ENDING: u32 = u32::MAX;
-
 /// How to reach the network thread.
 pub(crate) struct Waker {
     pub(super) poller: Poller,
     pub(super) commands: SegQueue<Command>,
+    pub(super) life: Life,
     sleeper: Sleeper,
     pub(crate) lateness: Lateness,
-    /// Ports there are; `ENDING` when the thread has decided to end.
-    users: AtomicU32,
-    /// The thread has let go of everything.
-    over: AtomicBool,
-    /// Signalled when `users` or `over` changes in a way that a leaving port waits for.
-    life: Event,
 }
 
 impl Waker {
@@ -127,33 +81,6 @@ impl Waker {
     pub(super) fn resolved(&self, port: u64, resolution: Resolution) {
         self.submit(Command::Resolved { port, resolution });
     }
-
-    /// One more port, unless the thread is ending.
-    fn join_in(&self) -> bool {
-        let more = |users| (users != ENDING).then_some(users + 1);
-        let joined = self.users.try_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok();
-        if joined {
-            self.life.signal();
-        }
-        joined
-    }
-
-    /// Network thread: may it end? After true, no port can be added.
-    pub(super) fn may_end(&self) -> bool {
-        self.users
-            .compare_exchange(0, ENDING, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
-    }
-
-    /// Network thread: whether no port is left.
-    pub(super) fn is_unused(&self) -> bool {
-        self.users.load(Ordering::Acquire) == 0
-    }
-
-    fn tell_over(&self) {
-        self.over.store(true, Ordering::Release);
-        self.life.signal();
-    }
 }
 
 struct Running {
@@ -174,7 +101,7 @@ impl Network {
     pub(super) fn enter() -> Result<Self, Code> {
         let mut running = RUNNING.lock();
         if let Some(there) = &*running
-            && there.waker.join_in()
+            && there.waker.life.join()
         {
             return Ok(Self {
                 waker: Arc::clone(&there.waker),
@@ -187,18 +114,16 @@ impl Network {
         let waker = Arc::new(Waker {
             poller: Poller::new().map_err(|error| Code::of(&error))?,
             commands: SegQueue::new(),
+            life: Life::with_one_user(),
             sleeper: Sleeper::default(),
             lateness: Lateness::default(),
-            users: AtomicU32::new(1),
-            over: AtomicBool::new(false),
-            life: Event::default(),
         });
         let mut reactor = Reactor::new(Arc::clone(&waker));
         let thread = std::thread::Builder::new().name("midisock".into()).spawn(move || {
             crate::sys::prepare_network_thread();
             reactor.run();
             let waker = reactor.into_waker();
-            waker.tell_over();
+            waker.life.tell_over();
         });
         let thread = thread.map_err(|_| Code::NoResources)?;
         *running = Some(Running {
@@ -217,14 +142,14 @@ impl Network {
 
     /// The network thread's own way to a hold for a port it makes: there is a server, so the thread is not ending.
     pub(super) fn enter_from_inside(waker: &Arc<Waker>) -> Option<Self> {
-        waker.join_in().then(|| Self {
+        waker.life.join().then(|| Self {
             waker: Arc::clone(waker),
         })
     }
 
     /// Undoes `enter_from_inside` for a port that could not be made.
     pub(super) fn leave_from_inside(waker: &Waker) {
-        waker.users.fetch_sub(1, Ordering::AcqRel);
+        waker.life.leave();
     }
 
     pub(crate) fn waker(&self) -> Arc<Waker> {
@@ -245,7 +170,7 @@ impl Network {
         let done = Arc::new(Done::default());
         self.submit(Command::Close {
             port: shared.id,
-            done: Reply(Arc::clone(&done)),
+            done: Reply::to(&done),
         });
         done.wait();
     }
@@ -261,7 +186,7 @@ impl Network {
         self.submit(Command::Disconnect {
             port: shared.id,
             client,
-            done: Reply(Arc::clone(&done)),
+            done: Reply::to(&done),
         });
         done.wait()
     }
@@ -270,16 +195,11 @@ impl Network {
     /// joins it.
     pub(crate) fn leave(self) {
         let waker = &self.waker;
-        if waker.users.fetch_sub(1, Ordering::AcqRel) != 1 {
+        if !waker.life.leave() {
             return;
         }
         waker.wake();
-        waker.life.wait_for(None, || {
-            let users = waker.users.load(Ordering::Acquire);
-            let revived = users != 0 && users != ENDING;
-            (waker.over.load(Ordering::Acquire) || revived).then_some(())
-        });
-        if !waker.over.load(Ordering::Acquire) {
+        if !waker.life.wait_over() {
             return;
         }
         let mut running = RUNNING.lock();

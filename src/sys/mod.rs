@@ -21,6 +21,9 @@ pub(crate) use windows::{
 #[cfg_attr(all(not(loom), windows), path = "futex_windows.rs")]
 pub(crate) mod futex;
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) mod notified;
+
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "tcp_linux.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "tcp_other.rs")]
 pub(crate) mod tcp;

@@ -3,6 +3,7 @@
 //! One system call a wait: the eventfd is watched edge-triggered, so that it is neither read nor armed again, and
 //! `epoll_pwait2` takes its timeout in nanoseconds, without a timer descriptor.
 
+use super::notified::Notified;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,8 +83,7 @@ impl Events {
 pub(crate) struct Poller {
     epoll: OwnedFd,
     wake: OwnedFd,
-    /// The eventfd was written to and the thread has not noticed yet: it need not be written to again.
-    notified: AtomicBool,
+    notified: Notified,
     /// The system has no `epoll_pwait2` (before Linux 5.11), or a sandbox forbids it.
     coarse: AtomicBool,
 }
@@ -102,7 +102,7 @@ impl Poller {
         let poller = Self {
             epoll,
             wake,
-            notified: AtomicBool::new(false),
+            notified: Notified::default(),
             coarse: AtomicBool::new(false),
         };
         poller.control(
@@ -155,8 +155,7 @@ impl Poller {
             Some(Duration::ZERO) => self.wait_ms(events, 0),
             Some(timeout) => self.wait_for(events, timeout),
         };
-        // From now on a `notify` writes again. What its caller did before is visible after this.
-        self.notified.swap(false, Ordering::AcqRel);
+        self.notified.notice();
         events.count = usize::try_from(came).map_err(|_| io::Error::last_os_error())?;
         Ok(())
     }
@@ -203,7 +202,7 @@ impl Poller {
 
     /// Ends the wait that runs, or the next one. Any thread; at most one system call.
     pub(crate) fn notify(&self) {
-        if !self.notified.swap(true, Ordering::AcqRel) {
+        if self.notified.must_be_told() {
             let one = 1u64;
             // SAFETY: reads 8 bytes of `one`. The count never gets near its end, where writing would fail.
             unsafe { libc::write(self.wake.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };

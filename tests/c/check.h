@@ -81,7 +81,7 @@ unsigned check_threads(void);
 unsigned check_descriptors(void);
 unsigned long check_resident_kb(void);
 
-/* Whether AddressSanitizer watches: then memory and speed say nothing. */
+/* Whether AddressSanitizer or ThreadSanitizer watches: then memory and speed say nothing. */
 int check_sanitized(void);
 
 /* A pseudo-random sequence, the same in every run. */

@@ -279,7 +279,7 @@ static void the_address_is_free_again(void)
 
 typedef struct storm {
     midisock_port *port;
-    volatile int stop;
+    int stop; /* atomic */
 } storm;
 
 static void *push_until_closed(void *argument)
@@ -306,7 +306,7 @@ static void *ask_until_told(void *argument)
     storm *s = argument;
     midisock_stats stats;
     midisock_notification n;
-    while (!s->stop) {
+    while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
         CHECK_OK(midisock_get_stats(s->port, &stats, sizeof stats));
         CHECK(midisock_state(s->port) != 0);
         midisock_client_count(s->port);
@@ -333,7 +333,8 @@ static void in_the_middle_of_everything(void)
         CHECK_OK(midisock_shutdown(round % 2 ? server : client));
         linger_a_little(round);
         CHECK_OK(midisock_shutdown(round % 2 ? client : server));
-        storms[0].stop = storms[1].stop = 1;
+        for (int i = 0; i < 2; i++)
+            __atomic_store_n(&storms[i].stop, 1, __ATOMIC_RELAXED);
         for (int i = 0; i < 6; i++)
             check_join(threads[i]);
         midisock_close(client);

@@ -380,6 +380,64 @@ static void data_entry_for_what_was_selected_in_part(void)
     midisock_close(server);
 }
 
+static void a_long_skip_takes_several_calls(void)
+{
+    /* No call takes long: what was skipped is gone through bit by bit. All the
+     * while there is something to wait for. */
+    enum { WAITING = 30000, MOST_CALLS = 100 };
+    midisock_config c = check_config();
+    c.in_queue_bytes = c.out_queue_bytes = 1 << 20;
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    CHECK_OK(midisock_pair(&c, &a, &b));
+    for (int i = 0; i < WAITING; i++)
+        CHECK_OK(midisock_push(a, BYTES(0xb0, 7, (uint8_t)(i & 0x7f))));
+    CHECK_OK(midisock_push(a, BYTES(0xb0, 7, 99)));
+    CHECK_OK(midisock_skip(b));
+    CHECK_OK(midisock_push(a, BYTES(0x90, 60, 1)));
+    midisock_message m;
+    int calls = 1;
+    for (; midisock_pop(b, &m) == MIDISOCK_EMPTY; calls++) {
+        CHECK(calls < MOST_CALLS);
+        CHECK_OK(midisock_wait(b, MIDISOCK_WAIT_MESSAGE, 0));
+    }
+    CHECK_MEMORY(((const uint8_t[]){0xb0, 7, 99}), 3, m.data, m.size);
+    CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+    CHECK(calls > 10);
+    printf("# %d messages in %d calls\n", WAITING, calls);
+    CHECK_INT(0, EXPECT(b, 0x90, 60, 1).flags);
+    check_empty(b);
+    midisock_close(a);
+    midisock_close(b);
+}
+
+static void a_few_hundred_take_one_call(void)
+{
+    midisock_config c = check_config();
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    CHECK_OK(midisock_pair(&c, &a, &b));
+    for (int i = 0; i < 1000; i++)
+        CHECK_OK(midisock_push(a, BYTES(0xb0, 7, (uint8_t)(i & 0x7f))));
+    CHECK_OK(midisock_skip(b));
+    midisock_message m;
+    CHECK_OK(midisock_pop(b, &m));
+    CHECK_MEMORY(((const uint8_t[]){0xb0, 7, 999 & 0x7f}), 3, m.data, m.size);
+    check_empty(b);
+    midisock_close(a);
+    midisock_close(b);
+}
+
+/* The next message, through the calls that a long skip takes; 0: none. */
+static int next(midisock_port *port, midisock_message *m)
+{
+    midisock_result result;
+    do
+        result = midisock_pop(port, m);
+    while (result == MIDISOCK_EMPTY && midisock_wait(port, MIDISOCK_WAIT_MESSAGE, 0) == MIDISOCK_OK);
+    return result == MIDISOCK_OK;
+}
+
 static void random_songs_on_a_pair(void)
 {
     uint32_t seed = song_seed();
@@ -408,7 +466,7 @@ static void random_songs_on_a_pair(void)
             int all = 0;
             if (check_random(&random) % 3)
                 CHECK_OK(midisock_skip(b));
-            while (most-- > 0 && !(all = midisock_pop(b, &m) != MIDISOCK_OK)) {
+            while (most-- > 0 && !(all = !next(b, &m))) {
                 receiver_hear(&heard, m.data, m.size);
                 live += !(m.flags & MIDISOCK_SYNTHETIC);
             }
@@ -416,13 +474,13 @@ static void random_songs_on_a_pair(void)
                 RECEIVER_CHECK(&s.sender, &heard, "after a skip", s.seed);
             } else if (check_random(&random) % 2) {
                 CHECK_OK(midisock_skip(b));
-                while (midisock_pop(b, &m) == MIDISOCK_OK) {
+                while (next(b, &m)) {
                     CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
                     receiver_hear(&heard, m.data, m.size);
                 }
                 RECEIVER_CHECK(&s.sender, &heard, "after two skips", s.seed);
             } else {
-                while (midisock_pop(b, &m) == MIDISOCK_OK) {
+                while (next(b, &m)) {
                     receiver_hear(&heard, m.data, m.size);
                     live += !(m.flags & MIDISOCK_SYNTHETIC);
                 }
@@ -516,6 +574,8 @@ int main(int argc, char **argv)
         CASE(a_panic_in_the_midst_of_a_difference),
         CASE(a_reset_has_its_place_in_what_is_skipped),
         CASE(data_entry_for_what_was_selected_in_part),
+        CASE(a_long_skip_takes_several_calls),
+        CASE(a_few_hundred_take_one_call),
         CASE(random_songs_on_a_pair),
         CASE(random_songs_from_peers),
     };

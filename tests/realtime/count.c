@@ -1,14 +1,12 @@
 /*
- * One realtime function, so many times, in a stated situation: for callgrind,
- * which counts the instructions inside it.
+ * Every realtime function through its outcomes, in a stated situation: for
+ * callgrind, which counts the instructions of each call.
  *
- *   count FUNCTION SIZE FULLNESS CLIENTS CALLS
+ *   count FULLNESS CLIENTS
  *
- * FUNCTION: push, pop, push_pair, pop_pair; or drain, the control: all that the
- * queue of a pair holds, as one. SIZE: bytes of a message.
- * FULLNESS: what the queue holds at the first call, in percent of what it
- * takes. CLIENTS: how many a merged server has; push and pop are its. Prints
- * how many calls were made; each gave MIDISOCK_OK.
+ * FULLNESS: what the queues hold, in percent of what they take. CLIENTS: how
+ * many a merged server has. A line for each call of `counted`: the name of its
+ * row. Callgrind writes a file for each (--dump-after=counted).
  */
 #define _POSIX_C_SOURCE 200809L
 #include "../c/check.h"
@@ -18,156 +16,305 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUEUE = 1 << 20, MOST_CLIENTS = 256, RECORD = 16 };
+enum { QUEUE = 1 << 18, MOST_CLIENTS = 256, RECORD_BYTES = 16, LARGE = 16384, CALLS = 6 };
 
-typedef struct job {
-    const char *function;
-    size_t size;
-    unsigned percent;
-    unsigned clients;
-    unsigned calls;
-    uint8_t data[16384];
-} job;
+static unsigned percent;
+static unsigned clients;
+static int peers[MOST_CLIENTS];
 
-static job the_job;
+static midisock_port *server;
+static midisock_port *a;         /* a pair that waits */
+static midisock_port *b;
+static midisock_port *small_a;   /* the smallest queues, full; waits */
+static midisock_port *small_b;
+static midisock_port *lossy_a;   /* the same; repairs */
+static midisock_port *lossy_b;
+static midisock_port *offline;
+static midisock_port *offline_lossy;
+static midisock_port *closed;
+static midisock_port *manual;
+static uint32_t a_client;
 
-/* How many messages make up the fullness. */
-static unsigned messages_before(void)
+static const uint8_t CONTROL[] = {0xb0, 7, 7};
+static const uint8_t NOTE[] = {0x90, 60, 64};
+static uint8_t large[LARGE + 1];
+static midisock_message message;
+static midisock_block block;
+static midisock_stats stats;
+static uint64_t time_ns;
+static int number;
+
+/* The calls; each gives what it should. */
+#define EXPECT_RESULT(result, call) ((call) == (result))
+static int push(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_push(server, CONTROL, 3)); }
+static int push_pair(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_push(a, CONTROL, 3)); }
+static int push_note(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_push(small_b, NOTE, 3)); }
+static int pop_note(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_pop(small_a, &message)); }
+static int push_large(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_push(a, large, LARGE)); }
+static int push_too_large(void)
 {
-    size_t record = RECORD + (the_job.size > 3 ? (the_job.size + RECORD - 1) / RECORD * RECORD : 0);
-    return (unsigned)(QUEUE / record * the_job.percent / 100);
+    return EXPECT_RESULT(MIDISOCK_ERR_TOO_LARGE, midisock_push(server, large, LARGE + 1));
+}
+static int push_invalid(void)
+{
+    return EXPECT_RESULT(MIDISOCK_ERR_INVALID_MESSAGE, midisock_push(server, CONTROL, 2));
+}
+static int push_null(void)
+{
+    return EXPECT_RESULT(MIDISOCK_ERR_INVALID_ARGUMENT, midisock_push(server, NULL, 3));
+}
+static int push_full(void)
+{
+    return EXPECT_RESULT(MIDISOCK_ERR_FULL, midisock_push(small_a, CONTROL, 3));
+}
+static int push_full_repairing(void)
+{
+    return EXPECT_RESULT(MIDISOCK_ERR_FULL, midisock_push(lossy_a, CONTROL, 3));
+}
+static int push_reset_refused(void) /* the costliest to remember */
+{
+    return EXPECT_RESULT(MIDISOCK_ERR_FULL, midisock_push(lossy_a, (const uint8_t[]){0xff}, 1));
+}
+static int push_offline(void)
+{
+    return EXPECT_RESULT(MIDISOCK_OFFLINE, midisock_push(offline, CONTROL, 3));
+}
+static int push_offline_repairing(void)
+{
+    return EXPECT_RESULT(MIDISOCK_OFFLINE, midisock_push(offline_lossy, CONTROL, 3));
+}
+static int push_closed(void)
+{
+    return EXPECT_RESULT(MIDISOCK_ERR_CLOSED, midisock_push(closed, CONTROL, 3));
+}
+static int push_to_client(void)
+{
+    message.client = a_client;
+    message.time_ns = 0;
+    return EXPECT_RESULT(MIDISOCK_OK, midisock_push_message(server, &message));
+}
+static int push_to_nobody(void)
+{
+    message.client = 0x00ffffff;
+    return EXPECT_RESULT(MIDISOCK_ERR_NO_SUCH_CLIENT, midisock_push_message(server, &message));
+}
+static int push_scheduled(void)
+{
+    message.client = 0;
+    message.time_ns = time_ns;
+    return EXPECT_RESULT(MIDISOCK_OK, midisock_push_message(server, &message));
+}
+static int pop(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_pop(server, &message)); }
+static int pop_pair(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_pop(b, &message)); }
+static int pop_empty(void) { return EXPECT_RESULT(MIDISOCK_EMPTY, midisock_pop(offline, &message)); }
+static int pop_empty_pair(void) { return EXPECT_RESULT(MIDISOCK_EMPTY, midisock_pop(a, &message)); }
+static int pop_closed(void)
+{
+    return EXPECT_RESULT(MIDISOCK_ERR_CLOSED, midisock_pop(closed, &message));
+}
+static int skip(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_skip(server)); }
+static int panic(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_panic(server)); }
+static int reset(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_reset(server)); }
+static int begin_block(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_begin_block(server, &block)); }
+static int pop_block(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_pop_block(server, &message)); }
+static int pop_block_empty(void)
+{
+    return EXPECT_RESULT(MIDISOCK_EMPTY, midisock_pop_block(offline, &message));
+}
+static int push_frame(void)
+{
+    return EXPECT_RESULT(MIDISOCK_OK, midisock_push_frame(server, 3, CONTROL, 3));
+}
+static int cancel(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_cancel(server)); }
+static int state(void) { return midisock_state(server) == MIDISOCK_STATE_LISTENING; }
+static int client_count(void) { return midisock_client_count(server) == clients; }
+static int local_port(void) { return midisock_local_port(server) != 0; }
+static int get_stats(void)
+{
+    return EXPECT_RESULT(MIDISOCK_OK, midisock_get_stats(server, &stats, sizeof stats));
+}
+static int now_ns(void) { return midisock_now_ns() != 0; }
+static int text_of_error(void) { return midisock_strerror(-number++)[0] != 0; }
+static int version(void) { return midisock_version() != 0; }
+static int version_string(void) { return midisock_version_string()[0] != 0; }
+static int pop_any(void) { return midisock_pop(server, &message) <= MIDISOCK_EMPTY; }
+static int pop_any_pair(void) { return midisock_pop(b, &message) <= MIDISOCK_EMPTY; }
+static int pop_any_lossy(void) { return midisock_pop(lossy_b, &message) <= MIDISOCK_EMPTY; }
+
+/* Not to be inlined: callgrind counts from where it is entered. What it adds
+ * itself is the same every time. */
+static int __attribute__((noinline)) counted(int (*call)(void))
+{
+    return call();
 }
 
-static void make_message(void)
+static void count_one(const char *name, int (*call)(void))
 {
-    uint8_t *data = the_job.data;
-    if (the_job.size == 3) {
-        data[0] = 0x90;
-        data[1] = data[2] = 64;
-        return;
-    }
-    memset(data, 1, the_job.size);
-    data[0] = 0xf0;
-    data[the_job.size - 1] = 0xf7;
+    if (!counted(call))
+        check_fail(__FILE__, __LINE__, "%s gave something else", name);
+    printf("%s\n", name);
 }
 
-/* By the other function: callgrind counts midisock_push, and these are not to
- * be in it. */
-static void fill(midisock_port *port, unsigned messages)
+static void count(const char *name, int (*call)(void), int calls)
 {
-    midisock_message message = {0};
-    message.data = the_job.data;
-    message.size = (uint32_t)the_job.size;
-    for (unsigned i = 0; i < messages; i++)
-        CHECK_OK(midisock_push_message(port, &message));
+    for (int i = 0; i < calls; i++)
+        count_one(name, call);
 }
 
-static void push(midisock_port *port)
+static unsigned messages(unsigned queue)
 {
-    CHECK_OK(midisock_push(port, the_job.data, the_job.size));
+    return queue / RECORD_BYTES * percent / 100;
 }
 
-static void pop(midisock_port *port)
-{
-    midisock_message message;
-    CHECK_OK(midisock_pop(port, &message));
-    CHECK_INT(the_job.size, message.size);
-}
-
-static midisock_config config_for(void)
+static void open_ports(void)
 {
     midisock_config config = check_config();
     config.in_queue_bytes = config.out_queue_bytes = QUEUE;
     config.max_clients = MOST_CLIENTS;
     config.overflow = MIDISOCK_OVERFLOW_WAIT;
-    /* The network thread shall not empty the queue between the calls. */
+    /* The network thread shall not empty the queues between the calls. */
     config.tick_us = 1000000;
-    return config;
-}
-
-static void on_server(int pushes)
-{
-    static int peers[MOST_CLIENTS];
-    midisock_config config = config_for();
-    midisock_port *server = check_listen(&config);
-    for (unsigned i = 0; i < the_job.clients; i++)
+    server = check_listen(&config);
+    for (unsigned i = 0; i < clients; i++)
         peers[i] = raw_connect(midisock_local_port(server));
-    CHECK_SOON(midisock_client_count(server) == the_job.clients);
-    unsigned before = messages_before();
-    if (pushes) {
-        fill(server, before);
-        for (unsigned i = 0; i < the_job.calls; i++)
-            push(server);
-    } else {
-        for (unsigned i = 0; i < before + the_job.calls; i++)
-            raw_send(peers[i % the_job.clients], the_job.data, the_job.size);
-        CHECK_COUNT(server, messages_in, before + the_job.calls);
-        for (unsigned i = 0; i < the_job.calls; i++)
-            pop(server);
-    }
-    for (unsigned i = 0; i < the_job.clients; i++)
-        raw_reset(peers[i]);
-    midisock_close(server);
-}
-
-static void on_pair(int pushes)
-{
-    midisock_port *a;
-    midisock_port *b;
-    midisock_config config = config_for();
+    CHECK_SOON(midisock_client_count(server) == clients);
     CHECK_OK(midisock_pair(&config, &a, &b));
-    unsigned before = messages_before();
-    fill(a, before + (pushes ? 0 : the_job.calls));
-    for (unsigned i = 0; i < the_job.calls; i++) {
-        if (pushes)
-            push(a);
-        else
-            pop(b);
-    }
-    midisock_close(a);
-    midisock_close(b);
+
+    midisock_config small = config;
+    small.in_queue_bytes = small.out_queue_bytes = 4096;
+    CHECK_OK(midisock_pair(&small, &small_a, &small_b));
+    small.overflow = MIDISOCK_OVERFLOW_REPAIR;
+    CHECK_OK(midisock_pair(&small, &lossy_a, &lossy_b));
+
+    uint16_t refusing_port = 0;
+    int refusing = raw_refusing(&refusing_port);
+    config.overflow = MIDISOCK_OVERFLOW_WAIT;
+    CHECK_OK(midisock_connect("127.0.0.1", refusing_port, &config, &offline));
+    config.overflow = MIDISOCK_OVERFLOW_REPAIR;
+    CHECK_OK(midisock_connect("127.0.0.1", refusing_port, &config, &offline_lossy));
+    raw_close(refusing);
+    CHECK_OK(midisock_pair(&config, &closed, &manual));
+    CHECK_OK(midisock_shutdown(closed));
 }
 
-/* Not to be inlined: callgrind counts from where it is entered. */
-static void __attribute__((noinline)) counted_drain(midisock_port *port)
+static void fill(void)
 {
-    midisock_message message;
-    while (midisock_pop(port, &message) == MIDISOCK_OK)
+    /* Full both, and nothing refused yet by the one that would remember it. */
+    while (midisock_push(small_a, CONTROL, 3) == MIDISOCK_OK)
+        CHECK_OK(midisock_push(lossy_a, CONTROL, 3));
+    /* Beside what the rows below push and pop themselves. */
+    unsigned in = messages(QUEUE - 32 * RECORD_BYTES) + 32;
+    for (unsigned i = 0; i < in; i++)
+        raw_send(peers[i % clients], CONTROL, 3);
+    CHECK_COUNT(server, messages_in, in);
+    CHECK_OK(midisock_pop(server, &message));
+    a_client = message.client;
+    unsigned out = messages(QUEUE - 200 * RECORD_BYTES);
+    for (unsigned i = 0; i < out; i++)
+        CHECK_OK(midisock_push(server, CONTROL, 3));
+    unsigned across = messages(QUEUE - 8 * LARGE) + 32;
+    for (unsigned i = 0; i < across; i++)
+        CHECK_OK(midisock_push(a, CONTROL, 3));
+    large[0] = 0xf0;
+    memset(large + 1, 1, LARGE - 1);
+    large[LARGE - 1] = 0xf7;
+    memset(&message, 0, sizeof message);
+    block.struct_size = sizeof block;
+    block.sample_rate = 48000;
+    block.frames = 64;
+    block.start_ns = midisock_now_ns() + 1000000000;
+    time_ns = midisock_now_ns() + 5000000000;
+}
+
+static void push_message_row(const char *name, int (*call)(void))
+{
+    for (int i = 0; i < CALLS; i++) {
+        message.data = CONTROL;
+        message.size = 3;
+        count_one(name, call);
+    }
+}
+
+static void count_all(void)
+{
+    count("push", push, CALLS);
+    count("push on a pair", push_pair, CALLS);
+    count("push of a note on a pair", push_note, CALLS);
+    count("push of 16 KB", push_large, 4);
+    count("push too large", push_too_large, CALLS);
+    count("push invalid", push_invalid, CALLS);
+    count("push NULL", push_null, CALLS);
+    count("push full", push_full, CALLS);
+    count("push full, first refused", push_full_repairing, 1);
+    count("push full, repairing", push_full_repairing, CALLS);
+    count("push offline", push_offline, CALLS);
+    count("push offline, repairing", push_offline_repairing, CALLS);
+    count("push closed", push_closed, CALLS);
+    push_message_row("push_message to a client", push_to_client);
+    push_message_row("push_message to nobody", push_to_nobody);
+    push_message_row("push_message ahead", push_scheduled);
+    count("pop", pop, CALLS);
+    count("pop on a pair", pop_pair, CALLS);
+    count("pop of a note on a pair", pop_note, CALLS);
+    count("pop empty", pop_empty, CALLS);
+    count("pop empty, pair", pop_empty_pair, CALLS);
+    count("pop closed", pop_closed, CALLS);
+    count("begin_block", begin_block, CALLS);
+    CHECK_OK(midisock_begin_block(offline, &block));
+    count("pop_block", pop_block, CALLS);
+    count("pop_block empty", pop_block_empty, CALLS);
+    count("push_frame", push_frame, CALLS);
+    count("state", state, CALLS);
+    count("client_count", client_count, CALLS);
+    count("local_port", local_port, CALLS);
+    count("get_stats", get_stats, CALLS);
+    count("now_ns", now_ns, CALLS);
+    count("strerror", text_of_error, 20);
+    count("version", version, CALLS);
+    count("version_string", version_string, CALLS);
+    count("panic", panic, CALLS);
+    count("reset", reset, CALLS);
+    count("cancel", cancel, CALLS);
+
+    /* Last, since they empty the queues. */
+    count("skip", skip, 1);
+    count("pop after a skip", pop_any, 40);
+    /* Nothing but Note Ons, on every channel and note: all are looked at, and nothing follows. */
+    while (midisock_pop(b, &message) == MIDISOCK_OK)
         continue;
-}
-
-static void drain(void)
-{
-    midisock_port *a;
-    midisock_port *b;
-    midisock_config config = config_for();
-    CHECK_OK(midisock_pair(&config, &a, &b));
-    fill(a, messages_before() + 1);
-    the_job.calls = 1;
-    counted_drain(b);
-    midisock_close(a);
-    midisock_close(b);
+    for (int i = 0; i < 2048; i++)
+        CHECK_OK(midisock_push(a, BYTES((uint8_t)(0x90 | i / 128), (uint8_t)(i % 128), 1)));
+    CHECK_OK(midisock_skip(b));
+    count("pop after a skip of notes", pop_any_pair, 8);
+    for (int i = 0; i < 2048; i++)
+        midisock_push(lossy_a, BYTES((uint8_t)(0x90 | i / 128), (uint8_t)(i % 128), 1));
+    for (int i = 0; i < 2048; i++)
+        midisock_push(lossy_a, BYTES((uint8_t)(0xa0 | i / 128), (uint8_t)(i % 128), 1));
+    while (midisock_pop(lossy_b, &message) == MIDISOCK_OK && !(message.flags & MIDISOCK_SYNTHETIC))
+        continue;
+    count("pop after refused notes", pop_any_lossy, 8);
+    while (midisock_pop(lossy_b, &message) == MIDISOCK_OK)
+        continue;
+    while (midisock_push(lossy_a, CONTROL, 3) == MIDISOCK_OK)
+        continue;
+    count("push full, System Reset", push_reset_refused, CALLS);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 6)
+    if (argc != 3)
         return 2;
-    the_job.function = argv[1];
-    the_job.size = (size_t)atoi(argv[2]);
-    the_job.percent = (unsigned)atoi(argv[3]);
-    the_job.clients = (unsigned)atoi(argv[4]);
-    the_job.calls = (unsigned)atoi(argv[5]);
-    CHECK(the_job.size == 3 || (the_job.size >= 8 && the_job.size <= sizeof the_job.data));
-    CHECK(the_job.clients <= MOST_CLIENTS);
-    make_message();
-    int pushes = strncmp(the_job.function, "push", 4) == 0;
-    if (strcmp(the_job.function, "drain") == 0)
-        drain();
-    else if (strstr(the_job.function, "pair") != NULL)
-        on_pair(pushes);
-    else
-        on_server(pushes);
-    printf("%u\n", the_job.calls);
+    percent = (unsigned)atoi(argv[1]);
+    clients = (unsigned)atoi(argv[2]);
+    CHECK(percent <= 100 && clients > 0 && clients <= MOST_CLIENTS);
+    open_ports();
+    fill();
+    count_all();
+    for (unsigned i = 0; i < clients; i++)
+        raw_reset(peers[i]);
+    midisock_port *const ports[] = {server, a, b, small_a, small_b, lossy_a, lossy_b, offline,
+                                    offline_lossy, closed, manual};
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++)
+        midisock_close(ports[i]);
     return 0;
 }

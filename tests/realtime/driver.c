@@ -5,11 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const NAMES[FUNCTIONS] = {
-    "push", "push_message", "pop", "skip", "panic", "reset", "begin_block", "pop_block",
-    "push_frame", "state", "client_count", "local_port", "get_stats", "now_ns", "strerror",
-    "version", "version_string", "cancel",
-};
+#define FUNCTION_NAME(upper, lower) #lower,
+static const char *const NAMES[FUNCTIONS] = {REALTIME_FUNCTIONS(FUNCTION_NAME)};
 
 /* Every outcome there is, and where it must be seen; MANUAL stands for no
  * port at all where a result needs none. */
@@ -125,6 +122,8 @@ typedef struct driver {
     const cast *cast;
     tally *tally;
     probe probe;
+    uint64_t (*clock)(void);
+    uint64_t before_ns;
     uint32_t random;
     uint8_t large[LARGE + 1];
     uint8_t medium[1024];
@@ -135,12 +134,29 @@ static unsigned long no_probe(void)
     return 0;
 }
 
+static uint64_t no_clock(void)
+{
+    return 0;
+}
+
+/* What the probe says before a call. */
+static unsigned long start(driver *d)
+{
+    unsigned long before = d->probe();
+    d->before_ns = d->clock();
+    return before;
+}
+
 static midisock_result note(driver *d, function function, role role, midisock_result result,
                             unsigned long before)
 {
+    uint64_t ns = d->clock() - d->before_ns;
     unsigned long done = d->probe() - before;
     tally *t = d->tally;
     t->calls++;
+    t->of[function]++;
+    if (ns > t->longest_ns[function])
+        t->longest_ns[function] = ns;
     if (result >= LEAST_RESULT && result < LEAST_RESULT + RESULTS)
         t->seen[function][role][result - LEAST_RESULT]++;
     t->violations[function] += done;
@@ -150,10 +166,10 @@ static midisock_result note(driver *d, function function, role role, midisock_re
 }
 
 /* A call that gives a result, and one that gives something else. */
-#define CALL(function, role, call) (before = d->probe(), note(d, function, role, (call), before))
+#define CALL(function, role, call) (before = start(d), note(d, function, role, (call), before))
 #define GIVE(function, role, call)                       \
     do {                                                 \
-        before = d->probe();                             \
+        before = start(d);                               \
         (void)(call);                                    \
         note(d, function, role, MIDISOCK_OK, before);    \
     } while (0)
@@ -314,6 +330,131 @@ static void ask(driver *d, role role, midisock_port *port)
     GIVE(VERSION_STRING, role, midisock_version_string());
 }
 
+/* One ordinary call of a function, for those that the scenes above call too
+ * seldom. */
+#define ONE(name)                                                       \
+    static void one_##name(driver *d, role role, midisock_port *port)
+ONE(push)
+{
+    unsigned long before;
+    uint8_t bytes[3];
+    size_t size = any_message(d, bytes);
+    CALL(PUSH, role, midisock_push(port, bytes, size));
+}
+ONE(push_message)
+{
+    unsigned long before;
+    uint8_t bytes[3];
+    midisock_message message;
+    memset(&message, 0, sizeof message);
+    message.data = bytes;
+    message.size = (uint32_t)any_message(d, bytes);
+    CALL(PUSH_MESSAGE, role, midisock_push_message(port, &message));
+}
+ONE(pop)
+{
+    unsigned long before;
+    midisock_message message;
+    if (CALL(POP, role, midisock_pop(port, &message)) == MIDISOCK_OK)
+        look(d, &message);
+}
+ONE(skip)
+{
+    unsigned long before;
+    CALL(SKIP, role, midisock_skip(port));
+}
+ONE(panic)
+{
+    unsigned long before;
+    CALL(PANIC, role, midisock_panic(port));
+}
+ONE(reset)
+{
+    unsigned long before;
+    CALL(RESET, role, midisock_reset(port));
+}
+ONE(begin_block)
+{
+    unsigned long before;
+    midisock_block block;
+    memset(&block, 0, sizeof block);
+    block.struct_size = sizeof block;
+    block.sample_rate = 44100;
+    block.frames = 64;
+    /* None is ever begun on that port: see WANTED. */
+    if (role != CLOSED)
+        CALL(BEGIN_BLOCK, role, midisock_begin_block(port, &block));
+}
+ONE(pop_block)
+{
+    unsigned long before;
+    midisock_message message;
+    if (CALL(POP_BLOCK, role, midisock_pop_block(port, &message)) == MIDISOCK_OK)
+        look(d, &message);
+}
+ONE(push_frame)
+{
+    unsigned long before;
+    uint8_t bytes[3];
+    size_t size = any_message(d, bytes);
+    CALL(PUSH_FRAME, role, midisock_push_frame(port, 0, bytes, size));
+}
+ONE(state)
+{
+    unsigned long before;
+    GIVE(STATE, role, midisock_state(port));
+}
+ONE(client_count)
+{
+    unsigned long before;
+    GIVE(CLIENT_COUNT, role, midisock_client_count(port));
+}
+ONE(local_port)
+{
+    unsigned long before;
+    GIVE(LOCAL_PORT, role, midisock_local_port(port));
+}
+ONE(get_stats)
+{
+    unsigned long before;
+    midisock_stats stats;
+    CALL(GET_STATS, role, midisock_get_stats(port, &stats, sizeof stats));
+}
+ONE(now_ns)
+{
+    unsigned long before;
+    (void)port;
+    GIVE(NOW_NS, role, midisock_now_ns());
+}
+ONE(strerror)
+{
+    unsigned long before;
+    (void)port;
+    GIVE(STRERROR, role, midisock_strerror((midisock_result)(check_random(&d->random) % 30) - 20));
+}
+ONE(version)
+{
+    unsigned long before;
+    (void)port;
+    GIVE(VERSION, role, midisock_version());
+}
+ONE(version_string)
+{
+    unsigned long before;
+    (void)port;
+    GIVE(VERSION_STRING, role, midisock_version_string());
+}
+
+ONE(cancel)
+{
+    unsigned long before;
+    CALL(CANCEL, role, midisock_cancel(port));
+}
+
+#define FUNCTION_CALL(upper, lower) one_##lower,
+static void (*const CALLS[FUNCTIONS])(driver *, role, midisock_port *) = {
+    REALTIME_FUNCTIONS(FUNCTION_CALL)};
+
 static void do_something(driver *d, role role)
 {
     unsigned long before;
@@ -360,21 +501,49 @@ static int has_all(const tally *tally)
 /* Not on the stack: pages of it would be touched for the first time. */
 static driver the_driver;
 
-void driver_run(const cast *cast, tally *tally, probe probe, uint64_t calls, uint64_t ms)
+/* A function that was called too seldom: on any port, in a row. */
+static void call_more(driver *d, function function)
+{
+    enum { IN_A_ROW = 500 };
+    role role = (enum role)(check_random(&d->random) % ROLES);
+    for (int i = 0; i < IN_A_ROW; i++)
+        CALLS[function](d, role, d->cast->ports[role]);
+}
+
+static int has_called(const tally *tally, uint64_t calls)
+{
+    for (int f = 0; f < FUNCTIONS; f++)
+        if (tally->of[f] < calls)
+            return 0;
+    return 1;
+}
+
+void driver_run(const cast *cast, tally *tally, const plan *plan)
 {
     driver *d = &the_driver;
     memset(d, 0x11, sizeof *d);
     d->cast = cast;
     d->tally = tally;
-    d->probe = probe ? probe : no_probe;
+    d->probe = plan->probe ? plan->probe : no_probe;
+    d->clock = plan->clock ? plan->clock : no_clock;
     d->random = 12345;
     d->large[0] = d->medium[0] = 0xf0;
     d->large[LARGE - 1] = d->large[LARGE] = 0xf7;
     d->medium[sizeof d->medium - 1] = 0xf7;
-    uint64_t until = midisock_now_ns() + ms * 1000000;
-    while (tally->calls < calls || !has_all(tally)) {
-        for (int i = 0; i < 1000; i++)
+    uint64_t until = midisock_now_ns() + plan->ms * 1000000;
+    while (!has_called(tally, plan->calls) || !has_all(tally)) {
+        for (int i = 0; i < 300; i++) {
             do_something(d, (role)(check_random(&d->random) % ROLES));
+            if (plan->pause != NULL && i % 10 == 0)
+                plan->pause();
+        }
+        for (int i = 0; i < FUNCTIONS; i++) {
+            if (tally->of[i] >= plan->calls)
+                continue;
+            call_more(d, (function)i);
+            if (plan->pause != NULL)
+                plan->pause();
+        }
         if (midisock_now_ns() > until) {
             tally->out_of_time = 1;
             return;
@@ -385,13 +554,12 @@ void driver_run(const cast *cast, tally *tally, probe probe, uint64_t calls, uin
 void driver_check(const cast *cast, const tally *tally, const char *what)
 {
     for (int f = 0; f < FUNCTIONS; f++) {
-        uint64_t total = 0;
-        for (int r = 0; r < ROLES; r++)
-            for (int i = 0; i < RESULTS; i++)
-                total += tally->seen[f][r][i];
-        printf("# %-14s %9llu calls, %llu %s, at most %lu in one\n", NAMES[f],
-               (unsigned long long)total, (unsigned long long)tally->violations[f], what,
+        printf("# %-14s %9llu calls, %llu %s, at most %lu in one", NAMES[f],
+               (unsigned long long)tally->of[f], (unsigned long long)tally->violations[f], what,
                tally->worst[f]);
+        if (tally->longest_ns[f] != 0)
+            printf(", %.1f us at most", (double)tally->longest_ns[f] / 1000);
+        printf("\n");
     }
     printf("# in all %llu calls, %zu outcomes; %llu SysEx of 16 KB out, %llu in; %llu synthetic; "
            "peers went %u times\n",

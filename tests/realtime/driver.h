@@ -7,12 +7,7 @@
 #define MIDISOCK_TESTS_DRIVER_H
 
 #include "cast.h"
-
-typedef enum function {
-    PUSH, PUSH_MESSAGE, POP, SKIP, PANIC, RESET, BEGIN_BLOCK, POP_BLOCK, PUSH_FRAME,
-    STATE, CLIENT_COUNT, LOCAL_PORT, GET_STATS, NOW_NS, STRERROR, VERSION, VERSION_STRING, CANCEL,
-    FUNCTIONS
-} function;
+#include "functions.h"
 
 /* Results from ERR_INTERNAL (-17) to OFFLINE (2). */
 enum { LEAST_RESULT = -17, RESULTS = 20 };
@@ -22,6 +17,7 @@ typedef unsigned long (*probe)(void);
 
 typedef struct tally {
     uint64_t calls;
+    uint64_t of[FUNCTIONS];
     /* How often a function gave a result on a port of some role. */
     uint64_t seen[FUNCTIONS][ROLES][RESULTS];
     uint64_t large;      /* 16 KB SysEx pushed */
@@ -31,11 +27,21 @@ typedef struct tally {
     /* What the probe counted: in all, and the most in one call. */
     uint64_t violations[FUNCTIONS];
     unsigned long worst[FUNCTIONS];
+    /* How long the longest call took, where a clock was given. */
+    uint64_t longest_ns[FUNCTIONS];
     int out_of_time;
 } tally;
 
-/* Runs until so many calls are made and every outcome was seen, `ms` at most. */
-void driver_run(const cast *cast, tally *tally, probe probe, uint64_t calls, uint64_t ms);
+typedef struct plan {
+    uint64_t calls;             /* of each function, at least */
+    uint64_t ms;                /* and this long at most */
+    probe probe;                /* NULL: none */
+    uint64_t (*clock)(void);    /* NULL: no call is timed */
+    void (*pause)(void);        /* between calls, every now and then; NULL: no pause */
+} plan;
+
+/* Runs until each function was called so often and has given every outcome. */
+void driver_run(const cast *cast, tally *tally, const plan *plan);
 
 /* Prints the figures, and fails the case where an outcome was not seen, a
  * message was damaged, or traffic did not flow both ways. */

@@ -3,6 +3,7 @@
 #include "../c/check.h"
 #include "../c/raw.h"
 
+#include <pthread.h>
 #include <string.h>
 
 static const uint8_t NOTE[] = {0x90, 60, 64};
@@ -51,6 +52,38 @@ void stage_close(stage *stage)
         raw_close(stage->peer);
     if (stage->listener >= 0)
         raw_close(stage->listener);
+}
+
+typedef struct act {
+    int (*first)(const stage *stage);
+    void (*begin)(void);
+    void (*end)(void);
+    stage stage;
+    int held;
+} act;
+
+static void *do_act(void *act_)
+{
+    act *act = act_;
+    act->begin();
+    act->held = act->first(&act->stage);
+    act->end();
+    return NULL;
+}
+
+void first_on_thread(int (*first)(const stage *stage), void (*begin)(void), void (*end)(void))
+{
+    act act;
+    pthread_t thread;
+    memset(&act, 0, sizeof act);
+    act.first = first;
+    act.begin = begin;
+    act.end = end;
+    stage_open(&act.stage);
+    check_start(&thread, do_act, &act);
+    check_join(thread);
+    CHECK(act.held);
+    stage_close(&act.stage);
 }
 
 static int push(midisock_port *port, midisock_result expected)

@@ -21,6 +21,10 @@ void stage_open(stage *stage);
 void stage_open_pair(stage *stage);
 void stage_close(stage *stage);
 
+/* On a stage of its own, makes the call on a fresh thread, which does nothing
+ * else between `begin` and `end`; fails unless it gave what it should. */
+void first_on_thread(int (*first)(const stage *stage), void (*begin)(void), void (*end)(void));
+
 #define FIRST_CALLS(X) \
     X(push) X(push_offline) X(push_pair) X(push_invalid) X(push_large) X(push_message) \
     X(push_message_timed) X(pop) X(pop_empty) X(pop_pair) X(skip) X(panic) X(reset) \

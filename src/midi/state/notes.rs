@@ -91,13 +91,15 @@ impl Notes {
         }
     }
 
+    /// Whether it ends one of the receiver's.
     #[inline(always)]
-    pub(super) fn off(&mut self, channel: usize, note: u8, lost: bool) {
+    pub(super) fn off(&mut self, channel: usize, note: u8, lost: bool) -> bool {
         let index = index(channel, note);
         let cell = &mut self.cells[index];
         let (strikes, lost_strikes) = (*cell & MOST_STRIKES, *cell & MOST_LOST);
         // One that arrives ends a note of the receiver, one that is lost need not.
-        if strikes != 0 && !(lost && lost_strikes != 0) {
+        let ends = strikes != 0 && !(lost && lost_strikes != 0);
+        if ends {
             *cell -= 1;
             if strikes == 1 {
                 self.held[index >> 6] &= !(1 << (index & 63));
@@ -106,6 +108,7 @@ impl Notes {
         } else if lost_strikes != 0 {
             *cell -= ONE_LOST;
         }
+        ends
     }
 
     /// All notes of a channel end (mode messages 120 and 123 to 127).

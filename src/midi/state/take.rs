@@ -14,7 +14,13 @@ impl ChannelState {
                 let first = first & 0x7F;
                 let second = rest.first().map_or(0, |byte| byte & 0x7F);
                 match (status >> 4, second) {
-                    (8, _) | (9, 0) => self.notes.off(channel, first, lost),
+                    (8, _) | (9, 0) => {
+                        let ended = self.notes.off(channel, first, lost);
+                        // Only this makes a difference: the fewer marks, the less there is to look through.
+                        if lost && ended {
+                            self.marks.notes.set(channel, first);
+                        }
+                    }
                     (9, _) => self.notes.on(channel, first, lost),
                     (0xA, pressure) => self.set_poly_pressure(channel, first, pressure),
                     (0xB, value) => return self.control(channel, first, value, lost),
@@ -22,13 +28,7 @@ impl ChannelState {
                     (0xD, _) => self.set_pressure(channel, first),
                     _ => self.set_bend(channel, u16::from(second) << 7 | u16::from(first)),
                 }
-                if status < 0xA0 {
-                    if lost {
-                        self.marks.notes.set(channel, first);
-                    }
-                    return u32::from(lost && Self::is_event(message));
-                }
-                0
+                u32::from(lost && Self::is_event(message))
             }
             [0xFF, ..] => {
                 *self = ChannelState::NEW;

@@ -1,0 +1,136 @@
+"""Instructions of every realtime function, counted by callgrind: the same every time, on any machine of this kind."""
+
+import re
+import statistics
+
+from project import tool
+from runner import suite, tail
+from suites_realtime import INTO, NOW, build, is_linux
+
+# Instructions a call may take at most, those few of the calling program included, in all SITUATIONS; what was counted
+# (x86-64, Rust 1.95) stands behind. A change that needs more has to say why. Of these rows nothing may depend on the
+# situation, by more than SPREAD: the renewal of a cached position now and then. Beware: for callgrind a `rep movsb`, with
+# which large blocks are copied, is an instruction for each byte: there the counts are of bytes rather.
+BOUNDS = {
+    "push": 101,  # 92
+    "push on a pair": 245,  # 222: it reads the clock
+    "push of a note on a pair": 245,  # 222
+    "push too large": 90,  # 80
+    "push invalid": 145,  # 131
+    "push NULL": 36,  # 31
+    "push full": 240,  # 217
+    "push full, first refused": 13_500,  # 12002: a summary is begun, 12 KB
+    "push full, repairing": 406,  # 369
+    "push offline": 200,  # 182
+    "push offline, repairing": 222,  # 202
+    "push closed": 140,  # 126
+    "push full, System Reset": 13_200,  # 11946: a state of 12 KB is set anew
+    "push_message to a client": 240,  # 217
+    "push_message to nobody": 170,  # 154
+    "push_message ahead": 280,  # 254
+    "pop": 76,  # 69
+    "pop on a pair": 330,  # 298: what it holds is followed
+    "pop of a note on a pair": 185,  # 168
+    "pop empty": 153,  # 139
+    "pop empty, pair": 203,  # 184
+    "pop closed": 230,  # 209
+    "skip": 64,  # 58
+    "panic": 60,  # 51
+    "reset": 60,  # 51
+    "cancel": 55,  # 48
+    "begin_block": 400,  # 360
+    "pop_block": 210,  # 190
+    "pop_block empty": 106,  # 96
+    "push_frame": 302,  # 274
+    "state": 32,  # 27
+    "client_count": 28,  # 23
+    "local_port": 27,  # 22
+    "get_stats": 205,  # 186
+    "now_ns": 42,  # 35
+    "strerror": 160,  # 147
+    "version": 20,  # 14
+    "version_string": 20,  # 14
+}
+SPREAD = 0.02
+FEW = 20
+# Once between two looks of the network thread a call may have to read the clock for it: that one takes so much more.
+ASKED = 300
+
+# By the byte: what is looked through and copied.
+LARGE = 16384
+PER_BYTE = 2.0  # 1.75
+
+# After a skip what was skipped is gone through, so much of it in a call. However much there is, no call takes more.
+AFTER_SKIP = {
+    "pop after a skip": 150_000,
+    "pop after a skip of notes": 150_000,
+    "pop after refused notes": 1_000,
+}
+
+# Fullness in percent, clients.
+SITUATIONS = {
+    "empty queues": (0, 1),
+    "queues half full": (50, 1),
+    "queues almost full": (95, 1),
+    "100 clients": (0, 100),
+    "100 clients and full queues": (95, 100),
+}
+
+
+@suite("instructions", "instructions of every realtime function: bounded, whatever the queues hold and however many "
+       "clients there are", budget=240, needs=["library"], packages=["valgrind"])
+def instructions(run):
+    if not is_linux(run):
+        return
+    if not tool("valgrind"):
+        run.lacks("instructions", "valgrind")
+        return
+    program = build(run, "count", [], [NOW])
+    if program is None:
+        return
+    counted = dict(zip(SITUATIONS, run.parallel(lambda s: count(run, program, *SITUATIONS[s]), SITUATIONS)))
+    rows = next(iter(counted.values())).keys()
+    known = {*BOUNDS, *AFTER_SKIP, "push of 16 KB"}
+    run.check("every row has a bound", set(rows) == known, f"{sorted(set(rows) ^ known)}")
+
+    for row, bound in BOUNDS.items():
+        usual = {name: statistics.median_low(calls[row]) for name, calls in counted.items()}
+        low, high = min(usual.values()), max(usual.values())
+        most = max(max(calls[row]) for calls in counted.values())
+        run.check(f"{row}: {high} instructions, {most} at most", high <= bound and most <= bound + ASKED,
+                  f"{high}, more than {bound}; or {most}, more than {bound + ASKED}")
+        run.check(f"{row} depends on nothing: {low} to {high}", high <= low * (1 + SPREAD) + FEW,
+                  "; ".join(f"{name}: {count}" for name, count in usual.items()))
+    for row, bound in AFTER_SKIP.items():
+        high = max(max(calls[row]) for calls in counted.values())
+        run.check(f"{row}: {high} instructions", high <= bound, f"{high}, more than {bound}")
+    large = max(max(calls["push of 16 KB"]) for calls in counted.values())
+    each = (large - BOUNDS["push on a pair"]) / LARGE
+    run.check(f"push of {LARGE} bytes: {large} instructions, {each:.3f} a byte", each <= PER_BYTE,
+              f"{each:.3f} a byte")
+
+    # Control: what does depend on what the queue holds is seen: how many pops it takes to get through a skip.
+    def work(name):
+        return sum(counted[name]["pop after a skip"])
+
+    few, many = work("empty queues"), work("queues almost full")
+    run.check(f"control: going through a skip takes {few} and {many} instructions", many > 10 * few,
+              "it is not seen to depend on what was skipped")
+
+
+def count(run, program, percent, clients):
+    """Instructions of each call, by row."""
+    result = INTO / f"callgrind.{percent}percent.{clients}clients"
+    for old in result.parent.glob(f"{result.name}.*"):
+        old.unlink()
+    finished = run.command([
+        "valgrind", "--tool=callgrind", f"--callgrind-out-file={result}", "--toggle-collect=counted",
+        "--dump-after=counted", "--dump-line=no", program, percent, clients])
+    rows = {}
+    names = [line for line in finished.output.splitlines() if re.fullmatch(r"[a-z].*", line)]
+    if finished.status != 0 or not names:
+        run.fail(f"count {percent} {clients}", tail(finished.output))
+    for number, name in enumerate(names, 1):
+        text = (result.parent / f"{result.name}.{number}").read_text()
+        rows.setdefault(name, []).append(int(re.search(r"^(?:summary|totals): (\d+)", text, re.MULTILINE)[1]))
+    return rows

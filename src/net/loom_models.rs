@@ -1,0 +1,318 @@
+//! The protocols between the network thread and others, in all interleavings: see `loom_models.rs` in the folder above.
+
+use super::Ends;
+use super::life::Life;
+use super::net_port::{NetPort, Work};
+use super::reply::{Done, Reply};
+use super::sleeper::Sleeper;
+use crate::clock::now_ns;
+use crate::code::Code;
+use crate::config::{Config, Overflow};
+use crate::loom_models::explore;
+use crate::port::Port;
+use crate::push::PushSide;
+use crate::queue::{Consumer, queue};
+use crate::shared::{Role, Shared};
+use crate::spill::{SpillOut, spill};
+use crate::sync::{Arc, AtomicBool, Ordering};
+use crate::sys::notified::Notified;
+use loom::sync::{Condvar, Mutex};
+use loom::thread;
+use slab::Slab;
+
+/// The poller of a model: a count that stays until it is taken, as an eventfd's does, behind what spares writing to it.
+#[derive(Default)]
+struct Poller {
+    notified: Notified,
+    count: Mutex<u32>,
+    changed: Condvar,
+}
+
+impl Poller {
+    fn notify(&self) {
+        if self.notified.must_be_told() {
+            *self.count.lock().unwrap() += 1;
+            self.changed.notify_one();
+        }
+    }
+
+    fn wait(&self, block: bool) {
+        let mut count = self.count.lock().unwrap();
+        while block && *count == 0 {
+            count = self.changed.wait(count).unwrap();
+        }
+        *count = 0;
+        drop(count);
+        self.notified.notice();
+    }
+}
+
+/// A push with `WAKE_SIGNAL` is seen, with no tick to help; with at most one notification a push.
+#[test]
+fn wake_reaches_the_network_thread() {
+    explore("wake", 500, 3, || {
+        let (mut producer, mut consumer) = queue(64).unwrap();
+        let shared = Arc::new((Sleeper::default(), Poller::default()));
+        let other = Arc::clone(&shared);
+        let network = thread::spawn(move || {
+            let gauge = consumer.gauge();
+            let mut got = 0;
+            while got < 2 {
+                other.0.fall_asleep();
+                other.1.wait(!gauge.has_message());
+                other.0.awake();
+                while consumer.pop().is_some() {
+                    got += 1;
+                }
+            }
+        });
+        for _ in 0..2 {
+            assert!(producer.write(0, 0, 0, &[0xF8]));
+            producer.publish();
+            if shared.0.must_be_woken() {
+                shared.1.notify();
+            }
+        }
+        network.join().unwrap();
+    });
+}
+
+/// Two threads that leave a command each and wake the network thread: neither command lies there unseen, though the
+/// second wake may be spared.
+#[test]
+fn notifications_that_are_spared_are_not_lost() {
+    explore("poller", 2000, 3, || {
+        let shared = Arc::new((Poller::default(), [AtomicBool::new(false), AtomicBool::new(false)]));
+        let asking = [0, 1].map(|which| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                shared.1[which].store(true, Ordering::Relaxed);
+                shared.0.notify();
+            })
+        });
+        while !shared.1.iter().all(|command| command.load(Ordering::Relaxed)) {
+            shared.0.wait(true);
+        }
+        for thread in asking {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// The last port is closed while another is made: either that one finds the thread and keeps it, or the thread ends and
+/// whoever let go of it last knows. Nobody waits for ever.
+#[test]
+fn the_last_close_and_a_first_open() {
+    explore("life", 30_000, 2, || {
+        let shared = Arc::new((Life::with_one_user(), Poller::default()));
+        let leave = |shared: &(Life, Poller)| {
+            if shared.0.leave() {
+                shared.1.notify();
+                shared.0.wait_over();
+            }
+        };
+        let other = Arc::clone(&shared);
+        let network = thread::spawn(move || {
+            loop {
+                other.1.wait(!other.0.is_unused());
+                if other.0.is_unused() && other.0.may_end() {
+                    break;
+                }
+            }
+            other.0.tell_over();
+        });
+        let other = Arc::clone(&shared);
+        let opening = thread::spawn(move || {
+            if other.0.join() {
+                leave(&other);
+            }
+        });
+        leave(&shared);
+        opening.join().unwrap();
+        network.join().unwrap();
+    });
+}
+
+/// Who waits for an answer gets it, the one that was given; also when the command was dropped unanswered.
+#[test]
+fn every_command_is_answered() {
+    for dropped in [false, true] {
+        explore("reply", 80, 3, move || {
+            let done = std::sync::Arc::new(Done::default());
+            let reply = Reply::to(&done);
+            let network = thread::spawn(move || if dropped { drop(reply) } else { reply.tell(true) });
+            assert_eq!(done.wait(), !dropped);
+            network.join().unwrap();
+        });
+    }
+}
+
+fn accepted(config: &Config, outgoing: &Consumer, incoming: Option<&Consumer>) -> std::sync::Arc<Shared> {
+    let gauge = Some(outgoing.gauge());
+    std::sync::Arc::new(Shared::new(
+        Role::Accepted,
+        config,
+        None,
+        incoming.map(Consumer::gauge),
+        gauge,
+    ))
+}
+
+fn net_port(shared: &std::sync::Arc<Shared>, from_audio: Consumer, spill: Option<SpillOut>) -> NetPort {
+    let ends = Ends {
+        shared: std::sync::Arc::clone(shared),
+        queues: Some((queue(64).unwrap().0, from_audio)),
+        spill,
+    };
+    NetPort::new(ends, Work::Accepted)
+}
+
+/// A flush returns, with no tick to help, and not before the network thread has taken all that was pushed, what was
+/// refused for want of room included.
+#[test]
+fn flush_waits_for_all_and_not_for_ever() {
+    explore("flush", 1000, 2, || {
+        let config = Config {
+            overflow: Overflow::Repair,
+            ..Config::default()
+        };
+        let (producer, consumer) = queue(64).unwrap();
+        let (spill_in, spill_out) = spill(0);
+        let (gauge, spilled) = (producer.gauge(), spill_in.gauge());
+        let shared = accepted(&config, &consumer, None);
+        let mut port = net_port(&shared, consumer, Some(spill_out));
+        let mut push = PushSide::new(producer, Some(spill_in), std::sync::Arc::clone(&shared));
+        // Whether progress is asked for, the poller, and whether it is over.
+        let common = Arc::new((AtomicBool::new(false), Poller::default(), AtomicBool::new(false)));
+        let other = Arc::clone(&common);
+        let network = thread::spawn(move || {
+            let (mut links, mut dirty) = (Slab::new(), Vec::new());
+            while !other.2.load(Ordering::Acquire) {
+                other.1.wait(!port.has_work());
+                port.asked |= other.0.swap(false, Ordering::AcqRel);
+                port.touched |= port.asked;
+                if port.has_work() {
+                    port.empty_out_queue(&mut links, &mut dirty, 1);
+                    port.touched = true;
+                }
+                if port.touched {
+                    port.tell(&links);
+                }
+            }
+        });
+        assert_eq!(push.push(0, 0, &[0xB0, 7, 1]), Code::Ok);
+        assert_eq!(push.push(0, 0, &[0xB0, 7, 2]), Code::Ok);
+        let last = push.push(0, 0, &[0xB0, 7, 3]);
+        assert!(matches!(last, Code::Ok | Code::Full));
+        let ask = || {
+            common.0.store(true, Ordering::Release);
+            common.1.notify();
+        };
+        let has_spilled = || spilled.has_some();
+        let flushed = crate::wait::until_handed(&shared, gauge.tail(), None, has_spilled, ask);
+        assert_eq!(flushed, Ok(()));
+        assert!(!gauge.has_message() && !spilled.has_some());
+        common.2.store(true, Ordering::Release);
+        common.1.notify();
+        network.join().unwrap();
+    });
+}
+
+/// The peer goes for good: who waits and pops gets everything before the end, and the end.
+#[test]
+fn the_end_comes_after_the_last_message() {
+    explore("end", 2000, 3, || {
+        let config = Config::default();
+        let (mut to_audio, incoming) = queue(64).unwrap();
+        let (outgoing, from_audio) = queue(64).unwrap();
+        let shared = accepted(&config, &from_audio, Some(&incoming));
+        let port = Port::of_model(&shared, outgoing, incoming);
+        let network = thread::spawn(move || {
+            assert!(to_audio.write(1, 0, 0, &[0xF8]));
+            to_audio.publish();
+            shared.close();
+            assert!(to_audio.write(2, 0, 1, &[0xFC]));
+            to_audio.publish();
+            shared.end();
+            shared.event.signal();
+        });
+        let what = crate::wait::What {
+            message: true,
+            room: false,
+            notification: false,
+            client: false,
+        };
+        let mut got = Vec::new();
+        loop {
+            match crate::wait::for_any(&[&port], what, None) {
+                Ok(_) => match port.pop() {
+                    Ok(popped) => got.push(popped.time_ns),
+                    Err(code) => assert_eq!(code, Code::Empty),
+                },
+                Err(code) => {
+                    assert_eq!(code, Code::Closed);
+                    break;
+                }
+            }
+            thread::yield_now();
+        }
+        assert_eq!(port.pop().err(), Some(Code::Closed));
+        assert_eq!(got, [1, 2]);
+        network.join().unwrap();
+    });
+}
+
+/// Shut down by one thread while another waits and a third, the network's, hands over a last message: the wait ends, and
+/// pushing does.
+#[test]
+fn shutdown_ends_a_wait() {
+    explore("shutdown", 40, 3, || {
+        let config = Config::default();
+        let (_to_audio, incoming) = queue(64).unwrap();
+        let (outgoing, from_audio) = queue(64).unwrap();
+        let shared = accepted(&config, &from_audio, Some(&incoming));
+        let port = Arc::new(Port::of_model(&shared, outgoing, incoming));
+        let other = Arc::clone(&port);
+        let waiting = thread::spawn(move || {
+            let what = crate::wait::What {
+                message: true,
+                room: false,
+                notification: true,
+                client: false,
+            };
+            assert_eq!(crate::wait::for_any(&[&other], what, None), Err(Code::Closed));
+            assert_eq!(other.push(0, 0, &[0xF8]), Code::Closed);
+        });
+        port.shutdown();
+        assert_eq!(port.pop().err(), Some(Code::Closed));
+        waiting.join().unwrap();
+    });
+}
+
+/// The bytes that are scheduled are counted before the network thread can take them off again.
+#[test]
+fn scheduled_bytes_do_not_go_below_none() {
+    explore("scheduled", 300, 3, || {
+        let config = Config::default();
+        let (producer, consumer) = queue(64).unwrap();
+        let shared = accepted(&config, &consumer, None);
+        let mut port = net_port(&shared, consumer, None);
+        let mut push = PushSide::new(producer, None, std::sync::Arc::clone(&shared));
+        let pushing = thread::spawn(move || {
+            let soon = now_ns() + 5_000_000_000;
+            assert_eq!(push.push(soon, 0, &[0xF8]), Code::Ok);
+            assert_eq!(push.push(soon, 0, &[0xF8]), Code::Ok);
+        });
+        let (mut links, mut dirty) = (Slab::new(), Vec::new());
+        for _ in 0..2 {
+            // Some of it is due at once, as when its time has come while it was in the queue.
+            port.empty_out_queue(&mut links, &mut dirty, u64::MAX);
+            assert!(shared.scheduled_bytes.load(Ordering::Relaxed) as isize >= 0);
+            thread::yield_now();
+        }
+        pushing.join().unwrap();
+        port.empty_out_queue(&mut links, &mut dirty, 1);
+        port.discard_outgoing();
+        assert_eq!(shared.scheduled_bytes.load(Ordering::Relaxed), 0);
+    });
+}

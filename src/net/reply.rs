@@ -1,0 +1,48 @@
+//! The answer of the network thread to a command that a control thread waits for.
+
+use crate::event::Event;
+use crate::sync::{AtomicU32, Ordering};
+use std::sync::Arc;
+
+/// Where the answer is waited for.
+#[derive(Default)]
+pub(crate) struct Done {
+    event: Event,
+    /// 0 until it is done; then 1, or 2 for "there was no such thing".
+    outcome: AtomicU32,
+}
+
+/// The network thread's end of it: given in any case, if only by dropping it.
+pub(crate) struct Reply(Arc<Done>);
+
+impl Reply {
+    pub(crate) fn to(done: &Arc<Done>) -> Self {
+        Self(Arc::clone(done))
+    }
+
+    pub(crate) fn tell(self, found: bool) {
+        self.0.tell(found);
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if self.0.outcome.load(Ordering::Relaxed) == 0 {
+            self.0.tell(false);
+        }
+    }
+}
+
+impl Done {
+    fn tell(&self, found: bool) {
+        self.outcome.store(if found { 1 } else { 2 }, Ordering::Release);
+        self.event.signal();
+    }
+
+    /// Waits for the answer: whether there was what the command was about.
+    pub(crate) fn wait(&self) -> bool {
+        self.event
+            .wait_for(None, || Some(self.outcome.load(Ordering::Acquire)).filter(|o| *o != 0))
+            == Some(1)
+    }
+}

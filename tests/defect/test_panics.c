@@ -1,0 +1,189 @@
+/*
+ * A panic inside the library, which would be a defect, is contained: the call
+ * says MIDISOCK_ERR_INTERNAL (or what its documentation says in place of it),
+ * the process goes on, and so does the port. Needs the library built with
+ * --cfg midisock_defect, which panics when it is asked to.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "../c/check.h"
+#include "../c/raw.h"
+#include "../realtime/functions.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* 1: the next call panics. 2: the next turn of the network thread. */
+void midisock_defect(uint32_t place);
+
+static midisock_port *port;
+static midisock_port *other;
+static midisock_message message;
+static midisock_block block;
+static midisock_stats stats;
+static midisock_notification notification;
+static midisock_port *made;
+static midisock_port *made_too;
+static uint16_t number;
+static size_t index_of;
+static char text[64];
+
+enum { INTERNAL = MIDISOCK_ERR_INTERNAL, NO_PANIC = 1000 };
+
+/* What a call gives in place of MIDISOCK_ERR_INTERNAL: NO_PANIC for the few in
+ * which nothing can panic. `realtime` functions stand under their own name. */
+static const struct {
+    const char *name;
+    int gives;
+} OTHERWISE[] = {
+    {"state", MIDISOCK_STATE_CLOSED}, {"client_count", 0}, {"local_port", 0}, {"now_ns", NO_PANIC},
+    {"strerror", NO_PANIC}, {"version", NO_PANIC}, {"version_string", NO_PANIC},
+};
+
+static int given(const char *name)
+{
+    for (size_t i = 0; i < sizeof OTHERWISE / sizeof OTHERWISE[0]; i++)
+        if (strcmp(OTHERWISE[i].name, name) == 0)
+            return OTHERWISE[i].gives;
+    return INTERNAL;
+}
+
+#define DEFINE(name, call)             \
+    static int call_##name(void)       \
+    {                                  \
+        return (int)(call);            \
+    }
+DEFINE(push, midisock_push(port, BYTES(0xf8)))
+DEFINE(push_message, midisock_push_message(port, &message))
+DEFINE(pop, midisock_pop(port, &message))
+DEFINE(skip, midisock_skip(port))
+DEFINE(panic, midisock_panic(port))
+DEFINE(reset, midisock_reset(port))
+DEFINE(begin_block, midisock_begin_block(port, &block))
+DEFINE(pop_block, midisock_pop_block(port, &message))
+DEFINE(push_frame, midisock_push_frame(port, 0, BYTES(0xf8)))
+DEFINE(state, midisock_state(port))
+DEFINE(client_count, midisock_client_count(port))
+DEFINE(local_port, midisock_local_port(port))
+DEFINE(get_stats, midisock_get_stats(port, &stats, sizeof stats))
+DEFINE(now_ns, midisock_now_ns() != 0 ? NO_PANIC : 0)
+DEFINE(strerror, midisock_strerror(0)[0] != 0 ? NO_PANIC : 0)
+DEFINE(version, midisock_version() != 0 ? NO_PANIC : 0)
+DEFINE(version_string, midisock_version_string()[0] != 0 ? NO_PANIC : 0)
+DEFINE(cancel, midisock_cancel(port))
+/* The control functions. */
+DEFINE(listen, midisock_listen(NULL, 0, NULL, &made))
+DEFINE(connect, midisock_connect("127.0.0.1", 9, NULL, &made))
+DEFINE(pair, midisock_pair(NULL, &made, &made_too))
+DEFINE(accept, midisock_accept(port, 0, &made))
+DEFINE(shutdown, midisock_shutdown(port))
+DEFINE(parse_address, midisock_parse_address("a:1", text, sizeof text, &number))
+DEFINE(wait, midisock_wait(port, MIDISOCK_WAIT_MESSAGE, 0))
+DEFINE(wait_any, midisock_wait_any((midisock_port *const *)&port, 1, MIDISOCK_WAIT_MESSAGE, 0, &index_of))
+DEFINE(wait_connected, midisock_wait_connected(port, 0))
+DEFINE(flush, midisock_flush(port, 0))
+DEFINE(poll_notification, midisock_poll_notification(port, &notification))
+DEFINE(client_address, midisock_client_address(port, 1, text, sizeof text))
+DEFINE(disconnect, midisock_disconnect(port, 1))
+
+#define FUNCTION_ROW(upper, lower) {#lower, call_##lower},
+#define ROW(name) {#name, call_##name},
+static const struct {
+    const char *name;
+    int (*call)(void);
+} ROWS[] = {
+    REALTIME_FUNCTIONS(FUNCTION_ROW) ROW(listen) ROW(connect) ROW(pair) ROW(accept) ROW(shutdown)
+        ROW(parse_address) ROW(wait) ROW(wait_any) ROW(wait_connected) ROW(flush)
+            ROW(poll_notification) ROW(client_address) ROW(disconnect)};
+
+static void open_pair(void)
+{
+    CHECK_OK(midisock_pair(NULL, &port, &other));
+    memset(&message, 0, sizeof message);
+    message.data = (const uint8_t *)"\xf8";
+    message.size = 1;
+    block.struct_size = sizeof block;
+    block.sample_rate = 48000;
+    block.frames = 64;
+}
+
+static void every_function_contains_it(void)
+{
+    open_pair();
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        message.data = (const uint8_t *)"\xf8";
+        midisock_defect(1);
+        int gave = ROWS[i].call();
+        if (gave != given(ROWS[i].name))
+            check_fail(__FILE__, __LINE__, "%s gave %d", ROWS[i].name, gave);
+        midisock_defect(0);
+        CHECK(made == NULL && made_too == NULL);
+    }
+    printf("# %zu functions\n", sizeof ROWS / sizeof ROWS[0]);
+    /* And the port is as it was. */
+    CHECK_INT(MIDISOCK_STATE_CONNECTED, midisock_state(port));
+    CHECK_OK(midisock_push(port, BYTES(0x90, 60, 64)));
+    EXPECT(other, 0x90, 60, 64);
+    midisock_close(other);
+    midisock_defect(1);
+    midisock_close(port); /* nothing is closed: it panicked before */
+    midisock_close(port);
+}
+
+/* The ports there are end; those who wait are told; new ones work. */
+static void the_network_thread_goes_on(void)
+{
+    midisock_port *server = check_listen(NULL);
+    port = check_connect(server, NULL);
+    CHECK_OK(midisock_push(port, BYTES(0x90, 60, 64)));
+    EXPECT(server, 0x90, 60, 64);
+    midisock_defect(2);
+    CHECK_SOON(midisock_state(server) == MIDISOCK_STATE_CLOSED);
+    CHECK_SOON(midisock_state(port) == MIDISOCK_STATE_CLOSED);
+    CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_push(port, BYTES(0xf8)));
+    CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_flush(port, 0));
+    midisock_close(port);
+    midisock_close(server);
+    server = check_listen(NULL);
+    port = check_connect(server, NULL);
+    CHECK_OK(midisock_push(port, BYTES(0x90, 61, 64)));
+    EXPECT(server, 0x90, 61, 64);
+    midisock_close(port);
+    midisock_close(server);
+}
+
+/* While ports that were there wait, or are closed by others. */
+static void *wait_for_ever(void *port)
+{
+    static midisock_result result;
+    result = midisock_wait(port, MIDISOCK_WAIT_MESSAGE, -1);
+    return &result;
+}
+
+static void who_waits_is_told(void)
+{
+    pthread_t thread;
+    void *result;
+    port = check_listen(NULL);
+    /* The network thread has it. */
+    int peer = raw_connect(midisock_local_port(port));
+    CHECK_SOON(midisock_client_count(port) == 1);
+    check_start(&thread, wait_for_ever, port);
+    midisock_defect(2);
+    midisock_port *wakes = NULL;
+    CHECK_OK(midisock_listen(NULL, 0, NULL, &wakes)); /* a command: a turn */
+    CHECK_INT(0, pthread_join(thread, &result));
+    CHECK_RESULT(MIDISOCK_ERR_CLOSED, *(midisock_result *)result);
+    midisock_close(wakes);
+    midisock_close(port);
+    raw_close(peer);
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case cases[] = {
+        CASE(every_function_contains_it),
+        CASE(the_network_thread_goes_on),
+        CASE(who_waits_is_told),
+    };
+    return check_main(argc, argv, CASES(cases));
+}
