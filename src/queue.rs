@@ -67,11 +67,24 @@ impl Short {
     /// Takes bytes; `None` unless they are one to three.
     #[inline(always)]
     pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
-        // Byte by byte, which volatile makes sure of. A caller has often just written one of the bytes, and a load that
-        // is wider than a store still on its way to the cache waits until it is there: longer than all else here takes.
+        Self::read(bytes.len(), |index| bytes[index])
+    }
+
+    /// The same of bytes in a caller's memory, one by one, which volatile makes sure of. The caller has often just
+    /// written one of them, and a load that is wider than a store still on its way to the cache waits until it is
+    /// there: longer than all else in a push takes.
+    #[inline(always)]
+    pub(crate) fn of_callers(bytes: &[u8]) -> Option<Self> {
         // SAFETY: a reference may be read.
-        let at = |index: usize| u32::from(unsafe { (&raw const bytes[index]).read_volatile() }) << (8 + 8 * index);
-        match bytes.len() {
+        Self::read(bytes.len(), |index| unsafe {
+            (&raw const bytes[index]).read_volatile()
+        })
+    }
+
+    #[inline(always)]
+    fn read(length: usize, byte: impl Fn(usize) -> u8) -> Option<Self> {
+        let at = |index| u32::from(byte(index)) << (8 + 8 * index);
+        match length {
             3 => Some(Self(3 | at(0) | at(1) | at(2))),
             2 => Some(Self(2 | at(0) | at(1))),
             1 => Some(Self(1 | at(0))),
