@@ -183,3 +183,35 @@ void print_distribution(const char *name, uint64_t *values, size_t count)
            (unsigned long long)quantile(values, count, 0.99), (unsigned long long)quantile(values, count, 0.999),
            (unsigned long long)values[count - 1]);
 }
+
+/* Eight steps from a power of two to the next, so that a step is at most an eighth. */
+static unsigned bucket(uint64_t value)
+{
+    unsigned log = 0;
+    while (value >> log >= 16)
+        log++;
+    return log * 8 + (unsigned)(value >> log);
+}
+
+static uint64_t bucket_start(unsigned number)
+{
+    return number < 16 ? number : (uint64_t)(8 + number % 8) << (number / 8 - 1);
+}
+
+void print_histogram(const char *name, const uint64_t *values, size_t count)
+{
+    static unsigned long counts[64 * 8];
+    unsigned i, last = 0;
+    size_t k;
+    memset(counts, 0, sizeof counts);
+    for (k = 0; k < count; k++)
+        counts[bucket(values[k])]++;
+    for (i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i] != 0)
+            last = i;
+    printf("\"%s\": [", name);
+    for (i = 0, k = 0; i <= last; i++)
+        if (counts[i] != 0)
+            printf("%s[%llu, %lu]", k++ > 0 ? ", " : "", (unsigned long long)bucket_start(i), counts[i]);
+    printf("]");
+}

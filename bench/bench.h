@@ -37,4 +37,8 @@ void configure(midisock_config *config, const char *wake, uint64_t in_queue_byte
 /* Prints "name": {"count": ..., "min": ..., "median": ..., "p99": ..., "p999": ..., "max": ...}; sorts the values. */
 void print_distribution(const char *name, uint64_t *values, size_t count);
 
+/* Prints "name": [[value, how many], ...]: how many values lie from that one to the next told, in steps of an eighth at
+ * most; without those that are 0. */
+void print_histogram(const char *name, const uint64_t *values, size_t count);
+
 #endif

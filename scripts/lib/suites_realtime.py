@@ -112,7 +112,10 @@ BOUNDS = {
 # How much the situation may matter. Its cost is the cached position that is renewed now and then.
 SPREAD = 0.02
 LARGE = 16384
-# For each byte of a large SysEx, beyond what a short one costs: looked through and copied on push;
+SMALL = 8
+# For a SysEx of 8 bytes, which does not take the shortest way.
+SYSEX_BOUNDS = {"push": 250, "pop": 190, "push_pair": 310, "pop_pair": 225}
+# For each byte of a large SysEx, beyond what a small one costs: looked through and copied on push;
 # on pop neither.
 BYTE_BOUNDS = {"push": 2.0, "pop": 0.0, "push_pair": 2.0, "pop_pair": 0.0}
 
@@ -141,7 +144,7 @@ def instructions(run):
         function, situation = job
         return count(run, program, function, *situation)
 
-    situations = [*SITUATIONS.values(), (LARGE, 0, 1, 40)]
+    situations = [*SITUATIONS.values(), (SMALL, 0, 1, 1000), (LARGE, 0, 1, 40)]
     jobs = [(function, situation) for function in BOUNDS for situation in situations
             if not (function.endswith("pair") and situation[2] > 1)]
     counted = dict(zip(jobs, run.parallel(measure, jobs)))
@@ -156,8 +159,11 @@ def instructions(run):
         least, most = min(short.values()), max(short.values())
         run.check(f"{function} does not depend on fullness or clients: {least:.1f} to {most:.1f}",
                   most <= least * (1 + SPREAD), f"from {least:.1f} to {most:.1f}")
+        small = counted[function, (SMALL, 0, 1, 1000)]
+        run.check(f"{function}, {SMALL} bytes of SysEx: {small:.1f} instructions",
+                  0 < small <= SYSEX_BOUNDS[function], f"{small:.1f}, more than {SYSEX_BOUNDS[function]}")
         large = counted[function, (LARGE, 0, 1, 40)]
-        each = (large - short["an empty queue"]) / LARGE
+        each = (large - small) / (LARGE - SMALL)
         # A queue's end, and a position renewed, come more often than with short ones.
         run.check(f"{function}, {LARGE} bytes: {large:.1f} instructions, {each:.3f} a byte",
                   each <= BYTE_BOUNDS[function] + 0.002, f"{each:.3f} a byte")
