@@ -96,9 +96,14 @@ pub const fn is_realtime(byte: u8) -> bool {
 #[inline]
 pub fn data_run(bytes: &[u8]) -> usize {
     let mut run = 0;
-    // What is long is looked through 64 bytes at a time, which compilers turn into vector instructions.
-    for block in bytes.chunks_exact(64) {
-        if is_status(block.iter().fold(0, |all, byte| all | byte)) {
+    // What is long is looked through 64 bytes at a time.
+    for block in bytes.as_chunks::<64>().0 {
+        let all = block
+            .as_chunks()
+            .0
+            .iter()
+            .fold(0, |all, word| all | u64::from_ne_bytes(*word));
+        if all & STATUS_BITS != 0 {
             break;
         }
         run += 64;
