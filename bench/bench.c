@@ -152,6 +152,11 @@ void receive_all(int socket, uint8_t *data, size_t size)
     }
 }
 
+int socket_pair(int sockets[2])
+{
+    return socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
+}
+
 void configure(midisock_config *config, const char *wake, uint64_t in_queue_bytes)
 {
     midisock_config_init(config, sizeof *config);

@@ -31,6 +31,9 @@ int tcp_connect(uint16_t port);
 void send_all(int socket, const uint8_t *data, size_t size);
 void receive_all(int socket, uint8_t *data, size_t size);
 
+/* Two sockets that are connected with each other, between processes. */
+int socket_pair(int sockets[2]);
+
 /* A configuration with the given queues (0: the default) and MIDISOCK_WAKE_TICK or _SIGNAL by name. */
 void configure(midisock_config *config, const char *wake, uint64_t in_queue_bytes);
 

@@ -1,10 +1,11 @@
 /* What a push costs the thread that pushes, and how long the message then takes to a peer.
  *
- *   push --sender tick|signal|send|liblo [--period-us N] [--count N] [--burst N]
+ *   push --sender tick|signal|send|liblo|other [--period-us N] [--count N] [--burst N]
  *
  * Each period the sending thread wakes up, as an audio callback does, and sends so many 3-byte messages. The peer is a
  * thread that blocks in recv(2). tick, signal: midisock_push with that wake mode. send: send(2) on the sending thread.
- * liblo: lo_send over TCP, a MIDI argument to "/m".
+ * liblo: lo_send over TCP, a MIDI argument to "/m". other: another process sends; this one prints the port that it
+ * listens at, and then only when each message was received.
  *
  * No coordinated omission: a message is due when its period begins, or, where the thread had nothing left to do before,
  * when the timer woke it; so what a slow call holds up counts for all that it holds up. Prints the distributions of a
@@ -65,6 +66,17 @@ int main(int argc, char **argv)
     calls = calloc(messages, sizeof *calls);
     if (due == NULL || arrived == NULL || calls == NULL || messages == 0)
         fail("nothing to measure");
+    if (strcmp(sender, "other") == 0) {
+        printf("%u\n", (unsigned)number);
+        fflush(stdout);
+        receiving = tcp_accept(listener);
+        receive(NULL);
+        printf("{\"arrived\": [");
+        for (i = 0; i < messages; i++)
+            printf("%s%llu", i > 0 ? ", " : "", (unsigned long long)arrived[i]);
+        printf("]}\n");
+        return 0;
+    }
     if (strcmp(sender, "send") == 0) {
         socket = tcp_connect(number);
 #ifdef HAVE_LIBLO
