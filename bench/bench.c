@@ -152,6 +152,11 @@ void receive_all(int socket, uint8_t *data, size_t size)
     }
 }
 
+int socket_pair(int sockets[2])
+{
+    return socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
+}
+
 void configure(midisock_config *config, const char *wake, uint64_t in_queue_bytes)
 {
     midisock_config_init(config, sizeof *config);
@@ -182,4 +187,36 @@ void print_distribution(const char *name, uint64_t *values, size_t count)
            (unsigned long)count, (unsigned long long)values[0], (unsigned long long)quantile(values, count, 0.5),
            (unsigned long long)quantile(values, count, 0.99), (unsigned long long)quantile(values, count, 0.999),
            (unsigned long long)values[count - 1]);
+}
+
+/* Eight steps from a power of two to the next, so that a step is at most an eighth. */
+static unsigned bucket(uint64_t value)
+{
+    unsigned log = 0;
+    while (value >> log >= 16)
+        log++;
+    return log * 8 + (unsigned)(value >> log);
+}
+
+static uint64_t bucket_start(unsigned number)
+{
+    return number < 16 ? number : (uint64_t)(8 + number % 8) << (number / 8 - 1);
+}
+
+void print_histogram(const char *name, const uint64_t *values, size_t count)
+{
+    static unsigned long counts[64 * 8];
+    unsigned i, last = 0;
+    size_t k;
+    memset(counts, 0, sizeof counts);
+    for (k = 0; k < count; k++)
+        counts[bucket(values[k])]++;
+    for (i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i] != 0)
+            last = i;
+    printf("\"%s\": [", name);
+    for (i = 0, k = 0; i <= last; i++)
+        if (counts[i] != 0)
+            printf("%s[%llu, %lu]", k++ > 0 ? ", " : "", (unsigned long long)bucket_start(i), counts[i]);
+    printf("]");
 }

@@ -31,10 +31,17 @@ int tcp_connect(uint16_t port);
 void send_all(int socket, const uint8_t *data, size_t size);
 void receive_all(int socket, uint8_t *data, size_t size);
 
+/* Two sockets that are connected with each other, between processes. */
+int socket_pair(int sockets[2]);
+
 /* A configuration with the given queues (0: the default) and MIDISOCK_WAKE_TICK or _SIGNAL by name. */
 void configure(midisock_config *config, const char *wake, uint64_t in_queue_bytes);
 
 /* Prints "name": {"count": ..., "min": ..., "median": ..., "p99": ..., "p999": ..., "max": ...}; sorts the values. */
 void print_distribution(const char *name, uint64_t *values, size_t count);
+
+/* Prints "name": [[value, how many], ...]: how many values lie from that one to the next told, in steps of an eighth at
+ * most; without those that are 0. */
+void print_histogram(const char *name, const uint64_t *values, size_t count);
 
 #endif

@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import compilers
 import environment
+import packages
 import runner
 import suites  # noqa: F401  registers them
 from project import BIN, LIB, OUT, ROOT
@@ -13,8 +15,50 @@ from project import BIN, LIB, OUT, ROOT
 BENCH = ROOT / "bench"
 PROGRAMS = OUT / "bench"
 PEERS = OUT / "peers"
-SOURCES = ("stream", "roundtrip", "bare_echo", "queue", "idle")
+SOURCES = ("stream", "roundtrip", "bare_echo", "queue", "idle", "push", "arrival", "fan", "memory")
 ECHO = BIN / "midisock-echo"
+PARSER = PEERS / "release" / "parser"
+
+# What others build with; each is left out of the comparison where it is not there. By name: the Debian package, a file
+# of it, and what it takes to compile and to link with.
+JUCE = Path("/usr/share/juce/modules")
+OTHERS = {
+    "JACK": ("libjack-jackd2-dev", "/usr/include/jack/ringbuffer.h", [], ["-ljack"]),
+    "BOOST": ("libboost-dev", "/usr/include/boost/lockfree/spsc_queue.hpp", [], []),
+    "JUCE": ("juce-modules-source", JUCE / "juce_core" / "juce_core.h",
+             ["-DJUCE_GLOBAL_MODULE_SETTINGS_INCLUDED=1", "-isystem", JUCE], []),
+    "LIBLO": ("liblo-dev", "/usr/include/lo/lo.h", [], ["-llo"]),
+}
+PACKAGES = [package for package, *_ in OTHERS.values()]
+
+
+class _Installer:
+    """What packages.py needs of a run."""
+
+    @staticmethod
+    def command(arguments, **_):
+        finished = subprocess.run(list(map(str, arguments)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                  check=False)
+        return runner.Finished(finished.returncode, finished.stdout)
+
+    @staticmethod
+    def must(arguments, env=None, **_):
+        subprocess.run(list(map(str, arguments)), env={**os.environ, **(env or {})}, stdout=subprocess.DEVNULL,
+                       check=True)
+
+
+def others():
+    """The names of those of OTHERS that are here."""
+    return [name for name, (_, file, *_) in OTHERS.items() if Path(file).exists()]
+
+
+def install_others():
+    """Installs what is compared with, where this runs as root."""
+    if packages.can_install():
+        packages.install(_Installer, PACKAGES)
+    missing = [OTHERS[name][0] for name in OTHERS if name not in others()]
+    if missing:
+        say(f"left out of the comparison, not installed: {' '.join(missing)}")
 
 
 def build():
@@ -28,16 +72,32 @@ def build():
                 say(f"{case}: {why}")
             return False
     say("building: benchmark programs")
-    command(["cargo", "build", "--release", "--locked", "--quiet", "--target-dir", PEERS], cwd=BENCH / "peers")
-    PROGRAMS.mkdir(parents=True, exist_ok=True)
-    peers = PEERS / "release"
-    for name in SOURCES:
-        linked = ["-L", peers, "-lmidisock_bench_peers", f"-Wl,-rpath,{peers}"] if name == "queue" else []
-        # RUNPATH, which LD_LIBRARY_PATH overrides: see --against.
-        command([compilers.default().c, "-std=c99", "-O2", *compilers.STRICT, *compilers.INCLUDES,
-                 BENCH / f"{name}.c", BENCH / "bench.c", "-o", PROGRAMS / name, *compilers.LINK, *linked,
-                 "-Wl,--enable-new-dtags"])
+    build_programs(command)
     return True
+
+
+def build_programs(execute):
+    """Builds the programs and the peers; `execute` is called with each command and its directory."""
+    execute(["cargo", "build", "--release", "--locked", "--quiet", "--target-dir", PEERS], cwd=BENCH / "peers")
+    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    here = others()
+    defines = [f"-DHAVE_{name}" for name in here]
+    queues = PROGRAMS / "libqueues.so"
+    compiler = compilers.default()
+    execute([compiler.cxx, "-std=c++17", "-O2", "-fPIC", "-shared", "-DNDEBUG", *compilers.STRICT[:2], "-Werror", *defines,
+             *(flag for name in here for flag in OTHERS[name][2]), BENCH / "peers" / "queues.cpp", "-o", queues,
+             *(flag for name in here for flag in OTHERS[name][3])])
+    links = {
+        "queue": ["-L", PEERS / "release", "-lmidisock_bench_peers", "-L", PROGRAMS, "-lqueues",
+                  f"-Wl,-rpath,{PEERS / 'release'}:{PROGRAMS}"],
+        "push": OTHERS["LIBLO"][3] if "LIBLO" in here else [],
+        "liblo_echo": OTHERS["LIBLO"][3],
+    }
+    for name in (*SOURCES, *(["liblo_echo"] if "LIBLO" in here else [])):
+        # RUNPATH, which LD_LIBRARY_PATH overrides: see --against.
+        execute([compiler.c, "-std=c99", "-O2", *compilers.STRICT, *compilers.INCLUDES, *defines,
+                 BENCH / f"{name}.c", BENCH / "bench.c", "-o", PROGRAMS / name, *compilers.LINK, *links.get(name, []),
+                 "-Wl,--enable-new-dtags"])
 
 
 def python_with_mido():

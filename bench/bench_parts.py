@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import threading
 
-from bench_build import BENCH, ECHO, PROGRAMS, library_environment, python_with_mido, say
+from bench_build import BENCH, ECHO, PARSER, PROGRAMS, library_environment, others, python_with_mido, say
 
 SECONDS = 120  # no single program may take longer
 
@@ -19,16 +19,21 @@ SECONDS = 120  # no single program may take longer
 class Bench:
     """How thoroughly to measure, and which builds of the library."""
 
-    def __init__(self, quick, against):
+    def __init__(self, quick, smoke=False, against=None):
         self.quick = quick
+        self.smoke = smoke
         self.libraries = {"": None} | ({" (other)": against} if against else {})
         # Where there are two processors, the network thread and the popping thread have one each.
         self.cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
-    def run(self, name, *arguments, library=None):
+    def pick(self, full, quick, smoke):
+        """One of three amounts."""
+        return smoke if self.smoke else quick if self.quick else full
+
+    def run(self, program, *arguments, library=None):
         """Runs a benchmark program; what it says in JSON."""
         finished = subprocess.run(
-            [str(PROGRAMS / name), *map(str, arguments)], env=library_environment(library), timeout=SECONDS,
+            [str(PROGRAMS / program), *map(str, arguments)], env=library_environment(library), timeout=SECONDS,
             stdout=subprocess.PIPE, check=True, text=True)
         return json.loads(finished.stdout)
 
@@ -52,29 +57,83 @@ def ratios(values, base):
     return spread([value / other for value, other in zip(values, base, strict=True)])
 
 
+def queue(bench):
+    """ns to push and pop one message."""
+    say("queues")
+    rounds = bench.pick(41, 15, 2)
+    thousand = bench.pick(50, 20, 1)
+    pairs = bench.pick(15, 7, 2)
+    cases = {
+        "one thread, one by one": (3, ["one", "--messages", thousand * 1000, "--rounds", rounds]),
+        "one thread, bursts of 64": (3, ["one", "--burst", 64, "--messages", thousand * 1000, "--rounds", rounds]),
+        "one thread, cold caches": (3, ["cold", "--messages", bench.pick(50, 20, 3), "--rounds", bench.pick(11, 5, 2)]),
+        "two threads, saturated": (3, ["two", "--messages", thousand * 2000, "--rounds", pairs]),
+        "two threads, bursts of 64": (3, ["two", "--burst", 64, "--messages", thousand * 500, "--rounds", pairs]),
+        "256 bytes, one thread, one by one": (256, ["one", "--messages", thousand * 200, "--rounds", rounds]),
+        "256 bytes, two threads, saturated": (256, ["two", "--messages", thousand * 200, "--rounds", pairs]),
+        "16 KB, one thread, one by one": (16384, ["one", "--messages", thousand * 10, "--rounds", rounds]),
+        "16 KB, two threads, saturated": (16384, ["two", "--messages", thousand * 10, "--rounds", pairs]),
+    }
+    result = {"rows": [], "raw": {}}
+    for label, (size, arguments) in cases.items():
+        raw = {}
+        for suffix, library in bench.libraries.items():
+            times = bench.run("queue", "--size", size, "--case", *arguments, library=library)
+            raw |= {name + suffix: values for name, values in times.items() if not suffix or "midisock" in name}
+        result["raw"][label] = raw
+        medians = {name: statistics.median(values) for name, values in raw.items() if "midisock" not in name}
+        medians.pop("the clock alone", None)
+        best = min(medians, key=medians.get)
+        for name, values in raw.items():
+            row = {"case": label, "name": name, "ns": spread(values)}
+            if name != "the clock alone":
+                row["times_best"] = ratios(values, raw[best])
+                row["best"] = best
+            result["rows"].append(row)
+    return result
+
+
+def parser(bench):
+    """MB/s through the parser alone."""
+    say("parser")
+    rounds = bench.pick(400, 100, 2)
+    size = bench.pick(400_000, 400_000, 40_000)
+    raw = {}
+    for kind, text in {"sysex": "SysEx of 16 KB", "notes": "3-byte messages", "running": "running status",
+                       "mixed": "a mix of messages"}.items():
+        finished = subprocess.run([str(PARSER), "--kind", kind, "--rounds", str(rounds), "--bytes", str(size)],
+                                  timeout=SECONDS, stdout=subprocess.PIPE, check=True, text=True)
+        raw[text] = json.loads(finished.stdout)
+    rows = [{"name": name, "mb_per_second": spread(one["mb_per_second"]), "messages": one["messages"], "bytes": size,
+             "million_per_second": statistics.median(one["mb_per_second"]) * one["messages"] / size}
+            for name, one in raw.items()]
+    return {"rows": rows, "raw": raw}
+
+
 def stream(bench):
     """Million 3-byte messages a second from a socket to a popping thread."""
     say("stream throughput")
-    million = 4 if bench.quick else 10
-    repetitions = 3 if bench.quick else 7
+    thousand = bench.pick(10_000, 4000, 100)
+    repetitions = bench.pick(5, 3, 1)
     pinned = ["--net-cpu", 1, "--pop-cpu", 0] if bench.cores >= 2 else []
 
-    def variant(*arguments, count=million, library=None):
-        return lambda: bench.run("stream", "--messages", count * 1_000_000, *arguments, library=library)
+    def variant(*arguments, count=thousand, library=None):
+        return lambda: bench.run("stream", "--messages", count * 1000, *arguments, library=library)
 
-    variants = {"bare recv into nothing": variant("--target", "bare", count=4 * million)}
+    variants = {"bare recv into nothing": variant("--target", "bare", count=4 * thousand)}
     for suffix, library in bench.libraries.items():
         for target in ("connect", "accepted", "merged"):
-            for wake in ("tick", "signal"):
-                variants[f"{target}, {wake}, default queue, popping in a loop{suffix}"] = variant(
-                    "--target", target, "--wake", wake, library=library)
-        for target in ("connect", "accepted", "merged"):
+            variants[f"{target}, tick, default queue, popping in a loop{suffix}"] = variant(
+                "--target", target, library=library)
+        variants[f"connect, signal, default queue, popping in a loop{suffix}"] = variant(
+            "--wake", "signal", library=library)
+        for target in ("connect", "merged"):
             variants[f"{target}, tick, 1 MiB queue, popping in a loop{suffix}"] = variant(
                 "--target", target, "--in-bytes", 1 << 20, library=library)
-        for queue, size in (("default", 0), ("1 MiB", 1 << 20)):
-            variants[f"connect, tick, {queue} queue, midisock_wait when empty{suffix}"] = variant(
+        for queue_name, size in (("default", 0), ("1 MiB", 1 << 20)):
+            variants[f"connect, tick, {queue_name} queue, midisock_wait when empty{suffix}"] = variant(
                 "--in-bytes", size, "--pop", "wait", library=library)
-            variants[f"connect, tick, {queue} queue, popping in a loop, pinned{suffix}"] = variant(
+            variants[f"connect, tick, {queue_name} queue, popping in a loop, pinned{suffix}"] = variant(
                 "--in-bytes", size, *pinned, library=library)
     raw = bench.alternate(variants, repetitions)
     speeds = {name: [one["million_per_second"] for one in runs] for name, runs in raw.items()}
@@ -108,33 +167,37 @@ def last_number(line):
 def roundtrip(bench):
     """ns for a message there and back."""
     say("round trips")
-    rounds = 6 if bench.quick else 30
+    rounds = bench.pick(20, 6, 2)
     python = python_with_mido()
     result = {"rows": [], "raw": {}}
     with contextlib.ExitStack() as stack:
+        def echo(*arguments, library=None):
+            return stack.enter_context(server(
+                [ECHO, *arguments, "127.0.0.1:0"], last_number, library_environment(library)))
+
         bare = stack.enter_context(server([PROGRAMS / "bare_echo"], last_number))
         targets = [f"bare TCP both ends=raw:{bare}"]
         for suffix, library in bench.libraries.items():
-            echo = stack.enter_context(server(
-                [ECHO, "127.0.0.1:0"], last_number, library_environment(library)))
-            targets.append(f"midisock-echo, bare client{suffix}=raw:{echo}")
+            signal = echo("--wake", "signal", library=library)
+            targets.append(f"midisock (signal), bare client{suffix}=raw:{signal}")
             if not suffix:
-                targets.append(f"midisock-echo, midisock client=midisock:{echo}")
-            tick = stack.enter_context(server(
-                [ECHO, "--wake", "tick", "127.0.0.1:0"], last_number, library_environment(library)))
-            targets.append(f"midisock-echo --wake tick, bare client{suffix}=raw:{tick}")
-        slow = []
+                targets.append(f"midisock (signal), midisock client=midisock:{signal}")
+            busy = echo("--wake", "signal", "--busy-poll", 500, library=library)
+            targets.append(f"midisock (signal, 500 us busy poll), bare client{suffix}=raw:{busy}")
+            tick = echo("--wake", "tick", library=library)
+            targets.append(f"midisock (tick), bare client{suffix}=raw:{tick}")
+        if "LIBLO" in others():
+            liblo = stack.enter_context(server([PROGRAMS / "liblo_echo"], last_number))
+            targets.append(f"liblo over TCP, bare client=osc:{liblo}")
         if python:
-            mido = stack.enter_context(server(
-                [python, "-B", BENCH / "mido_echo.py"], last_number))
-            slow = [f"mido (Python), bare client=raw:{mido}"]
+            mido = stack.enter_context(server([python, "-B", BENCH / "mido_echo.py"], last_number))
+            targets.append(f"mido (Python), bare client=raw:{mido}")
         for label, pause, batch in (("at once after the other", 0, 500), ("one every 1 ms", 1000, 100)):
-            batch = batch // 5 if bench.quick else batch
-            raw = bench.run("roundtrip", "--rounds", rounds, "--batch", batch, "--pause-us", pause,
-                            *targets, *slow)
+            raw = bench.run("roundtrip", "--rounds", rounds, "--batch", bench.pick(batch, batch // 5, 5),
+                            "--pause-us", pause, *targets)
             result["raw"][label] = raw
             base = raw["bare TCP both ends round medians"]
-            for target in targets + slow:
+            for target in targets:
                 name = target.split("=")[0]
                 result["rows"].append({
                     "name": name, "pace": label, "ns": raw[name],
@@ -142,38 +205,130 @@ def roundtrip(bench):
     return result
 
 
-def queue(bench):
-    """ns to push and pop one 3-byte message."""
-    say("queues")
-    repetitions = 3 if bench.quick else 7
-    million = 2 if bench.quick else 10
-    names = {"midisock": "midisock_pair, time given", "midisock-now": "midisock_pair, push stamps the time",
-             "rtrb": "rtrb", "array-queue": "crossbeam ArrayQueue"}
+def push(bench):
+    """ns that a push costs the thread that pushes, and until the message is with the peer."""
+    say("pushing")
+    python = python_with_mido()
+    senders = {"midisock, tick": "tick", "midisock, signal": "signal", "send(2) on the thread": "send"}
+    if "LIBLO" in others():
+        senders["liblo over TCP"] = "liblo"
+
+    def variant(sender, period, count, library=None):
+        if sender == "mido":
+            return lambda: push_with_mido(python, period, count)
+        return lambda: bench.run("push", "--sender", sender, "--period-us", period, "--count", count, library=library)
+
     result = {"rows": [], "raw": {}}
-    for label, threads, burst in (("one thread, one by one", 1, 1), ("one thread, bursts of 64", 1, 64),
-                                  ("two threads, saturated", 2, 1)):
+    for label, period, count in (("each block of 128 frames", 2667, bench.pick(1000, 300, 10)),
+                                 ("after 100 ms of nothing", 100_000, bench.pick(20, 15, 3))):
         variants = {}
         for suffix, library in bench.libraries.items():
-            for name, text in names.items():
-                if suffix and not name.startswith("midisock"):
-                    continue
-                variants[text + suffix] = lambda name=name, library=library: bench.run(
-                    "queue", "--queue", name, "--threads", threads, "--burst", burst,
-                    "--messages", million * 1_000_000, library=library)
-        raw = bench.alternate(variants, repetitions)
+            for name, sender in senders.items():
+                if not suffix or name.startswith("midisock"):
+                    variants[name + suffix] = variant(sender, period, count, library)
+        if python:
+            variants["mido (Python)"] = variant("mido", period, count)
+        raw = bench.alternate(variants, bench.pick(2, 1, 1))
         result["raw"][label] = raw
-        times = {name: [one["ns_per_message"] for one in runs] for name, runs in raw.items()}
-        for name, values in times.items():
-            result["rows"].append({"name": name, "case": label, "ns": spread(values),
-                                   "times_rtrb": ratios(values, times["rtrb"])})
+        for name, runs in raw.items():
+            for what in ("call", "to peer"):
+                # The runs' own medians and tails; their median is told, and the worst of the largest.
+                told = {key: statistics.median(one[what][key] for one in runs) for key in ("median", "p99", "p999")}
+                told["max"] = max(one[what]["max"] for one in runs)
+                result["rows"].append({"name": name, "pace": label, "what": what, "ns": told})
     return result
+
+
+def push_with_mido(python, period, count):
+    """As bench/push.c, with mido's sending side."""
+    receiver = subprocess.Popen([str(PROGRAMS / "push"), "--sender", "other", "--count", str(count)],
+                                stdout=subprocess.PIPE, text=True)
+    try:
+        port = int(receiver.stdout.readline())
+        sent = subprocess.run([str(python), "-B", str(BENCH / "mido_push.py"), str(port), str(period), str(count)],
+                              stdout=subprocess.PIPE, check=True, text=True, timeout=SECONDS)
+        arrived = json.loads(receiver.communicate(timeout=SECONDS)[0])["arrived"]
+    finally:
+        receiver.kill()
+        receiver.wait()
+    sent = json.loads(sent.stdout)
+    on_the_way = [then - due for then, due in zip(arrived, sent["due"], strict=True)]
+    return {"call": distribution(sent["calls"]), "to peer": distribution(on_the_way),
+            "to peer histogram": sorted([value, 1] for value in on_the_way)}
+
+
+def distribution(values):
+    """As print_distribution in bench.c."""
+    values = sorted(values)
+
+    def quantile(share):
+        return values[max(0, -(-int(share * 1000) * len(values) // 1000) - 1)]
+
+    return {"count": len(values), "min": values[0], "median": quantile(0.5), "p99": quantile(0.99),
+            "p999": quantile(0.999), "max": values[-1]}
+
+
+def arrival(bench):
+    """ns from a message's arrival to its pop."""
+    say("from arrival to pop")
+    count = bench.pick(3000, 1000, 20)
+    variants = {}
+    for name, busy, fifo in (("idle machine, SCHED_FIFO", 0, 1), ("every core busy, SCHED_FIFO", 1, 1),
+                             ("every core busy, normal priority", 1, 0)):
+        variants[name] = lambda busy=busy, fifo=fifo: bench.run(
+            "arrival", "--busy", busy, "--fifo", fifo, "--count", count)
+    raw = bench.alternate(variants, bench.pick(3, 1, 1))
+    rows = []
+    for name, runs in raw.items():
+        for what in ("sent to taken", "taken to popped", "callback late"):
+            told = {key: statistics.median(one[what][key] for one in runs) for key in ("median", "p99", "p999")}
+            told["max"] = max(one[what]["max"] for one in runs)
+            fifo = all(one["scheduled_fifo"] for one in runs)
+            rows.append({"name": name if fifo or "FIFO" not in name else f"{name} (refused here)", "what": what,
+                         "ns": told})
+    return {"rows": rows, "raw": raw}
+
+
+def fan(bench):
+    """What a message costs a server with many clients."""
+    say("fan-in and fan-out")
+    ms = bench.pick(800, 300, 50)
+    counts = bench.pick((1, 10, 100, 1000), (1, 10, 100, 1000), (1, 20))
+    rates = bench.pick((1000, 10_000, 100_000, 1_000_000, 0), (1000, 100_000, 0), (1000, 0))
+    result = {"rows": [], "raw": {}}
+
+    def measure(kind, mode, clients, active, rate):
+        raw = bench.run("fan", "--mode", mode, "--clients", clients, "--active", active, "--rate", rate,
+                        "--milliseconds", ms)
+        result["raw"][f"{kind}, {clients} clients, rate {rate}"] = raw
+        result["rows"].append({"kind": kind, "clients": clients, "rate": rate, **raw})
+
+    for rate in rates:
+        for clients in counts:
+            measure("in, all send", "in", clients, clients, rate)
+    for rate in rates:
+        for clients in counts:
+            # Where the machine is full anyway, more is only the same for longer.
+            if rate * clients <= 20_000_000:
+                measure("out, to all", "out", clients, clients, rate)
+    for rate in rates[:-1]:
+        for clients in counts:
+            measure("in, one sends", "in", clients, 1, rate)
+    return result
+
+
+def memory(bench):
+    """Bytes of a process's own memory."""
+    say("memory")
+    raw = bench.run("memory", "--ports", bench.pick(100, 50, 5), "--clients", bench.pick(800, 300, 20))
+    return {"rows": [{"name": name, "bytes": value} for name, value in raw.items()], "raw": raw}
 
 
 def idle(bench):
     """Per cent of one core that connections cost over which nothing is sent."""
     say("idle links")
-    repetitions = 2 if bench.quick else 3
-    ms = 1000 if bench.quick else 3000
+    repetitions = bench.pick(3, 2, 1)
+    ms = bench.pick(2000, 1000, 50)
     variants = {}
     for suffix, library in bench.libraries.items():
         for links in (1, 100):
@@ -188,4 +343,5 @@ def idle(bench):
     return {"rows": rows, "raw": raw}
 
 
-PARTS = {"stream": stream, "roundtrip": roundtrip, "queue": queue, "idle": idle}
+PARTS = {"queue": queue, "parser": parser, "stream": stream, "roundtrip": roundtrip, "push": push, "arrival": arrival,
+         "fan": fan, "memory": memory, "idle": idle}

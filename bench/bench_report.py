@@ -1,4 +1,4 @@
-"""The figures as Markdown tables and as JSON."""
+"""The figures as Markdown tables, as JSON and as plots."""
 
 import datetime
 import json
@@ -7,15 +7,17 @@ import platform
 import subprocess
 from pathlib import Path
 
+import bench_plot
 from bench_build import BENCH, say
-from project import version
+from project import ROOT, version
 
 RESULTS = BENCH / "results"
+LAST = RESULTS / "last.json"
+DOCS = ROOT / "docs" / "performance"
 
 
 def machine():
     return {
-        "when": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "midisock": version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": processor(),
@@ -23,8 +25,13 @@ def machine():
         "rustc": output("rustc", "--version"),
         "cc": output("cc", "--version").split("\n")[0],
         "python": platform.python_version(),
-        "load_average_before": load_average(),
     }
+
+
+def moment():
+    """When, and how busy the machine is."""
+    return {"when": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "load_average": round(os.getloadavg()[0], 2)}
 
 
 def processor():
@@ -43,12 +50,27 @@ def output(*command):
         return "unknown"
 
 
-def load_average():
-    return [round(value, 2) for value in os.getloadavg()]
-
-
 def spread(values, form):
     return f"{values['median']:{form}} ({values['min']:{form}} to {values['max']:{form}})"
+
+
+def microseconds(ns):
+    return " | ".join(f"{ns[key] / 1000:.1f}" for key in ("median", "p99", "p999", "max"))
+
+
+def queue(part):
+    yield "| push and pop | case | ns per message | times the best other |"
+    yield "|---|---|---|---|"
+    for row in part["rows"]:
+        ratio = f"{spread(row['times_best'], '.2f')} ({row['best']})" if "best" in row else ""
+        yield f"| {row['name']} | {row['case']} | {spread(row['ns'], '.1f')} | {ratio} |"
+
+
+def parser(part):
+    yield "| parser alone | MB/s | million messages/s |"
+    yield "|---|---|---|"
+    for row in part["rows"]:
+        yield f"| {row['name']} | {spread(row['mb_per_second'], '.0f')} | {row['million_per_second']:.1f} |"
 
 
 def stream(part):
@@ -63,15 +85,38 @@ def roundtrip(part):
     yield "| round trip | pace | median µs | p99 | p99.9 | max | times bare TCP |"
     yield "|---|---|---|---|---|---|---|"
     for row in part["rows"]:
-        times = " | ".join(f"{row['ns'][key] / 1000:.1f}" for key in ("median", "p99", "p999", "max"))
-        yield f"| {row['name']} | {row['pace']} | {times} | {spread(row['times_bare'], '.2f')} |"
+        yield f"| {row['name']} | {row['pace']} | {microseconds(row['ns'])} | {spread(row['times_bare'], '.2f')} |"
 
 
-def queue(part):
-    yield "| push and pop of 3 bytes | case | ns per message | times rtrb |"
-    yield "|---|---|---|---|"
+def push(part):
+    yield "| pushing | pace | what | median µs | p99 | p99.9 | max |"
+    yield "|---|---|---|---|---|---|---|"
     for row in part["rows"]:
-        yield f"| {row['name']} | {row['case']} | {spread(row['ns'], '.1f')} | {spread(row['times_rtrb'], '.2f')} |"
+        what = {"call": "the call", "to peer": "until received"}[row["what"]]
+        yield f"| {row['name']} | {row['pace']} | {what} | {microseconds(row['ns'])} |"
+
+
+def arrival(part):
+    yield "| from arrival to pop | what | median µs | p99 | p99.9 | max |"
+    yield "|---|---|---|---|---|---|"
+    for row in part["rows"]:
+        yield f"| {row['name']} | {row['what']} | {microseconds(row['ns'])} |"
+
+
+def fan(part):
+    yield "| fan | clients | messages/s asked for | delivered/s | ns of processor time per delivery | % of one core |"
+    yield "|---|---|---|---|---|---|"
+    for row in part["rows"]:
+        rate = f"{row['rate']:,}" if row["rate"] else "as many as go"
+        yield (f"| {row['kind']} | {row['clients']} | {rate} | {row['per_second']:,.0f} | "
+               f"{row['cpu_ns_per_message']:,.0f} | {row['cpu_percent']:.1f} |")
+
+
+def memory(part):
+    yield "| memory | KiB |"
+    yield "|---|---|"
+    for row in part["rows"]:
+        yield f"| {row['name']} | {row['bytes'] / 1024:.1f} |"
 
 
 def idle(part):
@@ -81,27 +126,36 @@ def idle(part):
         yield f"| {row['name']} | {spread(row['cpu_percent'], '.2f')} | {spread(row['wakes_per_second'], '.0f')} |"
 
 
-TABLES = {"stream": stream, "roundtrip": roundtrip, "queue": queue, "idle": idle}
+TABLES = {"queue": queue, "parser": parser, "stream": stream, "roundtrip": roundtrip, "push": push, "arrival": arrival,
+          "fan": fan, "memory": memory, "idle": idle}
 
 
 def markdown(results):
     about = results["machine"]
-    lines = [f"midisock {about['midisock']}, {about['when']}: {about['processor']}, {about['cores']} cores; "
-             f"{about['system']}; {about['rustc']}; {about['cc']}; Python {about['python']}. "
-             f"Load average before {about['load_average_before'][0]}, after {results['load_average_after'][0]}. "
-             "Median (smallest to largest) of the repetitions."]
-    for name, part in results["parts"].items():
-        lines += ["", *TABLES[name](part)]
-    return "\n".join(lines)
+    lines = [f"midisock {about['midisock']}: {about['processor']}, {about['cores']} cores; {about['system']}; "
+             f"{about['rustc']}; {about['cc']}; Python {about['python']}. Median (smallest to largest) of the repetitions."]
+    for name, table in TABLES.items():
+        if name in results["parts"]:
+            part = results["parts"][name]
+            before, after = part["before"], part["after"]
+            lines += ["", f"### {name}", "", f"{before['when']}, load average {before['load_average']} before and "
+                      f"{after['load_average']} after.", "", *table(part)]
+    return "\n".join(lines) + "\n"
 
 
-def write(results, full):
+def write(parts, keep):
     """Prints the tables and keeps the figures."""
+    results = {"machine": machine(), "parts": parts}
     RESULTS.mkdir(exist_ok=True)
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     path = RESULTS / f"{stamp}.json"
     path.write_text(json.dumps(results) + "\n")
-    if full:
-        (RESULTS / "last.json").write_text(json.dumps(results) + "\n")
-    print(markdown(results))
-    say(f"raw figures: {path}")
+    bench_plot.plots(results, RESULTS / stamp)
+    print(markdown(results), end="")
+    say(f"raw figures and plots: {path}, {RESULTS / stamp}")
+    if keep:
+        last = json.loads(LAST.read_text())["parts"] if LAST.exists() else {}
+        results["parts"] = {name: part for name, part in {**last, **parts}.items() if name in TABLES}
+        LAST.write_text(json.dumps(results) + "\n")
+        bench_plot.plots(results, DOCS)
+        (DOCS / "last.md").write_text("# The last full run of scripts/bench\n\n" + markdown(results))

@@ -5,7 +5,7 @@
  *
  * one: on one thread, --burst messages are pushed, then popped. two: one thread pushes and one pops, each on its own
  * processor where there are two; with --burst 1 as fast as they can, else the pushing thread begins a burst when the
- * one before has been popped. cold: one message at a time, and before each push and each pop everything else is put
+ * one before has been popped. cold: one message at a time, and before each push and each pop others' memory is put
  * into the processor's caches; the time of a read of the clock is in it, and is told as "the clock alone".
  *
  * In each round every queue has its turn, so that whatever disturbs the machine disturbs all of them. Every queue
@@ -22,7 +22,7 @@
 #include <string.h>
 
 #define MOST_SIZE 16384u
-#define CACHES (16u << 20) /* put through the caches before a cold call */
+#define CACHES (4u << 20) /* put through the caches before a cold call: more than the first two levels hold */
 
 struct slot { /* of the peers' pop */
     uint64_t time_ns;
@@ -57,7 +57,7 @@ static size_t size;
     static uint64_t pop_##NAME(void *out, uint64_t count)                                                              \
     {                                                                                                                  \
         uint64_t sum = 0;                                                                                              \
-        static TYPE message;                                                                                           \
+        static TYPE message __attribute__((aligned(64)));                                                                                         \
         for (; count > 0; count--) {                                                                                   \
             while ((POP) != 0)                                                                                         \
                 ;                                                                                                      \

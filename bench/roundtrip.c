@@ -1,8 +1,9 @@
 /* Round trips: sends one 3-byte message, waits for it to come back, sends the next.
  *
- *   roundtrip [--rounds N] [--batch N] [--pause-us N] NAME=raw:PORT | NAME=midisock:PORT ...
+ *   roundtrip [--rounds N] [--batch N] [--pause-us N] NAME=raw:PORT | NAME=midisock:PORT | NAME=osc:PORT ...
  *
- * raw: this side is a bare socket. midisock: it is a port of the library with MIDISOCK_WAKE_SIGNAL. In each round every
+ * raw: this side is a bare socket. midisock: it is a port of the library with MIDISOCK_WAKE_SIGNAL. osc: a bare socket
+ * again, and the message is OSC's, a MIDI argument to "/m", for liblo. In each round every
  * target has its turn of one batch, so that whatever disturbs the machine disturbs all of them. With a pause, each
  * round trip begins so long after the one before has ended: an idle machine's, rather than a busy one's.
  */
@@ -14,13 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MOST_TARGETS 8
+#define MOST_TARGETS 12
 #define WARM_UP 200 /* round trips of each target that are not counted */
 
 struct target {
     char name[64];
     int socket;
     midisock_port *port; /* NULL: the bare socket */
+    int osc;
     uint64_t *times;     /* all of them */
     uint64_t *batch;     /* of the last batch */
     uint64_t *medians;   /* one for each batch */
@@ -42,14 +44,31 @@ static void open_target(struct target *target, const char *text)
         must(midisock_connect("127.0.0.1", number, &config, &target->port), "connect");
         must(midisock_wait_connected(target->port, 10000), "connect");
     } else {
+        target->osc = strncmp(equals + 1, "osc:", 4) == 0;
         target->socket = tcp_connect(number);
     }
+}
+
+static void round_trip_osc(struct target *target, uint8_t note)
+{
+    uint8_t sent[16] = "\0\0\0\14/m\0\0,m\0\0", back[16];
+    sent[13] = 0x90;
+    sent[14] = note;
+    sent[15] = 64;
+    send_all(target->socket, sent, sizeof sent);
+    receive_all(target->socket, back, sizeof back);
+    if (memcmp(sent, back, sizeof sent) != 0)
+        fail("%s: another message came back", target->name);
 }
 
 static void round_trip(struct target *target, uint8_t note)
 {
     uint8_t sent[3] = {0x90, 0, 64}, back[3];
     sent[1] = note;
+    if (target->osc) {
+        round_trip_osc(target, note);
+        return;
+    }
     if (target->port == NULL) {
         send_all(target->socket, sent, sizeof sent);
         receive_all(target->socket, back, sizeof back);
@@ -124,7 +143,11 @@ int main(int argc, char **argv)
     }
     printf("{");
     for (k = 0; k < count; k++) {
+        char histogram[96];
+        snprintf(histogram, sizeof histogram, "%.63s histogram", targets[k].name);
         print_distribution(targets[k].name, targets[k].times, targets[k].count);
+        printf(",\n ");
+        print_histogram(histogram, targets[k].times, targets[k].count);
         printf(", \"%s round medians\": [", targets[k].name);
         for (i = 0; i < rounds; i++)
             printf("%s%llu", i > 0 ? ", " : "", (unsigned long long)targets[k].medians[i]);

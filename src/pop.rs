@@ -90,8 +90,8 @@ impl PopSide {
             return None;
         }
         self.incoming.release();
-        let record = self.incoming.peek_short()?;
-        Some(self.take(&record, 0))
+        let short = self.incoming.peek_short()?;
+        Some(self.take(&self.incoming.record_of(short), 0))
     }
 
     /// The same on a pair, of a note. None when it is otherwise, or there is none: then `pop` knows.
@@ -102,8 +102,11 @@ impl PopSide {
             return None;
         }
         self.incoming.release();
-        let record = self.incoming.peek_short_if(|short| peer.hear_note(short, shared))?;
-        Some(self.take(&record, 0))
+        let short = self.incoming.peek_short()?;
+        if !peer.hear_note(short, shared) {
+            return None;
+        }
+        Some(self.take(&self.incoming.record_of(short), 0))
     }
 
     #[inline(always)]

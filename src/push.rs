@@ -48,7 +48,7 @@ impl PushSide {
     /// or has no room: then it is for `push`. No call, so that a caller needs no stack.
     #[inline(always)]
     pub(crate) fn push_short(&mut self, time_ns: u64, client: u32, data: &[u8]) -> bool {
-        if let Some(short) = Short::of(data)
+        if let Some(short) = Short::of_callers(data)
             && client == 0
             && (time_ns != 0) == self.is_pair
             && !self.signals

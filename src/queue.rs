@@ -67,11 +67,24 @@ impl Short {
     /// Takes bytes; `None` unless they are one to three.
     #[inline(always)]
     pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
-        // Byte by byte, which volatile makes sure of. A caller has often just written one of the bytes, and a load that
-        // is wider than a store still on its way to the cache waits until it is there: longer than all else here takes.
+        Self::read(bytes.len(), |index| bytes[index])
+    }
+
+    /// The same of bytes in a caller's memory, one by one, which volatile makes sure of. The caller has often just
+    /// written one of them, and a load that is wider than a store still on its way to the cache waits until it is
+    /// there: longer than all else in a push takes.
+    #[inline(always)]
+    pub(crate) fn of_callers(bytes: &[u8]) -> Option<Self> {
         // SAFETY: a reference may be read.
-        let at = |index: usize| u32::from(unsafe { (&raw const bytes[index]).read_volatile() }) << (8 + 8 * index);
-        match bytes.len() {
+        Self::read(bytes.len(), |index| unsafe {
+            (&raw const bytes[index]).read_volatile()
+        })
+    }
+
+    #[inline(always)]
+    fn read(length: usize, byte: impl Fn(usize) -> u8) -> Option<Self> {
+        let at = |index| u32::from(byte(index)) << (8 + 8 * index);
+        match length {
             3 => Some(Self(3 | at(0) | at(1) | at(2))),
             2 => Some(Self(2 | at(0) | at(1))),
             1 => Some(Self(1 | at(0))),
@@ -282,10 +295,8 @@ impl Producer {
             }
         }
         if skipped != 0 {
-            self.ring.writing(self.tail, UNIT);
-            // SAFETY: at least `UNIT` bytes are left before the end, since positions are multiples of it; they are
-            // free (checked above), and nobody reads them before `publish`.
-            unsafe { self.at(self.tail).cast::<u32>().write(WRAP) };
+            // Whole, as the consumer reads it. There is room: positions are multiples of its size.
+            self.put(0, 0, WRAP);
             self.tail = self.tail.wrapping_add(skipped);
         }
         let size = data.len() as u32;
@@ -450,28 +461,18 @@ impl Consumer {
         })
     }
 
-    /// The same if it is a short message: no call, so that a caller needs no stack.
+    /// The same if it is a short message. No call, so that a caller needs no stack.
     #[inline(always)]
-    pub(crate) fn peek_short(&mut self) -> Option<Record> {
-        self.peek_short_if(|_| true)
+    pub(crate) fn peek_short(&mut self) -> Option<Short> {
+        let (_, header) = self.next_header()?;
+        Self::is_short(&header).then_some(Short(header.word))
     }
 
-    /// The same if it is accepted.
+    /// The rest of what `peek_short` showed. Apart, so that a caller who looks at it first need not keep it.
     #[inline(always)]
-    pub(crate) fn peek_short_if(&mut self, accepted: impl FnOnce(Short) -> bool) -> Option<Record> {
-        let (_, header) = self.next_header()?;
-        if !Self::is_short(&header) || !accepted(Short(header.word)) {
-            return None;
-        }
-        // Read anew: until here the word sufficed.
+    pub(crate) fn record_of(&self, short: Short) -> Record {
         let (record, rest) = self.header();
-        Some(Self::short(
-            record,
-            &Header {
-                word: header.word,
-                ..rest
-            },
-        ))
+        Self::short(record, &Header { word: short.0, ..rest })
     }
 
     #[inline(always)]
@@ -521,8 +522,8 @@ impl Consumer {
         self.ring.reading(self.read, HEADER);
         let record = self.at(self.read);
         // SAFETY: records between `read` and `tail` are whole (the Acquire load of the tail pairs with `publish`), stay
-        // untouched until given back, and begin aligned; of a wrap marker the rest was once written or zeroed too; it
-        // is published together with the record behind it, so that one at the start is there.
+        // untouched until given back, and begin aligned; a wrap marker is written like one, and is published together
+        // with the record behind it, so that one at the start is there.
         let header = unsafe { record.cast::<Header>().read() };
         let word = u32::from_le(header.word);
         (record, Header { word, ..header })

@@ -13,3 +13,4 @@ import suites_threads  # noqa: F401  loom, ThreadSanitizer, contained panics
 import suites_cmake   # noqa: F401  CMake, packages, C++, ABI, unloading; the guides
 import suites_hostile  # noqa: F401  the soak, fuzzing
 import suites_windows  # noqa: F401  the library for Windows, under wine
+import suites_bench    # noqa: F401  that the benchmark runs

@@ -95,8 +95,20 @@ pub const fn is_realtime(byte: u8) -> bool {
 /// Number of data bytes before the first status byte, or before the end if there is none.
 #[inline]
 pub fn data_run(bytes: &[u8]) -> usize {
-    let mut words = bytes.chunks_exact(8);
     let mut run = 0;
+    // What is long is looked through 64 bytes at a time.
+    for block in bytes.as_chunks::<64>().0 {
+        let all = block
+            .as_chunks()
+            .0
+            .iter()
+            .fold(0, |all, word| all | u64::from_ne_bytes(*word));
+        if all & STATUS_BITS != 0 {
+            break;
+        }
+        run += 64;
+    }
+    let mut words = bytes[run..].chunks_exact(8);
     for word in &mut words {
         let mut lanes = [0; 8];
         lanes.copy_from_slice(word);

@@ -41,6 +41,15 @@ pub struct Counts {
 /// and a thousand idle connections should not each keep room for the longest.
 const KEPT_BUFFER_BYTES: usize = 4096;
 
+/// The top bit of every byte of a word of four.
+const STATUS_BITS: u32 = 0x8080_8080;
+
+/// Whether a byte is the status of a channel message of three bytes.
+#[inline(always)]
+fn is_of_three(status: u8) -> bool {
+    is_channel_status(status) && status & 0xE0 != 0xC0
+}
+
 /// What the parser is inside of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -152,9 +161,38 @@ impl Parser {
     /// byte of anything else.
     #[inline]
     fn between<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> Progress {
-        let mut rest = input;
         let mut running = self.running;
-        while let [first, behind @ ..] = rest {
+        let mut rest = input;
+        loop {
+            // Most are of three bytes, and four can be looked at at once.
+            while let Some((word, _)) = rest.split_first_chunk() {
+                let word = u32::from_le_bytes(*word);
+                let [first, second, third, fourth] = word.to_le_bytes();
+                let (status, data, len) = if word & 0x80_8080 == 0x80 {
+                    (first, [second, third], 3)
+                } else if word & 0x8080 == 0 {
+                    (running, [first, second], 2)
+                } else {
+                    break;
+                };
+                if !is_of_three(status) {
+                    break;
+                }
+                if !sink.message(&[status, data[0], data[1]]) {
+                    self.running = running;
+                    return self.refused_between(status, input.len() - rest.len(), rest, &rest[len..]);
+                }
+                running = status;
+                rest = &rest[len..];
+                if word & STATUS_BITS == 0 {
+                    if !sink.message(&[status, third, fourth]) {
+                        self.running = running;
+                        return self.refused_between(status, input.len() - rest.len(), rest, &rest[len..]);
+                    }
+                    rest = &rest[len..];
+                }
+            }
+            let [first, behind @ ..] = rest else { break };
             let (status, data) = if is_status(*first) {
                 (*first, behind)
             } else {
@@ -165,7 +203,7 @@ impl Parser {
             }
             // Arrays rather than slices of the input: the sink is inlined here, and a length that
             // the compiler knows turns its copy into single stores.
-            let (accepted, next) = if status & 0xE0 == 0xC0 {
+            let (accepted, next) = if !is_of_three(status) {
                 match data {
                     [a, next @ ..] if !is_status(*a) => (sink.message(&[status, *a]), next),
                     _ => break,

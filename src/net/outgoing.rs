@@ -260,11 +260,13 @@ impl NetPort {
         };
         let client = links[key].client;
         let (from, until) = (outgoing.position(), outgoing.end());
-        outgoing.scan(from, until, &mut usize::MAX.clone(), |record| {
+        // All of it: there is no more than the queue holds.
+        outgoing.scan(from, until, &mut 1, |record| {
             if (record.client == 0 || record.client == client) && record.time_ns <= now {
                 // SAFETY: the record stays in the queue, from which nothing is taken here.
                 self.offer(key, unsafe { record.data.as_ref() }, links, dirty);
             }
+            0
         });
         self.outgoing = Some(outgoing);
     }

@@ -1,0 +1,40 @@
+"""The benchmark: that it still runs, with all it compares. Nothing is asserted about time."""
+
+import sys
+
+from project import OUT, ROOT
+from runner import suite
+
+
+@suite("bench", "every part of scripts/bench runs, as short as can be", budget=240,
+       needs=["library", "examples", "python"],
+       packages=["libjack-jackd2-dev", "libboost-dev", "juce-modules-source", "liblo-dev"], extended=True)
+def bench(run):
+    sys.path.append(str(ROOT / "bench"))
+    import bench_build
+    import bench_parts
+    import bench_plot
+    import bench_report
+
+    missing = sorted(set(bench_build.OTHERS) - set(bench_build.others()))
+    if missing:
+        run.lacks("what is compared with", " ".join(bench_build.OTHERS[name][0] for name in missing))
+    else:
+        run.ok("all that is compared with is here")
+    bench_build.build_programs(run.must)
+    run.ok("the programs and the other queues compile")
+
+    short = bench_parts.Bench(quick=True, smoke=True)
+    parts = {}
+    for name, part in bench_parts.PARTS.items():
+        moment = bench_report.moment()
+        parts[name] = {**part(short), "before": moment, "after": moment}
+        told = list(bench_report.TABLES[name](parts[name]))
+        rows = len(parts[name]["rows"])
+        run.check(f"{name}: {rows} rows", rows > 0 and len(told) == rows + 2, f"a table of {len(told)} lines")
+    plots = OUT / "bench-plots"
+    bench_plot.plots({"parts": parts}, plots)
+    drawn = sorted(path.name for path in plots.glob("*.svg") if path.read_text().rstrip().endswith("</svg>"))
+    expected = {"queue.svg", "stream.svg", "roundtrip-1.svg", "push-call-1.svg", "push-to-peer-1.svg", "fan-in-all-send.svg",
+                "fan-in-one-sends.svg", "fan-out-to-all.svg"}
+    run.check(f"{len(drawn)} plots", expected <= set(drawn), f"drawn: {', '.join(drawn)}")
