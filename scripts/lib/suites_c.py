@@ -70,6 +70,8 @@ def examples(run):
     for compiler in compilers.available(run):
         build_examples(run, compiler,
                        BIN if compiler is compilers.default() else OUT / "examples-clang")
+    # An example of a test is one.
+    run.case("plugin-test passes", [BIN / "plugin-test"])
 
 
 def has_main(source):

@@ -49,7 +49,7 @@ static void none_with_ticks(void)
 static int may_wake(function function)
 {
     return function == PUSH || function == PUSH_MESSAGE || function == PUSH_FRAME ||
-           function == PANIC || function == RESET;
+           function == PANIC || function == RESET || function == CANCEL;
 }
 
 static void one_write_a_push_with_signals(void)

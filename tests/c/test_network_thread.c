@@ -1,0 +1,153 @@
+/* How the network thread keeps its times, and what it asks the system for. */
+#define _GNU_SOURCE
+#include "check.h"
+#include "raw.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/* The thread id of the network thread. */
+static pid_t network_thread(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    CHECK(tasks != NULL);
+    pid_t found = 0;
+    struct dirent *entry;
+    while ((entry = readdir(tasks)) != NULL) {
+        char path[300], name[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        if (fgets(name, sizeof name, file) != NULL && strcmp(name, "midisock\n") == 0)
+            found = (pid_t)atoi(entry->d_name);
+        fclose(file);
+    }
+    closedir(tasks);
+    return found;
+}
+
+static void its_timers_are_exact_and_no_others(void)
+{
+    midisock_port *server = check_listen(NULL);
+    const pid_t threads[] = {0, getpid()};
+    for (int i = 0; i < 2; i++) {
+        pid_t thread = threads[i];
+        while (thread == 0)
+            thread = network_thread();
+        char path[64];
+        long slack = -1;
+        snprintf(path, sizeof path, "/proc/%d/timerslack_ns", (int)thread);
+        uint64_t until = check_now_ms() + DEADLINE_MS;
+        do { /* it sets it when it starts */
+            FILE *file = fopen(path, "r");
+            if (file == NULL || fscanf(file, "%ld", &slack) != 1)
+                check_skip("this kernel does not tell the timer slack");
+            fclose(file);
+        } while (i == 0 && slack > 1000 && check_now_ms() < until);
+        if (i == 0)
+            CHECK(slack <= 1000);
+        else
+            CHECK(slack > 1000);
+    }
+    midisock_close(server);
+}
+
+static void it_tells_how_late_it_is(void)
+{
+    midisock_port *server = check_listen(NULL);
+    midisock_port *client = check_connect(server, NULL);
+    CHECK_SOON(check_stats(client).network_wakes > 10);
+    CHECK_SOON(check_stats(client).network_late_max_ns > 0);
+    midisock_stats s = check_stats(client);
+    CHECK(s.network_late_ns <= s.network_late_max_ns + check_stats(server).network_late_max_ns);
+    CHECK_INT(0, s.network_priority);
+    midisock_close(client);
+    midisock_close(server);
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    CHECK_OK(midisock_pair(NULL, &a, &b));
+    CHECK_INT(0, check_stats(a).network_wakes);
+    midisock_close(a);
+    midisock_close(b);
+}
+
+static int policy_of_network_thread(void)
+{
+    /* Without what is inherited or not. */
+    return sched_getscheduler(network_thread()) & ~SCHED_RESET_ON_FORK;
+}
+
+static void a_priority_that_is_given(void)
+{
+    struct sched_param parameters = {1};
+    if (sched_setscheduler(0, SCHED_FIFO, &parameters) != 0)
+        check_skip("no realtime priority for this user");
+    parameters.sched_priority = 0;
+    CHECK_INT(0, sched_setscheduler(0, SCHED_OTHER, &parameters));
+    midisock_port *plain = check_listen(NULL);
+    midisock_config c = check_config();
+    c.realtime_priority = 5;
+    midisock_port *server = check_listen(&c);
+    CHECK_COUNT(server, network_priority, 5);
+    CHECK_COUNT(plain, network_priority, 5); /* there is one thread */
+    CHECK_INT(SCHED_FIFO, policy_of_network_thread());
+    CHECK_INT(SCHED_OTHER, sched_getscheduler(0));
+    c.realtime_priority = UINT32_MAX; /* the highest there is */
+    midisock_port *client = check_connect(server, &c);
+    CHECK_COUNT(client, network_priority, sched_get_priority_max(SCHED_FIFO));
+    CHECK_OK(midisock_push(client, BYTES(0xf6)));
+    EXPECT(server, 0xf6);
+    midisock_notification n;
+    while (midisock_poll_notification(client, &n) == MIDISOCK_OK)
+        CHECK(n.kind != MIDISOCK_PRIORITY_REFUSED);
+    /* With the ports that want it it goes. */
+    midisock_close(client);
+    midisock_close(server);
+    CHECK_COUNT(plain, network_priority, 0);
+    CHECK_INT(SCHED_OTHER, policy_of_network_thread());
+    midisock_close(plain);
+}
+
+static void a_priority_that_is_refused(void)
+{
+    const struct rlimit none = {0, 0};
+    CHECK_INT(0, setrlimit(RLIMIT_RTPRIO, &none));
+    if (geteuid() == 0)
+        CHECK_INT(0, setuid(65534));
+    struct sched_param parameters = {1};
+    if (sched_setscheduler(0, SCHED_FIFO, &parameters) == 0)
+        check_skip("this user cannot be refused a realtime priority");
+    midisock_config c = check_config();
+    c.realtime_priority = 5;
+    midisock_port *server = check_listen(&c);
+    midisock_notification n = NOTIFIED(server, MIDISOCK_PRIORITY_REFUSED);
+    CHECK_RESULT(MIDISOCK_ERR_PERMISSION, n.reason);
+    CHECK_INT(EPERM, n.os_error);
+    CHECK_INT(0, n.client);
+    CHECK_INT(0, check_stats(server).network_priority);
+    /* It works all the same. */
+    midisock_port *client = check_connect(server, NULL);
+    CHECK_OK(midisock_push(client, BYTES(0xf6)));
+    EXPECT(server, 0xf6);
+    midisock_close(client);
+    midisock_close(server);
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case cases[] = {
+        CASE(its_timers_are_exact_and_no_others),
+        CASE(it_tells_how_late_it_is),
+        CASE(a_priority_that_is_given),
+        CASE(a_priority_that_is_refused),
+    };
+    return check_main(argc, argv, CASES(cases));
+}
