@@ -84,7 +84,7 @@ impl Short {
     pub(crate) fn note(self) -> Option<(u8, u8, u8)> {
         let [_, status, note, velocity] = self.0.to_le_bytes();
         // Of a whole message.
-        (status < 0xA0 && self.0 & LENGTH == 3).then(|| (status, note, velocity))
+        (status < 0xA0 && self.0 & LENGTH == 3).then_some((status, note, velocity))
     }
 
     /// Whether it is one whole channel message; quicker than `message::is_whole`.

@@ -176,6 +176,7 @@ int main(int argc, char **argv)
            settled, most, end);
     printf("descriptors, threads        %u and %u before, %u and %u at the end\n", descriptors,
            thread_count, left_descriptors, left_threads);
+    fflush(stdout);
     CHECK_INT(1, mine.connections);
     CHECK_INT(number, mine.messages_out);
     CHECK_INT(number, mine.messages_in);
