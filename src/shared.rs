@@ -207,6 +207,12 @@ impl Shared {
             .map_or(0, |waker| waker.lateness.wakes().saturating_sub(self.wakes_before))
     }
 
+    /// Whether one more port may wait for `accept`: those whose clients have left count too, or whoever comes and goes
+    /// would take all the memory there is.
+    pub(crate) fn accepts_more(&self) -> bool {
+        self.accepted.len() < self.config.max_clients as usize
+    }
+
     pub(crate) fn set_state(&self, state: State) {
         self.state.store(state as i32, Ordering::Release);
     }

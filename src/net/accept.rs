@@ -106,7 +106,7 @@ impl Reactor {
         };
         let config = &shared.config;
         let permitted = config.allow.as_ref().is_none_or(|allow| allow.permits(address.ip()));
-        let has_room = shared.client_count.load(Ordering::Relaxed) < config.max_clients;
+        let has_room = shared.client_count.load(Ordering::Relaxed) < config.max_clients && shared.accepts_more();
         let client = if permitted && has_room {
             ids.enter(&shared.clients, address)
         } else {
@@ -211,6 +211,9 @@ impl Reactor {
     }
 
     fn become_port(&mut self, key: usize, server: &Shared) -> bool {
+        if !server.accepts_more() {
+            return false;
+        }
         let Some(network) = Network::enter_from_inside(&self.waker) else {
             return false;
         };
