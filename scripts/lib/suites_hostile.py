@@ -11,7 +11,7 @@ from runner import Failure, suite, tail
 
 SOAK = ROOT / "tests" / "soak"
 HARNESS = ROOT / "tests" / "c"
-SOAK_SECONDS = 20  # scripts/soak: 300
+SOAK_SECONDS = 20  # and some to come to rest; scripts/soak: 300
 
 FUZZ = ROOT / "fuzz"
 TOOLS = OUT / "tools"

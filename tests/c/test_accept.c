@@ -264,6 +264,39 @@ static void accepted_ports_inherit_the_servers_config(void)
     midisock_close(server);
 }
 
+static void those_who_left_before_they_were_accepted_are_bounded(void)
+{
+    /* They are handed over, but no more of them wait than may be connected. */
+    enum { MOST = 4, CAME = 60 };
+    midisock_config c = check_config();
+    c.accept_mode = MIDISOCK_ACCEPT_MANUAL;
+    c.max_clients = MOST;
+    midisock_port *server = check_listen(&c);
+    for (unsigned i = 0; i < CAME; i++) {
+        int fd = raw_connect(midisock_local_port(server));
+        if (i < MOST) /* later it may have been turned away already */
+            RAW_SEND(fd, 0xf3, (uint8_t)i);
+        raw_close(fd);
+        CHECK_SOON(midisock_client_count(server) == 0 &&
+                   check_stats(server).connections + check_stats(server).rejected == i + 1);
+    }
+    CHECK_INT(MOST, check_stats(server).connections);
+    midisock_port *port = NULL;
+    for (unsigned i = 0; i < MOST; i++) {
+        CHECK_OK(midisock_accept(server, DEADLINE_MS, &port));
+        EXPECT(port, 0xf3, (uint8_t)i);
+        midisock_close(port);
+    }
+    CHECK_RESULT(MIDISOCK_EMPTY, midisock_accept(server, 0, &port));
+    int fd = raw_connect(midisock_local_port(server)); /* and there is room again */
+    RAW_SEND(fd, 0xf6);
+    CHECK_OK(midisock_accept(server, DEADLINE_MS, &port));
+    EXPECT(port, 0xf6);
+    raw_close(fd);
+    midisock_close(port);
+    midisock_close(server);
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -273,6 +306,7 @@ int main(int argc, char **argv)
         CASE(one_that_left_is_handed_over),
         CASE(one_that_reset_is_handed_over),
         CASE(too_many_are_turned_away),
+        CASE(those_who_left_before_they_were_accepted_are_bounded),
         CASE(closing_the_server_leaves_accepted_ports),
         CASE(shutting_the_server_down_leaves_accepted_ports),
         CASE(accepted_ports_never_connect_again),
