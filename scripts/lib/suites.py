@@ -11,3 +11,4 @@ import suites_realtime  # noqa: F401  no system call, allocation, fault; instruc
 import suites_cmake   # noqa: F401  CMake, packages, C++, ABI, unloading; the guides
 import suites_hostile  # noqa: F401  the soak, fuzzing
 import suites_windows  # noqa: F401  the library for Windows, under wine
+import suites_jack    # noqa: F401  midisock-jack and the LV2 plugin, under JACK
