@@ -7,6 +7,8 @@ import subprocess
 from collections import namedtuple
 from pathlib import Path
 
+import pytest
+
 from conftest import until
 from midisock_ctypes import DEADLINE, TARGET
 from tool import Tool
@@ -85,6 +87,15 @@ class Server:
     def disconnect(self, output, port):
         subprocess.run(["jack_disconnect", output, port], stdin=subprocess.DEVNULL, capture_output=True)
         until(lambda: not self.connected(output, port), f"end of the connection of {output} with {port}")
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    """A JACK server that runs."""
+    one = Server(monkeypatch, tmp_path / "jackd.log")
+    one.start()
+    yield one
+    one.end()
 
 
 class Probe(Tool):

@@ -6,20 +6,12 @@ import re
 import pytest
 
 from conftest import until
-from jack_rig import PROGRAMS, Probe, Server
+from jack_rig import PROGRAMS, Probe, server  # noqa: F401  a fixture
 from midisock_ctypes import Port
 from numbered import numbered
 from tool import Tool
 
 CALLBACKS = 1000
-
-
-@pytest.fixture
-def server(monkeypatch, tmp_path):
-    server = Server(monkeypatch, tmp_path / "jackd.log")
-    server.start()
-    yield server
-    server.end()
 
 
 def watched(**more):

@@ -4,14 +4,13 @@ midisock-jack -> the probe, beside the same chain with immediate delivery, at th
 What decides is that every message comes out once, in order, within its block. The spacing is a figure:
 scripts/test prints it."""
 
+import contextlib
 import os
 import statistics
 import subprocess
 
-import pytest
-
 from conftest import until
-from jack_rig import PERIOD, Probe, Server
+from jack_rig import PERIOD, Probe, server  # noqa: F401  a fixture
 from tool import Tool
 
 # One loop of the sequencer: notes on and off, all different, at odd distances.
@@ -19,14 +18,6 @@ LOOP = 47777
 STEP = 739
 NOTES = 60
 EVENTS = int(os.environ.get("MIDISOCK_JACK_EVENTS") or 1000)
-
-
-@pytest.fixture
-def server(monkeypatch, tmp_path):
-    server = Server(monkeypatch, tmp_path / "jackd.log")
-    server.start()
-    yield server
-    server.end()
 
 
 def song():
@@ -68,31 +59,36 @@ def spacing(pairs):
     return statistics.pstdev(errors), max(map(abs, errors)), statistics.median(delays)
 
 
+@contextlib.contextmanager
+def chain(server, name, *options):
+    """From the port `name-in:in` through the network to `name:out`, and to the probe."""
+    near = ["--name", f"{name}-in", "--wait", "--in", "in", *options]
+    far = ["--name", name, "--wait", "--out", "out", "--verbose", *options]
+    with Tool("midisock-jack", *near, "127.0.0.1:0") as one:
+        with Tool("midisock-jack", *far, "--connect", f"127.0.0.1:{one.port()}") as other:
+            other.line_with("connected to")
+            server.connect(f"{name}:out", f"probe:{name}")
+            yield
+
+
 def test_every_message_once_in_order_within_its_block(server):
-    with Tool("midisock-jack", "--name", "near", "--wait", "--in", "in", "127.0.0.1:0") as near:
-        number = near.port()
-        far = ["--connect", f"127.0.0.1:{number}", "--verbose", "--wait", "--out", "out"]
-        with Tool("midisock-jack", "--name", "placed", *far) as placed, \
-                Tool("midisock-jack", "--name", "immediate", "--latency", "0", *far) as immediate, \
-                Probe("probe", "source", "placed", "immediate") as probe:
-            for tool in (placed, immediate):
-                tool.line_with("connected to")
-            sequencer = subprocess.Popen(["jack_midiseq", "sequencer", str(LOOP), *song()],
-                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                         stderr=subprocess.DEVNULL)
-            try:
-                # The source first, that the ends have nothing that it has not.
-                server.connect("sequencer:out", "probe:source")
-                for name in ("placed", "immediate"):
-                    server.connect(f"{name}:out", f"probe:{name}")
-                server.connect("sequencer:out", "near:in")
-                ends = ("placed", "immediate")
-                until(lambda: min(len(probe.look().events[name]) for name in ends) >= EVENTS + 2,
-                      f"{EVENTS} events", timeout=120)
-            finally:
-                sequencer.kill()
-                sequencer.wait()
-            figures = {name: spacing(check(probe.events["source"], probe.events[name])) for name in ends}
+    ends = ("placed", "immediate")
+    with Probe("probe", "source", *ends) as probe, chain(server, "placed"), \
+            chain(server, "immediate", "--latency", "0"):
+        sequencer = subprocess.Popen(
+            ["jack_midiseq", "sequencer", str(LOOP), *song()],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            # The source first, that the ends have nothing that it has not.
+            server.connect("sequencer:out", "probe:source")
+            for name in ends:
+                server.connect("sequencer:out", f"{name}-in:in")
+            until(lambda: min(len(probe.look().events[name]) for name in ends) >= EVENTS + 2,
+                  f"{EVENTS} events", timeout=120)
+        finally:
+            sequencer.kill()
+            sequencer.wait()
+        figures = {name: spacing(check(probe.events["source"], probe.events[name])) for name in ends}
     lines = [f"{name + ':':<11}{deviation:7.2f} frames standard deviation of the spacing, {worst:4d} at worst, "
              f"delay {delay:.0f}" for name, (deviation, worst, delay) in figures.items()]
     print("\n".join(lines))

@@ -39,6 +39,7 @@ struct bridge {
     jack_client_t *client; /* NULL while there is no JACK server */
     struct jack_side sides[BRIDGE_PORTS];
     int side_count;
+    int delays_input; /* what comes in is sent one period later, and so at its frame */
 
     /* The process thread's, and the main thread's while there is no client. */
     midisock_message pending; /* popped, but JACK had no room for it in that cycle */

@@ -67,20 +67,23 @@ static void on_port(jack_port_id_t id, int comes, void *argument)
     jack_ringbuffer_write(bridge->arrived, name, sizeof name);
 }
 
-/* What comes out of an output arrived so long before: whoever aligns what it
- * records has to know. */
+/* What comes out of an output arrived so long before, and what comes into an
+ * input is sent so much later: whoever aligns what it records has to know. */
 static void on_latency(jack_latency_callback_mode_t mode, void *argument)
 {
     struct bridge *bridge = argument;
     midisock_stats stats;
+    jack_nframes_t frames;
     jack_latency_range_t range;
-    int i;
-    if (mode != JackCaptureLatency || midisock_get_stats(bridge->port, &stats, sizeof stats) != MIDISOCK_OK)
+    int i, is_output = mode == JackCaptureLatency;
+    if (midisock_get_stats(bridge->port, &stats, sizeof stats) != MIDISOCK_OK)
         return;
-    range.min = (jack_nframes_t)((double)stats.latency_ns * jack_get_sample_rate(bridge->client) / 1e9 + 0.5);
-    range.max = range.min;
+    frames = (jack_nframes_t)((double)stats.latency_ns * jack_get_sample_rate(bridge->client) / 1e9 + 0.5);
+    if (!is_output)
+        frames = bridge->delays_input ? jack_get_buffer_size(bridge->client) : 0;
+    range.min = range.max = frames;
     for (i = 0; i < bridge->side_count; i++)
-        if (bridge->sides[i].is_output)
+        if (bridge->sides[i].is_output == is_output)
             jack_port_set_latency_range(bridge->sides[i].port, mode, &range);
 }
 

@@ -61,7 +61,8 @@ static const char help[] = "midisock-jack - carry MIDI between JACK and the netw
                            "      --latency MS        how long after it arrives a message comes out in JACK:\n"
                            "                          'auto' (default) is one period; a network with more\n"
                            "                          jitter than that, such as a wireless one, wants\n"
-                           "                          more; 0 is as soon as can be, whatever the spacing\n"
+                           "                          more; 0 is as soon as can be, in both directions,\n"
+                           "                          whatever the spacing\n"
                            "      --wait              never drop: a slow peer or network holds up the rest.\n"
                            "                          For dumps and recordings. Otherwise what is late is\n"
                            "                          dropped, and notes and controllers are put right\n"
@@ -374,6 +375,9 @@ int main(int argc, char **argv)
     midisock_config_init(&config, sizeof config);
     config.overflow = wait ? MIDISOCK_OVERFLOW_WAIT : MIDISOCK_OVERFLOW_REPAIR;
     config.latency_ns = parse_latency(latency);
+    /* What is sent a period later than JACK has it keeps its spacing. */
+    config.push_latency_ns = config.latency_ns != 0 ? MIDISOCK_LATENCY_AUTO : 0;
+    bridge->delays_input = config.push_latency_ns != 0;
     config.allow = allow;
     if (max_clients > 0)
         config.max_clients = max_clients;
