@@ -63,6 +63,8 @@ static const char help[] = "midisock-jack - carry MIDI between JACK and the netw
                            "                          jitter than that, such as a wireless one, wants\n"
                            "                          more; 0 is as soon as can be, in both directions,\n"
                            "                          whatever the spacing\n"
+                           "      --priority N        realtime priority of the network's thread, 1 to 99, if\n"
+                           "                          the system grants it: one below JACK's is good\n"
                            "      --wait              never drop: a slow peer or network holds up the rest.\n"
                            "                          For dumps and recordings. Otherwise what is late is\n"
                            "                          dropped, and notes and controllers are put right\n"
@@ -112,6 +114,10 @@ static void tell_notification(struct program *program, const midisock_notificati
 {
     const char *why = notification->reason != MIDISOCK_OK ? midisock_strerror(notification->reason) : "it ended";
     const char *address = program->address.text;
+    if (notification->kind == MIDISOCK_PRIORITY_REFUSED) {
+        TELL(program, "no realtime priority for the network's thread: %s", why);
+        return;
+    }
     if (program->verbose) {
         report_notification(&program->report, notification);
         fflush(stdout);
@@ -335,7 +341,7 @@ int main(int argc, char **argv)
     midisock_config config;
     struct cli_list ins = {{0}, 0}, outs = {{0}, 0}, from = {{0}, 0}, to = {{0}, 0};
     int wait = 0, words, status, i;
-    uint32_t max_clients = 0, max_message = 0;
+    uint32_t max_clients = 0, max_message = 0, priority = 0;
     const char *allow = NULL, *latency = "auto";
     const struct cli_option options[] = {
         {'n', "name", CLI_TEXT, &program.name, 0, 0},
@@ -350,6 +356,7 @@ int main(int argc, char **argv)
         {'a', "allow", CLI_TEXT, &allow, 0, 0},
         {0, "max-clients", CLI_NUMBER, &max_clients, 1, 65536},
         {0, "latency", CLI_TEXT, &latency, 0, 0},
+        {0, "priority", CLI_NUMBER, &priority, 1, 99},
         {0, "wait", CLI_FLAG, &wait, 1, 0},
         {0, "max-message", CLI_NUMBER, &max_message, 1, 1u << 28},
         {'v', "verbose", CLI_FLAG, &program.verbose, 1, 0},
@@ -378,6 +385,7 @@ int main(int argc, char **argv)
     /* What is sent a period later than JACK has it keeps its spacing. */
     config.push_latency_ns = config.latency_ns != 0 ? MIDISOCK_LATENCY_AUTO : 0;
     bridge->delays_input = config.push_latency_ns != 0;
+    config.realtime_priority = priority;
     config.allow = allow;
     if (max_clients > 0)
         config.max_clients = max_clients;
