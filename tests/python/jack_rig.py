@@ -110,6 +110,15 @@ class Probe(Tool):
         line = self.line()
         assert line and line.startswith("ready "), (line, self.errors)
 
+    def __exit__(self, *details):
+        # In good order: the server waits for a client that was killed, as long as it would for a late one.
+        self.process.stdin.close()
+        try:
+            self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            pass
+        super().__exit__(*details)
+
     def _take(self, line):
         if line is None:
             assert self.gone, f"the probe ended: {self.errors}"
