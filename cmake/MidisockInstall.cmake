@@ -69,6 +69,11 @@ if(MIDISOCK_BUILD_TOOLS)
   install(TARGETS ${midisock_tools} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT Tools)
 endif()
 
+if(MIDISOCK_BUILD_LV2)
+  install(DIRECTORY "${PROJECT_BINARY_DIR}/midisock.lv2" DESTINATION "${CMAKE_INSTALL_LIBDIR}/lv2"
+    COMPONENT Tools USE_SOURCE_PERMISSIONS)
+endif()
+
 # With the ABI's number where the library is alone: two ABIs can be installed side by side.
 foreach(component IN ITEMS Library Development)
   set(midisock_licences "${CMAKE_INSTALL_DATADIR}/licenses/midisock")

@@ -42,6 +42,43 @@ if(MIDISOCK_BUILD_TOOLS)
   endforeach()
 endif()
 
+# JACK is one of the system's libraries where it is at all: without it there is one tool less.
+if(MIDISOCK_BUILD_TOOLS AND MIDISOCK_BUILD_JACK)
+  find_path(MIDISOCK_JACK_INCLUDE_DIR jack/midiport.h)
+  find_library(MIDISOCK_JACK_LIBRARY jack)
+  mark_as_advanced(MIDISOCK_JACK_INCLUDE_DIR MIDISOCK_JACK_LIBRARY)
+  if(MIDISOCK_JACK_INCLUDE_DIR AND MIDISOCK_JACK_LIBRARY)
+    set(sources address cli decode held message platform report)
+    list(TRANSFORM sources REPLACE "(.+)" "${midisock_programs_dir}/\\1.c")
+    foreach(source IN ITEMS midisock-jack channels client process wiring)
+      list(APPEND sources "${midisock_programs_dir}/jack/${source}.c")
+    endforeach()
+    midisock_add_program(midisock-jack ${sources})
+    target_include_directories(midisock-jack SYSTEM PRIVATE "${MIDISOCK_JACK_INCLUDE_DIR}")
+    target_link_libraries(midisock-jack PRIVATE "${MIDISOCK_JACK_LIBRARY}")
+    list(APPEND midisock_tools midisock-jack)
+  else()
+    message(STATUS "midisock: no JACK here, and so no midisock-jack")
+  endif()
+endif()
+
+if(MIDISOCK_BUILD_LV2)
+  find_path(MIDISOCK_LV2_INCLUDE_DIR lv2/core/lv2.h REQUIRED)
+  mark_as_advanced(MIDISOCK_LV2_INCLUDE_DIR)
+  set(midisock_lv2_dir "${PROJECT_SOURCE_DIR}/examples/lv2")
+  add_library(midisock-lv2 MODULE "${midisock_lv2_dir}/midisock.c")
+  # The static library: a plugin brings its own.
+  target_link_libraries(midisock-lv2 PRIVATE midisock::static)
+  target_include_directories(midisock-lv2 SYSTEM PRIVATE "${MIDISOCK_LV2_INCLUDE_DIR}")
+  set_target_properties(midisock-lv2 PROPERTIES
+    C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF C_VISIBILITY_PRESET hidden
+    PREFIX "" OUTPUT_NAME midisock SUFFIX ".so" # as manifest.ttl has it
+    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/midisock.lv2")
+  foreach(file IN ITEMS manifest midisock presets)
+    configure_file("${midisock_lv2_dir}/${file}.ttl" "${PROJECT_BINARY_DIR}/midisock.lv2/${file}.ttl" COPYONLY)
+  endforeach()
+endif()
+
 if(MIDISOCK_BUILD_EXAMPLES)
   foreach(example IN ITEMS server client)
     midisock_add_program(midisock-simple-${example} "${midisock_programs_dir}/simple-${example}.c")

@@ -87,6 +87,14 @@ static int parse_seconds(const char *text, int32_t *milliseconds)
     return 1;
 }
 
+static void add_to_list(const struct cli_option *option, const char *text)
+{
+    struct cli_list *list = option->value;
+    if (list->count == (int)option->max || list->count == CLI_LIST_MAX)
+        cli_usage_error("--%s: at most %d of them", option->name, list->count);
+    list->texts[list->count++] = text;
+}
+
 static void set_option(const struct cli_option *option, const char *text)
 {
     switch (option->kind) {
@@ -101,6 +109,7 @@ static void set_option(const struct cli_option *option, const char *text)
             cli_usage_error("--%s: '%s' is not a time in seconds", option->name, text);
         break;
     case CLI_TEXT: *(const char **)option->value = text; break;
+    case CLI_LIST: add_to_list(option, text); break;
     }
 }
 

@@ -12,7 +12,14 @@ enum cli_kind {
     CLI_FLAG,    /* int: set to `min` */
     CLI_NUMBER,  /* uint32_t: min..max, decimal or 0x hexadecimal */
     CLI_SECONDS, /* int32_t: milliseconds; seconds on the command line, with decimals */
-    CLI_TEXT     /* const char * */
+    CLI_TEXT,    /* const char * */
+    CLI_LIST     /* struct cli_list: may be given up to `max` times */
+};
+
+#define CLI_LIST_MAX 32
+struct cli_list {
+    const char *texts[CLI_LIST_MAX];
+    int count;
 };
 
 struct cli_option {

@@ -57,6 +57,12 @@ int platform_sleep_ms(uint32_t milliseconds)
     return stop_signal;
 }
 
+void platform_nap(void)
+{
+    const struct timespec millisecond = {0, 1000000};
+    nanosleep(&millisecond, NULL);
+}
+
 int platform_terminal_columns(FILE *stream)
 {
     struct winsize size;

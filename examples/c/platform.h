@@ -17,6 +17,9 @@ int platform_stopped(void);
 /* Sleeps; returns early, with nonzero, when the program is to stop. */
 int platform_sleep_ms(uint32_t milliseconds);
 
+/* Sleeps a millisecond: for a loop that looks whether something is done. */
+void platform_nap(void);
+
 /* Is it a terminal, and how wide? 0 columns where it is none. */
 int platform_terminal_columns(FILE *stream);
 

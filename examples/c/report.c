@@ -4,6 +4,7 @@
 #include "decode.h"
 #include "platform.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 static double seconds(uint64_t ns)
@@ -141,6 +142,17 @@ void report_notification(struct report *report, const midisock_notification *not
     if (notification->reason != MIDISOCK_OK)
         printf(": %s", midisock_strerror(notification->reason));
     putchar('\n');
+}
+
+void report_text(struct report *report, const char *format, ...)
+{
+    va_list arguments;
+    begin_line(report, midisock_now_ns(), 0);
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+    fflush(stdout);
 }
 
 static void report_loss(uint64_t count, const char *what)

@@ -24,6 +24,12 @@ void report_listening(const struct report *report, const char *address, uint16_t
 void report_message(struct report *report, const midisock_message *message);
 void report_notification(struct report *report, const midisock_notification *notification);
 
+/* A line of the tool's own, with the time in front. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void report_text(struct report *report, const char *format, ...);
+
 /* What was lost or refused, in words on standard error; nothing if nothing. */
 void report_losses(const midisock_port *port);
 

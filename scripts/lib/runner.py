@@ -43,6 +43,7 @@ class Outcome:
     seconds: float = 0.0
     failures: list = field(default_factory=list)  # (case, why)
     skips: list = field(default_factory=list)  # (case, why)
+    figures: list = field(default_factory=list)  # lines
 
     @property
     def word(self):
@@ -141,6 +142,12 @@ class Run:
         with self._lock:
             self.outcome.skips.append((case, why))
         self.log(f"skipped {case}: {why}")
+
+    def figure(self, line):
+        """A line with what was measured, to be printed. It decides nothing."""
+        with self._lock:
+            self.outcome.figures.append(line)
+        self.log(f"# {line}")
 
     def lacks(self, case, names):
         """Says that a case was not run for want of packages: a skip, but a failure where --all
@@ -248,6 +255,8 @@ def run_suites(suites, everything):
         outcome = run_one(one, everything, outcomes)
         outcomes[one.name] = outcome
         print(f"... {outcome.word} ({outcome.seconds:.1f} s)", flush=True)
+        for line in outcome.figures:
+            print(indent(line), flush=True)
         for case, why in outcome.failures:
             print(indent(f"{case}: {why}"), flush=True)
     return list(outcomes.values())

@@ -14,3 +14,4 @@ import suites_cmake   # noqa: F401  CMake, packages, C++, ABI, unloading; the gu
 import suites_hostile  # noqa: F401  the soak, fuzzing
 import suites_windows  # noqa: F401  the library for Windows, under wine
 import suites_bench    # noqa: F401  that the benchmark runs
+import suites_jack    # noqa: F401  midisock-jack and the LV2 plugin, under JACK

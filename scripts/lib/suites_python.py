@@ -26,14 +26,14 @@ def mido_long(run):
     pytest(run, "mido-long", TESTS, "-m", "long")
 
 
-def pytest(run, name, *arguments):
+def pytest(run, name, *arguments, before=(), env=None):
     report = OUT / f"{name}.xml"
     report.unlink(missing_ok=True)
     finished = run.command(
-        [environment.PYTHON, "-B", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider",
+        [*before, environment.PYTHON, "-B", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider",
          f"--junit-xml={report}", f"--rootdir={TESTS}", *arguments],
         env={"MIDISOCK_LIBRARY": str(LIB / "libmidisock.so"), "MIDISOCK_BIN": str(BIN),
-             "PATH": environment.path_with_tools()})
+             "PATH": environment.path_with_tools(), **(env or {})})
     if not report.exists():
         raise Failure(f"pytest: exit status {finished.status}\n{tail(finished.output)}")
     for case in ElementTree.parse(report).iter("testcase"):

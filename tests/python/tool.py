@@ -6,6 +6,7 @@ import queue
 import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 from midisock_ctypes import DEADLINE, TARGET
@@ -20,12 +21,12 @@ def run(name, *arguments, text=None, timeout=DEADLINE):
 
 
 class Tool:
-    """A tool that is running; `with` ends it."""
+    """A tool, or the program with this whole path, that is running; `with` ends it."""
 
-    def __init__(self, name, *arguments):
+    def __init__(self, name, *arguments, env=None):
         self.process = subprocess.Popen(
             [BIN / name, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True)
+            stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})
         self._lines = queue.Queue()
         self._errors = []
         self._readers = [threading.Thread(target=read, daemon=True)
@@ -66,10 +67,13 @@ class Tool:
 
     def line_with(self, text):
         """The next line that has this in it; those before it are dropped."""
-        while (line := self.line()) is not None:
+        deadline = time.monotonic() + DEADLINE
+        dropped = []
+        while (line := self.line()) is not None and time.monotonic() < deadline:
             if text in line:
                 return line
-        raise AssertionError(f"{self.process.args[0].name} never printed {text!r}; {self.errors}")
+            dropped.append(line)
+        raise AssertionError(f"{self.process.args[0].name} did not print {text!r}, but {dropped}")
 
     def port(self):
         """The port of a server, off its first line."""
