@@ -64,11 +64,10 @@ void StatusText::ofServer (const midisock::plugin::settings& link, const midisoc
 
         if (status.problem == outcome::permission)
             problem = "The system does not allow port " + port + ". Ports from 1024 on need no special rights.";
-        else if (status.problem == outcome::invalid_argument)
-            problem = juce::String (juce::CharPointer_UTF8 ("\xe2\x80\x9c")) + link.allow
-                        + juce::String (juce::CharPointer_UTF8 ("\xe2\x80\x9d"))
-                        + " under Allow is no list of addresses. Write for example 192.168.1.0/24, ::1";
-        else if (status.problem == outcome::address || status.problem == outcome::unreachable)
+        else if (status.problem == outcome::address && link.allow.isNotEmpty())
+            problem = "Allow is no list of addresses, or there is no such address to listen on. "
+                      "Write for example 192.168.1.0/24, ::1";
+        else if (status.problem == outcome::address)
             problem = "This computer has no address " + link.host.trim() + ".";
         else
             problem = "The system says: " + juce::String (midisock::status (status.problem).message()) + ".";
