@@ -8,5 +8,6 @@ import suites_library  # noqa: F401  the shipped library and its header
 import suites_c        # noqa: F401  C test programs, examples
 import suites_python   # noqa: F401  tests with mido, the tools
 import suites_realtime  # noqa: F401  no system call, allocation, fault; instruction counts
+import suites_juce    # noqa: F401  a JUCE plugin in hosts
 import suites_cmake   # noqa: F401  CMake, packages, C++, ABI, unloading; the guides
 import suites_hostile  # noqa: F401  the soak, fuzzing

@@ -26,7 +26,7 @@ public:
         }
     }
 
-    /** Calls `give(const short_message &)` for each message that lets go of something, notes first; then nothing is held. */
+    /** Calls `give(bytes)` for each message that lets go of something, notes first; then nothing is held. */
     template <class Give> void release(Give &&give)
     {
         for (int i = 0; i < 16; i++) {
@@ -47,7 +47,7 @@ public:
         forget();
     }
 
-    /** Calls `give(const short_message &)` for each pedal, pressure and bend that is not at rest. */
+    /** Calls `give(bytes)` for each pedal, pressure and bend that is not at rest. */
     template <class Give> void restate(Give &&give) const
     {
         for (int i = 0; i < 16; i++) {
@@ -83,10 +83,10 @@ public:
         return sum;
     }
 
-    /** Whether the note sounds. */
-    bool has(int channel, int note) const noexcept
+    /** Whether the note sounds on that channel, 0 to 15. */
+    bool has(int number, int note) const noexcept
     {
-        return channels_[static_cast<std::size_t>(channel & 15)].notes[static_cast<std::size_t>(note & 127)] > 0;
+        return channels_[static_cast<std::size_t>(number & 15)].notes[static_cast<std::size_t>(note & 127)] > 0;
     }
 
 private:

@@ -253,7 +253,7 @@ private:
     template <class Made> static outcome take_over(result<Made> from, midisock::port &to)
     {
         if (from) {
-            to = midisock::port::adopt((*from).release());
+            to = std::move(*from);
         }
         return from.error().code();
     }
@@ -372,7 +372,7 @@ private:
     void send(midisock::port &port, block &messages, const juce::MidiBuffer &midi, int frames)
     {
         if (bypassed_) {
-            paused_out_.restate([&](const short_message &m) { push(port, m); });
+            paused_out_.restate([&](bytes m) { push(port, m); });
         }
         const int last = juce::jmax(0, frames - 1);
         std::uint32_t seen = 0;
@@ -390,7 +390,7 @@ private:
         publish(activity_out_, seen);
     }
 
-    void push(midisock::port &port, const short_message &m)
+    void push(midisock::port &port, bytes m)
     {
         (void)port.push(m);
         out_.see(m.data(), m.size());
@@ -416,7 +416,7 @@ private:
     /** Releases what the host holds, where that is due. */
     void let_go(juce::MidiBuffer &midi)
     {
-        const auto give = [&](const short_message &m) { midi.addEvent(m.data(), static_cast<int>(m.size()), 0); };
+        const auto give = [&](bytes m) { midi.addEvent(m.data(), static_cast<int>(m.size()), 0); };
         const bool silent = silence_.exchange(false, std::memory_order_acquire);
         if (release_host_ || silent) {
             release_host_ = false;
@@ -431,7 +431,7 @@ private:
     void receive(block &messages, juce::MidiBuffer &midi)
     {
         if (std::exchange(bypassed_, false)) {
-            paused_in_.restate([&](const short_message &m) {
+            paused_in_.restate([&](bytes m) {
                 midi.addEvent(m.data(), static_cast<int>(m.size()), 0);
                 in_.see(m.data(), m.size());
             });
@@ -456,7 +456,7 @@ private:
     void release_peers(midisock::port *port)
     {
         if (port != nullptr && *port) {
-            out_.release([&](const short_message &m) { (void)port->push(m); });
+            out_.release([&](bytes m) { (void)port->push(m); });
         }
     }
 

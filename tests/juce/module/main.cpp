@@ -1,6 +1,15 @@
 // Runs the cases, or those named on the command line, and says so in the form that scripts/test reads.
 #include "cases.hpp"
 
+// One word.
+static std::string reported(std::string name)
+{
+    for (char &c : name) {
+        c = c == ' ' || c == ':' ? '_' : c;
+    }
+    return name;
+}
+
 int main(int argc, char **argv)
 {
     int count = 0;
@@ -11,15 +20,15 @@ int main(int argc, char **argv)
                 wanted = wanted || std::strcmp(argv[i], one.name) == 0;
             }
             if (wanted) {
-                std::printf("running %s\n", one.name);
+                std::printf("# running %s\n", one.name);
                 std::fflush(stdout);
                 one.run();
-                std::printf("ok %s\n", one.name);
+                std::printf("ok %s\n", reported(one.name).c_str());
                 std::fflush(stdout);
                 count++;
             }
         }
     }
-    std::printf("%d cases passed\n", count);
+    std::printf("# %d cases passed\n", count);
     return count > 0 ? 0 : 1;
 }

@@ -9,7 +9,7 @@ namespace {
 texts released(held &h)
 {
     texts all;
-    h.release([&](const midisock::short_message &m) {
+    h.release([&](midisock::bytes m) {
         all.push_back(written(juce::MidiMessageMetadata(m.data(), static_cast<int>(m.size()), 0)));
     });
     return all;
@@ -123,7 +123,7 @@ void random_songs()
             sounding += count;
         }
         CHECK(h.notes() == sounding);
-        h.release([&](const midisock::short_message &m) { play(m.data()); });
+        h.release([&](midisock::bytes m) { play(m.data()); });
         for (const auto &[key, count] : notes) {
             CHECK(count == 0);
         }
