@@ -77,6 +77,13 @@ void BridgeEditor::reload()
 
 void BridgeEditor::timerCallback()
 {
+    // Keys go to the editor of a program from the start; a host's own keys are not to be taken from it.
+    if (auto* peer = getPeer(); everywhere.isStandalone && ! hadFocus && peer != nullptr && peer->isFocused())
+    {
+        hadFocus = true;
+        grabKeyboardFocus();
+    }
+
     const auto settings = bridge.settings();
     const auto status = bridge.poll();
     const StatusText words (settings, status, bridge.isProcessing());

@@ -40,6 +40,7 @@ private:
     ConnectionPanel connection;
     PeersPanel peers;
     ActivityPanel activity;
+    bool hadFocus = false;
 
     JUCE_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR (BridgeEditor)
 };

@@ -171,7 +171,7 @@ void Theme::drawComboBox (juce::Graphics& g, int width, int height, bool, int, i
 
 void Theme::positionComboBoxText (juce::ComboBox& box, juce::Label& label)
 {
-    label.setBounds (box.getLocalBounds().reduced (4, 1).withTrimmedRight (22));
+    label.setBounds (box.getLocalBounds().reduced (5, 4).withTrimmedRight (20));
     label.setFont (getComboBoxFont (box));
 }
 

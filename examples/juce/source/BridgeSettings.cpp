@@ -38,7 +38,7 @@ bool BridgeSettings::read (const void* data, int size)
     const auto xml = juce::AudioProcessor::getXmlFromBinary (data, size);
     const auto tree = xml != nullptr ? juce::ValueTree::fromXml (*xml) : juce::ValueTree();
 
-    if (! tree.hasType (type))
+    if (! tree.hasType (type) || (int) tree["version"] < 1 || tree.getNumChildren() < 2)
         return false;
 
     BridgeSettings found;

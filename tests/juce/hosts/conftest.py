@@ -72,6 +72,21 @@ class Peer:
         before, _, self.got = self.got.partition(wanted)
         return before
 
+    def has(self, wanted):
+        """Whether these bytes are there already. They, and what came before them, are then taken."""
+        self.socket.setblocking(False)
+        try:
+            while data := self.socket.recv(65536):
+                self.got += data
+        except BlockingIOError:
+            pass
+        finally:
+            self.socket.settimeout(DEADLINE)
+        if wanted not in self.got:
+            return False
+        self.got = self.got.partition(wanted)[2]
+        return True
+
     def ended(self):
         """Reads to the end; what was left."""
         rest = self.got

@@ -92,8 +92,12 @@ def test_the_socket_is_heard_in_time(jalv, connect):
         peer.send(0x90, i, 100)
         time.sleep(0.005 + i % 7 * 0.003)
         peer.send(0x80, i, 0)
-    heard = until(lambda: h if [n for _, n in (h := [x for x in notes() if x[1] < 127])] == list(range(40)) else None,
-                  "all notes, in order")
+    def all_of_them():
+        found = [(frame, note) for frame, note in notes() if note < 127]
+        return found if len(found) == 40 else None
+
+    heard = until(all_of_them, "40 notes")
+    assert [note for _, note in heard] == list(range(40)), "not in order"
 
     delays = [frame / RATE - at for (frame, _), at in zip(heard, sent)]
     middle = sorted(delays)[len(delays) // 2]

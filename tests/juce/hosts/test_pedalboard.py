@@ -15,11 +15,16 @@ RATE = 48000
 BLOCK = 480
 
 
+def load(path):
+    # Without a timeout pedalboard waits for ten seconds for a sound, which an instrument would make.
+    return pedalboard.load_plugin(str(path), initialization_timeout=0.0)
+
+
 class Host:
     """A plugin in pedalboard. Its state is what a project would have saved."""
 
     def __init__(self, **settings):
-        self.plugin = pedalboard.load_plugin(str(artefact("bridge", "*.vst3")))
+        self.plugin = load(artefact("bridge", "*.vst3"))
         if settings:
             self.plugin.raw_state = bridge_state.for_vst3_host(bridge_state.xml(**settings))
 
@@ -27,6 +32,16 @@ class Host:
         """Processes blocks, with MIDI for them as (bytes, seconds); the left channel."""
         return self.plugin.process(list(messages), blocks * BLOCK / RATE, RATE, num_channels=2, buffer_size=BLOCK,
                                    reset=False)[0]
+
+    def join(self, peer):
+        """Processes blocks until the peer is one of the plugin's: a connection is made before the plugin takes it up."""
+        def hears():
+            self.block((bytes([0xBF, 119, 1]), 0.0))
+            return peer.has(bytes([0xBF, 119, 1]))
+        until(hears, "sign of the plugin")
+        self.block((bytes([0xBF, 119, 2]), 0.0))
+        peer.receive(bytes([0xBF, 119, 2]))
+        return peer
 
     def onset(self, what):
         """Processes blocks until something sounds: the frame at which it begins in its block."""
@@ -42,9 +57,7 @@ def served(connect):
     """A Bridge that is a server and sounds, and a raw socket to it."""
     number = free_port()
     host = Host(port=number, monitor=True)
-    host.block()
-    peer = connect(number)
-    return host, peer
+    return host, host.join(connect(number))
 
 
 def test_the_socket_is_heard(served):
@@ -69,20 +82,21 @@ def test_a_peer_that_goes_leaves_nothing_sounding(served):
 def test_mido_is_heard_and_hears():
     number = free_port()
     host = Host(port=number, monitor=True)
-    host.block()
     with mido.sockets.connect("127.0.0.1", number) as peer:
         peer.send(mido.Message("note_on", note=60, velocity=100))
         assert host.onset("sound") == 0
-        host.block((mido.Message("control_change", control=1, value=2), 0.0))
+        # It has been heard, so it is one of the plugin's.
+        host.block((bytes([0xB0, 1, 2]), 0.0))
         assert until(peer.poll, "message at mido") == mido.Message("control_change", control=1, value=2)
 
 
 def test_the_host_plays_and_the_socket_receives(served):
     host, peer = served
     sysex = bytes([0xF0, *range(100), 0xF7])
-    host.block((bytes([0x90, 60, 1]), 0.0), (bytes([0xE1, 5, 6]), 0.001), (sysex, 0.002), (bytes([0xC2, 7]), 0.003),
+    # A bend is a parameter in VST3, and these are at the beginning of a block.
+    host.block((bytes([0xE1, 5, 6]), 0.0), (bytes([0x90, 60, 1]), 0.001), (sysex, 0.002), (bytes([0xC2, 7]), 0.003),
                (bytes([0x80, 60, 2]), 0.012), blocks=2)
-    assert peer.receive(bytes([0x80, 60, 2])) == bytes([0x90, 60, 1, 0xE1, 5, 6]) + sysex + bytes([0xC2, 7])
+    assert peer.receive(bytes([0x80, 60, 2])) == bytes([0xE1, 5, 6, 0x90, 60, 1]) + sysex + bytes([0xC2, 7])
 
 
 def test_a_client_connects_and_again(listen):
@@ -132,9 +146,7 @@ def test_ten_instances_in_one_process(connect):
     while len(set(numbers)) < 10:
         numbers = [free_port() for _ in range(10)]
     hosts = [Host(port=number, monitor=True) for number in numbers]
-    peers = [connect(number) for number in numbers]
-    for host in hosts:
-        host.block()
+    peers = [host.join(connect(number)) for host, number in zip(hosts, numbers)]
     threads = resources()[0]
     for i, peer in enumerate(peers):
         peer.send(0x90 | i, 40 + i, 100)
@@ -152,8 +164,7 @@ def test_fifty_times_loaded_used_and_deleted(connect):
 
     def cycle():
         host = Host(port=number, monitor=True)
-        peer = connect(number)
-        host.block()
+        peer = host.join(connect(number))
         peer.send(0x90, 60, 100)
         host.onset("sound")
         host.block((bytes([0x91, 61, 100]), 0.0))
@@ -172,7 +183,7 @@ def test_fifty_times_loaded_used_and_deleted(connect):
 
 
 def test_the_small_plugin_of_another_project(connect):
-    plugin = pedalboard.load_plugin(str(artefact("plugin", "*.vst3")))
+    plugin = load(artefact("plugin", "*.vst3"))
     number = free_port()
     xml = f'<midisock enabled="1" role="server" host="127.0.0.1" port="{number}" allow="" latency_ms="-1"/>'
     part = bridge_state.to_base64(xml.encode())

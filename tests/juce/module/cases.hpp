@@ -91,10 +91,10 @@ struct studio {
         return std::move(made->a);
     }
 
-    // At so many ns after the start of the next block.
+    // At so many ns after the start of the next block, in the middle of that frame: no rounding moves it to another.
     void arrives(std::uint64_t after_ns, midisock::bytes message)
     {
-        CHECK(peer.push_at(next.start_ns + after_ns, message));
+        CHECK(peer.push_at(next.start_ns + after_ns + 10000, message));
     }
 
     // Processes what is in `midi`; what then is in it.

@@ -11,7 +11,7 @@ void at_their_frames()
     studio s;
     s.arrives(0, note_on(0, 60, 100));             // 10 ms later: in the next block
     s.arrives(5 * ms, note_on(1, 61, 100));
-    s.arrives(9999999, note_off(0, 60));
+    s.arrives(9980000, note_off(0, 60));
     s.arrives(10 * ms, note_off(1, 61));           // in the one after
     CHECK_TEXTS((texts{}), s.block());
     CHECK_TEXTS((texts{"0: 90 3c 64", "240: 91 3d 64", "479: 80 3c 40"}), s.block());
