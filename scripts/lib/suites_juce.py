@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import environment
-from project import CORES, OUT, ROOT, TARGET, tool
+from project import CORES, OUT, ROOT, SONAME, TARGET, tool
 from runner import Failure, suite, tail
 from suites_c import report
 from suites_python import pytest
@@ -35,6 +35,7 @@ def juce(run):
     report(run, "midisock/juce.hpp", run.command([program("module", "test_juce")], timeout=120))
     report(run, "processBlock", run.command([program("bridge", "test_traps")], timeout=120))
     linked_as_a_plugin_should_be(run)
+    with_the_shared_library(run)
 
 
 @suite("juce-vst3", "midisock Bridge as VST3 in pedalboard and dawdreamer", budget=300, needs=["juce"], extended=True)
@@ -115,3 +116,22 @@ def linked_as_a_plugin_should_be(run):
         run.check(f"{kind}: needs no libmidisock", "libmidisock.so" not in dynamic, "it needs libmidisock.so")
         exported = run.must(["nm", "-D", "--defined-only", plugin])
         run.check(f"{kind}: exports nothing of midisock", " midisock_" not in exported, "it does")
+
+
+def with_the_shared_library(run):
+    """The option: libmidisock.so beside the plugin. Nothing is compiled for it, only linked, in place of the static one;
+    the build itself loads the plugin to ask for its manifest."""
+    folder = BUILD / "bridge"
+    try:
+        cmake(run, "-DMIDISOCK_BRIDGE_SHARED=ON", folder)
+        cmake(run, "--build", folder, "--target", "MidisockBridge_VST3")
+        plugin = program("bridge", "midisock Bridge.so")
+        dynamic = run.must(["readelf", "-dW", plugin])
+        run.check("shared: needs libmidisock, beside itself",
+                  f"[{SONAME}]" in dynamic and "[$ORIGIN]" in dynamic and (plugin.parent / SONAME).is_file(), dynamic)
+        beside = run.must(["ldd", plugin])
+        run.check("shared: finds that one", f"{plugin.parent / SONAME}" in beside, beside)
+    finally:
+        cmake(run, "-DMIDISOCK_BRIDGE_SHARED=OFF", folder)
+        cmake(run, "--build", folder)
+        (program("bridge", "midisock Bridge.so").parent / SONAME).unlink(missing_ok=True)

@@ -453,9 +453,11 @@ private:
         publish(activity_in_, seen);
     }
 
+    /** What is scheduled for the rest of the last block does not begin any more, and what is held is let go. */
     void release_peers(midisock::port *port)
     {
         if (port != nullptr && *port) {
+            (void)port->cancel();
             out_.release([&](bytes m) { (void)port->push(m); });
         }
     }
