@@ -26,7 +26,8 @@ else()
   install(FILES "${midisock_stage}/${midisock_soname}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT Library)
   install(FILES "${midisock_stage}/${midisock_cargo_name}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT Development)
 endif()
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/midisock" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/midisock" "${PROJECT_SOURCE_DIR}/include/midisock_juce"
+  DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   COMPONENT Development FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 
 # For find_package: the prefix is found from where these files lie, so it may be moved.

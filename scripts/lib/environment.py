@@ -44,6 +44,19 @@ def prepare(run):
     STAMP.write_text(REQUIREMENTS.read_text())
 
 
-def install_with(run, pip, *options):
+def add(run, requirements):
+    """Adds what only some suites need to the environment, where it is not there as the file wants it."""
+    stamp = VENV / f"{requirements.parent.name}-requirements.txt"
+    if stamp.exists() and stamp.read_text() == requirements.read_text():
+        return
+    if run.command([PYTHON, "-m", "pip", "--version"]).status == 0:
+        install_with(run, [PYTHON, "-m", "pip"], requirements=requirements)
+    else:
+        site = run.must([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
+        install_with(run, [sys.executable, "-m", "pip"], "--target", site.strip(), requirements=requirements)
+    stamp.write_text(requirements.read_text())
+
+
+def install_with(run, pip, *options, requirements=REQUIREMENTS):
     run.must([*pip, "install", "--quiet", "--disable-pip-version-check", *options,
-              "-r", REQUIREMENTS])
+              "-r", requirements])

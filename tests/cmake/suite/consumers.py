@@ -87,7 +87,8 @@ def plugin_hides(harness, plugin):
 
 def installed_files():
     wanted = ["bin/midisock-echo", "bin/midisock-monitor", "bin/midisock-send", "include/midisock/midisock.h",
-              "include/midisock/midisock.hpp", "lib/libmidisock.a", "lib/libmidisock.so", "lib/libmidisock.so.0",
+              "include/midisock/midisock.hpp", "include/midisock/juce.hpp", "include/midisock_juce/midisock_juce.h",
+              "lib/libmidisock.a", "lib/libmidisock.so", "lib/libmidisock.so.0",
               "lib/cmake/midisock/midisock-config.cmake", "lib/cmake/midisock/midisock-config-version.cmake",
               "lib/pkgconfig/midisock.pc", "share/licenses/midisock/LICENSE-MIT",
               "share/licenses/midisock/LICENSE-APACHE", "share/licenses/libmidisock0/LICENSE-MIT", "share/doc/midisock/CHANGELOG.md"]

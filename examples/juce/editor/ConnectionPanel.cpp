@@ -1,0 +1,217 @@
+#include "ConnectionPanel.h"
+
+namespace
+{
+    enum ListenOn { thisComputer = 1, everyNetwork };
+
+    constexpr int latencies[] = { -1, 0, 2, 5, 10, 20, 50, 100 };
+
+    juce::String latencyText (int ms)
+    {
+        return ms < 0 ? "Automatic" : ms == 0 ? "As soon as possible" : juce::String (ms) + " ms";
+    }
+
+    constexpr auto serverHelp = "Others connect to this plugin";
+    constexpr auto clientHelp = "This plugin connects to another program";
+}
+
+ConnectionPanel::ConnectionPanel()
+{
+    setFocusContainerType (FocusContainerType::focusContainer);
+
+    for (auto* button : { &serverButton, &clientButton })
+    {
+        button->setClickingTogglesState (true);
+        button->setRadioGroupId (1);
+        addAndMakeVisible (*button);
+    }
+
+    serverButton.setConnectedEdges (juce::Button::ConnectedOnRight);
+    clientButton.setConnectedEdges (juce::Button::ConnectedOnLeft);
+    serverButton.setTooltip (serverHelp);
+    clientButton.setTooltip (clientHelp);
+    serverButton.onClick = [this] { if (serverButton.getToggleState()) choose (BridgeSettings::Role::server); };
+    clientButton.onClick = [this] { if (clientButton.getToggleState()) choose (BridgeSettings::Role::client); };
+
+    add (host, "Listen on", listenBox);
+    addAndMakeVisible (hostField);
+    add (port, "Port", portField);
+    add (allow, "Allow", allowField);
+    add (latency, "Latency", latencyBox);
+
+    listenBox.setTitle ("Listen on");
+    listenBox.setEditableText (true);
+    listenBox.addItem ("This computer only", thisComputer);
+    listenBox.addItem ("Every network", everyNetwork);
+    listenBox.setTooltip ("From where others may reach this plugin; an address of this computer may be typed in");
+    listenBox.onChange = [this] { changed(); };
+
+    hostField.setTooltip ("Name or address of the server");
+    portField.setInputRestrictions (5, "0123456789");
+    portField.setTooltip ("1 to 65535");
+    allowField.setTextToShowWhenEmpty ("anyone who reaches it", Theme::faint);
+    allowField.setTooltip ("Addresses and ranges that may connect, such as 192.168.1.0/24, ::1");
+    latencyBox.setTitle ("Latency");
+    latencyBox.setTooltip ("From the arrival of a message to its sound. Automatic is the least that keeps the rhythm");
+    latencyBox.onChange = [this] { changed(); };
+
+    for (const auto ms : latencies)
+        latencyBox.addItem (latencyText (ms), ms + 2);
+
+    for (auto* field : { &hostField, &portField, &allowField })
+    {
+        field->onReturnKey = field->onFocusLost = [this] { changed(); };
+        field->onEscapeKey = [this] { show (settings); };
+    }
+
+    for (auto* button : { &thruSwitch, &monitorSwitch })
+    {
+        addAndMakeVisible (*button);
+        button->onClick = [this] { changed(); };
+    }
+
+    thruSwitch.setTooltip ("What the host sends to this plugin also comes out of it");
+    monitorSwitch.setTooltip ("To hear that something comes in without an instrument");
+    showRole();
+}
+
+void ConnectionPanel::add (Row& row, const juce::String& name, juce::Component& control)
+{
+    row.control = &control;
+    row.label.setText (name, juce::dontSendNotification);
+    row.label.setBorderSize ({ 0, 0, 0, 0 });
+    addAndMakeVisible (row.label);
+    addAndMakeVisible (control);
+}
+
+void ConnectionPanel::show (const BridgeSettings& wanted)
+{
+    const juce::ScopedValueSetter<bool> quietly (showing, true);
+    settings = wanted;
+    const auto& link = settings.chosen();
+    const auto isServer = settings.role == BridgeSettings::Role::server;
+    (isServer ? serverButton : clientButton).setToggleState (true, juce::dontSendNotification);
+    showListenOn (settings.server.host);
+    hostField.setText (settings.client.host, false);
+    portField.setText (juce::String (link.port), false);
+    allowField.setText (settings.server.allow, false);
+    thruSwitch.setToggleState (settings.thru, juce::dontSendNotification);
+    monitorSwitch.setToggleState (settings.monitor, juce::dontSendNotification);
+
+    if (latencyBox.indexOfItemId (link.latency_ms + 2) < 0)
+        latencyBox.addItem (latencyText (link.latency_ms), link.latency_ms + 2);
+
+    latencyBox.setSelectedId (link.latency_ms + 2, juce::dontSendNotification);
+    hostField.setWrong (false);
+    portField.setWrong (false);
+    showRole();
+}
+
+void ConnectionPanel::showRole()
+{
+    const auto isServer = settings.role == BridgeSettings::Role::server;
+    host.label.setText (isServer ? "Listen on" : "Connect to", juce::dontSendNotification);
+    listenBox.setVisible (isServer);
+    hostField.setVisible (! isServer);
+    allow.label.setVisible (isServer);
+    allowField.setVisible (isServer);
+    resized();
+    repaint();
+}
+
+void ConnectionPanel::showListenOn (const juce::String& name)
+{
+    const auto trimmed = name.trim();
+
+    if (trimmed == "localhost")
+        listenBox.setSelectedId (thisComputer, juce::dontSendNotification);
+    else if (trimmed.isEmpty())
+        listenBox.setSelectedId (everyNetwork, juce::dontSendNotification);
+    else
+        listenBox.setText (trimmed, juce::dontSendNotification);
+}
+
+juce::String ConnectionPanel::listenOn() const
+{
+    const auto id = listenBox.getSelectedId();
+    return id == thisComputer ? "localhost" : id == everyNetwork ? "" : listenBox.getText().trim();
+}
+
+void ConnectionPanel::choose (BridgeSettings::Role role)
+{
+    if (showing || role == settings.role)
+        return;
+
+    settings.role = role;
+    settings.connect = false; // the other address is to be looked at first
+    show (settings);
+
+    if (onChange != nullptr)
+        onChange (settings);
+}
+
+bool ConnectionPanel::takePort()
+{
+    const auto number = portField.getText().getIntValue();
+    portField.setWrong (number < 1 || number > 65535);
+
+    if (! portField.isWrong)
+        settings.chosen().port = number;
+
+    return ! portField.isWrong;
+}
+
+void ConnectionPanel::changed()
+{
+    if (showing)
+        return;
+
+    const auto isServer = settings.role == BridgeSettings::Role::server;
+    hostField.setWrong (! isServer && hostField.getText().trim().isEmpty());
+
+    if (! takePort() || hostField.isWrong)
+        return;
+
+    settings.server.host = listenOn();
+    settings.server.allow = allowField.getText().trim();
+    settings.client.host = hostField.getText().trim();
+    settings.chosen().latency_ms = latencyBox.getSelectedId() - 2;
+    settings.thru = thruSwitch.getToggleState();
+    settings.monitor = monitorSwitch.getToggleState();
+
+    if (onChange != nullptr)
+        onChange (settings);
+}
+
+void ConnectionPanel::paint (juce::Graphics& g)
+{
+    Theme::drawPanel (g, getLocalBounds());
+    Theme::drawHeading (g, getLocalBounds().reduced (14, 0).withHeight (36), "Connection");
+}
+
+void ConnectionPanel::resized()
+{
+    auto area = getLocalBounds().reduced (14, 0).withTrimmedTop (36).withTrimmedBottom (12);
+    const auto rows = 6;
+    const auto spacing = juce::jlimit (2, 12, (area.getHeight() - rows * Theme::rowHeight) / (rows - 1));
+    const auto next = [&] { auto row = area.removeFromTop (Theme::rowHeight); area.removeFromTop (spacing); return row; };
+
+    auto roles = next();
+    serverButton.setBounds (roles.removeFromLeft (roles.getWidth() / 2));
+    clientButton.setBounds (roles);
+
+    for (auto* row : { &host, &port, &allow, &latency })
+    {
+        if (row == &allow && ! allowField.isVisible())
+            continue;
+
+        auto line = next();
+        row->label.setBounds (line.removeFromLeft (82));
+        row->control->setBounds (row == &port ? line.withWidth (juce::jmin (90, line.getWidth())) : line);
+    }
+
+    hostField.setBounds (listenBox.getBounds());
+    auto switches = next().withTrimmedLeft (82);
+    thruSwitch.setBounds (switches.removeFromLeft (switches.getWidth() / 2));
+    monitorSwitch.setBounds (switches);
+}

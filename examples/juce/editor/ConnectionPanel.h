@@ -1,0 +1,41 @@
+#pragma once
+
+#include "BridgeSettings.h"
+#include "Theme.h"
+
+/** Role, address, and what else is chosen. */
+class ConnectionPanel final : public juce::Component
+{
+public:
+    ConnectionPanel();
+
+    /** With each change that is whole: not with each key. */
+    std::function<void (const BridgeSettings&)> onChange;
+    void show (const BridgeSettings&);
+    void paint (juce::Graphics&) override;
+    void resized() override;
+
+private:
+    struct Row
+    {
+        juce::Label label;
+        juce::Component* control = nullptr;
+    };
+
+    void add (Row&, const juce::String& name, juce::Component&);
+    void choose (BridgeSettings::Role);
+    void changed();
+    void showRole();
+    void showListenOn (const juce::String& host);
+    juce::String listenOn() const;
+    bool takePort();
+
+    BridgeSettings settings;
+    bool showing = false;
+
+    juce::TextButton serverButton { "Server" }, clientButton { "Client" };
+    juce::ComboBox listenBox, latencyBox;
+    Field hostField { "Host" }, portField { "Port" }, allowField { "Allow" };
+    juce::ToggleButton thruSwitch { "MIDI thru" }, monitorSwitch { "Monitor tone" };
+    Row host, port, allow, latency;
+};

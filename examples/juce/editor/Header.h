@@ -1,0 +1,48 @@
+#pragma once
+
+#include "StatusText.h"
+#include "Theme.h"
+
+/** The name, how things stand, and the switch. */
+class Header final : public juce::Component
+{
+public:
+    Header();
+
+    std::function<void (bool)> onSwitch;
+    void show (const StatusText&, bool connect);
+    void flip()                         { power.triggerClick(); }
+    void paint (juce::Graphics&) override;
+    void resized() override;
+
+private:
+    /** The big switch. */
+    struct Power final : juce::Button
+    {
+        Power();
+        void paintButton (juce::Graphics&, bool over, bool down) override;
+        juce::Colour colour { Theme::faint };
+    };
+
+    Power power;
+    juce::Colour colour { Theme::faint };
+    juce::String headline, detail;
+};
+
+/** Below it, when something is wrong: what, and what to do. */
+class Banner final : public juce::Component
+{
+public:
+    Banner();
+
+    std::function<void()> onRetry;
+    /** Whether there is something to show. */
+    bool show (const StatusText&);
+    void paint (juce::Graphics&) override;
+    void resized() override;
+
+private:
+    juce::TextButton retry { "Try again" };
+    juce::Colour colour { Theme::bad };
+    juce::String problem;
+};

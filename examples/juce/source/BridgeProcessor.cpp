@@ -1,0 +1,119 @@
+#include "BridgeProcessor.h"
+#include "BridgeEditor.h"
+
+BridgeProcessor::BridgeProcessor()
+    : AudioProcessor (BusesProperties().withOutput ("Monitor", juce::AudioChannelSet::stereo()))
+{
+    startTimer (1000);
+}
+
+BridgeProcessor::~BridgeProcessor()
+{
+    stopTimer();
+}
+
+BridgeSettings BridgeProcessor::settings() const
+{
+    const juce::ScopedLock hold (lock);
+    return chosen;
+}
+
+void BridgeProcessor::change (const BridgeSettings& wanted)
+{
+    {
+        const juce::ScopedLock hold (lock);
+        chosen = wanted;
+    }
+
+    thru = wanted.thru;
+    monitor = wanted.monitor;
+    (void) link.apply (wanted.link());
+}
+
+void BridgeProcessor::rememberSize (int width, int height)
+{
+    const juce::ScopedLock hold (lock);
+    chosen.width = width;
+    chosen.height = height;
+}
+
+bool BridgeProcessor::isProcessing() const
+{
+    const auto last = lastBlock.load();
+    return last != 0 && midisock_now_ns() < last + 1000000000;
+}
+
+void BridgeProcessor::timerCallback()
+{
+    if (getActiveEditor() == nullptr) // it polls more often
+        (void) link.poll();
+}
+
+bool BridgeProcessor::isBusesLayoutSupported (const BusesLayout& layout) const
+{
+    const auto out = layout.getMainOutputChannelSet();
+    return layout.inputBuses.isEmpty() && (out == juce::AudioChannelSet::mono() || out == juce::AudioChannelSet::stereo());
+}
+
+void BridgeProcessor::prepareToPlay (double sampleRate, int)
+{
+    link.prepare();
+    tone.prepare (sampleRate);
+}
+
+void BridgeProcessor::processBlock (juce::AudioBuffer<float>& audio, juce::MidiBuffer& midi)
+{
+    const juce::ScopedNoDenormals noDenormals;
+    lastBlock = midisock_now_ns();
+    audio.clear();
+    link.process (*this, audio, midi, thru);
+
+    if (monitored != monitor)
+    {
+        monitored = monitor;
+        tone.silence();
+    }
+
+    if (monitored)
+        tone.render (audio, midi);
+}
+
+void BridgeProcessor::processBlockBypassed (juce::AudioBuffer<float>& audio, juce::MidiBuffer& midi)
+{
+    lastBlock = midisock_now_ns();
+    audio.clear();
+    link.bypass (midi);
+    tone.silence();
+}
+
+void BridgeProcessor::getStateInformation (juce::MemoryBlock& out)
+{
+    settings().write (out);
+}
+
+void BridgeProcessor::setStateInformation (const void* data, int size)
+{
+    auto wanted = settings();
+
+    if (! wanted.read (data, size))
+        return;
+
+    change (wanted);
+
+    // Hosts call this on any thread.
+    juce::MessageManager::callAsync ([weak = juce::WeakReference<BridgeProcessor> (this)]
+    {
+        if (weak != nullptr && weak->onSettingsReplaced != nullptr)
+            weak->onSettingsReplaced();
+    });
+}
+
+juce::AudioProcessorEditor* BridgeProcessor::createEditor()
+{
+    return new BridgeEditor (*this);
+}
+
+juce::AudioProcessor* JUCE_CALLTYPE createPluginFilter()
+{
+    return new BridgeProcessor();
+}

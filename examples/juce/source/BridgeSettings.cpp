@@ -1,0 +1,57 @@
+#include "BridgeSettings.h"
+
+namespace
+{
+    const juce::Identifier type { "MidisockBridge" };
+}
+
+BridgeSettings::BridgeSettings()
+{
+    client.role = Role::client;
+}
+
+BridgeSettings::Link BridgeSettings::link() const
+{
+    auto wanted = chosen();
+    wanted.enabled = connect;
+    return wanted;
+}
+
+void BridgeSettings::write (juce::MemoryBlock& out) const
+{
+    juce::ValueTree tree (type, { { "version", 1 },
+                                  { "role", role == Role::client ? "client" : "server" },
+                                  { "connect", connect },
+                                  { "thru", thru },
+                                  { "monitor", monitor },
+                                  { "width", width },
+                                  { "height", height } },
+                          { server.to_tree(), client.to_tree() });
+
+    // XML: a project file can be read, and mended, without this plugin.
+    if (const auto xml = tree.createXml())
+        juce::AudioProcessor::copyXmlToBinary (*xml, out);
+}
+
+bool BridgeSettings::read (const void* data, int size)
+{
+    const auto xml = juce::AudioProcessor::getXmlFromBinary (data, size);
+    const auto tree = xml != nullptr ? juce::ValueTree::fromXml (*xml) : juce::ValueTree();
+
+    if (! tree.hasType (type) || (int) tree["version"] < 1 || tree.getNumChildren() < 2)
+        return false;
+
+    BridgeSettings found;
+    found.server = Link::from_tree (tree.getChild (0));
+    found.client = Link::from_tree (tree.getChild (1));
+    found.server.role = Role::server;
+    found.client.role = Role::client;
+    found.role = tree["role"].toString() == "client" ? Role::client : Role::server;
+    found.connect = tree["connect"];
+    found.thru = tree["thru"];
+    found.monitor = tree["monitor"];
+    found.width = tree["width"];
+    found.height = tree["height"];
+    *this = found;
+    return true;
+}

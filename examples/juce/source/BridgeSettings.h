@@ -1,0 +1,31 @@
+#pragma once
+
+#include <juce_audio_processors/juce_audio_processors.h>
+#include <midisock/juce.hpp>
+
+/** All that a user chooses, and that is saved with a project. Each role has its own address: who looks at the other one
+    for a moment does not lose it. */
+struct BridgeSettings
+{
+    using Link = midisock::plugin::settings;
+    using Role = midisock::plugin::role;
+
+    BridgeSettings();
+
+    Link server, client;
+    Role role = Role::server;
+    bool connect = false;
+    bool thru = false;    /**< keep the host's own MIDI beside what comes from the socket */
+    bool monitor = false; /**< make what comes audible */
+    int width = 0, height = 0; /**< of the editor; 0: its own */
+
+    /** What the link is to be now. */
+    Link link() const;
+    /** Of the role that is chosen. */
+    Link& chosen()              { return role == Role::client ? client : server; }
+    const Link& chosen() const  { return role == Role::client ? client : server; }
+
+    void write (juce::MemoryBlock&) const;
+    /** Leaves everything as it is where this is not what write() wrote. */
+    bool read (const void* data, int size);
+};

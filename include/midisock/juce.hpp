@@ -1,0 +1,34 @@
+/* midisock for JUCE 7 and later, C++17: MIDI over TCP in an AudioProcessor.
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * Header only, over midisock.hpp. What a plugin needs:
+ *
+ *   struct MyPlugin : juce::AudioProcessor, juce::Timer {
+ *       midisock::plugin::midi_link link;
+ *
+ *       MyPlugin() { startTimerHz(20); link.apply({true, midisock::plugin::role::server, "localhost", 9080}); }
+ *       void prepareToPlay(double, int) override { link.prepare(); }
+ *       void releaseResources() override { link.interrupt(); }
+ *       void reset() override { link.interrupt(); }
+ *       void processBlock(juce::AudioBuffer<float> &a, juce::MidiBuffer &m) override { link.process(*this, a, m); }
+ *       void processBlockBypassed(juce::AudioBuffer<float> &, juce::MidiBuffer &m) override { link.bypass(m); }
+ *       void getStateInformation(juce::MemoryBlock &out) override { link.save(out); }
+ *       void setStateInformation(const void *data, int size) override { link.load(data, size); }
+ *       void timerCallback() override { show(link.poll()); } // state, peers, counters, in the editor
+ *       ...
+ *   };
+ *
+ *   settings   what the user chooses: role, host, port, who is allowed, latency; saved with the plugin's state
+ *   midi_link  the connection: process() on the audio thread; apply(), poll(), panic() on the message thread
+ *   status     what poll() gives: what the link is doing, what is wrong, who is connected, counters
+ *   held       what a receiver still holds: how nothing is left sounding when a link is bypassed or replaced
+ */
+#ifndef MIDISOCK_JUCE_HPP
+#define MIDISOCK_JUCE_HPP
+
+#include <midisock/juce/held.hpp>
+#include <midisock/juce/link.hpp>
+#include <midisock/juce/settings.hpp>
+#include <midisock/juce/status.hpp>
+
+#endif

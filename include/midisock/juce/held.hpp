@@ -1,0 +1,168 @@
+/* What a receiver of MIDI still holds.
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#ifndef MIDISOCK_JUCE_HELD_HPP
+#define MIDISOCK_JUCE_HELD_HPP
+
+#include <midisock/midisock.hpp>
+
+#include <array>
+
+namespace midisock {
+inline namespace MIDISOCK_CPP_ABI {
+namespace plugin {
+
+/** Keeps in mind what one receiver of messages holds: notes, pedals, pressure and bends, as midisock releases them when
+ * a peer goes away. No allocation; for one thread. */
+class held {
+public:
+    /** A message that the receiver gets. One that is no channel message, or not whole, changes nothing. */
+    void see(const std::uint8_t *data, std::size_t size) noexcept
+    {
+        if (size == 1 && data[0] == 0xFF) { // System Reset
+            forget();
+        } else if (size >= 2 && data[0] >= 0x80 && data[0] < 0xF0) {
+            channels_[data[0] & 0x0Fu].see(data, size);
+        }
+    }
+
+    /** Calls `give(bytes)` for each message that lets go of something, notes first; then nothing is held. */
+    template <class Give> void release(Give &&give)
+    {
+        for (int i = 0; i < 16; i++) {
+            channel &c = channels_[static_cast<std::size_t>(i)];
+            for (int note = 0; c.sounding > 0 && note < 128; note++) {
+                for (std::uint8_t &count = c.notes[static_cast<std::size_t>(note)]; count > 0; count--, c.sounding--) {
+                    give(note_off(i, note));
+                }
+            }
+            c.each_pedal([&](int controller) { give(control_change(i, controller, 0)); });
+            if (c.pressure != 0) {
+                give(channel_pressure(i, 0));
+            }
+            if (c.bend != centre) {
+                give(pitch_bend(i, 0));
+            }
+        }
+        forget();
+    }
+
+    /** Calls `give(bytes)` for each pedal, pressure and bend that is not at rest. */
+    template <class Give> void restate(Give &&give) const
+    {
+        for (int i = 0; i < 16; i++) {
+            const channel &c = channels_[static_cast<std::size_t>(i)];
+            c.each_pedal([&](int controller) { give(control_change(i, controller, 127)); });
+            if (c.pressure != 0) {
+                give(channel_pressure(i, c.pressure));
+            }
+            if (c.bend != centre) {
+                give(pitch_bend(i, c.bend - centre));
+            }
+        }
+    }
+
+    /** As if the receiver held nothing. */
+    void forget() noexcept { channels_ = {}; }
+
+    /** As if it held no notes; pedals, pressure and bends stay. */
+    void forget_notes() noexcept
+    {
+        for (channel &c : channels_) {
+            c.forget_notes();
+        }
+    }
+
+    /** How many notes sound. */
+    int notes() const noexcept
+    {
+        int sum = 0;
+        for (const channel &c : channels_) {
+            sum += c.sounding;
+        }
+        return sum;
+    }
+
+    /** Whether the note sounds on that channel, 0 to 15. */
+    bool has(int number, int note) const noexcept
+    {
+        return channels_[static_cast<std::size_t>(number & 15)].notes[static_cast<std::size_t>(note & 127)] > 0;
+    }
+
+private:
+    static constexpr int centre = 8192;
+    /* Sustain, sostenuto, legato, hold 2. */
+    static constexpr std::array<std::uint8_t, 4> pedal_controllers = {64, 66, 68, 69};
+
+    struct channel {
+        std::array<std::uint8_t, 128> notes = {}; /**< Note Ons without their Note Off */
+        int sounding = 0;                         /**< the sum of them */
+        std::array<bool, 4> pedals = {};
+        int pressure = 0;
+        int bend = centre;
+
+        void forget_notes() noexcept
+        {
+            notes = {};
+            sounding = 0;
+        }
+
+        template <class Call> void each_pedal(Call &&call) const
+        {
+            for (std::size_t i = 0; i < pedals.size(); i++) {
+                if (pedals[i]) {
+                    call(static_cast<int>(pedal_controllers[i]));
+                }
+            }
+        }
+
+        void see(const std::uint8_t *data, std::size_t size) noexcept
+        {
+            const int kind = data[0] & 0xF0;
+            if (size == 2) {
+                pressure = kind == 0xD0 ? data[1] & 127 : pressure;
+            } else if (kind == 0x80 || (kind == 0x90 && data[2] == 0)) {
+                change_note(data[1], -1);
+            } else if (kind == 0x90) {
+                change_note(data[1], 1);
+            } else if (kind == 0xB0) {
+                control(data[1], data[2]);
+            } else if (kind == 0xE0) {
+                bend = (data[1] & 127) | (data[2] & 127) << 7;
+            }
+        }
+
+        void change_note(std::uint8_t number, int by) noexcept
+        {
+            std::uint8_t &count = notes[number & 127u];
+            if (by > 0 ? count < 255 : count > 0) {
+                count = static_cast<std::uint8_t>(count + by);
+                sounding += by;
+            }
+        }
+
+        void control(std::uint8_t controller, std::uint8_t value) noexcept
+        {
+            if (controller == 120 || controller >= 123) { // silence, and the modes that imply it
+                forget_notes();
+            } else if (controller == 121) { // MIDI RP-015
+                pedals = {};
+                pressure = 0;
+                bend = centre;
+            }
+            for (std::size_t i = 0; i < pedals.size(); i++) {
+                if (pedal_controllers[i] == controller) {
+                    pedals[i] = value >= 64;
+                }
+            }
+        }
+    };
+
+    std::array<channel, 16> channels_ = {};
+};
+
+} // namespace plugin
+} // namespace MIDISOCK_CPP_ABI
+} // namespace midisock
+
+#endif

@@ -1,0 +1,512 @@
+/* The connection of a plugin.
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#ifndef MIDISOCK_JUCE_LINK_HPP
+#define MIDISOCK_JUCE_LINK_HPP
+
+#include <midisock/juce/held.hpp>
+#include <midisock/juce/settings.hpp>
+#include <midisock/juce/status.hpp>
+
+#include <juce_audio_basics/juce_audio_basics.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+
+namespace midisock {
+inline namespace MIDISOCK_CPP_ABI {
+namespace plugin {
+
+/** One call of processBlock. */
+struct moment {
+    /** Frames of the block; 0 is allowed. */
+    int frames = 0;
+    /** Frames a second. */
+    double sample_rate = 0.0;
+    /** Rendering is not in real time. */
+    bool offline = false;
+    /** The host's transport runs. */
+    bool playing = false;
+    /** midisock_now_ns() at the start; 0: it is read. */
+    std::uint64_t start_ns = 0;
+};
+
+/** MIDI between a host and a socket, at sample positions.
+ *
+ * Two threads have a link in their hands: the audio thread calls process() and bypass(), and everything else is for the
+ * message thread, or any other that is no audio thread. None waits for the other: a port that apply() has made goes to
+ * the audio thread at its next block, and the one before it comes back to be closed.
+ *
+ * Nothing is left hanging: when the port is another one, on bypass, on panic, when the transport stops, what is held at
+ * either end is released; after a pause what is old is not played, and channel state is put right (midisock_skip()). */
+class midi_link {
+public:
+    /** Not enabled. Allocates and opens nothing. */
+    midi_link() = default;
+    /** A link stays where it is. */
+    midi_link(const midi_link &) = delete;
+    /** A link stays where it is. */
+    midi_link &operator=(const midi_link &) = delete;
+    /** Control; no block may be processed any more. Peers are told to let go of what they hold. */
+    ~midi_link()
+    {
+        delete pending_.load();
+        delete retired_.load();
+        delete playing_;
+    }
+
+    /* ---- Control: the message thread ---- */
+
+    /** Ends the port there is, and makes one as the settings say, if they are not the same. A client connects, and a
+     * server whose address is in use tries again, in the background; what went wrong at once is in the status, too. */
+    status apply(const settings &wanted)
+    {
+        const juce::ScopedLock lock(control_);
+        if (wanted != settings_) {
+            settings_ = wanted;
+            restart();
+        }
+        return look();
+    }
+
+    /** The same, also if nothing has changed: tries anew what has failed. */
+    status retry()
+    {
+        const juce::ScopedLock lock(control_);
+        restart();
+        return look();
+    }
+
+    /** Takes a port that the caller has made in place of one by settings: for tests with midisock::pair, and for ports
+     * of the plugin's own kind. */
+    void adopt(midisock::port &&made)
+    {
+        const juce::ScopedLock lock(control_);
+        replace(std::move(made));
+    }
+
+    /** What was applied last. */
+    settings current() const
+    {
+        const juce::ScopedLock lock(control_);
+        return settings_;
+    }
+
+    /** Where things stand. To be called by a timer, some 10 to 30 times a second while somebody looks, and now and then
+     * otherwise: it also closes ports that the audio thread has given back. */
+    status poll()
+    {
+        const juce::ScopedLock lock(control_);
+        collect();
+        return look();
+    }
+
+    /** Silence at both ends: what waits to be sent is dropped and peers get All Sound Off; so does the host, and what
+     * it still holds is released, in the next block. Any thread but the audio thread. */
+    void panic()
+    {
+        const juce::ScopedLock lock(control_);
+        if (newest_ != nullptr) {
+            (void)newest_->panic();
+        }
+        silence_.store(true, std::memory_order_release);
+    }
+
+    /** Appends settings to a plugin's state: XML, one element. */
+    void save(juce::MemoryBlock &out) const
+    {
+        const juce::String text = current().to_tree().toXmlString(juce::XmlElement::TextFormat().singleLine());
+        out.append(text.toRawUTF8(), text.getNumBytesAsUTF8());
+    }
+
+    /** Applies what save() wrote; anything else, which may come from anywhere, is left alone. False: it was something
+     * else. */
+    bool load(const void *data, int size)
+    {
+        // Not by ValueTree::readFromData: damaged data keep that busy for hours.
+        const auto *text = static_cast<const char *>(data);
+        const juce::ValueTree tree =
+            size > 0 ? juce::ValueTree::fromXml(juce::String::fromUTF8(text, size)) : juce::ValueTree();
+        if (!tree.hasType(settings::tree_type())) {
+            return false;
+        }
+        (void)apply(settings::from_tree(tree));
+        return true;
+    }
+
+    /** In prepareToPlay: allocates what the host's MidiBuffer will need. */
+    void prepare()
+    {
+        spare_.ensureSize(buffer_bytes);
+        spare_is_sized_ = true;
+        interrupt();
+    }
+
+    /** In reset() and releaseResources(): blocks do not follow one another. What waits is old: the next one starts with
+     * the difference in channel state. Any thread, realtime. */
+    void interrupt() noexcept { interrupted_.store(true, std::memory_order_release); }
+
+    /* ---- Realtime: the audio thread ---- */
+
+    /** In processBlock: sends what is in `midi` and replaces it by what came, each at its sample position.
+     *
+     * No system call, no lock, no allocation but the MidiBuffer's own. To have none of these either, the storage that
+     * prepare() has made is handed to `midi` with the first block: a host keeps it. At most most_messages are taken
+     * for a block, the others are for the next: MidiBuffer's cost grows with the square of their number.
+     *
+     * @param midi  of processBlock
+     * @param now  the block
+     * @param thru  keep what was in `midi`, beside what came */
+    void process(juce::MidiBuffer &midi, const moment &now, bool thru = false)
+    {
+        midisock::port *port = take();
+        const std::uint64_t start_ns = now.start_ns != 0 ? now.start_ns : midisock_now_ns();
+        const bool resumed = begin(port, now, start_ns);
+        if (port != nullptr && *port) {
+            block_info info;
+            info.frames = static_cast<std::uint32_t>(juce::jmax(0, now.frames));
+            info.sample_rate = now.sample_rate > 0.0 ? now.sample_rate : 48000.0;
+            info.start_ns = start_ns;
+            info.offline = now.offline;
+            info.discontinuity = resumed;
+            block messages = port->begin_block(info);
+            send(*port, messages, midi, now.frames);
+            make_room(midi, thru);
+            let_go(midi);
+            receive(messages, midi);
+        } else {
+            make_room(midi, thru);
+            let_go(midi);
+        }
+    }
+
+    /** In processBlock, with all that the processor knows: sample rate, transport, whether it renders offline. */
+    template <class Processor, class Sample>
+    void process(Processor &processor, const juce::AudioBuffer<Sample> &audio, juce::MidiBuffer &midi, bool thru = false)
+    {
+        moment now;
+        now.frames = audio.getNumSamples();
+        now.sample_rate = processor.getSampleRate();
+        now.offline = processor.isNonRealtime();
+        if (auto *head = processor.getPlayHead()) {
+            if (const auto position = head->getPosition()) {
+                now.playing = position->getIsPlaying();
+            }
+        }
+        process(midi, now, thru);
+    }
+
+    /** In processBlockBypassed: nothing is sent or taken, and what is held at either end is released first. What is in
+     * `midi` stays there. */
+    void bypass(juce::MidiBuffer &midi)
+    {
+        midisock::port *port = take();
+        if (!bypassed_) {
+            bypassed_ = true;
+            paused_in_ = in_;
+            paused_out_ = out_;
+            release_host_ = true;
+            release_peers(port);
+        }
+        let_go(midi);
+    }
+
+    /** Notes that the host was given and that still sound: for the audio thread. */
+    int sounding() const noexcept { return in_.notes(); }
+
+    /** Messages taken for one block at most. */
+    static constexpr int most_messages = 512;
+    /** What `midi` is made to hold: that many, or the longest SysEx. */
+    static constexpr std::size_t buffer_bytes = 65536;
+    /** Blocks that are further apart do not follow one another: what came in between is too old to be played. */
+    static constexpr std::uint64_t longest_gap_ns = 500000000;
+
+private:
+    static constexpr std::size_t event_bytes = sizeof(std::int32_t) + sizeof(std::uint16_t);
+    static constexpr std::size_t longest_message = 16384; /**< midisock_config::max_message_bytes */
+    static constexpr std::uint32_t system_bit = 1u << 16;
+
+    /* ---- Control ---- */
+
+    void restart()
+    {
+        problem_ = outcome::ok;
+        lost_ = false;
+        midisock::port made;
+        if (newest_ != nullptr) {
+            (void)newest_->shutdown(); // lets the address go
+        }
+        if (settings_.enabled) {
+            const config how = settings_.to_config();
+            const juce::String host = settings_.host.trim();
+            const auto number = static_cast<std::uint16_t>(settings_.port);
+            if (settings_.role == role::client) {
+                problem_ = take_over(client::connect(host.toRawUTF8(), number, how), made);
+            } else {
+                problem_ = take_over(server::listen(host.toRawUTF8(), number, how), made);
+            }
+        }
+        replace(std::move(made));
+    }
+
+    template <class Made> static outcome take_over(result<Made> from, midisock::port &to)
+    {
+        if (from) {
+            to = std::move(*from);
+        }
+        return from.error().code();
+    }
+
+    void replace(midisock::port &&made)
+    {
+        collect();
+        if (newest_ != nullptr) {
+            (void)newest_->shutdown();
+        }
+        peers_.clear();
+        congested_ = false;
+        newest_ = new midisock::port(std::move(made));
+        // One that the audio thread has not taken meanwhile never will be.
+        delete pending_.exchange(newest_, std::memory_order_acq_rel);
+    }
+
+    /** Closes what the audio thread has given back. */
+    void collect() { delete retired_.exchange(nullptr, std::memory_order_acq_rel); }
+
+    status look()
+    {
+        status seen;
+        if (newest_ != nullptr && *newest_) {
+            while (const result<notification> next = newest_->poll_notification()) {
+                hear(*next);
+            }
+            seen.state = newest_->state();
+            seen.local_port = newest_->local_port();
+            seen.counters = *newest_->stats();
+        }
+        seen.problem = problem_;
+        seen.lost = lost_;
+        seen.peers = peers_;
+        seen.congested = congested_;
+        seen.activity_in = activity_in_.exchange(0, std::memory_order_relaxed);
+        seen.activity_out = activity_out_.exchange(0, std::memory_order_relaxed);
+        return seen;
+    }
+
+    void hear(const notification &said)
+    {
+        const auto same = [&](const peer &p) { return p.id == said.client; };
+        const auto found = std::find_if(peers_.begin(), peers_.end(), same);
+        switch (said.kind) {
+        case MIDISOCK_CONNECTED:
+        case MIDISOCK_CLIENT_JOINED:
+            peers_.push_back({said.client, said.address, said.time_ns, false});
+            problem_ = outcome::ok;
+            lost_ = false;
+            break;
+        case MIDISOCK_DISCONNECTED:
+            problem_ = static_cast<outcome>(said.reason);
+            lost_ = true;
+            [[fallthrough]];
+        case MIDISOCK_CLIENT_LEFT:
+            if (found != peers_.end()) {
+                peers_.erase(found);
+            }
+            break;
+        case MIDISOCK_CONNECT_FAILED:
+            problem_ = static_cast<outcome>(said.reason);
+            lost_ = false;
+            break;
+        case MIDISOCK_CONGESTED:
+        case MIDISOCK_RECOVERED:
+            if (found != peers_.end()) {
+                found->congested = said.kind == MIDISOCK_CONGESTED;
+            } else {
+                congested_ = said.kind == MIDISOCK_CONGESTED;
+            }
+            break;
+        default:
+            break;
+        }
+    }
+
+    /* ---- The audio thread ---- */
+
+    /** The port to use: the newest, unless the one before has not been collected yet. */
+    midisock::port *take() noexcept
+    {
+        if (pending_.load(std::memory_order_relaxed) != nullptr && retired_.load(std::memory_order_acquire) == nullptr) {
+            if (midisock::port *next = pending_.exchange(nullptr, std::memory_order_acq_rel)) {
+                retired_.store(std::exchange(playing_, next), std::memory_order_release);
+                release_host_ = true; // of what the old port gave
+                out_.forget();        // its end has released that
+                paused_in_.forget();
+                paused_out_.forget();
+            }
+        }
+        return playing_;
+    }
+
+    /** What has to be done before a block; whether it does not follow the one before. */
+    bool begin(midisock::port *port, const moment &now, std::uint64_t start_ns) noexcept
+    {
+        const bool stopped = was_playing_ && !now.playing;
+        const bool started = !was_playing_ && now.playing;
+        bool old = interrupted_.exchange(false, std::memory_order_acquire);
+        old = old || bypassed_ || (!now.offline && last_end_ns_ != 0 && start_ns > last_end_ns_ + longest_gap_ns);
+        was_playing_ = now.playing;
+        const double rate = now.sample_rate > 0.0 ? now.sample_rate : 48000.0;
+        last_end_ns_ = now.offline ? 0 : start_ns + static_cast<std::uint64_t>(now.frames * 1e9 / rate);
+        if (port != nullptr && *port) {
+            if (stopped) {
+                release_peers(port);
+            }
+            if (old) {
+                (void)port->skip();
+            }
+        }
+        return old || started;
+    }
+
+    void send(midisock::port &port, block &messages, const juce::MidiBuffer &midi, int frames)
+    {
+        if (bypassed_) {
+            paused_out_.restate([&](bytes m) { push(port, m); });
+        }
+        const int last = juce::jmax(0, frames - 1);
+        std::uint32_t seen = 0;
+        for (const juce::MidiMessageMetadata event : midi) {
+            const auto size = static_cast<std::size_t>(event.numBytes);
+            const auto frame = static_cast<std::uint32_t>(juce::jlimit(0, last, event.samplePosition));
+            const midisock::status sent = messages.push(frame, bytes(event.data, size));
+            if (sent) {
+                seen |= channel_bit(event.data[0]);
+            }
+            if (!sent.failed() || sent.code() == outcome::full) { // what is refused for want of room is remembered there
+                out_.see(event.data, size);
+            }
+        }
+        publish(activity_out_, seen);
+    }
+
+    void push(midisock::port &port, bytes m)
+    {
+        (void)port.push(m);
+        out_.see(m.data(), m.size());
+    }
+
+    void make_room(juce::MidiBuffer &midi, bool thru)
+    {
+        if (spare_is_sized_) {
+            spare_is_sized_ = false;
+            midi.swapWith(spare_);
+            midi.clear();
+            if (thru) {
+                midi.addEvents(spare_, 0, -1, 0);
+            }
+            return;
+        }
+        if (!thru) {
+            midi.clear();
+        }
+        midi.ensureSize(buffer_bytes);
+    }
+
+    /** Releases what the host holds, where that is due. */
+    void let_go(juce::MidiBuffer &midi)
+    {
+        const auto give = [&](bytes m) { midi.addEvent(m.data(), static_cast<int>(m.size()), 0); };
+        const bool silent = silence_.exchange(false, std::memory_order_acquire);
+        if (release_host_ || silent) {
+            release_host_ = false;
+            in_.release(give);
+        }
+        for (int channel = 0; silent && channel < 16; channel++) {
+            give(all_sound_off(channel));
+            give(all_notes_off(channel));
+        }
+    }
+
+    void receive(block &messages, juce::MidiBuffer &midi)
+    {
+        if (std::exchange(bypassed_, false)) {
+            paused_in_.restate([&](bytes m) {
+                midi.addEvent(m.data(), static_cast<int>(m.size()), 0);
+                in_.see(m.data(), m.size());
+            });
+        }
+        std::uint32_t seen = 0;
+        int count = 0;
+        std::size_t room = buffer_bytes;
+        for (const message &m : messages) {
+            if (!m.is_still_held()) {
+                midi.addEvent(m.data, static_cast<int>(m.size), static_cast<int>(m.frame));
+                in_.see(m.data, m.size);
+                seen |= channel_bit(m.data[0]);
+            }
+            room -= std::min(room, m.size + event_bytes);
+            if (++count == most_messages || room < longest_message + event_bytes) {
+                break;
+            }
+        }
+        publish(activity_in_, seen);
+    }
+
+    /** What is scheduled for the rest of the last block does not begin any more, and what is held is let go. */
+    void release_peers(midisock::port *port)
+    {
+        if (port != nullptr && *port) {
+            (void)port->cancel();
+            out_.release([&](bytes m) { (void)port->push(m); });
+        }
+    }
+
+    static std::uint32_t channel_bit(std::uint8_t status) noexcept
+    {
+        return status < 0xF0 ? 1u << (status & 0x0Fu) : system_bit;
+    }
+
+    static void publish(std::atomic<std::uint32_t> &to, std::uint32_t bits) noexcept
+    {
+        if (bits != 0) {
+            to.fetch_or(bits, std::memory_order_relaxed);
+        }
+    }
+
+    /* Handed over: a port is in one of these, or playing_, and its owner is who can reach it there. */
+    std::atomic<midisock::port *> pending_{nullptr}; /**< made, and not yet taken by the audio thread */
+    std::atomic<midisock::port *> retired_{nullptr}; /**< given back by it, to be closed */
+    std::atomic<bool> interrupted_{false};
+    std::atomic<bool> silence_{false};
+    std::atomic<std::uint32_t> activity_in_{0};
+    std::atomic<std::uint32_t> activity_out_{0};
+
+    /* Control, under the lock. */
+    mutable juce::CriticalSection control_;
+    settings settings_;
+    midisock::port *newest_ = nullptr; /**< pending_ or playing_; never one that is retired */
+    std::vector<peer> peers_;
+    outcome problem_ = outcome::ok;
+    bool lost_ = false;
+    bool congested_ = false;
+
+    /* The audio thread. */
+    midisock::port *playing_ = nullptr;
+    held in_;         /**< by the host */
+    held out_;        /**< by the peers */
+    held paused_in_;  /**< when a bypass began */
+    held paused_out_; /**< the same */
+    bool bypassed_ = false;
+    bool release_host_ = false;
+    bool was_playing_ = false;
+    std::uint64_t last_end_ns_ = 0;
+    juce::MidiBuffer spare_;
+    bool spare_is_sized_ = false;
+};
+
+} // namespace plugin
+} // namespace MIDISOCK_CPP_ABI
+} // namespace midisock
+
+#endif

@@ -1,0 +1,137 @@
+"""midisock in a JUCE plugin, in hosts that nobody here wrote: tests/juce."""
+
+import os
+import platform
+import re
+import shutil
+from pathlib import Path
+
+import environment
+from project import CORES, OUT, ROOT, SONAME, TARGET, tool
+from runner import Failure, suite, tail
+from suites_c import report
+from suites_python import pytest
+
+TESTS = ROOT / "tests" / "juce"
+BUILD = OUT / "juce"
+PREFIX = BUILD / "prefix"
+
+JUCE = ["juce-modules-source", "juce-tools"]
+# What JUCE's modules are compiled with, and JACK for the Standalone.
+HEADERS = ["pkg-config", "libasound2-dev", "libfreetype6-dev", "libx11-dev", "libxcomposite-dev", "libxcursor-dev",
+           "libxext-dev", "libxinerama-dev", "libxrandr-dev", "libxrender-dev", "libjack-jackd2-dev", "lv2-dev"]
+# Compiled for the sake of being there: what matters is the library, and that is a release.
+QUICK = {"bridge": "-O1", "module": "-O0", "plugin": "-O0"}
+
+
+@suite("juce", "midisock/juce.hpp: as a module, in a small plugin, in midisock Bridge; realtime traps", budget=1200,
+       needs=["library", "python"], packages=[*JUCE, *HEADERS], extended=True)
+def juce(run):
+    if not has_juce(run):
+        return
+    install(run)
+    for name, sources in (("bridge", TESTS), ("module", TESTS / "module"), ("plugin", TESTS / "plugin")):
+        build(run, name, sources)
+    report(run, "midisock/juce.hpp", run.command([program("module", "test_juce")], timeout=120))
+    report(run, "processBlock", run.command([program("bridge", "test_traps")], timeout=120))
+    linked_as_a_plugin_should_be(run)
+    with_the_shared_library(run)
+
+
+@suite("juce-vst3", "midisock Bridge as VST3 in pedalboard and dawdreamer", budget=300, needs=["juce"], extended=True)
+def juce_vst3(run):
+    if not has_juce(run):
+        return
+    environment.add(run, TESTS / "requirements.txt")
+    pytest(run, "juce-vst3", TESTS / "hosts" / "test_pedalboard.py", TESTS / "hosts" / "test_dawdreamer.py")
+
+
+@suite("juce-lv2", "midisock Bridge as LV2: lv2_validate, jalv under JACK", budget=180, needs=["juce"],
+       packages=["lilv-utils", "lv2-dev", "sordi", "jalv", "jackd2"], extended=True)
+def juce_lv2(run):
+    if not has_juce(run):
+        return
+    pytest(run, "juce-lv2", TESTS / "hosts" / "test_lv2.py")
+
+
+@suite("juce-standalone", "midisock Bridge alone, under Xvfb and JACK: keyboard, states, pictures of them", budget=180,
+       needs=["juce"], packages=["xvfb", "xdotool", "x11-utils", "imagemagick", "jackd2", "fonts-inter"], extended=True)
+def juce_standalone(run):
+    if not has_juce(run):
+        return
+    pytest(run, "juce-standalone", TESTS / "hosts" / "test_standalone.py")
+
+
+def has_juce(run):
+    if platform.system() != "Linux":
+        run.skip("juce", "the hosts and the recipes are Linux'")
+        return False
+    if list(Path("/usr").glob("lib*/**/cmake/JUCE-*/JUCEConfig.cmake")) or os.environ.get("JUCE_DIR"):
+        return True
+    run.lacks("JUCE", " ".join(JUCE))
+    return False
+
+
+def cmake(run, *arguments):
+    return run.must([environment.VENV / "bin" / "cmake", *arguments],
+                    env={"PATH": environment.path_with_tools()})
+
+
+def install(run):
+    """midisock as a user has it installed. Cargo's output is that of the suite `library`."""
+    shutil.rmtree(PREFIX, ignore_errors=True)
+    folder = BUILD / "midisock"
+    cmake(run, "-S", ROOT, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DMIDISOCK_BUILD_TOOLS=OFF",
+          f"-DMIDISOCK_CARGO_TARGET_DIR={TARGET}", f"-DCMAKE_INSTALL_PREFIX={PREFIX}")
+    cmake(run, "--build", folder)
+    cmake(run, "--install", folder)
+
+
+def build(run, name, sources):
+    cmake(run, "-S", sources, "-B", BUILD / name, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+          f"-DCMAKE_CXX_FLAGS_RELEASE={QUICK[name]}", f"-DCMAKE_PREFIX_PATH={PREFIX}",
+          "-DCMAKE_CXX_FLAGS=-Wall -Wextra")
+    output = cmake(run, "--build", BUILD / name, "--parallel", CORES)
+    run.ok(f"build of {sources.relative_to(ROOT)}")
+    # JUCE's own warnings are JUCE's.
+    ours = [line for line in re.findall(r"^(\S+): warning: .*$", output, re.MULTILINE) if "/juce/modules/" not in line]
+    run.check(f"no warning in {sources.relative_to(ROOT)}", not ours, tail("\n".join(ours)))
+
+
+def program(project, name):
+    found = [p for p in (BUILD / project).rglob(name) if p.is_file()]
+    if not found:
+        raise Failure(f"{project} has made no {name}")
+    return found[0]
+
+
+def linked_as_a_plugin_should_be(run):
+    """It brings no second libmidisock, exports none of its symbols, and is never unmapped."""
+    for kind, name in (("VST3", "midisock Bridge.so"), ("LV2", "libmidisock Bridge.so")):
+        plugin = program("bridge", name)
+        if not tool("readelf"):
+            raise Failure("readelf is missing: apt-get install binutils")
+        dynamic = run.must(["readelf", "-dW", plugin])
+        run.check(f"{kind}: stays mapped", "NODELETE" in dynamic, "the flag NODELETE is not set")
+        run.check(f"{kind}: needs no libmidisock", "libmidisock.so" not in dynamic, "it needs libmidisock.so")
+        exported = run.must(["nm", "-D", "--defined-only", plugin])
+        run.check(f"{kind}: exports nothing of midisock", " midisock_" not in exported, "it does")
+
+
+def with_the_shared_library(run):
+    """The option: libmidisock.so beside the plugin. Nothing is compiled for it, only linked, in place of the static one;
+    the build itself loads the plugin to ask for its manifest."""
+    folder = BUILD / "bridge"
+    try:
+        cmake(run, "-DMIDISOCK_BRIDGE_SHARED=ON", folder)
+        cmake(run, "--build", folder, "--target", "MidisockBridge_VST3")
+        plugin = program("bridge", "midisock Bridge.so")
+        dynamic = run.must(["readelf", "-dW", plugin])
+        run.check("shared: needs libmidisock, beside itself",
+                  f"[{SONAME}]" in dynamic and "[$ORIGIN]" in dynamic and (plugin.parent / SONAME).is_file(), dynamic)
+        beside = run.must(["ldd", plugin])
+        run.check("shared: finds that one", f"{plugin.parent / SONAME}" in beside, beside)
+    finally:
+        cmake(run, "-DMIDISOCK_BRIDGE_SHARED=OFF", folder)
+        cmake(run, "--build", folder)
+        (program("bridge", "midisock Bridge.so").parent / SONAME).unlink(missing_ok=True)

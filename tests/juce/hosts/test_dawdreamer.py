@@ -1,0 +1,173 @@
+"""midisock Bridge as VST3 in DawDreamer, which renders fast but as if live: blocks have a clock, the library's."""
+
+import gc
+import re
+import threading
+
+import dawdreamer
+import numpy
+import pytest
+
+import bridge_state
+from conftest import artefact, free_port, resources, until
+
+RATE = 48000
+BLOCK = 256
+
+
+class Host:
+    def __init__(self, folder, **settings):
+        self.folder = folder
+        self.engine = dawdreamer.RenderEngine(RATE, BLOCK)
+        self.plugin = self.engine.make_plugin_processor("bridge", str(artefact("bridge", "*.vst3")))
+        self.engine.load_graph([(self.plugin, [])])
+        if settings:
+            self.load(bridge_state.for_vst3_host(bridge_state.xml(**settings)))
+
+    def load(self, state):
+        (self.folder / "state").write_bytes(state)
+        self.plugin.load_state(str(self.folder / "state"))
+
+    def save(self):
+        self.plugin.save_state(str(self.folder / "saved"))
+        return (self.folder / "saved").read_bytes()
+
+    def join(self, peer):
+        """Renders until the peer is one of the plugin's: a connection is made before the plugin takes it up."""
+        self.plugin.add_midi_note(0, 1, 0.0, 0.001)
+        def hears():
+            self.render(0.02)
+            return peer.has(bytes([0x90, 0, 1]))
+        until(hears, "sign of the plugin")
+        self.plugin.clear_midi()
+        return peer
+
+    def render(self, seconds):
+        self.engine.render(seconds)
+        return self.engine.get_audio()[0]
+
+
+class Player:
+    """Plays a note on and off without pause, from a thread of its own: there is something to hear whenever a host
+    renders."""
+
+    def __init__(self, peer, note):
+        self.peer, self.note, self.end = peer, note, threading.Event()
+        self.thread = threading.Thread(target=self.play)
+
+    def play(self):
+        while not self.end.wait(0.002):
+            self.peer.send(0x90, self.note, 100)
+            if self.end.wait(0.002):
+                break
+            self.peer.send(0x80, self.note, 0)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end.set()
+        self.thread.join()
+
+
+def test_the_socket_is_heard(tmp_path, connect):
+    number = free_port()
+    host = Host(tmp_path, port=number, monitor=True, latency_ms=0)
+    peer = connect(number)
+    with Player(peer, 60):
+        heard = until(lambda: [a] if numpy.any(a := host.render(20.0)) else None, "sound")[0]
+    # It is that note: a whole number of frames within one period and the next.
+    first = int(numpy.flatnonzero(heard)[0])
+    tone = heard[first:first + 2000]
+    crossings = int(numpy.count_nonzero((tone[:-1] < 0) & (tone[1:] >= 0)))
+    periods = len(tone) * 261.63 / RATE
+    assert abs(crossings - periods) <= 2, f"{crossings} periods in place of {periods:.1f}"
+
+
+def test_what_came_while_nobody_rendered_is_not_played(tmp_path, connect):
+    number = free_port()
+    host = Host(tmp_path, port=number, monitor=True, latency_ms=0)
+    peer = host.join(connect(number))
+    sentinel = host.join(connect(number))
+    peer.send(0x90, 60, 100)
+    # The plugin has heard both peers since.
+    sentinel.send(0x80, 1, 0)
+    host.plugin.add_midi_note(60, 1, 0.0, 0.01)
+    host.render(0.1)
+    sentinel.receive(bytes([0x90, 60, 1]))
+    peer.receive(bytes([0x90, 60, 1]))
+    assert not numpy.any(host.render(0.5)), "a note of before was played late"
+
+
+def test_the_host_plays_and_the_socket_receives_in_order(tmp_path, connect):
+    number = free_port()
+    host = Host(tmp_path, port=number)
+    peer = host.join(connect(number))
+    for i in range(50):
+        assert host.plugin.add_midi_note(30 + i, 100, 0.02 * i, 0.01)
+    host.render(1.2)
+    for i in range(50):
+        before = peer.receive(bytes([0x90, 30 + i, 100]))
+        assert not re.search(rb"\x90[\x1e-\x7f]", before), before.hex(" ")
+    peer.receive(bytes([0x80, 79]))
+
+
+def test_state_goes_from_one_to_another(tmp_path, connect):
+    number = free_port()
+    first = Host(tmp_path, port=number, monitor=True, latency_ms=0)
+    connect(number)
+    state = first.save()
+    del first
+    gc.collect()
+    second = Host(tmp_path)
+    second.load(state)
+    peer = second.join(connect(number))
+    second.plugin.add_midi_note(61, 77, 0.0, 0.01)
+    second.render(0.1)
+    peer.receive(bytes([0x90, 61, 77]))
+    assert bridge_state.from_vst3_host(second.save()) == bridge_state.from_vst3_host(state)
+
+
+def test_ten_instances_in_one_engine(tmp_path, connect):
+    engine = dawdreamer.RenderEngine(RATE, BLOCK)
+    plugins, peers = [], []
+    for i in range(10):
+        number = free_port()
+        plugin = engine.make_plugin_processor(f"bridge{i}", str(artefact("bridge", "*.vst3")))
+        (tmp_path / "state").write_bytes(bridge_state.for_vst3_host(bridge_state.xml(port=number)))
+        plugin.load_state(str(tmp_path / "state"))
+        plugin.add_midi_note(50 + i, 100, 0.0, 0.05)
+        plugins.append(plugin)
+        peers.append(connect(number))
+    engine.load_graph([(plugin, []) for plugin in plugins])
+    heard = set()
+
+    def all_heard():
+        engine.render(0.1)
+        heard.update(i for i, peer in enumerate(peers) if peer.has(bytes([0x90, 50 + i, 100])))
+        return len(heard) == 10
+
+    until(all_heard, "note of each instance")
+
+
+def test_loaded_used_and_deleted(tmp_path, connect):
+    number = free_port()
+
+    def cycle():
+        host = Host(tmp_path, port=number)
+        peer = host.join(connect(number))
+        host.plugin.add_midi_note(61, 100, 0.0, 1.0)
+        host.render(0.05)
+        peer.receive(bytes([0x90, 61, 100]))
+        del host
+        gc.collect()
+        peer.ended()
+        peer.close()
+
+    for _ in range(3):
+        cycle()
+    before = resources()
+    for _ in range(50):
+        cycle()
+    until(lambda: all(now <= then for now, then in zip(resources(), before)), f"return from {resources()} to {before}")

@@ -1,0 +1,281 @@
+// Ports come and go under a running audio thread; real sockets: states, peers, addresses that are taken.
+#include "cases.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+namespace {
+
+using midisock::note_off;
+using midisock::note_on;
+using midisock::state;
+using midisock::plugin::status;
+
+template <class Condition> void soon(const char *what, Condition &&condition)
+{
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > until) {
+            std::fprintf(stderr, "never came true: %s\n", what);
+            std::exit(1);
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
+#define SOON(condition) soon(#condition, [&] { return condition; })
+
+settings on(role as, int port)
+{
+    settings s;
+    s.enabled = true;
+    s.role = as;
+    s.host = "127.0.0.1";
+    s.port = port;
+    s.latency_ms = 0;
+    return s;
+}
+
+// An audio thread of its own: it processes blocks until it is told to end.
+struct audio {
+    midi_link &plugin;
+    std::atomic<bool> end{false};
+    std::atomic<int> blocks{0};
+    std::atomic<int> notes_on{0}, notes_off{0};
+    std::thread thread;
+
+    // The first block, which comes after an interruption, is done.
+    explicit audio(midi_link &l) : plugin(l), thread([this] { run(); }) { SOON(blocks > 0); }
+    ~audio()
+    {
+        end = true;
+        thread.join();
+    }
+    void run()
+    {
+        juce::MidiBuffer midi;
+        while (!end) {
+            plugin.process(midi, {64, 48000.0, false, false, 0});
+            for (const auto event : midi) {
+                notes_on += (event.data[0] & 0xF0) == 0x90;
+                notes_off += (event.data[0] & 0xF0) == 0x80;
+            }
+            midi.clear();
+            blocks++;
+            std::this_thread::sleep_for(std::chrono::microseconds(200));
+        }
+    }
+};
+
+void another_port_releases_what_the_old_one_gave()
+{
+    studio s;
+    s.arrives(0, note_on(0, 60, 100));
+    s.midi.addEvent(juce::MidiMessage(0x91, 70, 100), 0);
+    (void)s.block();
+    (void)s.block();
+    CHECK_TEXTS((texts{"0: 91 46 64"}), s.sent());
+    midisock::port old_peer = std::move(s.peer);
+    s.plugin.adopt(s.other_end());
+    CHECK_TEXTS((texts{"0: 80 3c 40"}), s.block());
+    (void)s.plugin.poll(); // closes the old one
+    midisock::message m;
+    CHECK_OUTCOME(ok, old_peer.pop(m));
+    CHECK(same(m.data_bytes(), {0x81, 70, 64}));
+    CHECK_OUTCOME(closed, old_peer.pop(m));
+    s.arrives(0, note_on(2, 62, 100));
+    (void)s.block();
+    CHECK_TEXTS((texts{"0: 92 3e 64"}), s.block());
+}
+
+// Nobody processes blocks: ports must not pile up, and the newest is the one that counts.
+void changes_without_blocks()
+{
+    studio s;
+    std::vector<midisock::port> peers;
+    for (int i = 0; i < 200; i++) {
+        s.plugin.adopt(s.other_end());
+        peers.push_back(std::move(s.peer));
+    }
+    int open = 0;
+    for (auto &peer : peers) {
+        midisock::message m;
+        open += peer.pop(m).code() != outcome::closed;
+    }
+    CHECK(open == 1);
+    s.peer = std::move(peers.back());
+    (void)s.block();
+    s.arrives(0, note_on(2, 62, 100));
+    (void)s.block();
+    CHECK_TEXTS((texts{"0: 92 3e 64"}), s.block());
+}
+
+void changes_under_a_running_audio_thread()
+{
+    midi_link plugin;
+    plugin.prepare();
+    audio thread(plugin);
+    for (int i = 0; i < 300; i++) {
+        midisock::config how;
+        how.latency_ns = 0;
+        auto pair = midisock::pair::make(how);
+        CHECK(pair);
+        plugin.adopt(std::move(pair->a));
+        const int before = thread.notes_on;
+        const int releases = thread.notes_off;
+        if (i % 3 == 0) {
+            CHECK(pair->b.push(note_on(0, 60, 100)));
+            // Skipped when the block before it was interrupted: once more, then.
+            SOON(thread.notes_on > before || !pair->b.push(note_on(0, 60, 100)));
+            plugin.adopt(midisock::port());
+            SOON(thread.notes_off > releases);
+        }
+        (void)plugin.poll();
+    }
+}
+
+void server_and_client()
+{
+    midi_link server, client;
+    server.prepare();
+    client.prepare();
+    status there = server.apply(on(role::server, 0));
+    CHECK(there.state == state::listening && there.local_port > 0 && there.problem == outcome::ok);
+    (void)client.apply(on(role::client, there.local_port));
+    status here;
+    SOON((here = client.poll()).state == state::connected && here.peers.size() == 1);
+    SOON((there = server.poll()).peers.size() == 1);
+    CHECK(here.peers[0].id == 0 && there.peers[0].id != 0);
+    CHECK(there.peers[0].address.startsWith("127.0.0.1:"));
+    CHECK(here.peers[0].address == "127.0.0.1:" + juce::String(there.local_port));
+
+    audio receiving(client);
+    juce::MidiBuffer midi;
+    server.process(midi, {64, 48000.0, false, false, 0});
+    midi.addEvent(juce::MidiMessage(0x90, 60, 100), 3);
+    server.process(midi, {64, 48000.0, false, false, 0});
+    SOON(receiving.notes_on == 1);
+
+    // The server goes: what it held is released, and the client says so.
+    (void)server.apply({});
+    SOON(receiving.notes_off == 1);
+    SOON((here = client.poll()).peers.empty());
+    SOON((here = client.poll()).problem == outcome::refused && here.state == state::connecting);
+    CHECK(server.poll().state == state::none && server.poll().problem == outcome::ok);
+}
+
+void nobody_there_and_then_somebody()
+{
+    // A free port, by having had it.
+    auto before = midisock::server::listen("127.0.0.1", 0);
+    CHECK(before);
+    const int number = before->local_port();
+    before->close();
+    midi_link client;
+    status s = client.apply(on(role::client, number));
+    SOON((s = client.poll()).problem == outcome::refused);
+    CHECK(s.state == state::connecting && s.peers.empty());
+    midi_link server;
+    CHECK(server.apply(on(role::server, number)).state == state::listening);
+    SOON((s = client.poll()).state == state::connected);
+    SOON((s = client.poll()).problem == outcome::ok);
+}
+
+// A project that is loaded again: the instance before still has the address.
+void finds_its_port_again()
+{
+    auto before = std::make_unique<midi_link>();
+    const int number = before->apply(on(role::server, 0)).local_port;
+    CHECK(number > 0);
+    midi_link plugin;
+    status s = plugin.apply(on(role::server, number));
+    CHECK(s.state == state::binding);
+    SOON((s = plugin.poll()).problem == outcome::address_in_use);
+    before.reset();
+    SOON((s = plugin.poll()).state == state::listening);
+    CHECK(s.local_port == number);
+}
+
+// Only the latency changes: the address is the same, and free again soon.
+void settings_change_at_the_same_address()
+{
+    midi_link plugin;
+    plugin.prepare();
+    settings wanted = on(role::server, 0);
+    wanted.port = plugin.apply(wanted).local_port;
+    (void)plugin.apply(wanted);
+    for (int i = 0; i < 20; i++) {
+        SOON(plugin.poll().state == state::listening);
+        wanted.latency_ms = i;
+        (void)plugin.apply(wanted);
+        if (i % 2 == 1) {
+            juce::MidiBuffer midi;
+            plugin.process(midi, {64, 48000.0, false, false, 0});
+        }
+    }
+    SOON(plugin.poll().state == state::listening);
+    CHECK(plugin.poll().local_port == wanted.port);
+}
+
+void says_what_is_wrong()
+{
+    midi_link plugin;
+    settings wanted = on(role::server, 9080);
+    wanted.host = "203.0.113.1"; // of no machine, RFC 5737
+    status s = plugin.apply(wanted);
+    CHECK(s.state == state::none && s.problem != outcome::ok);
+    wanted = on(role::server, 0);
+    wanted.allow = "not an address";
+    s = plugin.apply(wanted);
+    CHECK(s.state == state::none && s.problem == outcome::address);
+    wanted.allow = "10.0.0.0/8";
+    s = plugin.apply(wanted);
+    CHECK(s.state == state::listening);
+    auto client = midisock::client::connect("127.0.0.1", static_cast<std::uint16_t>(s.local_port));
+    CHECK(client);
+    SOON((s = plugin.poll()).counters.rejected > 0);
+    CHECK(s.peers.empty());
+}
+
+// Two clients hold a note; one leaves: the host, which does not tell them apart, is not to be told.
+void still_held_is_left_out()
+{
+    midi_link plugin;
+    plugin.prepare();
+    const int number = plugin.apply(on(role::server, 0)).local_port;
+    audio thread(plugin);
+    midisock::config silent_end; // the releases are the server's, not the client's own
+    silent_end.release_on_close = 0;
+    auto a = midisock::client::connect("127.0.0.1", static_cast<std::uint16_t>(number), silent_end);
+    auto b = midisock::client::connect("127.0.0.1", static_cast<std::uint16_t>(number), silent_end);
+    CHECK(a && b);
+    CHECK(a->wait_connected(deadline));
+    CHECK(b->wait_connected(deadline));
+    SOON(plugin.poll().peers.size() == 2);
+    CHECK(a->push(note_on(0, 60, 100)));
+    CHECK(a->push(note_on(1, 61, 100)));
+    CHECK(b->push(note_on(0, 60, 100)));
+    SOON(thread.notes_on == 3);
+    a->close();
+    SOON(plugin.poll().peers.size() == 1);
+    CHECK(b->push(note_on(5, 1, 1))); // comes after the releases of the one who left
+    SOON(thread.notes_on == 4);
+    CHECK(thread.notes_off == 1); // 61; b still holds 60
+    b->close();
+    SOON(plugin.poll().peers.empty());
+    SOON(thread.notes_off == 3);
+}
+
+} // namespace
+
+const std::vector<named_case> port_cases = {
+    {"ports: another port releases what the old one gave", another_port_releases_what_the_old_one_gave},
+    {"ports: changes without blocks", changes_without_blocks},
+    {"ports: changes under a running audio thread", changes_under_a_running_audio_thread},
+    {"ports: server and client", server_and_client},
+    {"ports: nobody there and then somebody", nobody_there_and_then_somebody},
+    {"ports: finds its port again", finds_its_port_again},
+    {"ports: settings change at the same address", settings_change_at_the_same_address},
+    {"ports: says what is wrong", says_what_is_wrong},
+    {"ports: still held is left out", still_held_is_left_out},
+};
