@@ -34,10 +34,10 @@ typedef struct slot {
     uint32_t size;
     uint8_t bytes[8];
 } slot;
-void *array_queue_new(size_t slots);
-int array_queue_push(const void *queue, uint64_t time_ns, uint32_t client, const uint8_t *data,
+void *array_queue_8_new(size_t slots);
+int array_queue_8_push(const void *queue, uint64_t time_ns, uint32_t client, const uint8_t *data,
                      size_t size);
-int array_queue_pop(const void *queue, slot *out);
+int array_queue_8_pop(const void *queue, slot *out);
 
 static cpu_set_t everywhere;
 static int the_cpu;
@@ -457,13 +457,13 @@ static int pop_port(void *port)
 
 static int push_array_queue(void *queue, const uint8_t *data, size_t size)
 {
-    return array_queue_push(queue, 0, 0, data, size) == 0;
+    return array_queue_8_push(queue, 0, 0, data, size) == 0;
 }
 
 static int pop_array_queue(void *queue)
 {
     slot out;
-    return array_queue_pop(queue, &out) == 0;
+    return array_queue_8_pop(queue, &out) == 0;
 }
 
 static void pop_never_waits_for_push(void)
@@ -493,7 +493,7 @@ static void control_array_queue_waits(void)
     memset(&c, 0, sizeof c);
     c.push = push_array_queue;
     c.pop = pop_array_queue;
-    c.in = c.out = array_queue_new(170); /* as many messages as 4096 bytes take */
+    c.in = c.out = array_queue_8_new(170); /* as many messages as 4096 bytes take */
     c.until_stalled = 1;
     hold(&c, "ArrayQueue");
     CHECK(c.stalls > 0);
