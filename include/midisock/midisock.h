@@ -634,11 +634,6 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Arms a defect: 1 in the next call, 2 in the next turn of the network thread.
- */
-MIDISOCK_API void midisock_defect(uint32_t place) MIDISOCK_NOEXCEPT;
-
-/**
  * The version of the library that is running: major << 16 | minor << 8 | patch.
  *
  * Any thread, realtime.

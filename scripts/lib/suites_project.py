@@ -31,7 +31,8 @@ def scripts(run):
 
 def tracked_files():
     """The files of the project, in a checkout or an unpacked archive, without what is ignored."""
-    ignored = {".git", "target", ".venv", "__pycache__", ".pytest_cache"}
+    # A corpus is bytes as a fuzzer found them.
+    ignored = {".git", "target", ".venv", "__pycache__", ".pytest_cache", "corpus"}
     for path in sorted(ROOT.rglob("*")):
         if path.is_file() and not ignored.intersection(path.relative_to(ROOT).parts):
             yield path
