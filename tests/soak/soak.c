@@ -178,12 +178,12 @@ int main(int argc, char **argv)
         CHECK_SOON(check_descriptors() == descriptors);
         used[round] = in_use_kb();
     }
+    unsigned left_descriptors = check_descriptors();
+    unsigned left_threads = check_threads();
     close(tell[1]);
     int status = 0;
     CHECK_INT(attackers, waitpid(attackers, &status, 0));
     CHECK_INT(0, status);
-    unsigned left_descriptors = check_descriptors();
-    unsigned left_threads = check_threads();
     midisock_stats there = check_stats(manual);
     midisock_stats all = check_stats(merged);
     midisock_stats mine = check_stats(good);
