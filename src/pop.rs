@@ -155,8 +155,8 @@ impl PopSide {
         if self.has_own() {
             // As soon as possible.
             let frame = place(&mut self.clock, 0)?;
-            if let Some((client, message)) = self.next_own(shared) {
-                return Some(self.give_made(shared, now_ns, client, message, frame));
+            if let Some((client, message, flags)) = self.next_own(shared) {
+                return Some(self.give_made(shared, now_ns, client, message, frame, flags));
             }
             if self.skipping.until.is_some() {
                 return None;
@@ -179,21 +179,26 @@ impl PopSide {
             shared.popped.unrepaired.add(peer.take_spilled().into());
         }
         let message = peer.next_difference().or_else(|| peer.next_release(shared))?;
-        Some(self.give_made(shared, now_ns, 0, message, frame))
+        Some(self.give_made(shared, now_ns, 0, message, frame, SYNTHETIC))
     }
 
-    fn give_made(&mut self, shared: &Shared, at_ns: u64, client: u32, message: Msg, frame: u32) -> Popped {
+    fn give_made(&mut self, shared: &Shared, at_ns: u64, client: u32, message: Msg, frame: u32, flags: u32) -> Popped {
         if let Some(peer) = &mut self.peer {
             peer.tell_holds(shared);
         }
-        shared.popped.synthesized.add(1);
+        if flags == SYNTHETIC {
+            shared.popped.synthesized.add(1);
+        } else {
+            shared.popped.asked_messages.add(1);
+            shared.popped.asked_bytes.add(message.len() as u64);
+        }
         let made = self.made.insert(message);
         Popped {
             time_ns: if at_ns == 0 { now_ns() } else { at_ns },
             data: NonNull::from(&**made),
             client,
             frame,
-            flags: SYNTHETIC,
+            flags,
         }
     }
 
@@ -202,7 +207,8 @@ impl PopSide {
         self.skipping.until.is_some() || self.peer.as_mut().is_some_and(|peer| peer.asks())
     }
 
-    fn next_own(&mut self, shared: &Shared) -> Option<(u32, Msg)> {
+    /// The next message that is not in the queue: its client, itself, its flags.
+    fn next_own(&mut self, shared: &Shared) -> Option<(u32, Msg, u32)> {
         if let Some(peer) = &mut self.peer {
             if let Some(position) = peer.panic_asked() {
                 if peer.repairs() || self.skipping.until.is_some() {
@@ -216,13 +222,17 @@ impl PopSide {
                 }
             }
             if let Some(message) = peer.next_request(self.incoming.position()) {
-                return Some((0, message));
+                // The peer asked for it: over a network it would be like any other.
+                return Some((0, message, 0));
             }
         }
         if self.skipping.until.is_some() {
-            return self.next_skipped(shared);
+            return self
+                .next_skipped(shared)
+                .map(|(client, message)| (client, message, SYNTHETIC));
         }
-        self.peer.as_mut()?.next_difference().map(|message| (0, message))
+        let message = self.peer.as_mut()?.next_difference()?;
+        Some((0, message, SYNTHETIC))
     }
 
     /// The next message of the difference that a skip made. None when there is none, or not yet: going through what was

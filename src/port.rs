@@ -339,8 +339,10 @@ impl Port {
             network_priority: net.priority.load(Ordering::Relaxed),
         };
         if let Some(peer) = &self.peer {
-            snapshot.messages_in = peer.pushed.messages.get();
-            snapshot.bytes_in = peer.pushed.bytes.get();
+            snapshot.messages_in = peer.pushed.messages.get() + pop.asked_messages.get();
+            snapshot.bytes_in = peer.pushed.bytes.get() + pop.asked_bytes.get();
+            snapshot.messages_out += peer.popped.asked_messages.get();
+            snapshot.bytes_out += peer.popped.asked_bytes.get();
             snapshot.connections = 1;
             snapshot.disconnections = self.shared.is_closed().into();
         }
@@ -464,6 +466,13 @@ impl Port {
     pub(crate) fn ask_for_progress(&self) {
         if let Some(network) = &self.network {
             network.ask_for_progress(&self.shared);
+        }
+    }
+
+    /// The same, and waits for it.
+    pub(crate) fn learn_progress(&self) {
+        if let Some(network) = &self.network {
+            network.learn_progress(&self.shared);
         }
     }
 

@@ -97,6 +97,9 @@ pub(crate) struct PushCounters {
 /// Written by the popping thread.
 #[derive(Default)]
 pub(crate) struct PopCounters {
+    /// On a pair: what a panic or reset of the other port's gave.
+    pub asked_messages: Counter,
+    pub asked_bytes: Counter,
     pub latency_ns: AtomicU64,
     /// Messages made on the popping side: by a skip, and on a pair.
     pub synthesized: Counter,

@@ -114,9 +114,14 @@ pub(crate) fn flushed(port: &Port, timeout: Option<Duration>) -> Result<(), Code
     if shared.role == Role::Pair {
         return Ok(());
     }
+    let target = outgoing.tail();
+    if timeout == Some(Duration::ZERO) {
+        // Nobody has asked the network thread how far it is: it does not reckon for nothing.
+        port.learn_progress();
+    }
     until_handed(
         shared,
-        outgoing.tail(),
+        target,
         timeout,
         || port.has_spilled(),
         || port.ask_for_progress(),
@@ -144,7 +149,7 @@ pub(crate) fn until_handed(
             return Some(Err(Code::Closed));
         }
         // After the wait has announced itself: the network thread reckons only while somebody waits.
-        if shared.event.is_awaited() && !asked || timeout == Some(Duration::ZERO) {
+        if shared.event.is_awaited() && !asked {
             asked = true;
             ask_for_progress();
         }

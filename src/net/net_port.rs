@@ -3,6 +3,7 @@
 use super::Ends;
 use super::connect::Connector;
 use super::repair::Departed;
+use super::reply::Reply;
 use super::rhythm::{Heard, Rhythm};
 use super::schedule::Schedule;
 use super::timers::Armed;
@@ -72,6 +73,8 @@ pub(super) struct NetPort {
     pub backed_up: bool,
     /// Somebody wants to know how far the out queue is with the system.
     pub asked: bool,
+    /// And waits for it.
+    pub askers: Vec<Reply>,
     /// Requests that have gone into the outboxes.
     pub panics_done: u32,
     pub resets_done: u32,
@@ -108,6 +111,7 @@ impl NetPort {
             in_lossy_told: false,
             backed_up: false,
             asked: false,
+            askers: Vec::new(),
             panics_done: 0,
             resets_done: 0,
             cancels_done: 0,

@@ -481,6 +481,9 @@ impl NetPort {
         self.touched = false;
         if std::mem::take(&mut self.asked) || self.shared.event.is_awaited() {
             self.tell_handed(links);
+            for asker in self.askers.drain(..) {
+                asker.tell(true);
+            }
         }
         self.shared.event.signal();
     }

@@ -281,9 +281,10 @@ impl Reactor {
                 }
                 done.tell(live.is_some());
             }
-            Command::TellProgress { port } => {
+            Command::TellProgress { port, done } => {
                 if let Some(&key) = self.by_id.get(&port) {
                     self.ports[key].asked = true;
+                    self.ports[key].askers.extend(done);
                     self.touch(key);
                 }
             }

@@ -32,11 +32,27 @@ pub(crate) enum Task {
 /// What others ask of the network thread.
 pub(super) enum Command {
     Add(Box<Ends>, Task),
-    ShutDown { port: u64 },
-    Close { port: u64, done: Reply },
-    Disconnect { port: u64, client: u32, done: Reply },
-    TellProgress { port: u64 },
-    Resolved { port: u64, resolution: Resolution },
+    ShutDown {
+        port: u64,
+    },
+    Close {
+        port: u64,
+        done: Reply,
+    },
+    Disconnect {
+        port: u64,
+        client: u32,
+        done: Reply,
+    },
+    /// The reply is told when it is reckoned.
+    TellProgress {
+        port: u64,
+        done: Option<Reply>,
+    },
+    Resolved {
+        port: u64,
+        resolution: Resolution,
+    },
 }
 
 /// How to reach the network thread.
@@ -177,7 +193,20 @@ impl Network {
 
     /// Has the network thread tell how far a port's out queue is with the system.
     pub(crate) fn ask_for_progress(&self, shared: &Shared) {
-        self.submit(Command::TellProgress { port: shared.id });
+        self.submit(Command::TellProgress {
+            port: shared.id,
+            done: None,
+        });
+    }
+
+    /// The same, and waits until it has been told: at once, for the network thread waits for nobody.
+    pub(crate) fn learn_progress(&self, shared: &Shared) {
+        let done = Arc::new(Done::default());
+        self.submit(Command::TellProgress {
+            port: shared.id,
+            done: Some(Reply::to(&done)),
+        });
+        done.wait();
     }
 
     /// Ends a client's connection; false when there was none with that id any more.
