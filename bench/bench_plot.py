@@ -177,28 +177,35 @@ def lines(path, title, series, x_title, y_title):
 
 
 def plots(results, into):
-    """All plots that the parts give."""
+    """Draws what the parts give; by part, the names of the plots and what they show."""
     into.mkdir(parents=True, exist_ok=True)
-    parts = results["parts"]
+    parts, drawn = results["parts"], {}
+
+    def draw(part, name, title, how, *arguments):
+        how(into / name, title, *arguments)
+        if (into / name).exists():
+            drawn.setdefault(part, []).append((name, title))
+
     if "queue" in parts:
         groups = {}
         for row in parts["queue"]["rows"]:
             groups.setdefault(row["case"], {})[row["name"]] = row["ns"]
-        bars(into / "queue.svg", "Push and pop of one message", groups, "ns")
+        draw("queue", "queue.svg", "Push and pop of one message", bars, groups, "ns")
     if "stream" in parts:
         group = {row["name"]: row["million_per_second"] for row in parts["stream"]["rows"][1:]}
-        bars(into / "stream.svg", "From a socket to popped messages", {"3 bytes": short_names(group)}, "million a second")
+        draw("stream", "stream.svg", "From a socket to popped messages", bars, {"3 bytes": short_names(group)},
+             "million a second")
     if "roundtrip" in parts:
         for number, (label, raw) in enumerate(parts["roundtrip"]["raw"].items(), 1):
             shown = {name.removesuffix(" histogram"): values for name, values in raw.items() if name.endswith("histogram")}
-            histogram(into / f"roundtrip-{number}.svg", f"Round trip, {label}", shown)
-            distributions(into / f"roundtrip-{number}-tail.svg", f"Round trip, {label}", shown)
+            draw("roundtrip", f"roundtrip-{number}.svg", f"Round trip, {label}", histogram, shown)
+            draw("roundtrip", f"roundtrip-{number}-tail.svg", f"The tail of it, {label}", distributions, shown)
     if "push" in parts:
         for number, (label, raw) in enumerate(parts["push"]["raw"].items(), 1):
             for what, title in (("to peer", "From push to peer"), ("call", "What the call takes")):
                 shown = {name: runs[0].get(f"{what} histogram", []) for name, runs in raw.items()}
                 kind = what.replace(" ", "-")
-                histogram(into / f"push-{kind}-{number}.svg", f"{title}, {label}", shown)
+                draw("push", f"push-{kind}-{number}.svg", f"{title}, {label}", histogram, shown)
     if "fan" in parts:
         for kind in dict.fromkeys(row["kind"] for row in parts["fan"]["rows"]):
             series = {}
@@ -207,8 +214,9 @@ def plots(results, into):
                     name = f"{row['rate']:,} a second" if row["rate"] else "as many as go"
                     series.setdefault(name, []).append((row["clients"], row["cpu_ns_per_message"]))
             name = kind.replace(", ", "-").replace(" ", "-")
-            lines(into / f"fan-{name}.svg", f"What a message costs: {kind}", series, "clients",
-                  "ns of processor time per message delivered")
+            draw("fan", f"fan-{name}.svg", f"What a message costs: {kind}", lines, series, "clients",
+                 "ns of processor time per message delivered")
+    return drawn
 
 
 def short_names(group):

@@ -130,7 +130,7 @@ TABLES = {"queue": queue, "parser": parser, "stream": stream, "roundtrip": round
           "fan": fan, "memory": memory, "idle": idle}
 
 
-def markdown(results):
+def markdown(results, plots):
     about = results["machine"]
     lines = [f"midisock {about['midisock']}: {about['processor']}, {about['cores']} cores; {about['system']}; "
              f"{about['rustc']}; {about['cc']}; Python {about['python']}. Median (smallest to largest) of the repetitions."]
@@ -138,8 +138,10 @@ def markdown(results):
         if name in results["parts"]:
             part = results["parts"][name]
             before, after = part["before"], part["after"]
-            lines += ["", f"### {name}", "", f"{before['when']}, load average {before['load_average']} before and "
+            lines += ["", f"## {name}", "", f"{before['when']}, load average {before['load_average']} before and "
                       f"{after['load_average']} after.", "", *table(part)]
+            for file, title in plots.get(name, []):
+                lines += ["", f"![{title}]({file})"]
     return "\n".join(lines) + "\n"
 
 
@@ -151,11 +153,11 @@ def write(parts, keep):
     path = RESULTS / f"{stamp}.json"
     path.write_text(json.dumps(results) + "\n")
     bench_plot.plots(results, RESULTS / stamp)
-    print(markdown(results), end="")
+    print(markdown(results, {}), end="")
     say(f"raw figures and plots: {path}, {RESULTS / stamp}")
     if keep:
         last = json.loads(LAST.read_text())["parts"] if LAST.exists() else {}
         results["parts"] = {name: part for name, part in {**last, **parts}.items() if name in TABLES}
         LAST.write_text(json.dumps(results) + "\n")
-        bench_plot.plots(results, DOCS)
-        (DOCS / "last.md").write_text("# The last full run of scripts/bench\n\n" + markdown(results))
+        plots = bench_plot.plots(results, DOCS)
+        (DOCS / "last.md").write_text("# The last run of scripts/bench\n\n" + markdown(results, plots))

@@ -16,6 +16,7 @@ def bench(run):
     import bench_plot
     import bench_report
 
+    bench_parts.say = run.log  # to the log, not into the summary
     missing = sorted(set(bench_build.OTHERS) - set(bench_build.others()))
     if missing:
         run.lacks("what is compared with", " ".join(bench_build.OTHERS[name][0] for name in missing))
