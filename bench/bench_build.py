@@ -15,7 +15,8 @@ from project import BIN, LIB, OUT, ROOT
 BENCH = ROOT / "bench"
 PROGRAMS = OUT / "bench"
 PEERS = OUT / "peers"
-SOURCES = ("stream", "roundtrip", "bare_echo", "queue", "idle", "push", "arrival", "fan", "memory")
+SOURCES = ("stream", "roundtrip", "bare_echo", "queue", "idle", "push", "arrival", "fan", "memory",
+           "placement", "tick")
 ECHO = BIN / "midisock-echo"
 PARSER = PEERS / "release" / "parser"
 
@@ -92,12 +93,29 @@ def build_programs(execute):
                   f"-Wl,-rpath,{PEERS / 'release'}:{PROGRAMS}"],
         "push": OTHERS["LIBLO"][3] if "LIBLO" in here else [],
         "liblo_echo": OTHERS["LIBLO"][3],
+        "placement": ["-lm"],
     }
     for name in (*SOURCES, *(["liblo_echo"] if "LIBLO" in here else [])):
         # RUNPATH, which LD_LIBRARY_PATH overrides: see --against.
         execute([compiler.c, "-std=c99", "-O2", *compilers.STRICT, *compilers.INCLUDES, *defines,
                  BENCH / f"{name}.c", BENCH / "bench.c", "-o", PROGRAMS / name, *compilers.LINK, *links.get(name, []),
                  "-Wl,--enable-new-dtags"])
+
+
+def build_collector():
+    """Placement by JUCE's MidiMessageCollector; None where JUCE's modules are not there."""
+    if "JUCE" not in others():
+        return None
+    program = PROGRAMS / "placement_juce"
+    if not program.exists():
+        say("building: JUCE's MidiMessageCollector")
+        modules = [JUCE / name / f"{name}.cpp" for name in
+                   ("juce_core", "juce_events", "juce_audio_basics", "juce_audio_devices")]
+        flags = ["-DNDEBUG", "-DJUCE_STANDALONE_APPLICATION=1", "-DJUCE_ALSA=0", "-DJUCE_JACK=0", "-DJUCE_USE_CURL=0",
+                 "-DJUCE_WEB_BROWSER=0"]
+        command([compilers.default().cxx, "-std=c++17", "-O1", "-w", *flags, *OTHERS["JUCE"][2], "-I", JUCE, "-o",
+                 program, BENCH / "placement_juce.cpp", *modules, "-lpthread", "-ldl", "-lrt", "-lz"])
+    return program
 
 
 def python_with_mido():

@@ -11,6 +11,8 @@ import statistics
 import subprocess
 import threading
 
+import bench_timing
+
 from bench_build import BENCH, ECHO, PARSER, PROGRAMS, library_environment, others, python_with_mido, say
 
 SECONDS = 120  # no single program may take longer
@@ -344,4 +346,5 @@ def idle(bench):
 
 
 PARTS = {"queue": queue, "parser": parser, "stream": stream, "roundtrip": roundtrip, "push": push, "arrival": arrival,
-         "fan": fan, "memory": memory, "idle": idle}
+         "fan": fan, "memory": memory, "idle": idle,
+         "placement": bench_timing.placement, "tick": bench_timing.tick}

@@ -11,6 +11,7 @@ import suites_realtime  # noqa: F401  no system call, allocation, fault, waiting
 import suites_instructions  # noqa: F401  instruction counts
 import suites_threads  # noqa: F401  loom, ThreadSanitizer, contained panics
 import suites_juce    # noqa: F401  a JUCE plugin in hosts
+import suites_timing  # noqa: F401  placed frames on a simulated device
 import suites_cmake   # noqa: F401  CMake, packages, C++, ABI, unloading; the guides
 import suites_hostile  # noqa: F401  the soak, fuzzing
 import suites_windows  # noqa: F401  the library for Windows, under wine
