@@ -18,7 +18,7 @@ PREFIX = BUILD / "prefix"
 
 JUCE = ["juce-modules-source", "juce-tools"]
 # What JUCE's modules are compiled with, and JACK for the Standalone.
-HEADERS = ["pkg-config", "libasound2-dev", "libfreetype6-dev", "libx11-dev", "libxcomposite-dev", "libxcursor-dev",
+HEADERS = ["pkg-config", "libasound2-dev", "libfreetype-dev", "libx11-dev", "libxcomposite-dev", "libxcursor-dev",
            "libxext-dev", "libxinerama-dev", "libxrandr-dev", "libxrender-dev", "libjack-jackd2-dev", "lv2-dev"]
 # Compiled for the sake of being there: what matters is the library, and that is a release.
 QUICK = {"bridge": "-O1", "module": "-O0", "plugin": "-O0"}
@@ -55,7 +55,7 @@ def juce_lv2(run):
 
 
 @suite("juce-standalone", "midisock Bridge alone, under Xvfb and JACK: keyboard, states, pictures of them", budget=180,
-       needs=["juce"], packages=["xvfb", "xdotool", "x11-utils", "imagemagick", "jackd2", "fonts-inter"], extended=True)
+       needs=["juce"], packages=["xvfb", "xdotool", "imagemagick", "jackd2", "fonts-inter"], extended=True)
 def juce_standalone(run):
     if not has_juce(run):
         return

@@ -51,8 +51,8 @@ public:
     /** Control; no block may be processed any more. Peers are told to let go of what they hold. */
     ~midi_link()
     {
+        collect();
         delete pending_.load();
-        delete retired_.load();
         delete playing_;
     }
 
@@ -108,7 +108,7 @@ public:
     {
         const juce::ScopedLock lock(control_);
         if (newest_ != nullptr) {
-            (void)newest_->panic();
+            (void)newest_->port.panic();
         }
         silence_.store(true, std::memory_order_release);
     }
@@ -227,6 +227,12 @@ private:
     static constexpr std::size_t longest_message = 16384; /**< midisock_config::max_message_bytes */
     static constexpr std::uint32_t system_bit = 1u << 16;
 
+    /** A port on its way between the threads. */
+    struct lane {
+        midisock::port port;
+        lane *older; /**< among those that were given back */
+    };
+
     /* ---- Control ---- */
 
     void restart()
@@ -235,7 +241,7 @@ private:
         lost_ = false;
         midisock::port made;
         if (newest_ != nullptr) {
-            (void)newest_->shutdown(); // lets the address go
+            (void)newest_->port.shutdown(); // lets the address go
         }
         if (settings_.enabled) {
             const config how = settings_.to_config();
@@ -262,28 +268,34 @@ private:
     {
         collect();
         if (newest_ != nullptr) {
-            (void)newest_->shutdown();
+            (void)newest_->port.shutdown();
         }
         peers_.clear();
         congested_ = false;
-        newest_ = new midisock::port(std::move(made));
+        newest_ = new lane{std::move(made), nullptr};
         // One that the audio thread has not taken meanwhile never will be.
         delete pending_.exchange(newest_, std::memory_order_acq_rel);
     }
 
     /** Closes what the audio thread has given back. */
-    void collect() { delete retired_.exchange(nullptr, std::memory_order_acq_rel); }
+    void collect()
+    {
+        lane *old = retired_.exchange(nullptr, std::memory_order_acquire);
+        while (old != nullptr) {
+            delete std::exchange(old, old->older);
+        }
+    }
 
     status look()
     {
         status seen;
-        if (newest_ != nullptr && *newest_) {
-            while (const result<notification> next = newest_->poll_notification()) {
+        if (newest_ != nullptr && newest_->port) {
+            while (const result<notification> next = newest_->port.poll_notification()) {
                 hear(*next);
             }
-            seen.state = newest_->state();
-            seen.local_port = newest_->local_port();
-            seen.counters = *newest_->stats();
+            seen.state = newest_->port.state();
+            seen.local_port = newest_->port.local_port();
+            seen.counters = *newest_->port.stats();
         }
         seen.problem = problem_;
         seen.lost = lost_;
@@ -333,19 +345,31 @@ private:
 
     /* ---- The audio thread ---- */
 
-    /** The port to use: the newest, unless the one before has not been collected yet. */
+    /** The port to use: the newest. */
     midisock::port *take() noexcept
     {
-        if (pending_.load(std::memory_order_relaxed) != nullptr && retired_.load(std::memory_order_acquire) == nullptr) {
-            if (midisock::port *next = pending_.exchange(nullptr, std::memory_order_acq_rel)) {
-                retired_.store(std::exchange(playing_, next), std::memory_order_release);
+        if (pending_.load(std::memory_order_relaxed) != nullptr) {
+            if (lane *next = pending_.exchange(nullptr, std::memory_order_acq_rel)) {
+                give_back(std::exchange(playing_, next));
                 release_host_ = true; // of what the old port gave
                 out_.forget();        // its end has released that
                 paused_in_.forget();
                 paused_out_.forget();
             }
         }
-        return playing_;
+        return playing_ != nullptr ? &playing_->port : nullptr;
+    }
+
+    /** To be closed by collect(): never waited for. Only that takes from the list, all at once: the exchange fails once
+     * for each time it does. */
+    void give_back(lane *old) noexcept
+    {
+        if (old != nullptr) {
+            old->older = retired_.load(std::memory_order_relaxed);
+            while (!retired_.compare_exchange_strong(old->older, old, std::memory_order_release,
+                                                     std::memory_order_relaxed)) {
+            }
+        }
     }
 
     /** What has to be done before a block; whether it does not follow the one before. */
@@ -474,9 +498,9 @@ private:
         }
     }
 
-    /* Handed over: a port is in one of these, or playing_, and its owner is who can reach it there. */
-    std::atomic<midisock::port *> pending_{nullptr}; /**< made, and not yet taken by the audio thread */
-    std::atomic<midisock::port *> retired_{nullptr}; /**< given back by it, to be closed */
+    /* Handed over: a lane is in one of these, or playing_, and its owner is who can reach it there. */
+    std::atomic<lane *> pending_{nullptr}; /**< made, and not yet taken by the audio thread */
+    std::atomic<lane *> retired_{nullptr}; /**< given back by it, to be closed: a list */
     std::atomic<bool> interrupted_{false};
     std::atomic<bool> silence_{false};
     std::atomic<std::uint32_t> activity_in_{0};
@@ -485,14 +509,14 @@ private:
     /* Control, under the lock. */
     mutable juce::CriticalSection control_;
     settings settings_;
-    midisock::port *newest_ = nullptr; /**< pending_ or playing_; never one that is retired */
+    lane *newest_ = nullptr; /**< pending_ or playing_; never one that is retired */
     std::vector<peer> peers_;
     outcome problem_ = outcome::ok;
     bool lost_ = false;
     bool congested_ = false;
 
     /* The audio thread. */
-    midisock::port *playing_ = nullptr;
+    lane *playing_ = nullptr;
     held in_;         /**< by the host */
     held out_;        /**< by the peers */
     held paused_in_;  /**< when a bypass began */

@@ -74,7 +74,8 @@ struct studio {
         plugin.adopt(other_end(latency_ns));
         next.frames = 480;
         next.sample_rate = 48000.0;
-        next.start_ns = midisock_now_ns();
+        // In the future: what is sent now is due in any block, however slowly the machine gets on.
+        next.start_ns = midisock_now_ns() + 5000 * ms;
         plugin.prepare();
         block(); // the first comes after an interruption
     }

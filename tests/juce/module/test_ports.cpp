@@ -124,9 +124,8 @@ void changes_under_a_running_audio_thread()
         const int before = thread.notes_on;
         const int releases = thread.notes_off;
         if (i % 3 == 0) {
-            CHECK(pair->b.push(note_on(0, 60, 100)));
-            // Skipped when the block before it was interrupted: once more, then.
-            SOON(thread.notes_on > before || !pair->b.push(note_on(0, 60, 100)));
+            // Nobody polls meanwhile. What comes before the port is taken is skipped: so again and again.
+            SOON(((void)pair->b.push(note_on(0, 60, 100)), thread.notes_on > before));
             plugin.adopt(midisock::port());
             SOON(thread.notes_off > releases);
         }
