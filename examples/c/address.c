@@ -59,11 +59,6 @@ midisock_port *address_listen(struct address *address, const midisock_config *co
 {
     midisock_port *port = NULL;
     midisock_result result = midisock_listen(address->loopback ? NULL : address->host, address->port, config, &port);
-    if (result == MIDISOCK_ERR_ADDRESS && config != NULL && config->allow != NULL) {
-        /* Either may be meant: the library has one error for both. */
-        cli_message("cannot listen on %s, allowing '%s': %s", address->text, config->allow, midisock_strerror(result));
-        return NULL;
-    }
     if (result != MIDISOCK_OK) {
         cli_message("cannot listen on %s: %s", address->text, midisock_strerror(result));
         return NULL;
@@ -83,6 +78,24 @@ midisock_port *address_connect(const struct address *address, const midisock_con
         return NULL;
     }
     return port;
+}
+
+void config_allow_clients(midisock_config *config, const char *list)
+{
+    midisock_port *a, *b;
+    midisock_result result;
+    config->allow = list;
+    if (list == NULL)
+        return;
+    /* The library has one error for a wrong list and for a wrong host: with a
+     * pair, which has no host, it is the list. */
+    result = midisock_pair(config, &a, &b);
+    if (result == MIDISOCK_ERR_ADDRESS)
+        cli_usage_error("--allow: '%s' is not a list of addresses and ranges, such as '127.0.0.1,10.0.0.0/8'", list);
+    if (result == MIDISOCK_OK) {
+        midisock_close(a);
+        midisock_close(b);
+    }
 }
 
 int config_allow_message(midisock_config *config, size_t bytes)

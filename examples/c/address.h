@@ -23,6 +23,10 @@ void address_parse(const char *text, int listening, struct address *address);
 midisock_port *address_listen(struct address *address, const midisock_config *config);
 midisock_port *address_connect(const struct address *address, const midisock_config *config);
 
+/* Lets only those connect who are in the list (NULL: everybody). Ends the
+ * program with a message if it is none. */
+void config_allow_clients(midisock_config *config, const char *list);
+
 /* Lets messages of `bytes` bytes through, in both directions; 0 if that is
  * more than a port can take. */
 int config_allow_message(midisock_config *config, size_t bytes);

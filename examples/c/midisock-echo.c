@@ -267,7 +267,7 @@ int main(int argc, char **argv)
     config.wake = strcmp(wake, "tick") == 0 ? MIDISOCK_WAKE_TICK : MIDISOCK_WAKE_SIGNAL;
     config.stall_timeout_ms = (uint32_t)stall_ms;
     config.busy_poll_us = busy_poll_us;
-    config.allow = allow;
+    config_allow_clients(&config, allow);
     if (max_clients > 0)
         config.max_clients = max_clients;
     config_allow_message(&config, max_message);

@@ -264,11 +264,13 @@ int main(int argc, char **argv)
     script_init(&work.script);
     if (script_add_words(&work.script, argv + 2, (size_t)count - 1) != 0)
         cli_usage_error("%s", work.script.error);
+    if (work.script.count == 0)
+        cli_usage_error("nothing but commas: what is to be sent to %s?", argv[1]);
     if (timeout_ms < 0 && !work.sender.listening)
         timeout_ms = 5000;
 
     midisock_config_init(&config, sizeof config);
-    config.allow = allow;
+    config_allow_clients(&config, allow);
     config.release_on_close = hold ? 0 : 1;
     config.wake = MIDISOCK_WAKE_SIGNAL;
     platform_catch_stop();

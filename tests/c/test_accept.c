@@ -264,37 +264,110 @@ static void accepted_ports_inherit_the_servers_config(void)
     midisock_close(server);
 }
 
-static void those_who_left_before_they_were_accepted_are_bounded(void)
+static void one_that_left_in_silence_is_handed_over(void)
 {
-    /* They are handed over, but no more of them wait than may be connected. */
-    enum { MOST = 4, CAME = 60 };
-    midisock_config c = check_config();
-    c.accept_mode = MIDISOCK_ACCEPT_MANUAL;
-    c.max_clients = MOST;
-    midisock_port *server = check_listen(&c);
-    for (unsigned i = 0; i < CAME; i++) {
+    /* Even if it was gone before it could be told from a browser. */
+    midisock_port *server = manual(4);
+    for (unsigned i = 1; i <= 10; i++) {
         int fd = raw_connect(midisock_local_port(server));
-        if (i < MOST) /* later it may have been turned away already */
-            RAW_SEND(fd, 0xf3, (uint8_t)i);
-        raw_close(fd);
-        CHECK_SOON(midisock_client_count(server) == 0 &&
-                   check_stats(server).connections + check_stats(server).rejected == i + 1);
+        if (i % 2)
+            raw_reset(fd);
+        else
+            raw_close(fd);
+        midisock_port *accepted = accept_one(server);
+        CHECK_SOON(midisock_state(accepted) == MIDISOCK_STATE_CLOSED);
+        midisock_message m;
+        CHECK_SOON(midisock_pop(accepted, &m) == MIDISOCK_ERR_CLOSED);
+        midisock_result reason = NOTIFIED(accepted, MIDISOCK_DISCONNECTED).reason;
+        CHECK((reason != MIDISOCK_OK) == i % 2);
+        midisock_close(accepted);
+        uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+        CHECK_INT(id, NOTIFIED(server, MIDISOCK_CLIENT_LEFT).client);
+        CHECK_COUNT(server, connections, i);
+        CHECK_COUNT(server, disconnections, i);
+    }
+    CHECK_INT(0, check_stats(server).rejected);
+    midisock_close(server);
+}
+
+static void those_that_left_unaccepted_are_bounded(void)
+{
+    /* A port that waits to be accepted has its queues, whether or not its
+     * client is still there: max_clients is for these too. */
+    enum { MOST = 2, CAME = 40 };
+    midisock_port *server = manual(MOST);
+    for (unsigned i = 1; i <= CAME; i++) {
+        int fd = raw_connect(midisock_local_port(server));
+        CHECK_SOON(check_stats(server).connections + check_stats(server).rejected == i);
+        raw_reset(fd);
+        CHECK_SOON(midisock_client_count(server) == 0);
     }
     CHECK_INT(MOST, check_stats(server).connections);
-    midisock_port *port = NULL;
-    for (unsigned i = 0; i < MOST; i++) {
-        CHECK_OK(midisock_accept(server, DEADLINE_MS, &port));
-        EXPECT(port, 0xf3, (uint8_t)i);
-        midisock_close(port);
+    CHECK_INT(CAME - MOST, check_stats(server).rejected);
+    CHECK_COUNT(server, disconnections, MOST);
+    midisock_port *gone[MOST];
+    for (int i = 0; i < MOST; i++)
+        gone[i] = accept_one(server);
+    midisock_port *none = NULL;
+    CHECK_RESULT(MIDISOCK_EMPTY, midisock_accept(server, 0, &none));
+    /* Accepted, they leave their places to others, and only once. */
+    int fds[MOST];
+    midisock_port *accepted[MOST];
+    for (int i = 0; i < MOST; i++) {
+        fds[i] = raw_connect(midisock_local_port(server));
+        RAW_SEND(fds[i], 0xf3, (uint8_t)i);
+        accepted[i] = accept_one(server);
+        EXPECT(accepted[i], 0xf3, (uint8_t)i);
     }
-    CHECK_RESULT(MIDISOCK_EMPTY, midisock_accept(server, 0, &port));
-    int fd = raw_connect(midisock_local_port(server)); /* and there is room again */
-    RAW_SEND(fd, 0xf6);
-    CHECK_OK(midisock_accept(server, DEADLINE_MS, &port));
-    EXPECT(port, 0xf6);
+    int fd = raw_connect(midisock_local_port(server));
+    RAW_EXPECT_GONE(fd);
     raw_close(fd);
-    midisock_close(port);
+    CHECK_COUNT(server, rejected, CAME - MOST + 1);
+    /* So do those that were accepted before they left. */
+    for (int i = 0; i < MOST; i++) {
+        midisock_close(gone[i]);
+        raw_close(fds[i]);
+    }
+    CHECK_SOON(midisock_client_count(server) == 0);
+    for (int i = 0; i < MOST; i++) {
+        fds[i] = raw_connect(midisock_local_port(server));
+        midisock_port *next = accept_one(server);
+        midisock_close(next);
+        raw_close(fds[i]);
+        midisock_close(accepted[i]);
+    }
     midisock_close(server);
+}
+
+static void shutting_the_server_down_ends_the_unaccepted(void)
+{
+    midisock_port *server = manual(8);
+    int taken = raw_connect(midisock_local_port(server));
+    midisock_port *accepted = accept_one(server);
+    /* One that has spoken, one that is known though it was silent, and one of
+     * which nothing is known yet, most likely. */
+    int fds[3];
+    fds[0] = raw_connect(midisock_local_port(server));
+    RAW_SEND(fds[0], 0xf6);
+    fds[1] = raw_connect(midisock_local_port(server));
+    CHECK_COUNT(server, connections, 3);
+    fds[2] = raw_connect(midisock_local_port(server));
+    CHECK_SOON(midisock_client_count(server) == 4);
+    CHECK_OK(midisock_shutdown(server));
+    for (int i = 0; i < 3; i++) {
+        RAW_EXPECT_END(fds[i]);
+        raw_close(fds[i]);
+    }
+    midisock_port *none = NULL;
+    CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_accept(server, 0, &none));
+    /* The accepted one does not notice. */
+    RAW_SEND(taken, 0xf6);
+    EXPECT(accepted, 0xf6);
+    CHECK_OK(midisock_push(accepted, BYTES(0xf3, 1)));
+    RAW_EXPECT(taken, 0xf3, 1);
+    midisock_close(server);
+    raw_close(taken);
+    midisock_close(accepted);
 }
 
 int main(int argc, char **argv)
@@ -305,10 +378,12 @@ int main(int argc, char **argv)
         CASE(in_order_and_apart),
         CASE(one_that_left_is_handed_over),
         CASE(one_that_reset_is_handed_over),
+        CASE(one_that_left_in_silence_is_handed_over),
         CASE(too_many_are_turned_away),
-        CASE(those_who_left_before_they_were_accepted_are_bounded),
+        CASE(those_that_left_unaccepted_are_bounded),
         CASE(closing_the_server_leaves_accepted_ports),
         CASE(shutting_the_server_down_leaves_accepted_ports),
+        CASE(shutting_the_server_down_ends_the_unaccepted),
         CASE(accepted_ports_never_connect_again),
         CASE(closing_an_accepted_port_ends_its_link_only),
         CASE(accepted_ports_inherit_the_servers_config),

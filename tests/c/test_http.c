@@ -151,6 +151,121 @@ static void the_others_do_not_notice(void)
     midisock_close(server);
 }
 
+/* Sends a request in one piece, or its method in two. */
+static void send_request(int fd, const char *request, int in_two)
+{
+    size_t first = in_two ? 2 : 0;
+    if (in_two) {
+        raw_send(fd, request, first);
+        raw_readable(fd, 2); /* each in a segment of its own */
+    }
+    raw_send(fd, request + first, strlen(request) - first);
+}
+
+static void after_a_silence(void)
+{
+    /* Whoever says nothing for long enough is told of. If it turns out to be a
+     * browser after all, it is told of that it goes. */
+    midisock_port *server = check_listen(NULL);
+    for (unsigned i = 0; i < 2 * REQUESTS; i++) {
+        int fd = raw_connect(midisock_local_port(server));
+        uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+        send_request(fd, requests[i / 2], i % 2);
+        midisock_notification n = NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+        CHECK_INT(id, n.client);
+        CHECK_RESULT(MIDISOCK_ERR_PERMISSION, n.reason);
+        RAW_EXPECT_GONE(fd);
+        raw_close(fd);
+        CHECK_COUNT(server, rejected, i + 1);
+        CHECK_COUNT(server, disconnections, i + 1);
+        CHECK_INT(0, midisock_client_count(server));
+        midisock_stats s = check_stats(server);
+        CHECK_INT(i + 1, s.connections);
+        CHECK_INT(0, s.bytes_in);
+        CHECK_INT(0, s.messages_in);
+        CHECK_INT(0, s.invalid_bytes);
+        midisock_message m;
+        CHECK_RESULT(MIDISOCK_EMPTY, midisock_pop(server, &m));
+    }
+    /* And one that speaks MIDI then is taken for what it is. */
+    int fd = raw_connect(midisock_local_port(server));
+    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    RAW_SEND(fd, 0xf3, 0x07);
+    EXPECT(server, 0xf3, 0x07);
+    RAW_SEND(fd, 'G', 'E', 'T', ' ', '/', 0xf6);
+    EXPECT(server, 0xf6);
+    CHECK_INT(2 * REQUESTS, check_stats(server).rejected);
+    raw_close(fd);
+    midisock_close(server);
+}
+
+static void after_a_silence_at_an_accepted_port(void)
+{
+    /* The server counts it; once that is closed, the port itself. */
+    for (int closed = 0; closed < 2; closed++) {
+        midisock_config c = check_config();
+        c.accept_mode = MIDISOCK_ACCEPT_MANUAL;
+        midisock_port *server = check_listen(&c);
+        int fd = raw_connect(midisock_local_port(server));
+        midisock_port *accepted = NULL;
+        CHECK_OK(midisock_accept(server, DEADLINE_MS, &accepted));
+        uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+        if (closed)
+            midisock_close(server);
+        send_request(fd, requests[1], closed);
+        RAW_EXPECT_GONE(fd);
+        raw_close(fd);
+        CHECK_RESULT(MIDISOCK_ERR_PERMISSION, NOTIFIED(accepted, MIDISOCK_DISCONNECTED).reason);
+        CHECK_SOON(midisock_state(accepted) == MIDISOCK_STATE_CLOSED);
+        midisock_message m;
+        CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_pop(accepted, &m));
+        midisock_stats s = check_stats(accepted);
+        CHECK_INT(0, s.bytes_in);
+        CHECK_INT(0, s.messages_in);
+        CHECK_INT(0, s.invalid_bytes);
+        CHECK_INT(closed, s.rejected);
+        if (!closed) {
+            CHECK_COUNT(server, rejected, 1);
+            midisock_notification n = NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+            CHECK_INT(id, n.client);
+            CHECK_RESULT(MIDISOCK_ERR_PERMISSION, n.reason);
+            CHECK_INT(0, midisock_client_count(server));
+            midisock_close(server);
+        }
+        midisock_close(accepted);
+    }
+}
+
+static void a_stray_byte_withholds_nothing(void)
+{
+    /* Half a method's name is waited for longer than silence, but what goes to
+     * the peer does not wait so long. Of some tries one must be in time. */
+    enum { TRIES = 4, LONGER_MS = 5000 };
+    midisock_port *server = check_listen(NULL);
+    uint64_t soonest = LONGER_MS;
+    for (unsigned i = 1; i <= TRIES && soonest >= LONGER_MS; i++) {
+        uint64_t begin = check_now_ms();
+        int fd = raw_connect(midisock_local_port(server));
+        RAW_SEND(fd, 'G');
+        CHECK_SOON(midisock_client_count(server) == 1);
+        CHECK_OK(midisock_push(server, BYTES(0xf3, 7)));
+        RAW_EXPECT(fd, 0xf3, 7);
+        uint64_t took = check_now_ms() - begin;
+        soonest = took < soonest ? took : soonest;
+        NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+        /* It was no request. */
+        raw_close(fd);
+        CHECK_RESULT(MIDISOCK_OK, NOTIFIED(server, MIDISOCK_CLIENT_LEFT).reason);
+        CHECK_COUNT(server, invalid_bytes, i);
+        CHECK_COUNT(server, bytes_in, i);
+    }
+    CHECK(soonest < LONGER_MS);
+    CHECK_INT(0, check_stats(server).rejected);
+    midisock_message m;
+    CHECK_RESULT(MIDISOCK_EMPTY, midisock_pop(server, &m));
+    midisock_close(server);
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -160,6 +275,9 @@ int main(int argc, char **argv)
         CASE(what_only_looks_like_it),
         CASE(the_beginning_and_nothing_more),
         CASE(the_others_do_not_notice),
+        CASE(after_a_silence),
+        CASE(after_a_silence_at_an_accepted_port),
+        CASE(a_stray_byte_withholds_nothing),
     };
     return check_main(argc, argv, CASES(cases));
 }

@@ -335,6 +335,81 @@ static void closing_ends_every_client(void)
     midisock_close(server);
 }
 
+static void disconnecting_beside_one_that_is_stuck(void)
+{
+    /* One client does not read, and all that is pushed waits behind what is for
+     * it. Another that is disconnected gets what was pushed for it before. */
+    midisock_config c = check_config();
+    c.overflow = MIDISOCK_OVERFLOW_WAIT;
+    c.out_queue_bytes = 16384;
+    midisock_port *server = check_listen(&c);
+    int stuck = raw_connect_small(midisock_local_port(server));
+    uint32_t first = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+    uint32_t id;
+    int fd = join(server, 1, &id);
+    CHECK_INT(id, NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client);
+    uint8_t data[500];
+    uint32_t pushed = 0;
+    uint64_t until = check_now_ms() + DEADLINE_MS;
+    /* Until more than half of the queue is in use and stays so: there is room
+     * for a few short ones. */
+    do {
+        check_numbered(data, sizeof data, pushed++);
+        midisock_message m = {0, data, sizeof data, first, 0, 0, {0, 0}};
+        CHECK_OK(midisock_push_message(server, &m));
+        CHECK(check_now_ms() < until);
+    } while (midisock_wait(server, MIDISOCK_WAIT_ROOM, 200) == MIDISOCK_OK);
+    CHECK_OK(push_to(server, id, 77));
+    CHECK_OK(midisock_push(server, BYTES(0xf3, 5)));
+    CHECK_OK(push_to(server, first, 66));
+    CHECK_OK(push_to(server, id, 78));
+    CHECK_OK(midisock_disconnect(server, id));
+    RAW_EXPECT(fd, 0xc1, 77, 0xf3, 5, 0xc1, 78);
+    RAW_EXPECT_END(fd);
+    raw_close(fd);
+    CHECK_INT(id, NOTIFIED(server, MIDISOCK_CLIENT_LEFT).client);
+    /* The other has still all of its own to read, and no more. */
+    for (uint32_t i = 0; i < pushed; i++) {
+        raw_read(stuck, data, sizeof data);
+        CHECK_INT(i, check_number(data, sizeof data));
+    }
+    RAW_EXPECT(stuck, 0xf3, 5, 0xc1, 66);
+    CHECK_OK(midisock_push(server, BYTES(0xf6)));
+    RAW_EXPECT(stuck, 0xf6);
+    CHECK_COUNT(server, messages_out, pushed + 6);
+    CHECK_INT(0, check_stats(server).dropped_out);
+    raw_close(stuck);
+    midisock_close(server);
+}
+
+static void nothing_is_late_for_a_silent_client(void)
+{
+    /* Nothing is sent before it has spoken or been silent for long enough,
+     * which may be longer than max_delay_ms: that is not its fault. */
+    enum { ROUNDS = 10 };
+    midisock_config c = check_config(); /* merged: repairing */
+    c.max_delay_ms = 20;
+    midisock_port *server = check_listen(&c);
+    uint8_t data[20];
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        int fd = raw_connect(midisock_local_port(server));
+        CHECK_SOON(midisock_client_count(server) == 1);
+        check_numbered(data, sizeof data, 2 * i);
+        CHECK_OK(midisock_push(server, data, sizeof data));
+        check_numbered(data, sizeof data, 2 * i + 1);
+        CHECK_OK(midisock_push(server, data, sizeof data));
+        for (uint32_t j = 2 * i; j < 2 * i + 2; j++) {
+            raw_read(fd, data, sizeof data);
+            CHECK_INT(j, check_number(data, sizeof data));
+        }
+        CHECK_INT(0, check_stats(server).dropped_out);
+        NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+        raw_reset(fd);
+        NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+    }
+    midisock_close(server);
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -345,6 +420,8 @@ int main(int argc, char **argv)
         CASE(a_silent_client_joins_too),   CASE(too_many_are_turned_away),
         CASE(nobody_may_come),             CASE(many_clients),
         CASE(closing_ends_every_client),
+        CASE(disconnecting_beside_one_that_is_stuck),
+        CASE(nothing_is_late_for_a_silent_client),
     };
     return check_main(argc, argv, CASES(cases));
 }

@@ -451,6 +451,39 @@ static void a_stalled_peer_is_kept_by_default(void)
     midisock_close(server);
 }
 
+static void held_messages_have_their_time_of_arrival(void)
+{
+    /* What comes while the queue is full is not younger for having waited. */
+    enum { MESSAGES = 300 };
+    static const int silent_first[] = {0, 1};
+    for (int way = 0; way < 2; way++) {
+        midisock_config c = tiny_waiting();
+        midisock_port *server = check_listen(&c);
+        int fd = raw_connect(midisock_local_port(server));
+        if (silent_first[way])
+            NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+        for (uint32_t round = 0; round < 5; round++) {
+            uint8_t data[3 * MESSAGES];
+            for (uint32_t i = 0; i < MESSAGES; i++)
+                mark(data + 3 * i, i);
+            uint64_t sent_ns = midisock_now_ns();
+            raw_send(fd, data, sizeof data);
+            CHECK_SOON(check_stats(server).bytes_in == (round + 1) * sizeof data);
+            uint64_t arrived_ns = midisock_now_ns();
+            uint64_t last_ns = sent_ns;
+            for (uint32_t i = 0; i < MESSAGES; i++) {
+                midisock_message m = POP(server);
+                check_marked(m, i);
+                CHECK(m.time_ns >= last_ns);
+                CHECK(m.time_ns <= arrived_ns);
+                last_ns = m.time_ns;
+            }
+        }
+        raw_close(fd);
+        midisock_close(server);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -464,6 +497,7 @@ int main(int argc, char **argv)
         CASE(waiting_on_a_merged_server_holds_up_all),
         CASE(a_stalled_peer_is_dropped_in_time),
         CASE(a_stalled_peer_is_kept_by_default),
+        CASE(held_messages_have_their_time_of_arrival),
     };
     return check_main(argc, argv, CASES(cases));
 }

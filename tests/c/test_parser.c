@@ -95,24 +95,27 @@ static void the_table_byte_by_byte(void)
     midisock_close(server);
 }
 
+/* Ends inside of a message, and how many bytes belong to none then. */
+static const struct {
+    uint8_t bytes[6];
+    size_t size;
+    unsigned invalid;
+} cuts[] = {
+    {{0x90}, 1, 1},
+    {{0x90, 0x3c}, 2, 2},
+    {{0x90, 0x3c, 0x40, 0x3c}, 4, 1}, /* running status: one byte is left over */
+    {{0xf0, 1, 2, 3}, 4, 4},
+    {{0xf2, 1}, 2, 2},
+    {{0x90, 0x3c, 0xf8}, 3, 2},
+};
+enum { CUTS = sizeof cuts / sizeof cuts[0] };
+
 static void cut_inside_a_message(void)
 {
-    static const struct {
-        uint8_t bytes[6];
-        size_t size;
-    } cuts[] = {
-        {{0x90}, 1},
-        {{0x90, 0x3c}, 2},
-        {{0x90, 0x3c, 0x40, 0x3c}, 4}, /* running status: one byte is left over */
-        {{0xf0, 1, 2, 3}, 4},
-        {{0xf2, 1}, 2},
-        {{0x90, 0x3c, 0xf8}, 3},
-    };
-    static const unsigned invalid[] = {1, 2, 1, 4, 2, 2};
     midisock_port *server = check_listen(NULL);
     uint64_t sum = 0;
     for (int hard = 0; hard < 2; hard++)
-        for (int i = 0; i < 6; i++) {
+        for (int i = 0; i < CUTS; i++) {
             int fd = raw_connect(midisock_local_port(server));
             uint64_t bytes = check_stats(server).bytes_in;
             raw_send(fd, cuts[i].bytes, cuts[i].size);
@@ -127,7 +130,7 @@ static void cut_inside_a_message(void)
             else
                 raw_close(fd);
             CHECK_SOON(midisock_client_count(server) == 0);
-            sum += invalid[i];
+            sum += cuts[i].invalid;
             CHECK_SOON(check_stats(server).invalid_bytes == sum);
             /* Nothing of it sticks to the next peer. */
             fd = raw_connect(midisock_local_port(server));
@@ -141,12 +144,43 @@ static void cut_inside_a_message(void)
     midisock_close(server);
 }
 
+static void cut_by_this_side(void)
+{
+    enum { DISCONNECT, SHUTDOWN, SHUTDOWN_ACCEPTED, WAYS };
+    for (int way = 0; way < WAYS; way++)
+        for (int i = 0; i < CUTS; i++) {
+            midisock_config c = check_config();
+            if (way == SHUTDOWN_ACCEPTED)
+                c.accept_mode = MIDISOCK_ACCEPT_MANUAL;
+            midisock_port *server = check_listen(&c);
+            midisock_port *port = server;
+            int fd = raw_connect(midisock_local_port(server));
+            if (way == SHUTDOWN_ACCEPTED)
+                CHECK_OK(midisock_accept(server, DEADLINE_MS, &port));
+            uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+            raw_send(fd, cuts[i].bytes, cuts[i].size);
+            CHECK_SOON(check_stats(port).bytes_in == cuts[i].size);
+            CHECK_INT(0, check_stats(port).invalid_bytes);
+            if (way == DISCONNECT)
+                CHECK_OK(midisock_disconnect(port, id));
+            else
+                CHECK_OK(midisock_shutdown(port));
+            CHECK_COUNT(port, invalid_bytes, cuts[i].invalid);
+            RAW_EXPECT_END(fd);
+            raw_close(fd);
+            if (port != server)
+                midisock_close(port);
+            midisock_close(server);
+        }
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         CASE(the_table_in_every_split),
         CASE(the_table_byte_by_byte),
         CASE(cut_inside_a_message),
+        CASE(cut_by_this_side),
     };
     return check_main(argc, argv, CASES(cases));
 }

@@ -219,6 +219,112 @@ static void a_new_link_gets_nothing_of_the_old_one(void)
     midisock_close(client);
 }
 
+/* Schedules this message until it is refused for want of room, which it is
+ * not for what is still in the queue. */
+static void fill_schedule(midisock_port *port, uint64_t time_ns, const uint8_t *data, size_t size)
+{
+    uint64_t until = check_now_ms() + DEADLINE_MS;
+    midisock_result result;
+    do {
+        while ((result = push_at(port, time_ns, data, size)) == MIDISOCK_OK)
+            CHECK(check_now_ms() < until);
+        CHECK_RESULT(MIDISOCK_ERR_FULL, result);
+        CHECK_OK(midisock_flush(port, DEADLINE_MS));
+        result = push_at(port, time_ns, data, size);
+    } while (result == MIDISOCK_OK);
+    CHECK_RESULT(MIDISOCK_ERR_FULL, result);
+}
+
+/* With a schedule that is full of SysEx for much later, and has no room for
+ * three bytes either. */
+static void fill_for_later(midisock_port *port)
+{
+    uint8_t data[1000];
+    uint64_t later = midisock_now_ns() + 9000 * MS;
+    check_numbered(data, sizeof data, 0);
+    fill_schedule(port, later, data, sizeof data);
+    fill_schedule(port, later, BYTES(0xf0, 1, 0xf7));
+}
+
+static void a_refused_note_off_does_not_overtake_either(void)
+{
+    /* A repairing port makes good what it refused: the note ends, but when it
+     * has begun. */
+    static const struct {
+        int one_client;
+        uint32_t off_ms; /* after its note on; 0: at once */
+    } rows[] = {{0, 50}, {0, 0}, {1, 50}, {1, 0}};
+    for (int i = 0; i < 4; i++) {
+        midisock_config c = check_config();
+        c.out_queue_bytes = 65536;
+        midisock_port *server = check_listen(&c);
+        int fd = raw_connect(midisock_local_port(server));
+        uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+        uint64_t due = midisock_now_ns() + 500 * MS;
+        midisock_message m = {due, (const uint8_t *)"\x93\x3c\x64", 3,
+                              rows[i].one_client ? id : 0, 0, 0, {0, 0}};
+        CHECK_OK(midisock_push_message(server, &m));
+        fill_for_later(server);
+        uint64_t refused = check_stats(server).dropped_out;
+        /* At once it is refused behind another that was. */
+        if (rows[i].off_ms == 0) {
+            midisock_result result = push_at(server, due + 9000 * MS, BYTES(0xf0, 1, 0xf7));
+            CHECK(result == MIDISOCK_ERR_FULL || midisock_now_ns() > due);
+        }
+        m.time_ns = rows[i].off_ms ? due + rows[i].off_ms * MS : 0;
+        m.data = (const uint8_t *)"\x83\x3c\x40";
+        midisock_result result = midisock_push_message(server, &m);
+        /* On a slow machine there may be room again. */
+        CHECK(result == MIDISOCK_ERR_FULL ||
+              (result == MIDISOCK_OK && (rows[i].off_ms == 0 || midisock_now_ns() > due)));
+        if (result == MIDISOCK_ERR_FULL)
+            CHECK_COUNT(server, dropped_out, refused + 1 + (rows[i].off_ms == 0));
+        RAW_EXPECT(fd, 0x93, 60, 100, 0x83, 60, 64);
+        CHECK(midisock_now_ns() >= due);
+        /* And all that was made good is said: nothing more comes for it. */
+        CHECK_OK(midisock_cancel(server));
+        CHECK_OK(midisock_wait(server, MIDISOCK_WAIT_ROOM, DEADLINE_MS));
+        CHECK_OK(midisock_push(server, BYTES(0xf6)));
+        RAW_EXPECT(fd, 0xf6);
+        raw_close(fd);
+        midisock_close(server);
+    }
+}
+
+static void room_is_for_what_is_scheduled_too(void)
+{
+    enum { CANCEL, PANIC, WAYS };
+    midisock_config c = check_config();
+    c.out_queue_bytes = 65536;
+    c.overflow = MIDISOCK_OVERFLOW_WAIT;
+    for (int way = 0; way < WAYS; way++) {
+        link l = make_link(&c);
+        uint8_t data[1000];
+        check_numbered(data, sizeof data, 1);
+        uint64_t later = midisock_now_ns() + 9000 * MS;
+        /* Less than half of what may be scheduled. */
+        for (int i = 0; i < 20; i++)
+            CHECK_OK(push_at(l.server, later, data, sizeof data));
+        CHECK_OK(midisock_flush(l.server, DEADLINE_MS));
+        CHECK_OK(midisock_wait(l.server, MIDISOCK_WAIT_ROOM, DEADLINE_MS));
+        fill_for_later(l.server);
+        CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_wait(l.server, MIDISOCK_WAIT_ROOM, 0));
+        CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_wait(l.server, MIDISOCK_WAIT_ROOM, 20));
+        if (way == CANCEL)
+            CHECK_OK(midisock_cancel(l.server));
+        else
+            CHECK_OK(midisock_panic(l.server));
+        CHECK_OK(midisock_wait(l.server, MIDISOCK_WAIT_ROOM, DEADLINE_MS));
+        CHECK_OK(push_at(l.server, midisock_now_ns() + 10 * MS, BYTES(0xf3, 7)));
+        if (way == PANIC)
+            for (uint8_t channel = 0; channel < 16; channel++)
+                RAW_EXPECT(l.fd, (uint8_t)(0xb0 | channel), 120, 0);
+        RAW_EXPECT(l.fd, 0xf3, 7);
+        CHECK(midisock_now_ns() < later);
+        end_link(l);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -232,6 +338,8 @@ int main(int argc, char **argv)
         CASE(what_is_scheduled_is_bounded),
         CASE(scheduled_for_one_client),
         CASE(a_new_link_gets_nothing_of_the_old_one),
+        CASE(a_refused_note_off_does_not_overtake_either),
+        CASE(room_is_for_what_is_scheduled_too),
     };
     return check_main(argc, argv, CASES(cases));
 }

@@ -449,6 +449,40 @@ static void flushing_where_nobody_is(void)
     midisock_close(server);
 }
 
+static void any_gives_the_ready_one_beside_a_closed_one(void)
+{
+    midisock_port *server = check_listen(NULL);
+    midisock_port *client = check_connect(server, NULL);
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    CHECK_OK(midisock_pair(NULL, &a, &b));
+    CHECK_OK(midisock_shutdown(b));
+    CHECK_OK(midisock_push(client, BYTES(0xf3, 1)));
+    CHECK_OK(midisock_wait(server, MIDISOCK_WAIT_MESSAGE, DEADLINE_MS));
+    midisock_port *const ports[][2] = {{server, b}, {b, server}, {a, server}};
+    static const size_t ready[] = {0, 1, 1};
+    static const int32_t timeouts[] = {0, DEADLINE_MS, -1};
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++) {
+            size_t index = 99;
+            CHECK_OK(midisock_wait_any(ports[i], 2, MIDISOCK_WAIT_MESSAGE, timeouts[j], &index));
+            CHECK_INT(ready[i], index);
+        }
+    EXPECT(server, 0xf3, 1);
+    /* None is ready: that one is closed is what there is to tell. */
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++) {
+            size_t index = 99;
+            CHECK_RESULT(MIDISOCK_ERR_CLOSED,
+                         midisock_wait_any(ports[i], 2, MIDISOCK_WAIT_MESSAGE, timeouts[j], &index));
+            CHECK_INT(1 - ready[i], index);
+        }
+    midisock_close(a);
+    midisock_close(b);
+    midisock_close(client);
+    midisock_close(server);
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -471,6 +505,7 @@ int main(int argc, char **argv)
         CASE(flushing_to_one_that_does_not_read),
         CASE(flushing_does_not_wait_for_the_congested),
         CASE(flushing_where_nobody_is),
+        CASE(any_gives_the_ready_one_beside_a_closed_one),
     };
     return check_main(argc, argv, CASES(cases));
 }

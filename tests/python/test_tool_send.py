@@ -105,6 +105,21 @@ def test_mistakes_in_what_to_send_send_nothing(server, words):
     assert server.stats().messages_in == 0
 
 
+@pytest.mark.parametrize("nothing", [[], [","], [",", ","], [""], ["", ","]])
+def test_nothing_to_send_is_a_mistake(server, nothing):
+    finished = run("midisock-send", address(server), *nothing)
+    assert finished.returncode == 2, finished
+    assert finished.stderr.startswith("midisock-send: ")
+    assert server.stats().connections == 0
+
+
+def test_a_list_of_nobody_is_a_mistake():
+    finished = run("midisock-send", "--listen", "--allow", "junk", "127.0.0.1:0", "clock")
+    assert finished.returncode == 2, finished
+    assert finished.stdout == ""
+    assert finished.stderr.startswith("midisock-send: --allow: 'junk' ")
+
+
 def test_a_syx_file_of_any_size_is_sent_whole(server, tmp_path):
     messages = [bytes([0xF0, 0x7D, number & 127, *(b % 128 for b in range(size)), 0xF7])
                 for number, size in enumerate([0, 1, 100, 5000, 16381, 50_000, 100_000] * 10)]

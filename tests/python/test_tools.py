@@ -43,6 +43,19 @@ def test_mistakes_are_named_and_status_2(tool, arguments):
     assert f"{tool} --help" in finished.stderr
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("way", [["--listen"], ["--connect"]])
+@pytest.mark.parametrize("allow", ["junk", "", "127.0.0.1/33", "127.0.0.1,", "localhost"])
+def test_allow_takes_a_list_of_addresses(tool, way, allow):
+    way = [] if tool == "midisock-echo" else way
+    words = ["clock"] if tool == "midisock-send" else []
+    finished = run(tool, *way, "--allow", allow, "127.0.0.1:9", *words)
+    assert finished.returncode == 2, finished
+    assert finished.stdout == ""
+    assert finished.stderr.startswith(f"{tool}: --allow: '{allow}' ")
+    assert f"{tool} --help" in finished.stderr
+
+
 @pytest.mark.parametrize("tool", ["midisock-monitor", "midisock-echo"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_server_ends_well(tool, number):
