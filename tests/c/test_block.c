@@ -220,12 +220,20 @@ static void pushing_by_frame(void)
     int fd = raw_connect(midisock_local_port(server));
     NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
     for (int round = 0; round < 20; round++) {
-        begin(server, midisock_now_ns(), 4800, 0); /* 100 ms */
+        uint64_t start = midisock_now_ns();
+        /* 100 ms, which do not follow upon the last ones. */
+        begin(server, start, 4800, MIDISOCK_BLOCK_DISCONTINUITY);
         CHECK_OK(midisock_push_frame(server, 4799, BYTES(0xf3, 3)));
         CHECK_OK(midisock_push_frame(server, 2400, BYTES(0xf3, 1)));
         CHECK_OK(midisock_push_frame(server, 2400, BYTES(0xf3, 2)));
         CHECK_OK(midisock_push_frame(server, 0, BYTES(0xf3, 0)));
         CHECK_INVALID(midisock_push_frame(server, 4800, BYTES(0xf3, 9)));
+        if (midisock_now_ns() > start + 49000000) {
+            /* Too slow a machine to see it: their times have come before all were pushed. */
+            uint8_t any[8];
+            raw_read(fd, any, sizeof any);
+            continue;
+        }
         RAW_EXPECT(fd, 0xf3, 0, 0xf3, 1, 0xf3, 2, 0xf3, 3);
     }
     begin(server, 0, 0, 0);
