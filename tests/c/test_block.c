@@ -225,7 +225,7 @@ static void pushing_by_frame(void)
     NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t start = midisock_now_ns();
-        begin(server, start, FRAMES, 0);
+        begin(server, start, FRAMES, MIDISOCK_BLOCK_DISCONTINUITY);
         CHECK_OK(midisock_push_frame(server, FRAMES - 1, BYTES(0xf3, 3)));
         CHECK_OK(midisock_push_frame(server, AHEAD, BYTES(0xf3, 1)));
         CHECK_OK(midisock_push_frame(server, AHEAD, BYTES(0xf3, 2)));

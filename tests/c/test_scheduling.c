@@ -36,8 +36,9 @@ static midisock_result push_at(midisock_port *port, uint64_t time_ns, const uint
 static void held_back_until_its_time(void)
 {
     link l = make_link(NULL);
-    for (int i = 0; i < 10; i++) {
-        uint64_t due = midisock_now_ns() + 60 * MS;
+    /* So far ahead that a slow machine is done before. */
+    for (int i = 0; i < 3; i++) {
+        uint64_t due = midisock_now_ns() + 1500 * MS;
         CHECK_OK(push_at(l.server, due, BYTES(0xf3, 1)));
         CHECK_OK(midisock_push(l.server, BYTES(0xf3, 2))); /* does not wait for it */
         RAW_EXPECT(l.fd, 0xf3, 2);
@@ -61,7 +62,7 @@ static void in_order_of_time_then_of_pushing(void)
 {
     enum { N = 100, TIMES = 10 };
     link l = make_link(NULL);
-    uint64_t base = midisock_now_ns() + 200 * MS;
+    uint64_t base = midisock_now_ns() + 2000 * MS;
     uint32_t random = 17;
     uint8_t slots[N];
     for (uint8_t i = 0; i < N; i++) {
@@ -79,7 +80,7 @@ static void in_order_of_time_then_of_pushing(void)
 static void a_note_off_never_overtakes_its_note_on(void)
 {
     link l = make_link(NULL);
-    uint64_t due = midisock_now_ns() + 100 * MS;
+    uint64_t due = midisock_now_ns() + 1500 * MS;
     CHECK_OK(push_at(l.server, due, BYTES(0x93, 60, 100)));
     CHECK_OK(midisock_push(l.server, BYTES(0x83, 60, 64)));  /* for now, but its note is not yet */
     CHECK_OK(midisock_push(l.server, BYTES(0xf6)));          /* does not wait */
@@ -87,15 +88,15 @@ static void a_note_off_never_overtakes_its_note_on(void)
     RAW_EXPECT(l.fd, 0x93, 60, 100, 0x83, 60, 64);
     CHECK(midisock_now_ns() >= due);
     /* A note on of velocity 0 is one as well. */
-    due = midisock_now_ns() + 100 * MS;
+    due = midisock_now_ns() + 1500 * MS;
     CHECK_OK(push_at(l.server, due, BYTES(0x94, 61, 100)));
     CHECK_OK(midisock_push(l.server, BYTES(0x94, 61, 0)));
     RAW_EXPECT(l.fd, 0x94, 61, 100, 0x94, 61, 0);
     CHECK(midisock_now_ns() >= due);
     /* Scheduled before its note on: still behind it. */
-    due = midisock_now_ns() + 100 * MS;
+    due = midisock_now_ns() + 1500 * MS;
     CHECK_OK(push_at(l.server, due, BYTES(0x95, 62, 100)));
-    CHECK_OK(push_at(l.server, due - 50 * MS, BYTES(0x85, 62, 64)));
+    CHECK_OK(push_at(l.server, due - 500 * MS, BYTES(0x85, 62, 64)));
     RAW_EXPECT(l.fd, 0x95, 62, 100, 0x85, 62, 64);
     end_link(l);
 }
@@ -174,7 +175,7 @@ static void scheduled_for_one_client(void)
     uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
     int other = raw_connect(midisock_local_port(server));
     NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
-    midisock_message m = {midisock_now_ns() + 50 * MS, (const uint8_t *)"\xf3\x07", 2, id, 0, 0,
+    midisock_message m = {midisock_now_ns() + 500 * MS, (const uint8_t *)"\xf3\x07", 2, id, 0, 0,
                           {0, 0}};
     CHECK_OK(midisock_push_message(server, &m));
     RAW_EXPECT(one, 0xf3, 7);
@@ -183,7 +184,7 @@ static void scheduled_for_one_client(void)
     RAW_EXPECT(one, 0xf6);
     RAW_EXPECT(other, 0xf6); /* and nothing before it */
     /* To one that will have left by then: nobody gets it. */
-    m.time_ns = midisock_now_ns() + 50 * MS;
+    m.time_ns = midisock_now_ns() + 500 * MS;
     CHECK_OK(midisock_push_message(server, &m));
     raw_close(one);
     CHECK_SOON(midisock_now_ns() > m.time_ns + 20 * MS);
@@ -204,7 +205,7 @@ static void a_new_link_gets_nothing_of_the_old_one(void)
     CHECK_OK(midisock_connect("127.0.0.1", port, &c, &client));
     int fd = raw_accept(listener);
     CHECK_OK(midisock_wait_connected(client, DEADLINE_MS));
-    uint64_t due = midisock_now_ns() + 100 * MS;
+    uint64_t due = midisock_now_ns() + 1500 * MS;
     CHECK_OK(push_at(client, due, BYTES(0xf3, 1)));
     raw_close(fd);
     fd = raw_accept(listener);
