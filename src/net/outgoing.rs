@@ -260,14 +260,23 @@ impl NetPort {
         };
         let client = links[key].client;
         let (from, until) = (outgoing.position(), outgoing.end());
-        // All of it: there is no more than the queue holds.
-        outgoing.scan(from, until, &mut 1, |record| {
-            if (record.client == 0 || record.client == client) && record.time_ns <= now {
+        let before = |until: &usize| (from.wrapping_sub(*until) as isize) < 0;
+        let kept = self.cancel_until.filter(before).unwrap_or(from);
+        for (from, until, cancelled) in [(from, kept, true), (kept, until, false)] {
+            // All of it: there is no more than the queue holds.
+            outgoing.scan(from, until, &mut 1, |record| {
+                if record.client != 0 && record.client != client || record.time_ns > now {
+                    return 0;
+                }
                 // SAFETY: the record stays in the queue, from which nothing is taken here.
-                self.offer(key, unsafe { record.data.as_ref() }, links, dirty);
-            }
-            0
-        });
+                let bytes = unsafe { record.data.as_ref() };
+                let forgotten = record.time_ns != 0 && cancelled && self.is_forgotten(client, bytes, links);
+                if !forgotten {
+                    self.offer(key, bytes, links, dirty);
+                }
+                0
+            });
+        }
         self.outgoing = Some(outgoing);
     }
 

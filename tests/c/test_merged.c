@@ -360,9 +360,15 @@ static void disconnecting_beside_one_that_is_stuck(void)
         CHECK(check_now_ms() < until);
     } while (midisock_wait(server, MIDISOCK_WAIT_ROOM, 200) == MIDISOCK_OK);
     CHECK_OK(push_to(server, id, 77));
+    /* What was cancelled is for nobody, though it is due before it is looked at. */
+    midisock_message late = {midisock_now_ns() + 300000000, (const uint8_t *)"\xf3\x09", 2, 0, 0, 0,
+                             {0, 0}};
+    CHECK_OK(midisock_push_message(server, &late));
+    CHECK_OK(midisock_cancel(server));
     CHECK_OK(midisock_push(server, BYTES(0xf3, 5)));
     CHECK_OK(push_to(server, first, 66));
     CHECK_OK(push_to(server, id, 78));
+    CHECK_SOON(midisock_now_ns() > late.time_ns);
     CHECK_OK(midisock_disconnect(server, id));
     RAW_EXPECT(fd, 0xc1, 77, 0xf3, 5, 0xc1, 78);
     RAW_EXPECT_END(fd);

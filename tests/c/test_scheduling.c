@@ -292,6 +292,12 @@ static void a_refused_note_off_does_not_overtake_either(void)
     }
 }
 
+static void *wait_for_room(void *port)
+{
+    CHECK_OK(midisock_wait(port, MIDISOCK_WAIT_ROOM, -1));
+    return NULL;
+}
+
 static void room_is_for_what_is_scheduled_too(void)
 {
     enum { CANCEL, PANIC, WAYS };
@@ -310,12 +316,16 @@ static void room_is_for_what_is_scheduled_too(void)
         CHECK_OK(midisock_wait(l.server, MIDISOCK_WAIT_ROOM, DEADLINE_MS));
         fill_for_later(l.server);
         CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_wait(l.server, MIDISOCK_WAIT_ROOM, 0));
+        /* Who waits is told. */
+        pthread_t thread;
+        check_start(&thread, wait_for_room, l.server);
         CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_wait(l.server, MIDISOCK_WAIT_ROOM, 20));
         if (way == CANCEL)
             CHECK_OK(midisock_cancel(l.server));
         else
             CHECK_OK(midisock_panic(l.server));
-        CHECK_OK(midisock_wait(l.server, MIDISOCK_WAIT_ROOM, DEADLINE_MS));
+        check_join(thread);
+        CHECK_OK(midisock_wait(l.server, MIDISOCK_WAIT_ROOM, 0));
         CHECK_OK(push_at(l.server, midisock_now_ns() + 10 * MS, BYTES(0xf3, 7)));
         if (way == PANIC)
             for (uint8_t channel = 0; channel < 16; channel++)

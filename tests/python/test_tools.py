@@ -43,13 +43,16 @@ def test_mistakes_are_named_and_status_2(tool, arguments):
     assert f"{tool} --help" in finished.stderr
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.parametrize("way", [["--listen"], ["--connect"]])
+@pytest.mark.parametrize("tool, arguments", [
+    ("midisock-monitor", ["--listen", "127.0.0.1:0"]),
+    ("midisock-monitor", ["--connect", "127.0.0.1:9"]),
+    ("midisock-send", ["--listen", "127.0.0.1:0", "clock"]),
+    ("midisock-send", ["--connect", "127.0.0.1:9", "clock"]),
+    ("midisock-echo", ["127.0.0.1:0"]),
+])
 @pytest.mark.parametrize("allow", ["junk", "", "127.0.0.1/33", "127.0.0.1,", "localhost"])
-def test_allow_takes_a_list_of_addresses(tool, way, allow):
-    way = [] if tool == "midisock-echo" else way
-    words = ["clock"] if tool == "midisock-send" else []
-    finished = run(tool, *way, "--allow", allow, "127.0.0.1:9", *words)
+def test_allow_takes_a_list_of_addresses(tool, arguments, allow):
+    finished = run(tool, "--allow", allow, *arguments)
     assert finished.returncode == 2, finished
     assert finished.stdout == ""
     assert finished.stderr.startswith(f"{tool}: --allow: '{allow}' ")
