@@ -12,7 +12,6 @@ import subprocess
 import threading
 
 import bench_timing
-
 from bench_build import BENCH, ECHO, PARSER, PROGRAMS, library_environment, others, python_with_mido, say
 
 SECONDS = 120  # no single program may take longer

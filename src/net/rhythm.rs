@@ -18,8 +18,10 @@ const IDLE_MOST_NS: u64 = 20_000_000;
 const MARGIN_NS: f64 = 15_000.0;
 /// A shorter window, in ns, is not looked into.
 const SHORT_NS: f64 = 150_000.0;
-/// The window forgets a late push in about so many.
-const WINDOW_PUSHES: f64 = 128.0;
+/// The window ends where one push in so many is later, and moves by this part of a period with each that is not: a
+/// callback that is late once says little.
+const LATER_PUSHES: f64 = 16.0;
+const WINDOW_STEPS: f64 = 512.0;
 /// Pushes that come later in the period, as a part of it, are not the callback's.
 const LATEST: f64 = 0.9;
 /// A period that was not heard of for so long, in periods and at least in ns, is over.
@@ -165,11 +167,12 @@ impl Rhythm {
             return;
         }
         self.doubts = self.doubts.saturating_sub(1);
-        if phase > self.window_ns {
-            self.window_ns = phase;
+        let step = self.period_ns as f64 / WINDOW_STEPS;
+        self.window_ns = if phase > self.window_ns {
+            (self.window_ns + (LATER_PUSHES - 1.0) * step).min(LATEST * self.period_ns as f64)
         } else {
-            self.window_ns += (phase - self.window_ns) / WINDOW_PUSHES;
-        }
+            (self.window_ns - step).max(0.0)
+        };
     }
 
     /// The next look after now.
