@@ -11,9 +11,10 @@
 
 /// Without a push for so long, in ns, a port is idle.
 const IDLE_NS: u64 = 1_000_000_000;
-/// An idle port is looked at as rarely as this, in ticks, but in less than so many ns where a tick is not longer.
+/// An idle port is looked at as rarely as this, in ticks.
 const IDLE_TICKS: u64 = 8;
-const IDLE_MOST_NS: u64 = 20_000_000;
+/// No two looks are further apart, in ns, where a tick is not longer.
+const MOST_NS: u64 = 20_000_000;
 /// So much later than the window ends, in ns.
 const MARGIN_NS: f64 = 15_000.0;
 /// A shorter window, in ns, is not looked into.
@@ -56,8 +57,9 @@ pub(super) struct Rhythm {
     told: (u64, u64),
     /// The end of the window, in ns after the beginning of the period.
     window_ns: f64,
-    /// The next look.
+    /// The next look, and the next that the rhythm asks for.
     next_ns: u64,
+    aim_ns: u64,
     /// The beginning of the last period for which a look at the end of the window was planned.
     planned_ns: i128,
     /// The same for one in the middle, whether it was left out or not.
@@ -90,6 +92,7 @@ impl Rhythm {
             told: (0, 0),
             window_ns: 0.0,
             next_ns: 0,
+            aim_ns: 0,
             planned_ns: 0,
             middle_ns: 0,
             every_other: false,
@@ -116,11 +119,15 @@ impl Rhythm {
         }
         self.learn(now, heard);
         if now.saturating_sub(self.pushed_ns) >= IDLE_NS {
-            self.next_ns = now + (IDLE_TICKS * self.tick_ns).min(IDLE_MOST_NS).max(self.tick_ns);
+            self.next_ns = now + (IDLE_TICKS * self.tick_ns).min(MOST_NS).max(self.tick_ns);
         } else if !self.has_rhythm() {
             self.next_ns = now + self.tick_ns;
-        } else if now >= self.next_ns || self.next_ns > now + 2 * self.period_ns {
-            self.next_ns = self.next_in_rhythm(now);
+        } else {
+            if now >= self.aim_ns || self.aim_ns > now + 2 * self.period_ns {
+                self.aim_ns = self.next_in_rhythm(now);
+            }
+            // What is not the callback's, or is for a time before that, does not wait for ever.
+            self.next_ns = self.aim_ns.min(now + MOST_NS.max(self.tick_ns));
         }
     }
 
@@ -495,7 +502,7 @@ mod tests {
                     rhythm.look(now, heard);
                     // Whatever it was told: a push is found in bounded time.
                     assert!(
-                        rhythm.next_ns() > now && rhythm.next_ns() <= now + LONGEST_NS,
+                        rhythm.next_ns() > now && rhythm.next_ns() <= now + MOST_NS,
                         "{start} {length}"
                     );
                     now = rhythm.next_ns();
