@@ -46,6 +46,7 @@ use crate::shared::{Role, Shared, State};
 use crate::spill::SpillOut;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use thread::Command;
 
 /// The network thread's ends of a port.
@@ -94,7 +95,7 @@ fn open(role: Role, config: &Config, task: impl FnOnce(&Shared) -> thread::Task)
             Ok(port)
         }
         Err(code) => {
-            network.leave();
+            network.leave(Duration::ZERO);
             Err(code)
         }
     }

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// What a new port is to do.
 pub(crate) enum Task {
@@ -221,8 +222,8 @@ impl Network {
     }
 
     /// Gives the hold back. The last one waits until the network thread has written what it may still write, and
-    /// joins it.
-    pub(crate) fn leave(self) {
+    /// joins it; and for look-ups that are under way, for so long at most.
+    pub(crate) fn leave(self, patience: Duration) {
         let waker = &self.waker;
         if !waker.life.leave() {
             return;
@@ -239,5 +240,7 @@ impl Network {
         {
             let _ = ended.thread.join();
         }
+        drop(running);
+        super::resolve::wait_for_all(patience);
     }
 }
