@@ -14,7 +14,7 @@ const IDLE_NS: u64 = 1_000_000_000;
 /// An idle port is looked at as rarely as this, in ticks.
 const IDLE_TICKS: u64 = 8;
 /// No two looks are further apart, in ns, where a tick is not longer.
-const MOST_NS: u64 = 20_000_000;
+const MOST_NS: u64 = 25_000_000;
 /// So much later than the window ends, in ns.
 const MARGIN_NS: f64 = 15_000.0;
 /// A shorter window, in ns, is not looked into.
