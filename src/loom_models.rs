@@ -147,7 +147,7 @@ fn work_off(out: &mut SpillOut, mut heard: impl FnMut(u8)) -> bool {
 /// What is refused is worked off once, in whole; the last value of a controller arrives after every older one.
 #[test]
 fn spill_hands_over_whole() {
-    explore("spill", 500, 3, || {
+    explore("spill", 200, 3, || {
         let (mut spill, mut out) = spill(0);
         let pushing = thread::spawn(move || {
             for value in 1..=3 {
@@ -180,7 +180,7 @@ fn spill_hands_over_whole() {
 /// What is queued after a summary was taken comes after it, and nothing is queued while it waits.
 #[test]
 fn spill_keeps_its_place_beside_the_queue() {
-    explore("spill and queue", 2000, 3, || {
+    explore("spill and queue", 300, 3, || {
         let (mut producer, mut consumer) = queue(64).unwrap();
         let (mut spill, mut out) = spill(0);
         let push =

@@ -134,6 +134,35 @@ unsigned check_descriptors(void)
     return count_entries("/proc/self/fd") - 1;
 }
 
+/* 0: there is none, or it has not got its name yet. */
+static int find_network_thread(void)
+{
+    int found = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    if (tasks == NULL)
+        check_fail(__FILE__, __LINE__, "cannot read /proc/self/task");
+    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
+        char path[300];
+        char name[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue; /* it has just ended */
+        if (fgets(name, sizeof name, file) != NULL && strcmp(name, "midisock\n") == 0)
+            found = atoi(entry->d_name);
+        fclose(file);
+    }
+    closedir(tasks);
+    return found;
+}
+
+int check_network_thread(void)
+{
+    int found = 0;
+    CHECK_SOON((found = find_network_thread()) != 0);
+    return found;
+}
+
 unsigned long check_resident_kb(void)
 {
     unsigned long pages = 0;

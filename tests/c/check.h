@@ -81,6 +81,9 @@ unsigned check_threads(void);
 unsigned check_descriptors(void);
 unsigned long check_resident_kb(void);
 
+/* The thread id of the network thread, once it has its name. */
+int check_network_thread(void);
+
 /* Whether AddressSanitizer or ThreadSanitizer watches: then memory and speed say nothing. */
 int check_sanitized(void);
 

@@ -5,7 +5,6 @@
 #include "check.h"
 #include "raw.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,31 +145,14 @@ static void one_that_stops_reading_among_a_hundred(void)
 /* Nanoseconds that the network thread has run, as the kernel counts them. */
 static uint64_t network_thread_ns(void)
 {
-    uint64_t total = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    CHECK(tasks != NULL);
-    struct dirent *entry;
-    while ((entry = readdir(tasks)) != NULL) {
-        char path[512];
-        char name[32] = "";
-        unsigned long long ran = 0;
-        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
-        FILE *file = fopen(path, "r");
-        if (file == NULL)
-            continue;
-        CHECK(fgets(name, sizeof name, file) != NULL);
-        fclose(file);
-        if (strcmp(name, "midisock\n") != 0)
-            continue;
-        snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", entry->d_name);
-        file = fopen(path, "r");
-        CHECK(file != NULL);
-        CHECK_INT(1, fscanf(file, "%llu", &ran));
-        fclose(file);
-        total += ran;
-    }
-    closedir(tasks);
-    return total;
+    char path[64];
+    unsigned long long ran = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", check_network_thread());
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL);
+    CHECK_INT(1, fscanf(file, "%llu", &ran));
+    fclose(file);
+    return ran;
 }
 
 static void turning_away_costs_next_to_nothing(void)

@@ -3,7 +3,6 @@
 #include "check.h"
 #include "raw.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -13,35 +12,14 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* The thread id of the network thread. */
-static pid_t network_thread(void)
-{
-    DIR *tasks = opendir("/proc/self/task");
-    CHECK(tasks != NULL);
-    pid_t found = 0;
-    struct dirent *entry;
-    while ((entry = readdir(tasks)) != NULL) {
-        char path[300], name[32] = "";
-        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
-        FILE *file = fopen(path, "r");
-        if (file == NULL)
-            continue;
-        if (fgets(name, sizeof name, file) != NULL && strcmp(name, "midisock\n") == 0)
-            found = (pid_t)atoi(entry->d_name);
-        fclose(file);
-    }
-    closedir(tasks);
-    return found;
-}
-
 static void its_timers_are_exact_and_no_others(void)
 {
     midisock_port *server = check_listen(NULL);
     const pid_t threads[] = {0, getpid()};
     for (int i = 0; i < 2; i++) {
         pid_t thread = threads[i];
-        while (thread == 0)
-            thread = network_thread();
+        if (thread == 0)
+            thread = check_network_thread();
         char path[64];
         long slack = -1;
         snprintf(path, sizeof path, "/proc/%d/timerslack_ns", (int)thread);
@@ -82,7 +60,7 @@ static void it_tells_how_late_it_is(void)
 static int policy_of_network_thread(void)
 {
     /* Without what is inherited or not. */
-    return sched_getscheduler(network_thread()) & ~SCHED_RESET_ON_FORK;
+    return sched_getscheduler(check_network_thread()) & ~SCHED_RESET_ON_FORK;
 }
 
 static void a_priority_that_is_given(void)

@@ -14,7 +14,6 @@
 #include "../c/raw.h"
 #include "driver.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -123,23 +122,7 @@ static midisock_port *start_network_thread(void)
     run_there();
     midisock_port *port = check_listen(NULL);
     run_everywhere();
-    DIR *threads = opendir("/proc/self/task");
-    CHECK(threads != NULL);
-    pid_t found = 0;
-    for (struct dirent *entry; (entry = readdir(threads)) != NULL;) {
-        char path[300];
-        char name[32] = "";
-        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
-        FILE *file = fopen(path, "r");
-        if (file == NULL)
-            continue;
-        if (fgets(name, sizeof name, file) != NULL && strcmp(name, "midisock\n") == 0)
-            found = (pid_t)atoi(entry->d_name);
-        fclose(file);
-    }
-    closedir(threads);
-    CHECK(found != 0);
-    watched = clock_of(found);
+    watched = clock_of(check_network_thread());
     return port;
 }
 
@@ -420,7 +403,8 @@ static void *pop_now_and_then(void *contest_)
                 c->longest_ns = ns;
         }
         c->turns++;
-        sleep_ns(20000 + check_random(&random) % 60000);
+        /* So short that the queue is never full: whoever pushes is in the midst of it. */
+        sleep_ns(1000 + check_random(&random) % 8000);
     }
     __atomic_store_n(&c->stop, 1, __ATOMIC_RELEASE);
     return NULL;
@@ -473,7 +457,7 @@ static void pop_never_waits_for_push(void)
     midisock_port *b;
     midisock_config config = check_config();
     need_fifo();
-    config.in_queue_bytes = config.out_queue_bytes = 4096;
+    config.in_queue_bytes = config.out_queue_bytes = 65536;
     CHECK_OK(midisock_pair(&config, &a, &b));
     memset(&c, 0, sizeof c);
     c.push = push_port;
@@ -493,7 +477,7 @@ static void control_array_queue_waits(void)
     memset(&c, 0, sizeof c);
     c.push = push_array_queue;
     c.pop = pop_array_queue;
-    c.in = c.out = array_queue_8_new(170); /* as many messages as 4096 bytes take */
+    c.in = c.out = array_queue_8_new(4096); /* as many messages as 65536 bytes take */
     c.until_stalled = 1;
     hold(&c, "ArrayQueue");
     CHECK(c.stalls > 0);
