@@ -80,8 +80,12 @@ pub(super) fn wait_for_all(patience: Duration) {
     let mut look_ups = LOOK_UPS.lock();
     loop {
         join_ended(&mut look_ups);
-        if look_ups.is_empty() || ONE_ENDED.wait_until(&mut look_ups, until).timed_out() {
+        if look_ups.is_empty() {
             return;
+        }
+        if ONE_ENDED.wait_until(&mut look_ups, until).timed_out() {
+            // Let go of: nobody will join those that hang.
+            return look_ups.clear();
         }
     }
 }

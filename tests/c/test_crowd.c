@@ -97,10 +97,8 @@ static void one_that_stops_reading_among_a_hundred(void)
     uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
     unsigned long memory = check_resident_kb();
     uint64_t since = check_now_ms();
-    unsigned rounds = 0;
     do {
         push_to_all(server, readers, count, beside);
-        rounds++;
     } while (check_stats(server).dropped_out == 0 || check_now_ms() - since < 2000);
     CHECK_INT(id, NOTIFIED(server, MIDISOCK_CONGESTED).client);
     CHECK(check_sanitized() || check_resident_kb() < memory + 1024);
