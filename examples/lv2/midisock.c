@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLUGIN_URI "urn:midisock:bridge"
+#define PLUGIN_URI "urn:midisock:link"
 #define ADDRESS_URI PLUGIN_URI "#address"
 #define DEFAULT_ADDRESS "connect localhost:9080"
 
@@ -174,6 +174,7 @@ static void run(LV2_Handle handle, uint32_t frames)
 static void deactivate(LV2_Handle handle)
 {
     struct plugin *plugin = handle;
+    midisock_cancel(plugin->port); /* a note that has not begun yet would begin after the reset */
     midisock_reset(plugin->port);
 }
 

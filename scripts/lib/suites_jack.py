@@ -19,7 +19,7 @@ PACKAGES = ("jackd2", "libjack-jackd2-dev")
 LV2 = ROOT / "examples" / "lv2"
 LV2_INTO = OUT / "tests-lv2"
 LV2_PACKAGES = ("lv2-dev", "lilv-utils", "sordi", "jalv")
-LV2_URI = "urn:midisock:bridge"
+LV2_URI = "urn:midisock:link"
 
 # What midisock-jack takes of the other tools.
 SHARED = ("address", "cli", "decode", "held", "message", "platform", "report")

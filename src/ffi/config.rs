@@ -216,7 +216,7 @@ impl midisock_config {
 /// Fills a config with the defaults. `size` is sizeof(midisock_config) of the caller; nothing beyond it is written.
 /// A NULL or unaligned config, or a size below 4 or above 4096, writes nothing.
 ///
-/// Any thread, realtime.
+/// Any thread, control: it makes no system call, but is no part of the realtime proof.
 ///
 /// # Safety
 /// `config` is NULL or points to `size` writable bytes.

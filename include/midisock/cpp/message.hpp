@@ -175,8 +175,9 @@ constexpr short_message<2> channel_pressure(int channel, int pressure) noexcept
 /** -8192 to 8191, 0 is the centre. */
 constexpr short_message<3> pitch_bend(int channel, int bend) noexcept
 {
-    // Above 16383 what is shifted is above 127, and below 0 it is negative.
-    return detail::channel_message(0xE0, channel, (bend + 8192) & 0x7F, (bend + 8192) >> 7);
+    // Out of range, below or above, what is shifted is above 127. Without a sign, for no sum overflows then.
+    const unsigned value = static_cast<unsigned>(bend) + 8192u;
+    return detail::channel_message(0xE0, channel, static_cast<int>(value & 0x7Fu), static_cast<int>(value >> 7));
 }
 /** Mode message 120. */
 constexpr short_message<3> all_sound_off(int channel) noexcept { return control_change(channel, 120, 0); }
