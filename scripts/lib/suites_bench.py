@@ -6,7 +6,7 @@ from project import OUT, ROOT
 from runner import suite
 
 
-@suite("bench", "every part of scripts/bench runs, as short as can be", budget=240,
+@suite("bench", "every part of scripts/bench runs, as short as can be", budget=480,
        needs=["library", "examples", "python"],
        packages=["libjack-jackd2-dev", "libboost-dev", "juce-modules-source", "liblo-dev"], extended=True)
 def bench(run):
