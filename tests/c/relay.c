@@ -155,7 +155,9 @@ static int give_bytes(relay *r, flow *f)
         size_t size = p->size;
         int cut = 0;
         pthread_mutex_lock(&r->lock);
-        if (f->to_server && r->cut_after > 0 && r->cut_after <= size) {
+        /* A cut that is asked for while these are being sent does not count them. */
+        int counted = f->to_server && r->cut_after > 0;
+        if (counted && r->cut_after <= size) {
             size = (size_t)r->cut_after;
             cut = 1;
         }
@@ -177,7 +179,7 @@ static int give_bytes(relay *r, flow *f)
         if (f->to_server) {
             pthread_mutex_lock(&r->lock);
             r->to_server += (uint64_t)gave;
-            if (r->cut_after > 0)
+            if (counted)
                 r->cut_after -= (uint64_t)gave;
             cut = cut && r->cut_after == 0;
             r->cuts += (unsigned)cut;
