@@ -1,11 +1,12 @@
 /* From arrival to pop, with every processor busy: what an audio thread at SCHED_FIFO sees.
  *
- *   arrival [--busy 0|1] [--fifo 0|1] [--period-us N] [--count N]
+ *   arrival [--busy 0|1] [--fifo 0|1] [--period-us N] [--count N] [--raw callback|network]
  *
  * A process sends a 3-byte message each half period. The audio thread wakes up each period, as a callback does, and
  * pops all there is. busy: as many threads as there are processors do nothing but count, at normal priority. Told are
  * the times from when a message was sent to when the network thread had it (message.time_ns), from then to its pop
- * (up to a period of it is the wait for the callback), and how long after its time the audio thread woke up.
+ * (up to a period of it is the wait for the callback), and how long after its time the audio thread woke up. --raw:
+ * these times of every callback, or those of the first kind, one a line, for bench/traces.
  */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "bench.h"
@@ -16,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -72,6 +74,7 @@ int main(int argc, char **argv)
     pthread_t thread;
     uint16_t number;
     int listener = tcp_listen(&number), status;
+    const char *raw = option(argc, argv, "--raw", "");
 
     audio.count = (size_t)option_number(argc, argv, "--count", 2000);
     audio.period = option_number(argc, argv, "--period-us", 1333) * 1000;
@@ -121,6 +124,12 @@ int main(int argc, char **argv)
     for (i = 0; i < audio.count; i++) {
         audio.popped[i] -= audio.taken[i];
         audio.taken[i] -= sent[i];
+    }
+    if (strcmp(raw, "") != 0) {
+        const uint64_t *values = strcmp(raw, "network") == 0 ? audio.taken : audio.late;
+        for (i = 0; i < audio.count; i++)
+            printf("%llu\n", (unsigned long long)values[i]);
+        return 0;
     }
     printf("{\"scheduled_fifo\": %s,\n ", audio.is_fifo ? "true" : "false");
     print_distribution("sent to taken", audio.taken, audio.count);

@@ -16,7 +16,7 @@ BENCH = ROOT / "bench"
 PROGRAMS = OUT / "bench"
 PEERS = OUT / "peers"
 SOURCES = ("stream", "roundtrip", "bare_echo", "queue", "idle", "push", "arrival", "fan", "memory",
-           "placement", "tick")
+           "placement", "tick", "spacing")
 ECHO = BIN / "midisock-echo"
 PARSER = PEERS / "release" / "parser"
 
@@ -94,6 +94,7 @@ def build_programs(execute):
         "push": OTHERS["LIBLO"][3] if "LIBLO" in here else [],
         "liblo_echo": OTHERS["LIBLO"][3],
         "placement": ["-lm"],
+        "spacing": ["-lm"],
     }
     for name in (*SOURCES, *(["liblo_echo"] if "LIBLO" in here else [])):
         # RUNPATH, which LD_LIBRARY_PATH overrides: see --against.

@@ -38,6 +38,12 @@ class Bench:
             stdout=subprocess.PIPE, check=True, text=True)
         return json.loads(finished.stdout)
 
+    def run_python(self, python, program, *arguments):
+        """The same of a program in Python."""
+        finished = subprocess.run([str(python), "-B", str(BENCH / program), *map(str, arguments)], timeout=SECONDS,
+                                  stdout=subprocess.PIPE, check=True, text=True)
+        return json.loads(finished.stdout)
+
     def alternate(self, variants, repetitions):
         """Runs each variant (name: function) so many times, in turns; the results by name."""
         results = {name: [] for name in variants}
@@ -346,4 +352,4 @@ def idle(bench):
 
 PARTS = {"queue": queue, "parser": parser, "stream": stream, "roundtrip": roundtrip, "push": push, "arrival": arrival,
          "fan": fan, "memory": memory, "idle": idle,
-         "placement": bench_timing.placement, "tick": bench_timing.tick}
+         "placement": bench_timing.placement, "tick": bench_timing.tick, "spacing": bench_timing.spacing}

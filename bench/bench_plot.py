@@ -178,6 +178,7 @@ def lines(path, title, series, x_title, y_title):
 
 def plots(results, into):
     """Draws what the parts give; by part, the names of the plots and what they show."""
+    import bench_timing_plot  # which imports this module
     into.mkdir(parents=True, exist_ok=True)
     parts, drawn = results["parts"], {}
 
@@ -216,6 +217,16 @@ def plots(results, into):
             name = kind.replace(", ", "-").replace(" ", "-")
             draw("fan", f"fan-{name}.svg", f"What a message costs: {kind}", lines, series, "clients",
                  "ns of processor time per message delivered")
+    if "placement" in parts:
+        draw("placement", "placement.svg", "Standard deviation of the placed frame, callbacks late by up to half a block",
+             bench_timing_plot.placement, parts["placement"]["rows"])
+    if "tick" in parts:
+        draw("tick", "tick.svg", "What more looks buy: pushes anywhere in a callback of so much of 128 frames at 48 kHz",
+             bench_timing_plot.tick, parts["tick"]["rows"])
+    if "spacing" in parts:
+        for number, (label, raw) in enumerate(parts["spacing"]["raw"].items(), 1):
+            shown = {name: [off for run in runs for off in run["off"]] for name, runs in raw.items()}
+            draw("spacing", f"spacing-{number}.svg", f"Spacing from frame to frame, {label}", bench_timing_plot.spacing, shown)
     return drawn
 
 

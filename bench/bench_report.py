@@ -129,7 +129,8 @@ def idle(part):
 
 TABLES = {"queue": queue, "parser": parser, "stream": stream, "roundtrip": roundtrip, "push": push, "arrival": arrival,
           "fan": fan, "memory": memory, "idle": idle,
-          "placement": bench_timing.placement_table, "tick": bench_timing.tick_table}
+          "placement": bench_timing.placement_table, "tick": bench_timing.tick_table,
+          "spacing": bench_timing.spacing_table}
 
 
 def markdown(results, plots):

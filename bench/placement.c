@@ -1,7 +1,7 @@
 /* Where messages are put in audio blocks: pop_block, and offset 0 of the next block, on a simulated device.
  *
  *   placement [--kind none|uniform|exponential|FILE] [--frames N] [--jitter-percent N] [--drift-ppm N] [--blocks N]
- *             [--settle N] [--assert]
+ *             [--settle N] [--network FILE] [--assert]
  *
  * Errors are in frames, against the time of arrival. --assert: fails unless the goals are met. */
 #include "bench.h"
@@ -22,6 +22,8 @@ int main(int argc, char **argv)
     trace t;
 
     trace_open(&t, option(argc, argv, "--kind", "uniform"), frames, jitter, drift);
+    if (strcmp(option(argc, argv, "--network", ""), "") != 0)
+        trace_network(&t, option(argc, argv, "--network", ""));
     must(midisock_pair(NULL, &from, &to), "pair");
     for (number = 0; number < blocks; number++) {
         midisock_block block = {sizeof block, 0, 0, 48000.0, 0, 0};

@@ -64,6 +64,8 @@ int main(int argc, char **argv)
     const long settle = std::atol(option(argc, argv, "--settle", "8000"));
     trace t;
     trace_open(&t, option(argc, argv, "--kind", "uniform"), frames, jitter, drift);
+    if (strcmp(option(argc, argv, "--network", ""), "") != 0)
+        trace_network(&t, option(argc, argv, "--network", ""));
     placed by_juce = {0.0, 0.0, 0.0, 0.0, 0};
     now_ns = static_cast<std::uint64_t>(TRACE_ORIGIN);
     juce::MidiMessageCollector collector;

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #define MOST_TARGETS 12
-#define WARM_UP 200 /* round trips of each target that are not counted */
+#define WARM_UP 200                  /* round trips of each target that are not counted */
+#define LONGEST_BATCH_NS 500000000u /* a batch ends after so long ... */
+#define FEWEST 5                    /* ... and so many round trips */
 
 struct target {
     char name[64];
@@ -85,10 +87,13 @@ static void round_trip(struct target *target, uint8_t note)
         fail("%s: another message came back", target->name);
 }
 
-static void run_batch(struct target *target, size_t batch, uint64_t pause)
+/* A batch that takes too long ends early: a peer that waits 40 ms for each would have the others wait for minutes.
+ * How many it had. */
+static size_t run_batch(struct target *target, size_t batch, uint64_t pause)
 {
+    uint64_t until = clock_ns() + LONGEST_BATCH_NS;
     size_t i;
-    for (i = 0; i < batch; i++) {
+    for (i = 0; i < batch && (i < FEWEST || clock_ns() < until); i++) {
         uint64_t began;
         if (pause != 0)
             pause_ns(pause);
@@ -96,8 +101,9 @@ static void run_batch(struct target *target, size_t batch, uint64_t pause)
         round_trip(target, (uint8_t)(i & 127));
         target->batch[i] = clock_ns() - began;
     }
-    memcpy(target->times + target->count, target->batch, batch * sizeof *target->batch);
-    target->count += batch;
+    memcpy(target->times + target->count, target->batch, i * sizeof *target->batch);
+    target->count += i;
+    return i;
 }
 
 static int compare(const void *a, const void *b)
@@ -109,7 +115,7 @@ static int compare(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     size_t rounds = (size_t)option_number(argc, argv, "--rounds", 20), batch = (size_t)option_number(argc, argv, "--batch", 500);
-    uint64_t pause = option_number(argc, argv, "--pause-us", 0) * 1000;
+    uint64_t pause = option_number(argc, argv, "--pause-us", 0) * 1000, until;
     struct target targets[MOST_TARGETS];
     size_t count = 0, i, k, j;
     int at;
@@ -126,7 +132,8 @@ int main(int argc, char **argv)
         targets[count].medians = malloc(rounds * sizeof(uint64_t));
         if (targets[count].times == NULL || targets[count].batch == NULL || targets[count].medians == NULL)
             fail("no memory");
-        for (j = 0; j < WARM_UP; j++)
+        until = clock_ns() + LONGEST_BATCH_NS;
+        for (j = 0; j < WARM_UP && clock_ns() < until; j++)
             round_trip(&targets[count], (uint8_t)(j & 127));
         count++;
     }
@@ -136,9 +143,9 @@ int main(int argc, char **argv)
         for (k = 0; k < count; k++) {
             /* Every other round the other way round: nobody always follows the same one. */
             struct target *target = &targets[i % 2 == 0 ? k : count - 1 - k];
-            run_batch(target, batch, pause);
-            qsort(target->batch, batch, sizeof *target->batch, compare);
-            target->medians[i] = target->batch[batch / 2];
+            size_t had = run_batch(target, batch, pause);
+            qsort(target->batch, had, sizeof *target->batch, compare);
+            target->medians[i] = target->batch[had / 2];
         }
     }
     printf("{");

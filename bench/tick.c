@@ -2,7 +2,7 @@
  * callbacks push: one message a block, anywhere in the callback.
  *
  *   tick [--wake tick|signal] [--tick-us N] [--ports N] [--frames N] [--load-percent N] [--milliseconds N]
- *        [--rhythm 0|1]
+ *        [--rhythm 0|1] [--learn-ms N]
  *
  * With several ports their blocks have 64, 128, 256, 512 frames in turn. --rhythm 0: the callbacks do not call
  * midisock_begin_block or pop: the thread ticks. */
@@ -131,7 +131,7 @@ int main(int argc, char **argv)
     for (i = 0; i < ports; i++)
         if (pthread_create(&threads[i], NULL, run_callbacks, &callbacks[i]) != 0)
             fail("no thread");
-    pause_ns(1000000000); /* it learns */
+    pause_ns(option_number(argc, argv, "--learn-ms", 1000) * 1000000);
     for (i = 0; i < ports; i++)
         blocks -= callbacks[i].blocks;
     must(midisock_get_stats(callbacks[0].port, &before, sizeof before), "get_stats");

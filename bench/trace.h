@@ -17,8 +17,9 @@ typedef struct trace {
     double rate, jitter, drift; /* jitter: of a block, at most (exponential: on average) */
     uint64_t random;
     double due, next_arrival, walk; /* walk: how late the network is now */
-    double *recorded;
-    size_t recorded_count, block;
+    double *recorded, *network;
+    size_t recorded_count, network_count, block, message;
+    double begun, arrived, sent;
 } trace;
 
 typedef struct placed {
@@ -39,6 +40,23 @@ static double trace_block_ns(const trace *t)
     return t->frames * 1e9 / t->rate * (1.0 + t->drift);
 }
 
+static double *trace_read(const char *name, size_t *count)
+{
+    FILE *file = fopen(name, "r");
+    double value, *values = (double *)malloc(1000000 * sizeof *values);
+    *count = 0;
+    if (file == NULL || values == NULL) {
+        fprintf(stderr, "cannot read %s\n", name);
+        exit(1);
+    }
+    while (*count < 1000000 && fscanf(file, "%lf", &value) == 1)
+        values[(*count)++] = value;
+    fclose(file);
+    if (*count == 0)
+        exit(1);
+    return values;
+}
+
 static void trace_open(trace *t, const char *kind, uint32_t frames, double jitter, double drift)
 {
     memset(t, 0, sizeof *t);
@@ -50,20 +68,16 @@ static void trace_open(trace *t, const char *kind, uint32_t frames, double jitte
     t->random = UINT64_C(88172645463325252);
     t->due = TRACE_ORIGIN;
     t->next_arrival = TRACE_ORIGIN;
-    if (strcmp(kind, "none") != 0 && strcmp(kind, "uniform") != 0 && strcmp(kind, "exponential") != 0) {
-        FILE *file = fopen(kind, "r");
-        double value;
-        t->recorded = (double *)malloc(1000000 * sizeof *t->recorded);
-        if (file == NULL || t->recorded == NULL) {
-            fprintf(stderr, "cannot read %s\n", kind);
-            exit(1);
-        }
-        while (t->recorded_count < 1000000 && fscanf(file, "%lf", &value) == 1)
-            t->recorded[t->recorded_count++] = value;
-        fclose(file);
-        if (t->recorded_count == 0)
-            exit(1);
-    }
+    if (strcmp(kind, "none") != 0 && strcmp(kind, "uniform") != 0 && strcmp(kind, "exponential") != 0)
+        t->recorded = trace_read(kind, &t->recorded_count);
+}
+
+/* Messages arrive as late as the file says, rather than by a random walk. */
+static void trace_network(trace *t, const char *name)
+{
+    t->network = trace_read(name, &t->network_count);
+    t->sent = TRACE_ORIGIN;
+    t->next_arrival = t->sent + t->network[0];
 }
 
 /* The next block: when it was due, when its callback begins. */
@@ -79,7 +93,9 @@ static double trace_block(trace *t, double *due)
     *due = t->due;
     t->due += block;
     t->block++;
-    return *due + late;
+    /* One that is later than a block has the next come right behind it. */
+    t->begun = fmax(t->begun, *due + late);
+    return t->begun;
 }
 
 /* The next message that has arrived before `until`; 0: there is none. A message every half block or so, with the
@@ -89,6 +105,13 @@ static double trace_arrival(trace *t, double until)
     double arrival = t->next_arrival;
     if (arrival >= until)
         return 0.0;
+    if (t->network != NULL) {
+        t->message++;
+        t->sent += trace_block_ns(t) * trace_random(t);
+        /* What was sent later does not arrive sooner. */
+        t->next_arrival = fmax(arrival, t->sent + t->network[t->message % t->network_count]);
+        return arrival;
+    }
     t->walk = fmin(fmax(t->walk + (trace_random(t) - 0.5) * 400000.0, 0.0), 2000000.0);
     t->next_arrival += trace_block_ns(t) * trace_random(t) + 0.05 * t->walk;
     return arrival;

@@ -318,8 +318,9 @@ typedef struct midisock_config {
   uint32_t wake;
   /**
    * WAKE_TICK: how often the network thread looks where pushes come without a rhythm, in microseconds: 500 (50 to
-   * 1000000). Where an audio callback pushes it looks just after that instead, at most one and a half times a block;
-   * after a second without a push, every 8 ticks. A wait on a pair looks as often.
+   * 1000000). Where an audio callback pushes it looks just after that instead, at most one and a half times a block, or
+   * with a tick below 500 as often as that while the callback pushes; after a second without a push, every 8 ticks.
+   * A wait on a pair looks as often.
    */
   uint32_t tick_us;
   /**

@@ -23,4 +23,7 @@ def timing(run):
             run.case(f"{frames} frames, {kind} jitter", [
                 program, "--frames", frames, "--kind", kind, "--jitter-percent", jitter, "--blocks", 30000,
                 "--assert", 1])
+    for name in ("callback-idle-fifo", "callback-busy-fifo", "callback-busy"):
+        run.case(f"recorded: {name}", [program, "--kind", BENCH / "traces" / f"{name}.txt", "--jitter-percent", 0, "--network",
+                                       BENCH / "traces" / "network-busy.txt", "--assert", 1])
     run.case("500 ppm of drift", [program, "--drift-ppm", 500, "--assert", 1])

@@ -82,8 +82,9 @@ pub struct midisock_config {
     /// MIDISOCK_WAKE_TICK (default) or MIDISOCK_WAKE_SIGNAL.
     pub wake: u32,
     /// WAKE_TICK: how often the network thread looks where pushes come without a rhythm, in microseconds: 500 (50 to
-    /// 1000000). Where an audio callback pushes it looks just after that instead, at most one and a half times a block;
-    /// after a second without a push, every 8 ticks. A wait on a pair looks as often.
+    /// 1000000). Where an audio callback pushes it looks just after that instead, at most one and a half times a block, or
+    /// with a tick below 500 as often as that while the callback pushes; after a second without a push, every 8 ticks.
+    /// A wait on a pair looks as often.
     pub tick_us: u32,
     /// How long the network thread goes on looking for more before it sleeps, after something came or went, and
     /// how long a wait on this port looks before it sleeps, in microseconds: 0, not at all (1000000 at most). It

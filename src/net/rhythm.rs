@@ -3,8 +3,9 @@
 //! A push is only found by looking. Where an audio callback pushes, looking just after it has done so is worth most.
 //! From `begin_block`, or from pops and pushes that come evenly, it is known when the callback begins; from the times
 //! of pushes, after how much of the period the last of them comes: the window. A look is made at the end of the window,
-//! and every other time one in the middle of it as well, where it is long: one and a half a period. Where there is no
-//! rhythm it is every tick; and where nothing has been pushed for a second, every `IDLE_TICKS` ticks.
+//! and every other time one in the middle of it as well, where it is long: one and a half a period. A tick shorter than
+//! `WANTS_MORE_NS` asks for more: looks no further apart than that within the window. Where there is no rhythm it is
+//! every tick; and where nothing has been pushed for a second, every `IDLE_TICKS` ticks.
 //!
 //! No look is what a push depends on: every turn of the network thread, whatever made it, looks at all ports. This is
 //! about when there is to be a turn at the latest.
@@ -17,6 +18,8 @@ const IDLE_TICKS: u64 = 8;
 const MOST_NS: u64 = 25_000_000;
 /// So much later than the window ends, in ns.
 const MARGIN_NS: f64 = 15_000.0;
+/// A shorter tick, in ns, is how far looks within the window are apart. It is the default, which costs little.
+const WANTS_MORE_NS: u64 = 500_000;
 /// A shorter window, in ns, is not looked into.
 const SHORT_NS: f64 = 150_000.0;
 /// The window ends where one push in so many is later, and moves by this part of a period with each that is not: a
@@ -194,6 +197,18 @@ impl Rhythm {
             start += period;
         }
         let at = |offset: f64| u64::try_from(start + offset as i128).unwrap_or(now);
+        if self.tick_ns < WANTS_MORE_NS {
+            // Even parts of the window, the last of which may be a little short.
+            let parts = (end / self.tick_ns as f64).ceil();
+            let part = (end / parts).ceil();
+            let passed = (now as f64 - start as f64).max(0.0);
+            let next = ((passed / part).floor() + 1.0) * part;
+            if next < end {
+                return at(next);
+            }
+            self.planned_ns = start;
+            return at(end);
+        }
         let middle = at(end / 2.0);
         if self.window_ns > SHORT_NS && middle > now && (start - self.middle_ns).abs() > period / 2 {
             self.middle_ns = start;
@@ -294,7 +309,11 @@ mod tests {
     /// Runs a port for so many periods with one push in each, `pause` of them without one before the second half. The
     /// last half counts.
     fn simulate(callback: Callback, periods: u64, pause: u64) -> Outcome {
-        let mut rhythm = Rhythm::new(TICK);
+        simulate_ticking(TICK, callback, periods, pause)
+    }
+
+    fn simulate_ticking(tick_ns: u64, callback: Callback, periods: u64, pause: u64) -> Outcome {
+        let mut rhythm = Rhythm::new(tick_ns);
         let mut noise = Noise(88_172_645_463_325_252);
         let mut now = START;
         let mut heard = Heard::default();
@@ -392,6 +411,26 @@ mod tests {
                     outcome.worst_ns < callback(frames, load).period_ns + 100_000,
                     "{frames} {load}"
                 );
+            }
+        }
+    }
+
+    /// What more looks buy: half a tick, for as many of them as there are ticks in the window.
+    #[test]
+    fn a_shorter_tick_looks_into_the_window_more_often() {
+        for tick in [50_000, 100_000, 200_000, 400_000] {
+            for load in [0.1, 0.3, 0.5, 0.7] {
+                let callback = callback(256, load);
+                let outcome = simulate_ticking(tick, callback, 4_000, 0);
+                let window = load * callback.period_ns as f64;
+                let most = (window / tick as f64).ceil() + 1.0;
+                let what = format!(
+                    "{tick} {load}: {} looks, {} ns",
+                    outcome.looks_per_period, outcome.median_ns
+                );
+                assert!(outcome.looks_per_period <= most, "{what}");
+                assert!(outcome.median_ns as f64 <= 0.55 * tick as f64 + 20_000.0, "{what}");
+                assert!(outcome.worst_ns < callback.period_ns + 100_000, "{what}");
             }
         }
     }

@@ -1,0 +1,68 @@
+"""What bench/spacing.c measures, as two programs with mido do it: mido_spacing.py FRAMES LATE_PERCENT SETTLE_BLOCKS NOTES.
+The callback of a note's block sends it; the one that finds it takes it as at the block's beginning. Prints by how many
+frames each note is off."""
+
+import json
+import subprocess
+import sys
+import time
+
+import mido.sockets
+
+RATE = 48000
+FRAMES, LATE_PERCENT, SETTLE_BLOCKS, NOTES = map(int, sys.argv[1:5])
+
+
+def note_frame(number):
+    return SETTLE_BLOCKS * FRAMES + number * 611 + number * 7919 % 256
+
+
+def callbacks(begin, random):
+    """The blocks, each when its callback begins."""
+    block_ns = FRAMES * 10**9 / RATE
+    block = 0
+    while True:
+        random ^= random << 13 & 2**64 - 1
+        random ^= random >> 7
+        random ^= random << 17 & 2**64 - 1
+        at = begin + block * block_ns + block_ns * (random % 1000) / 1000 * LATE_PERCENT / 100
+        time.sleep(max(0, at - time.monotonic_ns()) / 1e9)
+        yield block
+        block += 1
+
+
+def send(port, begin):
+    note = 0
+    with mido.sockets.connect("127.0.0.1", port) as server:
+        for block in callbacks(begin, 88172645463325252):
+            while note < NOTES and note_frame(note) < (block + 1) * FRAMES:
+                server.send(mido.Message("songpos", pos=note))
+                note += 1
+            if note == NOTES:
+                # Not all is lost that was not read: mido closes at once.
+                sys.stdin.readline()
+                return
+
+
+def main():
+    server = mido.sockets.PortServer("127.0.0.1", 0)
+    begin = time.monotonic_ns() + 1_500_000_000
+    port = server._socket.getsockname()[1]
+    sender = subprocess.Popen([sys.executable, "-B", __file__, *sys.argv[1:5], str(port), str(begin)], stdin=subprocess.PIPE)
+    there = []
+    with server.accept() as client:
+        for block in callbacks(begin, 1181783497276652981):
+            there += [block * FRAMES for _ in client.iter_pending()]
+            if len(there) >= NOTES:
+                break
+    sender.communicate(b"\n")
+    off = [at - note_frame(number) for number, at in enumerate(there)]
+    mean = sum(off) / len(off)
+    print(json.dumps({"delay": mean, "deviation": (sum((one - mean)**2 for one in off) / len(off))**0.5,
+                      "worst": max(abs(one - mean) for one in off), "off": [round(one - mean) for one in off]}))
+
+
+if len(sys.argv) > 5:
+    send(*map(int, sys.argv[5:7]))
+else:
+    main()

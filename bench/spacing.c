@@ -1,0 +1,170 @@
+/* The jitter of note spacing from one program's frame to the other's: through real sockets, with simulated 48 kHz audio
+ * callbacks of 128 frames in both processes.
+ *
+ *   spacing [--way frames|immediate] [--wake tick|signal] [--frames N] [--late-percent N] [--notes N]
+ *           [--settle-blocks N]
+ *
+ * The sender's callback plays notes of which it knows the frame; the receiver's tells at which of its frames each came. A
+ * callback begins late by up to late-percent of a block, evenly distributed, after the time the device asked for it.
+ *   frames:    midisock_push_frame at the note's frame, midisock_pop_block at the frame it gives.
+ *   immediate: midisock_push in the callback of the note's block, and at the beginning of the block that pops it.
+ * Told is by how many frames each note is off the even line through all: (frame there - frame here), less the mean. */
+#define _GNU_SOURCE
+#include "bench.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RATE 48000.0
+#define MOST 16384
+static uint32_t frames;
+static uint64_t late_percent, settle_blocks;
+static int by_frame;
+
+static double block_ns(void)
+{
+    return frames * 1e9 / RATE;
+}
+
+/* Waits for the callback of a block; when it was due. */
+static uint64_t next_callback(uint64_t begin, uint64_t block, uint64_t *random)
+{
+    uint64_t due = begin + (uint64_t)((double)block * block_ns()), at;
+    struct timespec time;
+    *random ^= *random << 13, *random ^= *random >> 7, *random ^= *random << 17;
+    at = due + (uint64_t)(block_ns() * (double)(*random % 1000) / 1000.0 * (double)late_percent / 100.0);
+    time.tv_sec = (time_t)(at / 1000000000u);
+    time.tv_nsec = (long)(at % 1000000000u);
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL) == EINTR)
+        continue;
+    return due;
+}
+
+static void begin_block(midisock_port *port)
+{
+    midisock_block block = {sizeof block, 0, 0, RATE, 0, 0};
+    block.frames = frames;
+    must(midisock_begin_block(port, &block), "begin_block");
+}
+
+/* The frame of a note, counted from the beginning: they come unevenly, in every part of a block. */
+static uint64_t note_frame(uint32_t number)
+{
+    return settle_blocks * frames + (uint64_t)number * 611 + number * 7919 % 256;
+}
+
+static void send_notes(uint16_t number, midisock_config *config, uint64_t begin, uint32_t notes)
+{
+    midisock_port *port;
+    uint64_t random = 88172645463325252u, block;
+    uint32_t next = 0;
+    config->push_latency_ns = by_frame ? MIDISOCK_LATENCY_AUTO : 0;
+    must(midisock_connect("127.0.0.1", number, config, &port), "connect");
+    must(midisock_wait_connected(port, 10000), "connect");
+    for (block = 0; next < notes; block++) {
+        next_callback(begin, block, &random);
+        begin_block(port);
+        for (; next < notes && note_frame(next) < (block + 1) * frames; next++) {
+            const uint8_t data[] = {0xf2, (uint8_t)(next & 127), (uint8_t)(next >> 7 & 127)};
+            if (by_frame)
+                must(midisock_push_frame(port, (uint32_t)(note_frame(next) - block * frames), data, 3), "push_frame");
+            else
+                must(midisock_push(port, data, 3), "push");
+        }
+        /* As a callback does, it also looks for what came. */
+        {
+            midisock_message message;
+            while (midisock_pop(port, &message) == MIDISOCK_OK)
+                continue;
+        }
+    }
+    must(midisock_flush(port, 10000), "flush");
+    pause_ns(50000000); /* what is scheduled */
+    midisock_close(port);
+}
+
+static void receive_notes(midisock_port *port, uint64_t begin, uint32_t notes, double *there)
+{
+    uint64_t random = 1181783497276652981u, block;
+    uint32_t have = 0;
+    uint64_t deadline = clock_ns() + 120000000000u;
+    for (block = 0; have < notes; block++) {
+        midisock_message message;
+        next_callback(begin, block, &random);
+        begin_block(port);
+        while ((by_frame ? midisock_pop_block(port, &message) : midisock_pop(port, &message)) == MIDISOCK_OK) {
+            uint32_t number = message.data[1] | (uint32_t)message.data[2] << 7;
+            if (number != have)
+                fail("note %u instead of %u", (unsigned)number, (unsigned)have);
+            there[have++] = (double)(block * frames) + (by_frame ? message.frame : 0);
+        }
+        if (clock_ns() > deadline)
+            fail("%u notes of %u", (unsigned)have, (unsigned)notes);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static double there[MOST], off[MOST];
+    uint32_t notes = (uint32_t)option_number(argc, argv, "--notes", 1000), i;
+    const char *way = option(argc, argv, "--way", "frames");
+    midisock_config config;
+    midisock_port *port;
+    double mean = 0.0, squares = 0.0, worst = 0.0;
+    struct {
+        uint64_t begin;
+        uint16_t number;
+    } start;
+    pid_t sender;
+    int status, told[2];
+
+    memset(&start, 0, sizeof start);
+    frames = (uint32_t)option_number(argc, argv, "--frames", 128);
+    late_percent = option_number(argc, argv, "--late-percent", 50);
+    by_frame = strcmp(way, "frames") == 0;
+    if (notes > MOST)
+        fail("too many notes");
+    prctl(PR_SET_TIMERSLACK, 1000);
+    settle_blocks = option_number(argc, argv, "--settle-blocks", 2000);
+    configure(&config, option(argc, argv, "--wake", "tick"), 0);
+    /* Before the library has a thread in this process. */
+    if (pipe(told) != 0)
+        fail("no pipe");
+    sender = fork();
+    if (sender < 0)
+        fail("no process");
+    if (sender == 0) {
+        if (read(told[0], &start, sizeof start) != (ssize_t)sizeof start)
+            fail("told nothing");
+        send_notes(start.number, &config, start.begin, notes);
+        return 0;
+    }
+    config.latency_ns = by_frame ? MIDISOCK_LATENCY_AUTO : 0;
+    must(midisock_listen("127.0.0.1", 0, &config, &port), "listen");
+    start.number = midisock_local_port(port);
+    start.begin = clock_ns() + 100000000;
+    if (write(told[1], &start, sizeof start) != (ssize_t)sizeof start)
+        fail("cannot tell");
+    receive_notes(port, start.begin, notes, there);
+    if (waitpid(sender, &status, 0) != sender || status != 0)
+        fail("the sender failed");
+    for (i = 0; i < notes; i++)
+        mean += (off[i] = there[i] - (double)note_frame(i)) / notes;
+    for (i = 0; i < notes; i++) {
+        squares += (off[i] - mean) * (off[i] - mean);
+        worst = fmax(worst, fabs(off[i] - mean));
+    }
+    printf("{\"delay\": %.1f, \"deviation\": %.3f, \"worst\": %.1f, \"off\": [", mean, sqrt(squares / notes), worst);
+    for (i = 0; i < notes; i++)
+        printf("%s%.0f", i ? ", " : "", off[i] - floor(mean));
+    printf("]}\n");
+    midisock_close(port);
+    return 0;
+}
