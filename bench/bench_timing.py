@@ -54,14 +54,15 @@ def tick(bench):
     """From push to the wire, where audio callbacks push, and how often the network thread wakes for it."""
     from bench_parts import spread  # which imports this module
     say("looking for pushes")
-    ms = bench.pick(2000, 1000, 50)
+    ms = bench.pick(1500, 1000, 50)
     rows = []
     for ports in (1, 20):
         for load in bench.pick((10, 30, 50, 70), (10, 30, 50, 70), (30,)):
             def variant(arguments, ports=ports, load=load):
                 return lambda: bench.run("tick", "--ports", ports, "--load-percent", load, "--milliseconds", ms,
-                                         "--learn-ms", bench.pick(1500, 1000, 50), *arguments)
-            raw = bench.alternate({name: variant(arguments) for name, _, arguments in VARIANTS}, bench.pick(3, 2, 1))
+                                         "--learn-ms", bench.pick(1000, 1000, 50), *arguments)
+            raw = bench.alternate({name: variant(arguments) for name, kind, arguments in VARIANTS
+                                   if ports == 1 or kind != "rhythm" or not arguments}, bench.pick(3, 2, 1))
             kinds = {name: kind for name, kind, _ in VARIANTS}
             rows += [{"name": name, "kind": kinds[name], "ports": ports, "load_percent": load,
                       "median_us": spread([one["push_to_wire_ns"]["median"] / 1000 for one in runs]),
@@ -84,7 +85,7 @@ def spacing(bench):
     """From one program's frame to the other's, through sockets; beside immediate delivery and mido."""
     from bench_parts import spread
     say("spacing from frame to frame")
-    notes, settle = bench.pick((1000, 2000), (400, 800), (20, 50))
+    notes, settle = bench.pick((600, 1000), (400, 800), (20, 50))
     python = python_with_mido()
     rows, raw = [], {}
     for late in bench.pick((0, 50), (0, 50), (50,)):

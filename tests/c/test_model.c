@@ -1,5 +1,5 @@
 /* A model of the whole port: random calls of the API on a server and on a client
- * of the library, and a raw peer that does anything, in one random sequence. The
+ * of the library, and raw peers that do anything, in one random sequence. The
  * model knows what each call may answer, what each side was sent, and where the
  * receivers have to stand in the end. MIDISOCK_SEED repeats a run. */
 #define _POSIX_C_SOURCE 200809L
@@ -38,6 +38,11 @@ typedef struct model {
     midisock_port *server;
     peer peers[PEERS];
     song all;
+    /* A client of the library: what it pushes, what the server heard of it, what it heard of the server. */
+    midisock_port *port;
+    peer ours;
+    popper popped;
+    int sent_away;
 } model;
 
 static unsigned below(model *m, unsigned bound)
@@ -47,8 +52,8 @@ static unsigned below(model *m, unsigned bound)
 
 static void hear(model *m, const midisock_message *message)
 {
-    for (int i = 0; i < PEERS; i++) {
-        peer *p = &m->peers[i];
+    for (int i = 0; i <= PEERS; i++) {
+        peer *p = i < PEERS ? &m->peers[i] : &m->ours;
         if (p->client != message->client)
             continue;
         receiver_hear(&p->heard, message->data, message->size);
@@ -70,24 +75,45 @@ static void pop(model *m, unsigned most)
     midisock_message message;
     midisock_result result;
     while (most-- > 0 && (result = midisock_pop(m->server, &message)) != MIDISOCK_EMPTY) {
+        if (result == MIDISOCK_ERR_CLOSED)
+            return;
         CHECK_OK(result);
         hear(m, &message);
     }
 }
 
-static void join(model *m, peer *p)
+/* The server tells of one more client, which is this. */
+static void welcome(model *m, peer *p)
 {
-    p->fd = below(m, 2) ? raw_connect_small(midisock_local_port(m->server))
-                        : raw_connect(midisock_local_port(m->server));
     midisock_notification n;
     do { /* of those who left, and of congestions */
         CHECK_OK(midisock_wait(m->server, MIDISOCK_WAIT_NOTIFICATION, DEADLINE_MS));
         CHECK_OK(midisock_poll_notification(m->server, &n));
     } while (n.kind != MIDISOCK_CLIENT_JOINED);
     p->client = n.client;
-    song_init(&p->song, m->seed + n.client, 16);
+}
+
+static void join(model *m, peer *p)
+{
+    p->fd = below(m, 2) ? raw_connect_small(midisock_local_port(m->server))
+                        : raw_connect(midisock_local_port(m->server));
+    welcome(m, p);
+    song_init(&p->song, m->seed + p->client, 16);
     receiver_init(&p->heard, p->song.sender.zeroes_lsb);
     ear_init(&p->ear, &p->song);
+}
+
+static void join_of_the_library(model *m)
+{
+    midisock_config c = m->config;
+    c.reconnect_min_ms = 1;
+    c.reconnect_max_ms = 10;
+    CHECK_OK(midisock_connect("127.0.0.1", midisock_local_port(m->server), &c, &m->port));
+    m->ours.fd = -1;
+    welcome(m, &m->ours);
+    song_init(&m->ours.song, m->seed + 77, 16);
+    receiver_init(&m->ours.heard, m->ours.song.sender.zeroes_lsb);
+    popper_init(&m->popped, &m->all);
 }
 
 static void listen_to(peer *p, size_t most)
@@ -108,18 +134,9 @@ static int rests(const receiver *r)
     return rests;
 }
 
-/* What it left with the server is let go of, in its name. */
-static void leave(model *m, peer *p)
+/* One has gone: what it left with the server is let go of, in its name. */
+static void see_off(model *m, peer *p)
 {
-    int how = (int)below(m, 3);
-    if (how == 0) {
-        raw_reset(p->fd);
-    } else {
-        if (how == 1)
-            raw_half_close(p->fd);
-        raw_close(p->fd);
-    }
-    p->fd = -1;
     uint64_t until = check_now_ms() + DEADLINE_MS;
     char address[64];
     while (midisock_client_address(m->server, p->client, address, sizeof address) !=
@@ -139,13 +156,38 @@ static void leave(model *m, peer *p)
     m->past[m->past_count++] = (past){p->client, p->heard};
 }
 
-/* To all: a song of its own. */
-static void push_song(model *m)
+static void leave(model *m, peer *p)
+{
+    int how = (int)below(m, 3);
+    if (how == 0) {
+        raw_reset(p->fd);
+    } else {
+        if (how == 1)
+            raw_half_close(p->fd);
+        raw_close(p->fd);
+    }
+    p->fd = -1;
+    see_off(m, p);
+}
+
+/* The library's client is sent away, and comes again as another: the server hears from it all that is so. */
+static void send_away(model *m)
+{
+    peer *p = &m->ours;
+    CHECK_OK(midisock_disconnect(m->server, p->client));
+    see_off(m, p);
+    m->sent_away = 1;
+    welcome(m, p);
+    receiver_init(&p->heard, p->song.sender.zeroes_lsb);
+}
+
+/* Of a song: what is refused, or pushed offline, is made good. */
+static void push_song(model *m, midisock_port *port, song *s)
 {
     for (unsigned i = below(m, 200); i > 0; i--) {
         const uint8_t *data;
-        size_t size = song_next(&m->all, &data);
-        midisock_result result = midisock_push(m->server, data, size);
+        size_t size = song_next(s, &data);
+        midisock_result result = midisock_push(port, data, size);
         if (result != MIDISOCK_OFFLINE && result != MIDISOCK_ERR_FULL)
             CHECK_OK(result);
     }
@@ -169,15 +211,19 @@ static void push_mark(model *m, const peer *p)
 static void settle(model *m)
 {
     uint64_t until = check_now_ms() + DEADLINE_MS;
-    for (int i = 0; i < PEERS; i++) {
-        peer *p = &m->peers[i];
+    for (int i = 0; i <= PEERS; i++) {
+        peer *p = i < PEERS ? &m->peers[i] : &m->ours;
         uint64_t next = 0;
-        for (p->marked = 0; p->fd >= 0 && !p->marked;) {
+        for (p->marked = 0; (p->fd >= 0 || p == &m->ours) && !p->marked;) {
             if (check_now_ms() >= next) {
-                raw_send(p->fd, hearing_mark, sizeof hearing_mark);
+                if (p == &m->ours)
+                    midisock_push(m->port, hearing_mark, sizeof hearing_mark);
+                else
+                    raw_send(p->fd, hearing_mark, sizeof hearing_mark);
                 next = check_now_ms() + 20;
             }
             pop(m, UINT32_MAX);
+            popper_pop(m->port, &m->popped, UINT32_MAX);
             for (int k = 0; k < PEERS; k++)
                 if (m->peers[k].fd >= 0)
                     listen_to(&m->peers[k], SIZE_MAX);
@@ -191,12 +237,50 @@ static void settle(model *m)
         if (m->peers[i].fd >= 0)
             RECEIVER_CHECK(&m->peers[i].song.sender, &m->peers[i].heard, "the model",
                            m->peers[i].song.seed);
+    receiver heard = m->ours.heard;
+    if (m->sent_away) {
+        /* On a new connection nothing is told of the sequencer but what is new. */
+        heard.runs = m->ours.song.sender.runs;
+        heard.position = m->ours.song.sender.position;
+        heard.song = m->ours.song.sender.song;
+    }
+    RECEIVER_CHECK(&m->ours.song.sender, &heard, "the model's client", m->ours.song.seed);
+}
+
+/* A call of the library's client, or what happens to it. */
+static void step_of_the_client(model *m)
+{
+    switch (below(m, 9)) {
+    case 0:
+        CHECK_OK(midisock_skip(m->port));
+        return;
+    case 1: {
+        midisock_result result = midisock_flush(m->port, 0);
+        if (result != MIDISOCK_ERR_TIMEOUT)
+            CHECK_OK(result);
+        return;
+    }
+    case 2:
+        CHECK_OK(midisock_cancel(m->port));
+        return;
+    case 3:
+        if (below(m, 3) == 0)
+            send_away(m);
+        return;
+    case 4:
+    case 5:
+    case 6:
+        push_song(m, m->port, &m->ours.song);
+        return;
+    default:
+        popper_pop(m->port, &m->popped, below(m, 500));
+    }
 }
 
 static void step(model *m)
 {
     peer *p = &m->peers[below(m, PEERS)];
-    unsigned kind = below(m, 15);
+    unsigned kind = below(m, 18);
     switch (kind) {
     case 0:
         if (p->fd < 0)
@@ -219,7 +303,7 @@ static void step(model *m)
         return;
     case 7:
     case 8:
-        push_song(m);
+        push_song(m, m->server, &m->all);
         return;
     case 9:
         if (p->fd >= 0)
@@ -241,11 +325,16 @@ static void step(model *m)
     case 13:
         settle(m);
         return;
+    case 14:
+    case 15:
+    case 16:
+        step_of_the_client(m);
+        return;
     default: {
         midisock_stats s = check_stats(m->server);
         CHECK(s.unrepaired <= s.dropped_in + s.dropped_out + s.messages_in);
         CHECK_INT(0, s.oversize_in);
-        CHECK(midisock_client_count(m->server) <= PEERS);
+        CHECK(midisock_client_count(m->server) <= PEERS + 1);
         CHECK_INT(MIDISOCK_STATE_LISTENING, midisock_state(m->server));
     }
     }
@@ -264,7 +353,7 @@ static void anything_in_any_order(void)
         m.random = m.seed | 1;
         m.config = hearing_config();
         m.config.release_on_disconnect = 1;
-        m.config.max_clients = PEERS;
+        m.config.max_clients = PEERS + 1;
         m.config.in_queue_bytes = rounds % 2 ? 4096 : 16384;
         m.config.client_buffer_bytes = 8192;
         m.config.max_delay_ms = 20;
@@ -274,6 +363,7 @@ static void anything_in_any_order(void)
         song_init(&m.all, m.seed, 16);
         for (int i = 0; i < PEERS; i++)
             m.peers[i].fd = -1;
+        join_of_the_library(&m);
         join(&m, &m.peers[0]);
         for (int i = 0; i < 250; i++, steps++)
             step(&m);
@@ -281,7 +371,18 @@ static void anything_in_any_order(void)
         for (int i = 0; i < PEERS; i++)
             if (m.peers[i].fd >= 0)
                 leave(&m, &m.peers[i]);
-        CHECK_SOON(midisock_client_count(m.server) == 0);
+        CHECK_SOON(midisock_client_count(m.server) == 1);
+        /* Whichever of the two ends first: what the other heard of it is let go of. */
+        if (rounds % 2) {
+            midisock_close(m.port);
+            see_off(&m, &m.ours);
+            CHECK_SOON(midisock_client_count(m.server) == 0);
+        } else {
+            CHECK_OK(midisock_shutdown(m.server));
+            CHECK_SOON((popper_pop(m.port, &m.popped, UINT32_MAX), rests(&m.popped.heard)));
+            CHECK_SOON((pop(&m, UINT32_MAX), rests(&m.ours.heard)));
+            midisock_close(m.port);
+        }
         for (size_t i = 0; i < m.past_count; i++)
             CHECK_SOON((pop(&m, UINT32_MAX), rests(&m.past[i].heard)));
         midisock_stats s = check_stats(m.server);

@@ -329,6 +329,7 @@ static void a_server_of_the_library_restarted_under_its_clients(void)
         CHECK_SOON(midisock_state(clients[i]) == MIDISOCK_STATE_CONNECTING);
     c.listen_retry_ms = DEADLINE_MS;
     CHECK_OK(midisock_listen("127.0.0.1", number, &c, &server));
+    uint64_t back = check_now_ms();
     /* Each tells what it is, once. */
     int seen[CLIENTS] = {0};
     for (int i = 0; i < 2 * CLIENTS; i++) {
@@ -345,6 +346,8 @@ static void a_server_of_the_library_restarted_under_its_clients(void)
         CHECK_INT(1, seen[i]);
     CHECK_SOON(midisock_client_count(server) == CLIENTS);
     CHECK_COUNT(server, connections, CLIENTS);
+    printf("# %d clients of a server that was restarted: all back within %u ms, none double\n", CLIENTS,
+           (unsigned)(check_now_ms() - back));
     for (int i = 0; i < CLIENTS; i++)
         midisock_close(clients[i]);
     midisock_close(server);
