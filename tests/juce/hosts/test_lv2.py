@@ -86,26 +86,80 @@ def test_the_socket_is_heard_in_time(jalv, connect):
         return any(note == 127 for _, note in notes())
     until(first, "first note")
 
-    sent = []
-    for i in range(40):
-        sent.append(time.monotonic())
-        peer.send(0x90, i, 100)
-        time.sleep(0.005 + i % 7 * 0.003)
-        peer.send(0x80, i, 0)
-    def all_of_them():
-        found = [(frame, note) for frame, note in notes() if note < 127]
-        return found if len(found) == 40 else None
+    done = 0
 
-    heard = until(all_of_them, "40 notes")
-    assert [note for _, note in heard] == list(range(40)), "not in order"
+    def rhythm():
+        """Plays 40 notes: how far off they are by the host's own frames, in ms, from least to most."""
+        nonlocal done
+        sent = []
+        for i in range(40):
+            sent.append(time.monotonic())
+            peer.send(0x90, i, 100)
+            time.sleep(0.005 + i % 7 * 0.003)
+            peer.send(0x80, i, 0)
 
-    delays = [frame / RATE - at for (frame, _), at in zip(heard, sent)]
-    middle = sorted(delays)[len(delays) // 2]
-    off = sorted(abs(delay - middle) * 1000 for delay in delays)
-    print(f"40 notes: off the rhythm by {off[20]:.2f} ms at the median, {off[36]:.2f} ms at 90 %, {off[-1]:.2f} ms at most")
-    assert off[20] < 50, f"half the notes are more than 50 ms off: {off}"
-    places = {frame % 256 for frame, _ in heard}
-    assert len(places) > 5, f"they stand at few places of their blocks: {places}"
+        def all_of_them():
+            found = [(frame, note) for frame, note in notes() if note < 127][done:]
+            return found if len(found) == 40 else None
+
+        heard = until(all_of_them, "40 notes")
+        done += 40
+        assert [note for _, note in heard] == list(range(40)), "not in order"
+        delays = [frame / RATE - at for (frame, _), at in zip(heard, sent)]
+        middle = sorted(delays)[len(delays) // 2]
+        off = sorted(abs(delay - middle) * 1000 for delay in delays)
+        places = len({frame % 256 for frame, _ in heard})
+        print(f"40 notes: off the rhythm by {off[20]:.2f} ms at the median, {off[36]:.2f} ms at 90 %, {off[-1]:.2f} ms at "
+              f"most; at {places} places of their blocks")
+        return off, places
+
+    # Notes that stood at the beginnings of their blocks, or anywhere in them, would be 1.3 ms off at the median. A machine
+    # that is busy is late with more than that; not each time.
+    def is_kept():
+        off, places = rhythm()
+        return off[20] < 0.6 and places > 5
+    until(is_kept, "rhythm that is kept", timeout=120)
+
+
+def test_a_burst_has_room(jalv, connect):
+    """More in one block than the 340 messages that JUCE's wrapper asks room for: all come, in order."""
+    host, number = jalv
+    dump = host.jack.start("stdbuf", "-oL", "jack_midi_dump", "-a")
+    listener = until(lambda: re.search(r"^(midi\S*:input)$", host.jack.run("jack_lsp", check=False), re.MULTILINE),
+                     "jack_midi_dump's port")[1]
+    host.jack.run("jack_connect", host.ports["output"], listener)
+    peer = connect(number)
+
+    def heard(controller):
+        return [int(value, 16) for value in re.findall(rf"^\s*\d+:\s+b0 {controller:02x} ([0-9a-f]{{2}})",
+                                                        host.jack.output(dump), re.MULTILINE)]
+
+    def first():
+        peer.send(0xB0, 20, 1)
+        time.sleep(0.05)
+        return heard(20)
+    until(first, "first message")
+    peer.send(*[byte for i in range(500) for byte in (0xB0, 21, i % 128)])
+    values = until(lambda: found if len(found := heard(21)) >= 500 else None, "500 messages")
+    assert values == [i % 128 for i in range(500)]
+
+
+def test_transport_stop(jalv, connect):
+    """The host's transport stops while a note of its sounds at the peer."""
+    host, number = jalv
+    peer = connect(number)
+    host.jack.run("sh", "-c", "echo play | jack_transport")
+    # A loop of half a second with a note that does not end in it.
+    host.jack.start("jack_midiseq", "seq", str(RATE // 2), "0", "60", str(RATE))
+    out = until(lambda: re.search(r"^(\S*seq:\S+)$", host.jack.run("jack_lsp", check=False), re.MULTILINE), "sequencer")[1]
+    host.jack.run("jack_connect", out, host.ports["input"])
+    before = peer.receive(bytes([0x90, 60, 64])) + peer.receive(bytes([0x90, 60, 64]))
+    assert before == b"", before.hex(" ")
+    host.jack.run("sh", "-c", "echo stop | jack_transport")
+    more = peer.receive(bytes([0x80, 60, 64]))
+    assert more == bytes([0x90, 60, 64]) * (len(more) // 3), more.hex(" ")
+    for _ in range(1 + len(more) // 3):
+        assert peer.receive(bytes([0x80, 60, 64])) == b""
 
 
 def test_the_host_plays_and_the_socket_receives(jalv, connect):
