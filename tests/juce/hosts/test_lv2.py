@@ -121,47 +121,6 @@ def test_the_socket_is_heard_in_time(jalv, connect):
     until(is_kept, "rhythm that is kept", timeout=120)
 
 
-def test_a_burst_has_room(jalv, connect):
-    """More in one block than the 340 messages that JUCE's wrapper asks room for: all come, in order."""
-    host, number = jalv
-    dump = host.jack.start("stdbuf", "-oL", "jack_midi_dump", "-a")
-    listener = until(lambda: re.search(r"^(midi\S*:input)$", host.jack.run("jack_lsp", check=False), re.MULTILINE),
-                     "jack_midi_dump's port")[1]
-    host.jack.run("jack_connect", host.ports["output"], listener)
-    peer = connect(number)
-
-    def heard(controller):
-        return [int(value, 16) for value in re.findall(rf"^\s*\d+:\s+b0 {controller:02x} ([0-9a-f]{{2}})",
-                                                        host.jack.output(dump), re.MULTILINE)]
-
-    def first():
-        peer.send(0xB0, 20, 1)
-        time.sleep(0.05)
-        return heard(20)
-    until(first, "first message")
-    peer.send(*[byte for i in range(500) for byte in (0xB0, 21, i % 128)])
-    values = until(lambda: found if len(found := heard(21)) >= 500 else None, "500 messages")
-    assert values == [i % 128 for i in range(500)]
-
-
-def test_transport_stop(jalv, connect):
-    """The host's transport stops while a note of its sounds at the peer."""
-    host, number = jalv
-    peer = connect(number)
-    host.jack.run("sh", "-c", "echo play | jack_transport")
-    # A loop of half a second with a note that does not end in it.
-    host.jack.start("jack_midiseq", "seq", str(RATE // 2), "0", "60", str(RATE))
-    out = until(lambda: re.search(r"^(\S*seq:\S+)$", host.jack.run("jack_lsp", check=False), re.MULTILINE), "sequencer")[1]
-    host.jack.run("jack_connect", out, host.ports["input"])
-    before = peer.receive(bytes([0x90, 60, 64])) + peer.receive(bytes([0x90, 60, 64]))
-    assert before == b"", before.hex(" ")
-    host.jack.run("sh", "-c", "echo stop | jack_transport")
-    more = peer.receive(bytes([0x80, 60, 64]))
-    assert more == bytes([0x90, 60, 64]) * (len(more) // 3), more.hex(" ")
-    for _ in range(1 + len(more) // 3):
-        assert peer.receive(bytes([0x80, 60, 64])) == b""
-
-
 def test_the_host_plays_and_the_socket_receives(jalv, connect):
     host, number = jalv
     peer = connect(number)

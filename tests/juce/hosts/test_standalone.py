@@ -3,7 +3,6 @@ pictures are left in target/scripts/juce/pictures; those in docs/images are take
 
 import collections
 import re
-import select
 import socket
 import threading
 
@@ -135,25 +134,16 @@ def test_two_clients_with_activity(display, connect):
 
 
 def test_connecting(display):
-    """A listener with a full backlog: the system answers nobody, and the attempt goes on. An attempt ends after five
-    seconds; the next one begins at once, and is shown again."""
+    """A listener with a full backlog: the system answers nobody, and the attempt goes on."""
     server = socket.socket()
     server.bind(("127.0.0.1", 0))
     server.listen(0)
     waiting = []
-
-    def one_more():
+    for _ in range(4):
         one = socket.socket()
         one.setblocking(False)
         one.connect_ex(server.getsockname())
         waiting.append(one)
-        return one
-
-    def is_full():
-        """The last of them is not taken, though the system has had its time."""
-        return not select.select([], [one_more()], [], 0.2)[1]
-
-    until(is_full, "full backlog")
     try:
         window = Window(display, role="client", host="localhost", port=server.getsockname()[1])
         window.shows("waiting", "connecting")
@@ -171,42 +161,6 @@ def test_address_in_use_and_free_again(display, connect):
     window.shows("waiting", "free-again")
     connect(number)
     window.shows("good", "one-client")
-
-
-def saved(window):
-    """Ends the program in good order: the XML of the plugin as it then left it."""
-    window.programs.run("xdotool", "windowclose", window.id)
-    until(lambda: window.process.poll() is not None, "end of the program")
-    text = (window.programs.folder / ".config" / "midisock Bridge.settings").read_text()
-    state = re.search(r'name="filterState" val="([^"]*)"', text)[1]
-    return bridge_state.unwrapped(bridge_state.from_base64(state))
-
-
-def test_latency_chosen_and_window_resized(display):
-    number = free_port()
-    window = Window(display, host="localhost", port=number, width=740, height=580)
-    window.shows("waiting", "waiting")
-    # Server, client, where to listen, port, allow, latency: from automatic to the next but one.
-    window.key("Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Down", "Down")
-
-    def size():
-        said = display.run("xdotool", "getwindowgeometry", window.id)
-        return tuple(map(int, re.search(r"Geometry: (\d+)x(\d+)", said).groups()))
-
-    before = size()
-    grown = (before[0] + 100, before[1] + 60)
-    display.run("xdotool", "windowsize", window.id, *map(str, grown))
-    until(lambda: size() == grown, "larger window")
-    window.shows("waiting", "resized")
-    display.run("xdotool", "windowsize", window.id, "100", "100")
-    window.shows("waiting", "smallest")
-    assert min(size()) >= 500, "smaller than what is in it"
-    display.run("xdotool", "windowsize", window.id, *map(str, grown))
-    until(lambda: size() == grown, "larger window again")
-    window.shows("waiting", "resized")
-    said = saved(window)
-    assert re.search(rf'role="server"[^>]*port="{number}"[^>]*latency_ms="2"', said), said
-    assert 'width="840"' in said and 'height="640"' in said, said
 
 
 def test_refused(display):
