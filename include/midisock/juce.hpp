@@ -8,15 +8,17 @@
  *
  *       MyPlugin() { startTimerHz(20); link.apply({true, midisock::plugin::role::server, "localhost", 9080}); }
  *       void prepareToPlay(double, int) override { link.prepare(); }
- *       void releaseResources() override { link.interrupt(); }
- *       void reset() override { link.interrupt(); }
- *       void processBlock(juce::AudioBuffer<float> &a, juce::MidiBuffer &m) override { link.process(*this, a, m); }
- *       void processBlockBypassed(juce::AudioBuffer<float> &, juce::MidiBuffer &m) override { link.bypass(m); }
+ *       void releaseResources() override { link.suspend(); }
+ *       void reset() override { link.suspend(); }
+ *       void processBlock(juce::AudioBuffer<float> &a, juce::MidiBuffer &m) override { a.clear(); link.process(*this, a, m); }
+ *       void processBlockBypassed(juce::AudioBuffer<float> &a, juce::MidiBuffer &m) override { a.clear(); link.bypass(m); }
  *       void getStateInformation(juce::MemoryBlock &out) override { link.save(out); }
  *       void setStateInformation(const void *data, int size) override { link.load(data, size); }
  *       void timerCallback() override { show(link.poll()); } // state, peers, counters, in the editor
  *       ...
  *   };
+ *
+ * (It clears the audio, as one without an audio input must: what is in the buffer is not silence.)
  *
  *   settings   what the user chooses: role, host, port, who is allowed, latency; saved with the plugin's state
  *   midi_link  the connection: process() on the audio thread; apply(), poll(), panic() on the message thread

@@ -827,8 +827,8 @@ MIDISOCK_REALTIME;
  * time, then of pushing; one for now does not wait for scheduled ones, but a Note Off never overtakes its Note On: it
  * waits for the next one that is scheduled where its note does not sound. What is due together leaves in one write.
  * How much may be scheduled is bounded by out_queue_bytes, each message counting 24 bytes more than its own (FULL
- * beyond). Of what is scheduled when the port is closed, the Note Offs of what sounds are sent then; midisock_cancel
- * forgets it before.
+ * beyond). Of what is scheduled when the port is closed, what ends something at the peer is sent then (see midisock_cancel,
+ * which forgets the rest before).
  *
  * Realtime (as midisock_push); one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: as
  * midisock_push, INVALID_ARGUMENT also for a time more than 10 s ahead, NO_SUCH_CLIENT.
@@ -844,8 +844,11 @@ MIDISOCK_REALTIME;
 
 /**
  * Forgets what is scheduled: what was pushed with a time ahead, by midisock_push_message or midisock_push_frame, and
- * has not been sent. The Note Offs of notes that sound at the peer are not forgotten, nor is the end of a pedal: they
- * are sent at their time. What was pushed for now is sent.
+ * has not been sent. What ends something at the peer is not forgotten, and is sent at its time: Note Offs of notes that
+ * sound there, the end of a pedal, pressure to 0 and bend to the centre where they are not, All Sound Off, All Notes Off
+ * and the modes that imply it where a note sounds, Reset All Controllers where it has something to reset, Stop where a
+ * sequencer runs. What was pushed for now is sent. Programs, controllers and the like that are forgotten are so for
+ * good: who goes on afterwards says anew where they stand.
  *
  * Realtime (as midisock_push), and there is always room for it; the pushing thread. On a pair nothing happens: what is
  * pushed into one is there at once. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE (a manual server), BUSY (debug

@@ -15,6 +15,7 @@ from suites_python import pytest
 TESTS = ROOT / "tests" / "juce"
 BUILD = OUT / "juce"
 PREFIX = BUILD / "prefix"
+LINES = BUILD / "ten-lines"
 
 JUCE = ["juce-modules-source", "juce-tools"]
 # What JUCE's modules are compiled with, and JACK for the Standalone.
@@ -22,6 +23,8 @@ HEADERS = ["pkg-config", "libasound2-dev", "libfreetype-dev", "libx11-dev", "lib
            "libxext-dev", "libxinerama-dev", "libxrandr-dev", "libxrender-dev", "libjack-jackd2-dev", "lv2-dev"]
 # Compiled for the sake of being there: what matters is the library, and that is a release.
 QUICK = {"bridge": "-O1", "module": "-O0", "plugin": "-O0"}
+# A run that was ended in its midst leaves the folder with the options it had then.
+OPTIONS = {"bridge": ["-DMIDISOCK_BRIDGE_SHARED=OFF"], "module": [], "plugin": [f"-DTEN_LINES={LINES}"]}
 
 
 @suite("juce", "midisock/juce.hpp: as a module, in a small plugin, in midisock Bridge; realtime traps", budget=1200,
@@ -30,6 +33,7 @@ def juce(run):
     if not has_juce(run):
         return
     install(run)
+    take_the_ten_lines(run)
     for name, sources in (("bridge", TESTS), ("module", TESTS / "module"), ("plugin", TESTS / "plugin")):
         build(run, name, sources)
     report(run, "midisock/juce.hpp", run.command([program("module", "test_juce")], timeout=120))
@@ -87,10 +91,25 @@ def install(run):
     cmake(run, "--install", folder)
 
 
+def take_the_ten_lines(run):
+    """Out of the header and the guide, for the small plugin's TenLines.cpp."""
+    LINES.mkdir(parents=True, exist_ok=True)
+    for name, document, margin in (("header", "include/midisock/juce.hpp", r"[ ]\*   "), ("guide", "docs/juce.md", "")):
+        text = (ROOT / document).read_text()
+        found = re.findall(rf"^{margin}struct MyPlugin\b.*?^{margin}}};\n", text, re.MULTILINE | re.DOTALL)
+        lines = re.sub(rf"^{margin}", "", found[0] if len(found) == 1 else "", flags=re.MULTILINE)
+        run.check(f"ten lines of {document}", lines.count("override") >= 8 and lines.count("    ...\n") == 1, lines)
+        # What JUCE wants besides is in the base class.
+        lines = lines.replace("    ...\n", "").replace(": juce::AudioProcessor,", ": Rest,")
+        path = LINES / f"{name}.inc"
+        if not path.exists() or path.read_text() != lines:
+            path.write_text(lines)
+
+
 def build(run, name, sources):
     cmake(run, "-S", sources, "-B", BUILD / name, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
           f"-DCMAKE_CXX_FLAGS_RELEASE={QUICK[name]}", f"-DCMAKE_PREFIX_PATH={PREFIX}",
-          "-DCMAKE_CXX_FLAGS=-Wall -Wextra")
+          "-DCMAKE_CXX_FLAGS=-Wall -Wextra", *OPTIONS[name])
     output = cmake(run, "--build", BUILD / name, "--parallel", CORES)
     run.ok(f"build of {sources.relative_to(ROOT)}")
     # JUCE's own warnings are JUCE's.
@@ -119,19 +138,24 @@ def linked_as_a_plugin_should_be(run):
 
 
 def with_the_shared_library(run):
-    """The option: libmidisock.so beside the plugin. Nothing is compiled for it, only linked, in place of the static one;
-    the build itself loads the plugin to ask for its manifest."""
+    """The option: libmidisock.so beside each plugin. Nothing is compiled for it, only linked, in place of the static one;
+    the build itself loads the plugins to ask for their manifests."""
     folder = BUILD / "bridge"
+    plugins = {"VST3": "midisock Bridge.so", "LV2": "libmidisock Bridge.so", "Standalone": "midisock Bridge"}
+    beside = []
     try:
         cmake(run, "-DMIDISOCK_BRIDGE_SHARED=ON", folder)
-        cmake(run, "--build", folder, "--target", "MidisockBridge_VST3")
-        plugin = program("bridge", "midisock Bridge.so")
-        dynamic = run.must(["readelf", "-dW", plugin])
-        run.check("shared: needs libmidisock, beside itself",
-                  f"[{SONAME}]" in dynamic and "[$ORIGIN]" in dynamic and (plugin.parent / SONAME).is_file(), dynamic)
-        beside = run.must(["ldd", plugin])
-        run.check("shared: finds that one", f"{plugin.parent / SONAME}" in beside, beside)
+        cmake(run, "--build", folder, "--target", *(f"MidisockBridge_{kind}" for kind in plugins))
+        for kind, name in plugins.items():
+            plugin = program("bridge", name)
+            beside.append(plugin.parent / SONAME)
+            dynamic = run.must(["readelf", "-dW", plugin])
+            run.check(f"shared {kind}: needs libmidisock, beside itself",
+                      f"[{SONAME}]" in dynamic and "[$ORIGIN]" in dynamic and beside[-1].is_file(), dynamic)
+            found = run.must(["ldd", plugin])
+            run.check(f"shared {kind}: finds that one", f"{beside[-1]}" in found, found)
     finally:
         cmake(run, "-DMIDISOCK_BRIDGE_SHARED=OFF", folder)
         cmake(run, "--build", folder)
-        (program("bridge", "midisock Bridge.so").parent / SONAME).unlink(missing_ok=True)
+        for library in beside:
+            library.unlink(missing_ok=True)

@@ -168,6 +168,21 @@ pub const fn is_note_off(message: &[u8]) -> bool {
     matches!(*message, [0x80..=0x8F, _, _] | [0x90..=0x9F, _, 0])
 }
 
+/// Whether a whole message ends what other messages began: All Sound Off, Reset All Controllers, All Notes Off and the
+/// modes that imply it, Hold 2 up, pressure to 0, bend to the centre, Stop, System Reset. Note Offs and the pedals of
+/// [`is_pedal_up`] are asked for by themselves.
+#[inline]
+pub const fn lets_go(message: &[u8]) -> bool {
+    matches!(
+        *message,
+        [0xB0..=0xBF, 120 | 121 | 123..=127, _]
+            | [0xB0..=0xBF, 69, 0..=63]
+            | [0xD0..=0xDF, 0]
+            | [0xE0..=0xEF, 0, 64]
+            | [0xFC | 0xFF]
+    )
+}
+
 /// Whether a whole message lifts a pedal that holds notes: damper, sostenuto, legato footswitch ("Switch Controllers":
 /// below 64 is off).
 #[inline]

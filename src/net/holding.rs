@@ -1,4 +1,4 @@
-//! Scheduled messages that must not be forgotten: those that end what sounds at a peer.
+//! Scheduled messages that must not be forgotten: those that end what sounds at a peer, or put to rest what is not.
 
 use super::link::Link;
 use super::net_port::NetPort;
@@ -31,22 +31,35 @@ impl Link {
         });
         held
     }
+
+    /// Whether a message puts to rest what is not at rest at the peer, after what waits in its outbox.
+    fn is_let_go_by(&self, bytes: &[u8]) -> bool {
+        let ahead = self.sent.ahead(|give| self.out.each_untold(give));
+        ahead.is_let_go_by(bytes)
+    }
 }
 
 impl NetPort {
+    /// Those whom a message for `client` reaches.
+    fn reached<'a>(&'a self, client: u32, links: &'a Slab<Link>) -> impl Iterator<Item = &'a Link> {
+        let all = self.links.iter().map(|key| &links[*key]);
+        all.filter(move |link| client == 0 || link.client == client)
+    }
+
     /// How many releases like this those need whom a message for `client` reaches: who needs the most counts.
     pub(super) fn count_held(&self, client: u32, release: &[u8], links: &Slab<Link>) -> usize {
-        let reached = self.links.iter().map(|key| &links[*key]);
-        let reached = reached.filter(|link| client == 0 || link.client == client);
-        reached.map(|link| link.count_held(release)).max().unwrap_or(0)
+        let needed = self.reached(client, links).map(|link| link.count_held(release));
+        needed.max().unwrap_or(0)
     }
 
     /// Whether a scheduled message ends something that sounds, and that no other one that stays will end.
     fn matters(&self, client: u32, bytes: &[u8], links: &Slab<Link>) -> bool {
         if message::is_note_off(bytes) {
             self.count_held(client, bytes, links) > self.schedule.note_offs(client, bytes)
+        } else if message::is_pedal_up(bytes) {
+            self.count_held(client, bytes, links) > 0
         } else {
-            message::is_pedal_up(bytes) && self.count_held(client, bytes, links) > 0
+            message::lets_go(bytes) && self.reached(client, links).any(|link| link.is_let_go_by(bytes))
         }
     }
 

@@ -118,6 +118,43 @@ static void what_sounds_still_ends(void)
     end_link(l);
 }
 
+static void what_is_not_at_rest_comes_to_rest(void)
+{
+    link l = make_link(NULL);
+    for (int round = 0; round < 10; round++) {
+        uint64_t due = midisock_now_ns() + 150 * MS;
+        CHECK_OK(midisock_push(l.port, BYTES(0x91, 60, 100)));
+        CHECK_OK(midisock_push(l.port, BYTES(0xe2, 0, 65)));
+        CHECK_OK(midisock_push(l.port, BYTES(0xd3, 7)));
+        CHECK_OK(midisock_push(l.port, BYTES(0xb4, 64, 127)));
+        CHECK_OK(midisock_push(l.port, BYTES(0xb5, 69, 127)));
+        CHECK_OK(midisock_push(l.port, BYTES(0xfa)));
+        RAW_EXPECT(l.fd, 0x91, 60, 100, 0xe2, 0, 65, 0xd3, 7, 0xb4, 64, 127, 0xb5, 69, 127, 0xfa);
+        for (uint8_t i = 0; i < 2; i++) { /* where something is to be ended, and where nothing is */
+            uint8_t c = (uint8_t)(8 * i);
+            push_to(l.port, 0, due, BYTES((uint8_t)(0xb1 + c), 123, 0));
+            push_to(l.port, 0, due, BYTES((uint8_t)(0xb1 + c), 120, 0));
+            push_to(l.port, 0, due, BYTES((uint8_t)(0xe2 + c), 0, 64));
+            push_to(l.port, 0, due, BYTES((uint8_t)(0xe2 + c), 1, 64));
+            push_to(l.port, 0, due, BYTES((uint8_t)(0xd3 + c), 0));
+            push_to(l.port, 0, due, BYTES((uint8_t)(0xb4 + c), 121, 0));
+            push_to(l.port, 0, due, BYTES((uint8_t)(0xb5 + c), 69, 0));
+            push_to(l.port, 0, due, BYTES((uint8_t)(0xb1 + c), 122, 0)); /* local control ends nothing */
+            push_to(l.port, 0, due, BYTES((uint8_t)(0xc1 + c), 5));
+        }
+        push_to(l.port, 0, due, BYTES(0xfc));
+        taken_up(l, round);
+        CHECK_OK(midisock_cancel(l.port));
+        CHECK_OK(midisock_cancel(l.port));
+        if (midisock_now_ns() >= due)
+            break; /* too slow a machine to see it */
+        RAW_EXPECT(l.fd, 0xb1, 123, 0, 0xb1, 120, 0, 0xe2, 0, 64, 0xd3, 0, 0xb4, 121, 0, 0xb5, 69, 0, 0xfc);
+        CHECK(midisock_now_ns() >= due);
+        comes_next(l);
+    }
+    end_link(l);
+}
+
 static void there_is_room_again(void)
 {
     midisock_config c = check_config();
@@ -322,6 +359,7 @@ int main(int argc, char **argv)
     static const check_case cases[] = {
         CASE(forgets_what_is_scheduled),
         CASE(what_sounds_still_ends),
+        CASE(what_is_not_at_rest_comes_to_rest),
         CASE(there_is_room_again),
         CASE(for_one_client_of_two),
         CASE(a_retrigger_does_not_keep_the_note),

@@ -161,6 +161,37 @@ void control_an_unsized_midi_buffer_allocates()
     std::printf("# %lu allocations of a MidiBuffer that nobody sized\n", allocation_calls() - before);
 }
 
+// A host that brings a new buffer for each block: what is allocated then is MidiBuffer's storage, and nothing else.
+void a_new_buffer_for_each_block()
+{
+    constexpr unsigned long blocks = 200;
+    unsigned long here = 0, juces = 0, in = 0;
+    stage s(false);
+    std::thread([&] {
+        s.bridge.processBlock(s.audio, s.midi); // takes what prepareToPlay has made
+        for (unsigned long i = 0; i < blocks; i++) {
+            juce::MidiBuffer ours, alone;
+            unsigned long before = allocation_calls();
+            allocation_count(1);
+            s.bridge.processBlock(s.audio, ours);
+            allocation_count(0);
+            here += allocation_calls() - before;
+            for (const auto event : ours) {
+                in += event.numBytes > 0;
+            }
+            before = allocation_calls();
+            allocation_count(1);
+            alone.ensureSize(midisock::plugin::midi_link::buffer_bytes);
+            allocation_count(0);
+            juces += allocation_calls() - before;
+        }
+    }).join();
+    std::printf("# %lu blocks with buffers that nobody sized, %lu messages: %lu allocations; JUCE alone: %lu\n", blocks,
+                in, here, juces);
+    CHECK(juces > 0);
+    CHECK_INT(juces, here);
+}
+
 void in_jail(void *)
 {
     (void)getppid();
@@ -182,6 +213,7 @@ int main(int argc, char **argv)
     static const check_case cases[] = {
         CASE(process_block),
         CASE(process_block_with_monitor),
+        CASE(a_new_buffer_for_each_block),
         CASE(control_an_unsized_midi_buffer_allocates),
         CASE(control_a_system_call_is_trapped),
     };

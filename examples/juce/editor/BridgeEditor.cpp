@@ -50,7 +50,7 @@ BridgeEditor::BridgeEditor (BridgeProcessor& processor_)
 
     const auto settings = bridge.settings();
     setResizable (true, true);
-    setResizeLimits (leastWidth, leastHeight, 1600, 1200);
+    setResizeLimits (leastWidth, leastHeight, BridgeSettings::mostWidth, BridgeSettings::mostHeight);
     setSize (juce::jmax (leastWidth, settings.width > 0 ? settings.width : firstWidth),
              juce::jmax (leastHeight, settings.height > 0 ? settings.height : firstHeight));
     reload();

@@ -175,7 +175,7 @@ void ConnectionPanel::changed()
     settings.server.host = listenOn();
     settings.server.allow = allowField.getText().trim();
     settings.client.host = hostField.getText().trim();
-    settings.chosen().latency_ms = latencyBox.getSelectedId() - 2;
+    settings.chosen().latency_ms = juce::jmax (-1, latencyBox.getSelectedId() - 2);
     settings.thru = thruSwitch.getToggleState();
     settings.monitor = monitorSwitch.getToggleState();
 

@@ -20,6 +20,14 @@ BridgeSettings BridgeProcessor::settings() const
 
 void BridgeProcessor::change (const BridgeSettings& wanted)
 {
+    take (wanted);
+    updateHostDisplay (ChangeDetails().withNonParameterStateChanged (true));
+}
+
+void BridgeProcessor::take (const BridgeSettings& wanted)
+{
+    const juce::ScopedLock inOrder (changing);
+
     {
         const juce::ScopedLock hold (lock);
         chosen = wanted;
@@ -98,7 +106,7 @@ void BridgeProcessor::setStateInformation (const void* data, int size)
     if (! wanted.read (data, size))
         return;
 
-    change (wanted);
+    take (wanted);
 
     // Hosts call this on any thread.
     juce::MessageManager::callAsync ([weak = juce::WeakReference<BridgeProcessor> (this)]

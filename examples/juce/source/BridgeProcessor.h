@@ -13,6 +13,7 @@ public:
 
     // The message thread, for the editor.
     BridgeSettings settings() const;
+    /** By the user: tells the host that there is something to save. */
     void change (const BridgeSettings&);
     /** The editor's size. */
     void rememberSize (int width, int height);
@@ -28,7 +29,8 @@ public:
     const juce::String getName() const override         { return JucePlugin_Name; }
     bool acceptsMidi() const override                   { return true; }
     bool producesMidi() const override                  { return true; }
-    double getTailLengthSeconds() const override        { return 0.0; }
+    /** What comes from a socket needs no audio before it: a host that stops processing in silence would cut it off. */
+    double getTailLengthSeconds() const override        { return std::numeric_limits<double>::infinity(); }
     int getNumPrograms() override                       { return 1; }
     int getCurrentProgram() override                    { return 0; }
     void setCurrentProgram (int) override               {}
@@ -39,8 +41,8 @@ public:
     bool isBusesLayoutSupported (const BusesLayout&) const override;
 
     void prepareToPlay (double sampleRate, int blockSize) override;
-    void releaseResources() override                    { link.interrupt(); }
-    void reset() override                               { link.interrupt(); }
+    void releaseResources() override                    { link.suspend(); }
+    void reset() override                               { link.suspend(); }
     void processBlock (juce::AudioBuffer<float>&, juce::MidiBuffer&) override;
     void processBlockBypassed (juce::AudioBuffer<float>&, juce::MidiBuffer&) override;
 
@@ -49,11 +51,15 @@ public:
 
 private:
     void timerCallback() override;
+    void take (const BridgeSettings&);
 
     midisock::plugin::midi_link link;
     MonitorTone tone;
 
-    mutable juce::CriticalSection lock; // never taken on the audio thread
+    // Neither is ever taken on the audio thread. Settings are applied in the order in which they are chosen, which may
+    // take its time; who only looks at them does not wait for that.
+    juce::CriticalSection changing;
+    mutable juce::CriticalSection lock;
     BridgeSettings chosen;
     std::atomic<bool> thru { false }, monitor { false };
     std::atomic<std::uint64_t> lastBlock { 0 };

@@ -35,6 +35,9 @@ void BridgeSettings::write (juce::MemoryBlock& out) const
 
 bool BridgeSettings::read (const void* data, int size)
 {
+    if (size <= 0 || ! Link::is_harmless (data, (size_t) size))
+        return false;
+
     const auto xml = juce::AudioProcessor::getXmlFromBinary (data, size);
     const auto tree = xml != nullptr ? juce::ValueTree::fromXml (*xml) : juce::ValueTree();
 
@@ -50,8 +53,8 @@ bool BridgeSettings::read (const void* data, int size)
     found.connect = tree["connect"];
     found.thru = tree["thru"];
     found.monitor = tree["monitor"];
-    found.width = tree["width"];
-    found.height = tree["height"];
+    found.width = juce::jlimit (0, mostWidth, (int) tree["width"]);
+    found.height = juce::jlimit (0, mostHeight, (int) tree["height"]);
     *this = found;
     return true;
 }

@@ -18,6 +18,7 @@ struct BridgeSettings
     bool thru = false;    /**< keep the host's own MIDI beside what comes from the socket */
     bool monitor = false; /**< make what comes audible */
     int width = 0, height = 0; /**< of the editor; 0: its own */
+    static constexpr int mostWidth = 1600, mostHeight = 1200;
 
     /** What the link is to be now. */
     Link link() const;

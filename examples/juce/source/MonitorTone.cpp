@@ -31,6 +31,9 @@ void MonitorTone::render (juce::AudioBuffer<float>& audio, const juce::MidiBuffe
 
 void MonitorTone::handle (const juce::MidiMessageMetadata& event)
 {
+    if (event.numBytes == 1 && event.data[0] == 0xff) // System Reset
+        silence();
+
     if (event.numBytes != 3)
         return;
 
@@ -45,8 +48,8 @@ void MonitorTone::handle (const juce::MidiMessageMetadata& event)
         return;
     }
 
-    if (kind == 0xb0 && first == 64)
-        pedal = second >= 64;
+    if (kind == 0xb0 && (first == 64 || first == 121)) // the pedal, and Reset All Controllers: MIDI RP-015
+        pedal = first == 64 && second >= 64;
 
     for (auto& voice : voices)
     {

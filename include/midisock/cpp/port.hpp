@@ -132,7 +132,7 @@ public:
     }
     /** The same at a time of midisock_now_ns, at most 10 s ahead. */
     status push_at(std::uint64_t time_ns, bytes message) MIDISOCK_REALTIME { return push_to(0, message, time_ns); }
-    /** Forgets what was pushed with a time ahead, but not the Note Offs of what sounds. */
+    /** Forgets what was pushed with a time ahead, but not what ends something at the peer. */
     status cancel() MIDISOCK_REALTIME { return status(midisock_cancel(port_)); }
     /** The next message, in order of arrival, or outcome::empty. It lies in `out` on success only. */
     status pop(message &out) MIDISOCK_REALTIME { return status(midisock_pop(port_, &out)); }

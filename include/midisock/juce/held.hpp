@@ -26,11 +26,24 @@ public:
         }
     }
 
-    /** Calls `give(bytes)` for each message that lets go of something, notes first; then nothing is held. */
+    /** Note Offs of one release at most. */
+    static constexpr int most_note_offs = 128;
+    /** Messages of one release at most: those, and of each channel four pedals, pressure and bend. */
+    static constexpr int most_released = most_note_offs + 16 * 6;
+
+    /** Calls `give(bytes)` for each message that lets go of something, notes first; then nothing is held. Where more
+     * than most_note_offs sound, which nobody plays, a channel with notes gets All Sound Off and All Notes Off instead:
+     * the number of messages is bounded. */
     template <class Give> void release(Give &&give)
     {
+        const bool too_many = notes() > most_note_offs;
         for (int i = 0; i < 16; i++) {
             channel &c = channels_[static_cast<std::size_t>(i)];
+            if (too_many && c.sounding > 0) {
+                give(all_sound_off(i));
+                give(all_notes_off(i));
+                c.forget_notes();
+            }
             for (int note = 0; c.sounding > 0 && note < 128; note++) {
                 for (std::uint8_t &count = c.notes[static_cast<std::size_t>(note)]; count > 0; count--, c.sounding--) {
                     give(note_off(i, note));

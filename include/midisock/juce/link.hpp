@@ -14,6 +14,12 @@
 #include <atomic>
 #include <memory>
 
+#ifndef MIDISOCK_JUCE_LV2_BYTES
+/** The rsz:minimumSize of an LV2 plugin's output for events: that which JUCE asks the host for. Who writes a greater one
+ * into the bundle defines this so. */
+#define MIDISOCK_JUCE_LV2_BYTES 8192
+#endif
+
 namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 namespace plugin {
@@ -30,16 +36,22 @@ struct moment {
     bool playing = false;
     /** midisock_now_ns() at the start; 0: it is read. */
     std::uint64_t start_ns = 0;
+    /** Bytes of the atom sequence that an LV2 host takes from a block; 0: the host is another one. What is beyond would
+     * not only be lost: JUCE 7.0.5 leaves the sequence broken. */
+    std::size_t lv2_bytes = 0;
 };
 
 /** MIDI between a host and a socket, at sample positions.
  *
  * Two threads have a link in their hands: the audio thread calls process() and bypass(), and everything else is for the
- * message thread, or any other that is no audio thread. None waits for the other: a port that apply() has made goes to
- * the audio thread at its next block, and the one before it comes back to be closed.
+ * message thread, or any other that is no audio thread, but for suspend() and interrupt(), which are for any. None waits
+ * for the other: a port that apply() has made goes to the audio thread at its next block, and the one before it comes
+ * back to be closed.
  *
- * Nothing is left hanging: when the port is another one, on bypass, on panic, when the transport stops, what is held at
- * either end is released; after a pause what is old is not played, and channel state is put right (midisock_skip()). */
+ * Nothing is left hanging. What peers hold from this host is released when the port is another one, on bypass, when the
+ * host suspends the plugin, and when its transport stops; what the host holds from peers when the port is another one and
+ * on bypass; on panic both are silenced. All that the host sent before is sent first. After a pause what is old is not
+ * played, and channel state is put right (midisock_skip()). */
 class midi_link {
 public:
     /** Not enabled. Allocates and opens nothing. */
@@ -59,7 +71,9 @@ public:
     /* ---- Control: the message thread ---- */
 
     /** Ends the port there is, and makes one as the settings say, if they are not the same. A client connects, and a
-     * server whose address is in use tries again, in the background; what went wrong at once is in the status, too. */
+     * server whose address is in use tries again, in the background; what went wrong at once is in the status, too:
+     * outcome::invalid_argument for a port number beyond 65535. Where no port of the process stays, closing the last one
+     * takes up to a quarter of a second, for what peers have not read. */
     status apply(const settings &wanted)
     {
         const juce::ScopedLock lock(control_);
@@ -126,8 +140,9 @@ public:
     {
         // Not by ValueTree::readFromData: damaged data keep that busy for hours.
         const auto *text = static_cast<const char *>(data);
+        const bool is_text = size > 0 && settings::is_harmless(data, static_cast<std::size_t>(size));
         const juce::ValueTree tree =
-            size > 0 ? juce::ValueTree::fromXml(juce::String::fromUTF8(text, size)) : juce::ValueTree();
+            is_text ? juce::ValueTree::fromXml(juce::String::fromUTF8(text, size)) : juce::ValueTree();
         if (!tree.hasType(settings::tree_type())) {
             return false;
         }
@@ -143,8 +158,19 @@ public:
         interrupt();
     }
 
-    /** In reset() and releaseResources(): blocks do not follow one another. What waits is old: the next one starts with
-     * the difference in channel state. Any thread, realtime. */
+    /** In releaseResources() and reset(): the host stops here. What peers hold from it is released now, or, where a block
+     * is being processed meanwhile, with the next one; then as interrupt(). Any thread, realtime. */
+    void suspend()
+    {
+        interrupt();
+        release_peers_.store(true, std::memory_order_release);
+        if (const turn mine{in_hand_}) {
+            release_suspended();
+        }
+    }
+
+    /** Blocks do not follow one another. What waits is old: the next one starts with the difference in channel state. Any
+     * thread, realtime. */
     void interrupt() noexcept { interrupted_.store(true, std::memory_order_release); }
 
     /* ---- Realtime: the audio thread ---- */
@@ -153,32 +179,63 @@ public:
      *
      * No system call, no lock, no allocation but the MidiBuffer's own. To have none of these either, the storage that
      * prepare() has made is handed to `midi` with the first block: a host keeps it. At most most_messages are taken
-     * for a block, the others are for the next: MidiBuffer's cost grows with the square of their number.
+     * for a block, and what buffer_bytes have room for; the others are for the next: MidiBuffer's cost grows with the
+     * square of their number. Of an LV2's they are fewer, where its host has less room: see moment::lv2_bytes; a SysEx
+     * longer than half of that is left out.
      *
      * @param midi  of processBlock
      * @param now  the block
      * @param thru  keep what was in `midi`, beside what came */
     void process(juce::MidiBuffer &midi, const moment &now, bool thru = false)
     {
+        const turn mine{in_hand_};
+        if (!mine) { // suspended at this moment
+            if (!thru) {
+                midi.clear();
+            }
+            return;
+        }
         midisock::port *port = take();
         const std::uint64_t start_ns = now.start_ns != 0 ? now.start_ns : midisock_now_ns();
-        const bool resumed = begin(port, now, start_ns);
-        if (port != nullptr && *port) {
-            block_info info;
-            info.frames = static_cast<std::uint32_t>(juce::jmax(0, now.frames));
-            info.sample_rate = now.sample_rate > 0.0 ? now.sample_rate : 48000.0;
-            info.start_ns = start_ns;
-            info.offline = now.offline;
-            info.discontinuity = resumed;
-            block messages = port->begin_block(info);
-            send(*port, messages, midi, now.frames);
+        const pause before = begin(now, start_ns);
+        const bool resumed = std::exchange(bypassed_, false);
+        restate_host_ = restate_host_ || resumed;
+        lv2_bytes_ = now.lv2_bytes;
+        if (port == nullptr || !*port) {
             make_room(midi, thru);
-            let_go(midi);
-            receive(messages, midi);
-        } else {
-            make_room(midi, thru);
-            let_go(midi);
+            space room = room_in(midi);
+            (void)let_go(midi, room);
+            return;
         }
+        if (before.skip) {
+            (void)port->skip();
+        }
+        block_info info;
+        info.frames = static_cast<std::uint32_t>(juce::jmax(0, now.frames));
+        info.sample_rate = now.sample_rate > 0.0 ? now.sample_rate : 48000.0;
+        info.start_ns = start_ns;
+        info.offline = now.offline;
+        info.discontinuity = before.jump;
+        block messages = port->begin_block(info);
+        if (before.release) {
+            out_.release([&](bytes m) { (void)messages.push(0, m); });
+        }
+        if (resumed) {
+            paused_out_.restate([&](bytes m) {
+                (void)messages.push(0, m);
+                out_.see(m.data(), m.size());
+            });
+        }
+        send(messages, midi, now.frames);
+        make_room(midi, thru);
+        space room = room_in(midi);
+        if (!let_go(midi, room)) {
+            return; // what comes is not to be let go of with it
+        }
+        if (std::exchange(restate_host_, false)) {
+            paused_in_.restate([&](bytes m) { add(midi, room, m, 0); });
+        }
+        receive(messages, midi, room);
     }
 
     /** In processBlock, with all that the processor knows: sample rate, transport, whether it renders offline. */
@@ -189,6 +246,7 @@ public:
         now.frames = audio.getNumSamples();
         now.sample_rate = processor.getSampleRate();
         now.offline = processor.isNonRealtime();
+        now.lv2_bytes = processor.wrapperType == Processor::wrapperType_LV2 ? MIDISOCK_JUCE_LV2_BYTES : 0;
         if (auto *head = processor.getPlayHead()) {
             if (const auto position = head->getPosition()) {
                 now.playing = position->getIsPlaying();
@@ -198,18 +256,29 @@ public:
     }
 
     /** In processBlockBypassed: nothing is sent or taken, and what is held at either end is released first. What is in
-     * `midi` stays there. */
+     * `midi` stays there, and is followed: a pedal that the host lifts meanwhile is not told again afterwards. */
     void bypass(juce::MidiBuffer &midi)
     {
-        midisock::port *port = take();
+        const turn mine{in_hand_};
+        if (!mine) {
+            return;
+        }
+        (void)take();
         if (!bypassed_) {
             bypassed_ = true;
             paused_in_ = in_;
             paused_out_ = out_;
             release_host_ = true;
-            release_peers(port);
+            release_later();
         }
-        let_go(midi);
+        if (release_peers_.exchange(false, std::memory_order_acquire)) {
+            paused_out_.forget();
+        }
+        for (const juce::MidiMessageMetadata event : midi) {
+            paused_out_.see(event.data, static_cast<std::size_t>(event.numBytes));
+        }
+        space room = room_in(midi);
+        (void)let_go(midi, room);
     }
 
     /** Notes that the host was given and that still sound: for the audio thread. */
@@ -233,6 +302,48 @@ private:
         lane *older; /**< among those that were given back */
     };
 
+    /** What has a link's audio side in its hands: a block, or suspend(). Nobody waits for it. */
+    class turn {
+    public:
+        explicit turn(std::atomic<bool> &taken) noexcept
+            : taken_(taken), mine_(!taken.exchange(true, std::memory_order_acquire))
+        {
+        }
+        turn(const turn &) = delete;
+        turn &operator=(const turn &) = delete;
+        ~turn()
+        {
+            if (mine_) {
+                taken_.store(false, std::memory_order_release);
+            }
+        }
+        explicit operator bool() const noexcept { return mine_; }
+
+    private:
+        std::atomic<bool> &taken_;
+        bool mine_;
+    };
+
+    /** Bytes that may still be added for the host. */
+    struct space {
+        std::size_t left;
+        bool is_lv2;
+
+        std::size_t cost(std::size_t size) const noexcept
+        {
+            // LV2: time, size and type, and the message in steps of 8; JUCE: time and size.
+            return is_lv2 ? 16 + (size + 7) / 8 * 8 : event_bytes + size;
+        }
+        void take(std::size_t size) noexcept { left -= std::min(left, cost(size)); }
+    };
+
+    /** What is before a block. */
+    struct pause {
+        bool skip;    /**< what waits is old */
+        bool jump;    /**< it does not follow the block before */
+        bool release; /**< the host has stopped: peers are to let go */
+    };
+
     /* ---- Control ---- */
 
     void restart()
@@ -247,7 +358,9 @@ private:
             const config how = settings_.to_config();
             const juce::String host = settings_.host.trim();
             const auto number = static_cast<std::uint16_t>(settings_.port);
-            if (settings_.role == role::client) {
+            if (settings_.port != number) {
+                problem_ = outcome::invalid_argument;
+            } else if (settings_.role == role::client) {
                 problem_ = take_over(client::connect(host.toRawUTF8(), number, how), made);
             } else {
                 problem_ = take_over(server::listen(host.toRawUTF8(), number, how), made);
@@ -296,6 +409,9 @@ private:
             seen.state = newest_->port.state();
             seen.local_port = newest_->port.local_port();
             seen.counters = *newest_->port.stats();
+            if (seen.state == state::listening) {
+                problem_ = outcome::ok; // the address was in use, and is ours now
+            }
         }
         seen.problem = problem_;
         seen.lost = lost_;
@@ -355,6 +471,7 @@ private:
                 out_.forget();        // its end has released that
                 paused_in_.forget();
                 paused_out_.forget();
+                restate_host_ = false;
             }
         }
         return playing_ != nullptr ? &playing_->port : nullptr;
@@ -372,8 +489,7 @@ private:
         }
     }
 
-    /** What has to be done before a block; whether it does not follow the one before. */
-    bool begin(midisock::port *port, const moment &now, std::uint64_t start_ns) noexcept
+    pause begin(const moment &now, std::uint64_t start_ns) noexcept
     {
         const bool stopped = was_playing_ && !now.playing;
         const bool started = !was_playing_ && now.playing;
@@ -381,23 +497,13 @@ private:
         old = old || bypassed_ || (!now.offline && last_end_ns_ != 0 && start_ns > last_end_ns_ + longest_gap_ns);
         was_playing_ = now.playing;
         const double rate = now.sample_rate > 0.0 ? now.sample_rate : 48000.0;
-        last_end_ns_ = now.offline ? 0 : start_ns + static_cast<std::uint64_t>(now.frames * 1e9 / rate);
-        if (port != nullptr && *port) {
-            if (stopped) {
-                release_peers(port);
-            }
-            if (old) {
-                (void)port->skip();
-            }
-        }
-        return old || started;
+        last_end_ns_ = now.offline ? 0 : start_ns + static_cast<std::uint64_t>(juce::jmax(0, now.frames) * 1e9 / rate);
+        const bool suspended = release_peers_.exchange(false, std::memory_order_acquire);
+        return {old, old || started, stopped || suspended};
     }
 
-    void send(midisock::port &port, block &messages, const juce::MidiBuffer &midi, int frames)
+    void send(block &messages, const juce::MidiBuffer &midi, int frames)
     {
-        if (bypassed_) {
-            paused_out_.restate([&](bytes m) { push(port, m); });
-        }
         const int last = juce::jmax(0, frames - 1);
         std::uint32_t seen = 0;
         for (const juce::MidiMessageMetadata event : midi) {
@@ -412,12 +518,6 @@ private:
             }
         }
         publish(activity_out_, seen);
-    }
-
-    void push(midisock::port &port, bytes m)
-    {
-        (void)port.push(m);
-        out_.see(m.data(), m.size());
     }
 
     void make_room(juce::MidiBuffer &midi, bool thru)
@@ -437,52 +537,101 @@ private:
         midi.ensureSize(buffer_bytes);
     }
 
-    /** Releases what the host holds, where that is due. */
-    void let_go(juce::MidiBuffer &midi)
+    /** What the host takes from a block. */
+    space whole() const noexcept
     {
-        const auto give = [&](bytes m) { midi.addEvent(m.data(), static_cast<int>(m.size()), 0); };
-        const bool silent = silence_.exchange(false, std::memory_order_acquire);
-        if (release_host_ || silent) {
-            release_host_ = false;
-            in_.release(give);
-        }
-        for (int channel = 0; silent && channel < 16; channel++) {
-            give(all_sound_off(channel));
-            give(all_notes_off(channel));
-        }
+        constexpr std::size_t head = 64; // of the sequence, and what JUCE may say of itself
+        return {lv2_bytes_ > 0 ? lv2_bytes_ - std::min(lv2_bytes_, head) : buffer_bytes, lv2_bytes_ > 0};
     }
 
-    void receive(block &messages, juce::MidiBuffer &midi)
+    space room_in(const juce::MidiBuffer &midi) const noexcept
     {
-        if (std::exchange(bypassed_, false)) {
-            paused_in_.restate([&](bytes m) {
-                midi.addEvent(m.data(), static_cast<int>(m.size()), 0);
-                in_.see(m.data(), m.size());
-            });
+        space room = whole();
+        if (room.is_lv2) {
+            for (const juce::MidiMessageMetadata event : midi) {
+                room.take(static_cast<std::size_t>(event.numBytes));
+            }
+        } else {
+            room.left -= std::min(room.left, static_cast<std::size_t>(midi.data.size()));
         }
+        return room;
+    }
+
+    static void add(juce::MidiBuffer &midi, space &room, const std::uint8_t *data, std::size_t size, std::uint32_t frame)
+    {
+        midi.addEvent(data, static_cast<int>(size), static_cast<int>(frame));
+        room.take(size);
+    }
+
+    void add(juce::MidiBuffer &midi, space &room, bytes m, std::uint32_t frame)
+    {
+        add(midi, room, m.data(), m.size(), frame);
+        in_.see(m.data(), m.size());
+    }
+
+    /** Releases what the host holds, where that is due. False: there is no room for it now. */
+    bool let_go(juce::MidiBuffer &midi, space &room)
+    {
+        release_silent_ = silence_.exchange(false, std::memory_order_acquire) || release_silent_;
+        if (!release_host_ && !release_silent_) {
+            return true;
+        }
+        if (room.left < (held::most_released + 32) * room.cost(3)) {
+            return false;
+        }
+        release_host_ = false;
+        in_.release([&](bytes m) { add(midi, room, m.data(), m.size(), 0); });
+        for (int channel = 0; release_silent_ && channel < 16; channel++) {
+            for (const auto &m : {all_sound_off(channel), all_notes_off(channel)}) {
+                add(midi, room, m.data(), m.size(), 0);
+            }
+        }
+        release_silent_ = false;
+        return true;
+    }
+
+    void receive(block &messages, juce::MidiBuffer &midi, space &room)
+    {
         std::uint32_t seen = 0;
         int count = 0;
-        std::size_t room = buffer_bytes;
+        // That one which follows has room, however long it is.
+        const std::size_t least = std::min(room.cost(longest_message), whole().left / 2);
+        if (room.left < least) {
+            return;
+        }
         for (const message &m : messages) {
             if (!m.is_still_held()) {
-                midi.addEvent(m.data, static_cast<int>(m.size), static_cast<int>(m.frame));
-                in_.see(m.data, m.size);
-                seen |= channel_bit(m.data[0]);
+                if (room.cost(m.size) <= room.left) {
+                    add(midi, room, bytes(m.data, m.size), m.frame);
+                    seen |= channel_bit(m.data[0]);
+                }
+            } else if ((m.data[0] & 0xF0) == 0x80) {
+                in_.see(m.data, m.size); // one of those who hold it has let go
             }
-            room -= std::min(room, m.size + event_bytes);
-            if (++count == most_messages || room < longest_message + event_bytes) {
+            if (++count == most_messages || room.left < least) {
                 break;
             }
         }
         publish(activity_in_, seen);
     }
 
-    /** What is scheduled for the rest of the last block does not begin any more, and what is held is let go. */
-    void release_peers(midisock::port *port)
+    /** Between blocks: after all that the host sent with the last one. */
+    void release_later()
     {
-        if (port != nullptr && *port) {
-            (void)port->cancel();
-            out_.release([&](bytes m) { (void)port->push(m); });
+        if (playing_ == nullptr || !playing_->port) {
+            return;
+        }
+        // A block's time is the caller's word.
+        const std::uint64_t at_ns = std::min(last_end_ns_, midisock_now_ns() + longest_gap_ns);
+        out_.release([&](bytes m) { (void)playing_->port.push_at(at_ns, m); });
+    }
+
+    /** suspend() has its turn. */
+    void release_suspended()
+    {
+        if (release_peers_.exchange(false, std::memory_order_acquire)) {
+            release_later();
+            paused_out_.forget(); // what the host lifts meanwhile nobody tells
         }
     }
 
@@ -503,6 +652,8 @@ private:
     std::atomic<lane *> retired_{nullptr}; /**< given back by it, to be closed: a list */
     std::atomic<bool> interrupted_{false};
     std::atomic<bool> silence_{false};
+    std::atomic<bool> release_peers_{false};
+    std::atomic<bool> in_hand_{false};
     std::atomic<std::uint32_t> activity_in_{0};
     std::atomic<std::uint32_t> activity_out_{0};
 
@@ -523,6 +674,9 @@ private:
     held paused_out_; /**< the same */
     bool bypassed_ = false;
     bool release_host_ = false;
+    bool release_silent_ = false;
+    bool restate_host_ = false;
+    std::size_t lv2_bytes_ = 0;
     bool was_playing_ = false;
     std::uint64_t last_end_ns_ = 0;
     juce::MidiBuffer spare_;

@@ -72,8 +72,23 @@ struct settings {
         read.host = tree.getProperty("host", read.host).toString();
         read.port = port >= 0 && port <= 65535 ? port : read.port;
         read.allow = tree.getProperty("allow", read.allow).toString();
-        read.latency_ms = latency <= most_latency_ms ? latency : read.latency_ms;
+        read.latency_ms = latency <= most_latency_ms ? juce::jmax(-1, latency) : read.latency_ms;
         return read;
+    }
+
+    /** Whether XML that comes from anywhere may be given to JUCE's parser: what to_tree() makes has no document type and a
+     * few elements. The parser follows entities that stand for themselves, and elements in one another, until its stack
+     * ends. */
+    static bool is_harmless(const void *data, std::size_t size) noexcept
+    {
+        const auto *text = static_cast<const char *>(data);
+        int elements = 0;
+        for (std::size_t i = 0; i < size; i++) {
+            if (text[i] == '<' && (++elements > most_elements || (i + 1 < size && text[i + 1] == '!'))) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** How a link makes its port: it plays live, so late is worse than lost; and a project that is loaded again waits
@@ -92,6 +107,8 @@ struct settings {
         return how;
     }
 
+    /** Tags of a harmless text at most. */
+    static constexpr int most_elements = 64;
     /** The most that latency_ms may be. */
     static constexpr int most_latency_ms = 1000;
 };

@@ -39,4 +39,19 @@ impl ChannelState {
         }
         self.transport.is_running().then(|| Msg::one(0xFC))
     }
+
+    /// Whether a message that ends things ([`lets_go`](crate::midi::message::lets_go)) would end one that is held here.
+    pub fn is_let_go_by(&self, message: &[u8]) -> bool {
+        let channel = message.first().map_or(0, |status| status & 0x0F);
+        let at = usize::from(channel);
+        match *message {
+            [0xB0..=0xBF, 121, _] => self.restless >> channel & 1 != 0,
+            [0xB0..=0xBF, pedal @ 64..=69, _] => self.holds_pedal(channel, pedal),
+            [0xB0..=0xBF, ..] => (0..128).any(|note| self.holds_note(channel, note) != 0),
+            [0xD0..=0xDF, _] => !matches!(self.pressure[at], UNSET | 0),
+            [0xE0..=0xEF, ..] => !matches!(self.bend[at], BEND_UNSET | CENTRE),
+            [0xFC] => self.transport.is_running(),
+            _ => !self.is_neutral(),
+        }
+    }
 }

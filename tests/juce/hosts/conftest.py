@@ -1,5 +1,6 @@
 """What the tests of plugins in hosts share: where the plugins are, peers on sockets, programs under a display and JACK."""
 
+import ctypes
 import os
 import random
 import signal
@@ -22,6 +23,7 @@ os.environ["DISPLAY"] = ":9999"
 
 # What must happen has to happen within this; far more than it takes, for loaded machines.
 DEADLINE = 30.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def artefact(project, pattern):
@@ -144,6 +146,11 @@ def resources():
     return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
 
 
+def ends_with_us():
+    """In a program that a test starts, before it is one: whoever kills the test leaves no JACK server or display behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Programs:
     """Programs with a home of their own, ended with the test in reverse order."""
 
@@ -157,7 +164,7 @@ class Programs:
         name = Path(command[0]).name.replace(" ", "-")
         log = open(self.folder / f"{name}-{len(self.running)}.log", "w+")
         process = subprocess.Popen([str(c) for c in command], env=self.environment, stdin=subprocess.PIPE, stdout=log,
-                                   stderr=subprocess.STDOUT, cwd=self.folder, **keywords)
+                                   stderr=subprocess.STDOUT, cwd=self.folder, preexec_fn=ends_with_us, **keywords)
         process.log = log
         self.running.append(process)
         return process
@@ -200,10 +207,11 @@ def programs():
 
 @pytest.fixture
 def jack(programs):
-    """A JACK server of our own, without a sound card and without realtime rights."""
+    """A JACK server of our own, without a sound card and without realtime rights. It waits for its clients (-S), ten
+    seconds before it takes one for dead: on a loaded machine each may be late."""
     name = f"midisock-juce-{os.getpid()}"
     programs.environment["JACK_DEFAULT_SERVER"] = name
-    server = programs.start("jackd", "--no-realtime", "-n", name, "-d", "dummy", "-r", "48000", "-p", "256")
+    server = programs.start("jackd", "--no-realtime", "-S", "-t", "10000", "-n", name, "-d", "dummy", "-r", "48000", "-p", "256")
 
     def up():
         assert server.poll() is None, programs.output(server)

@@ -86,26 +86,39 @@ def test_the_socket_is_heard_in_time(jalv, connect):
         return any(note == 127 for _, note in notes())
     until(first, "first note")
 
-    sent = []
-    for i in range(40):
-        sent.append(time.monotonic())
-        peer.send(0x90, i, 100)
-        time.sleep(0.005 + i % 7 * 0.003)
-        peer.send(0x80, i, 0)
-    def all_of_them():
-        found = [(frame, note) for frame, note in notes() if note < 127]
-        return found if len(found) == 40 else None
+    done = 0
 
-    heard = until(all_of_them, "40 notes")
-    assert [note for _, note in heard] == list(range(40)), "not in order"
+    def rhythm():
+        """Plays 40 notes: how far off they are by the host's own frames, in ms, from least to most."""
+        nonlocal done
+        sent = []
+        for i in range(40):
+            sent.append(time.monotonic())
+            peer.send(0x90, i, 100)
+            time.sleep(0.005 + i % 7 * 0.003)
+            peer.send(0x80, i, 0)
 
-    delays = [frame / RATE - at for (frame, _), at in zip(heard, sent)]
-    middle = sorted(delays)[len(delays) // 2]
-    off = sorted(abs(delay - middle) * 1000 for delay in delays)
-    print(f"40 notes: off the rhythm by {off[20]:.2f} ms at the median, {off[36]:.2f} ms at 90 %, {off[-1]:.2f} ms at most")
-    assert off[20] < 50, f"half the notes are more than 50 ms off: {off}"
-    places = {frame % 256 for frame, _ in heard}
-    assert len(places) > 5, f"they stand at few places of their blocks: {places}"
+        def all_of_them():
+            found = [(frame, note) for frame, note in notes() if note < 127][done:]
+            return found if len(found) == 40 else None
+
+        heard = until(all_of_them, "40 notes")
+        done += 40
+        assert [note for _, note in heard] == list(range(40)), "not in order"
+        delays = [frame / RATE - at for (frame, _), at in zip(heard, sent)]
+        middle = sorted(delays)[len(delays) // 2]
+        off = sorted(abs(delay - middle) * 1000 for delay in delays)
+        places = len({frame % 256 for frame, _ in heard})
+        print(f"40 notes: off the rhythm by {off[20]:.2f} ms at the median, {off[36]:.2f} ms at 90 %, {off[-1]:.2f} ms at "
+              f"most; at {places} places of their blocks")
+        return off, places
+
+    # Notes that stood at the beginnings of their blocks, or anywhere in them, would be 1.3 ms off at the median. A machine
+    # that is busy is late with more than that; not each time.
+    def is_kept():
+        off, places = rhythm()
+        return off[20] < 0.6 and places > 5
+    until(is_kept, "rhythm that is kept", timeout=120)
 
 
 def test_the_host_plays_and_the_socket_receives(jalv, connect):

@@ -79,6 +79,54 @@ def test_a_peer_that_goes_leaves_nothing_sounding(served):
     host.silence()
 
 
+def test_the_monitor_lets_go(served):
+    host, peer = served
+    for ending in ([0xB0, 121, 0], [0xFF], [0xB0, 64, 0], [0xB0, 120, 0]):
+        peer.send(0x90, 60, 100)
+        host.onset("sound")
+        if ending != [0xB0, 120, 0]:
+            peer.send(0xB0, 64, 127, 0x80, 60, 0, 0xBF, 119, 3)
+            for _ in range(30):
+                assert host.block().any(), "the pedal does not hold the note"
+        peer.send(*ending)
+        host.silence()
+        peer.send(0xB0, 64, 0, 0x80, 60, 0)
+
+
+def test_bypass(served):
+    """What the host left sounding is released, and nothing passes until it is over; then the pedals are as they are."""
+    host, peer = served
+    host.block((bytes([0x90, 60, 100]), 0.0), (bytes([0xB0, 64, 127]), 0.0), (bytes([0xB1, 64, 127]), 0.0))
+    peer.receive(bytes([0x90, 60, 100]))  # a controller is a parameter in VST3, and comes before it
+    peer.send(0x91, 70, 100)
+    host.onset("sound")
+    host.plugin.parameters["bypass"].raw_value = 1.0
+    host.block()
+    released = peer.receive(bytes([0xB1, 64, 0]))
+    assert bytes([0x80, 60, 64]) in released and bytes([0xB0, 64, 0]) in released, released.hex(" ")
+    peer.send(0x91, 72, 100)
+    for _ in range(5):
+        assert not host.block((bytes([0x92, 65, 100]), 0.0), (bytes([0xB0, 64, 0]), 0.005)).any()
+    host.plugin.parameters["bypass"].raw_value = 0.0
+    host.block()
+    host.block((bytes([0x93, 1, 1]), 0.0))
+    between = peer.receive(bytes([0x93, 1, 1]))
+    assert between == bytes([0xB1, 64, 127]), between.hex(" ")
+    assert not host.block().any(), "a note of the bypass was struck late"
+    peer.send(0x94, 74, 100)
+    host.onset("sound after the bypass")
+
+
+def test_a_hostile_state(served):
+    """What JUCE's parser would go into without end."""
+    host, peer = served
+    tree = bridge_state.xml(port=1)
+    host.plugin.raw_state = bridge_state.for_vst3_host(
+        '<!DOCTYPE m [<!ENTITY a "&a;">]>' + tree.split("?>")[1].replace("127.0.0.1", "&a;"))
+    peer.send(0x90, 60, 100)
+    host.onset("sound: the connection is still the same")
+
+
 def test_mido_is_heard_and_hears():
     number = free_port()
     host = Host(port=number, monitor=True)

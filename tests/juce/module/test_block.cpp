@@ -177,6 +177,69 @@ void storage_is_made_ahead()
     }
 }
 
+// What the host's own messages take is not there for others.
+void thru_leaves_less_room()
+{
+    studio s;
+    (void)s.block(true);
+    std::vector<std::uint8_t> sysex(20000, 0x11);
+    sysex.front() = 0xF0;
+    sysex.back() = 0xF7;
+    const std::uint8_t *storage = s.midi.data.begin();
+    int got = 0;
+    for (int i = 0; i < 3; i++) {
+        std::vector<std::uint8_t> other(16000, 0x22);
+        other.front() = 0xF0;
+        other.back() = 0xF7;
+        CHECK(s.peer.push(other));
+    }
+    for (int blocks = 0; got < 3; blocks++) {
+        CHECK(blocks < 20);
+        for (int k = 0; k < 3 && blocks == 0; k++) {
+            s.midi.addEvent(sysex.data(), 20000, 0);
+        }
+        s.plugin.process(s.midi, s.next, true);
+        CHECK(storage == s.midi.data.begin());
+        for (const auto event : s.midi) {
+            got += event.numBytes == 16000;
+        }
+        s.midi.clear();
+        s.next.start_ns += 10 * ms;
+    }
+}
+
+// A host's sequence of 8 KB holds some 340 messages: no block gives more, and none is lost.
+void lv2_takes_what_has_room()
+{
+    studio s;
+    s.next.lv2_bytes = 8192;
+    int got = 0, blocks = 0;
+    for (int i = 0; i < 2000; i++) {
+        CHECK(s.peer.push(midisock::pitch_bend(i & 15, i)));
+    }
+    std::vector<std::uint8_t> sysex(3000, 0x11);
+    sysex.front() = 0xF0;
+    sysex.back() = 0xF7;
+    CHECK(s.peer.push(sysex));
+    for (; got < 2001; blocks++) {
+        CHECK(blocks < 40);
+        s.plugin.process(s.midi, s.next);
+        s.next.start_ns += 10 * ms;
+        int size = 16;
+        for (const auto event : s.midi) {
+            size += 16 + (event.numBytes + 7) / 8 * 8;
+            got++;
+        }
+        CHECK(size <= 8192);
+        s.midi.clear();
+    }
+    s.next.lv2_bytes = 65536;
+    for (int i = 0; i < 600; i++) {
+        CHECK(s.peer.push(midisock::pitch_bend(i & 15, i)));
+    }
+    CHECK(static_cast<int>(s.block().size()) == midi_link::most_messages);
+}
+
 void activity_is_told_once()
 {
     studio s;
@@ -208,5 +271,7 @@ const std::vector<named_case> block_cases = {
     {"block: a flood is spread", a_flood_is_spread},
     {"block: large SysEx is spread", large_sysex_is_spread},
     {"block: storage is made ahead", storage_is_made_ahead},
+    {"block: thru leaves less room", thru_leaves_less_room},
+    {"block: LV2 takes what has room", lv2_takes_what_has_room},
     {"block: activity is told once", activity_is_told_once},
 };

@@ -1,6 +1,10 @@
 // Bypass, suspend, transport, panic: nothing hangs and nothing old plays.
 #include "cases.hpp"
 
+#include <atomic>
+#include <map>
+#include <thread>
+
 namespace {
 
 using midisock::control_change;
@@ -62,6 +66,96 @@ void bypass_pedal_let_go_meanwhile()
     const texts more = s.block();
     all.insert(all.end(), more.begin(), more.end());
     CHECK(!all.empty() && all.back() == "0: b0 40 00");
+}
+
+// What the host lifts meanwhile nobody would lift afterwards.
+void bypass_follows_the_host()
+{
+    studio s;
+    s.midi.addEvent(juce::MidiMessage(0xB0, 64, 127), 0);
+    s.midi.addEvent(juce::MidiMessage(0xB1, 64, 127), 0);
+    (void)s.block();
+    (void)bypassed(s);
+    s.midi.addEvent(juce::MidiMessage(0xB0, 64, 0), 0);
+    s.midi.addEvent(juce::MidiMessage(0xE2, 0, 0), 0);
+    (void)bypassed(s);
+    (void)s.sent();
+    (void)s.block();
+    CHECK_TEXTS((texts{"0: b1 40 7f", "0: e2 00 00"}), s.sent());
+}
+
+// What the host is told, it is told once, also when it takes a while until there is a port again.
+void bypass_without_a_port()
+{
+    studio s;
+    both_hold(s);
+    (void)bypassed(s);
+    s.plugin.adopt(midisock::port());
+    (void)s.block();
+    s.plugin.adopt(s.other_end());
+    (void)s.block();
+    s.midi.addEvent(juce::MidiMessage(0x91, 70, 100), 0);
+    (void)s.block();
+    CHECK_TEXTS((texts{"0: 91 46 64"}), s.sent());
+    (void)bypassed(s);
+    CHECK_TEXTS((texts{"0: 81 46 40"}), s.sent());
+}
+
+void suspend_releases_at_peers()
+{
+    studio s;
+    both_hold(s);
+    s.midi.addEvent(juce::MidiMessage(0xB1, 64, 127), 0);
+    (void)s.block();
+    CHECK_TEXTS((texts{"0: b1 40 7f"}), s.sent());
+    s.plugin.suspend(); // no block comes
+    CHECK_TEXTS((texts{"0: 81 46 40", "0: b1 40 00"}), s.sent());
+    s.plugin.suspend();
+    (void)s.block();
+    CHECK_TEXTS((texts{}), s.sent());
+}
+
+void suspended_while_bypassed()
+{
+    studio s;
+    s.midi.addEvent(juce::MidiMessage(0xB0, 64, 127), 0);
+    (void)s.block();
+    (void)bypassed(s);
+    CHECK_TEXTS((texts{"0: b0 40 7f", "0: b0 40 00"}), s.sent());
+    s.plugin.suspend(); // nobody tells what the host lifts now
+    (void)s.block();
+    CHECK_TEXTS((texts{}), s.sent());
+}
+
+// Whatever the host does: no block and no suspension waits, and none is in the other's way.
+void suspended_from_another_thread()
+{
+    studio s;
+    std::atomic<bool> end{false};
+    std::thread other([&] {
+        while (!end) {
+            s.plugin.suspend();
+        }
+    });
+    std::map<std::string, int> held;
+    const auto hear = [&] {
+        for (const auto &one : s.sent()) {
+            held[one.substr(4, 4)] += one.substr(3, 1) == "9" ? 1 : -1;
+        }
+    };
+    for (int i = 0; i < 20000; i++) {
+        s.midi.addEvent(juce::MidiMessage(0x90 | (i & 15), i & 127, 100), 0);
+        (void)s.block();
+        hear();
+    }
+    end = true;
+    other.join();
+    s.plugin.suspend();
+    hear();
+    for (const auto &[note, count] : held) {
+        CHECK(count == 0);
+    }
+    CHECK(!held.empty());
 }
 
 void released_meanwhile(studio &s, void (*pause)(studio &))
@@ -135,6 +229,28 @@ void panic_silences_both_ends()
     CHECK_TEXTS((texts{}), s.block());
 }
 
+// However much sounds: a block has room for all of it.
+void a_release_is_bounded()
+{
+    studio s;
+    for (int i = 0; i < 4; i++) {
+        for (int k = 0; k < 400; k++) {
+            CHECK(s.peer.push(note_on(k & 15, i, 1 + (k & 63))));
+            s.midi.addEvent(juce::MidiMessage(0x90 | (k & 15), i, 1), 0);
+        }
+        s.plugin.process(s.midi, s.next);
+        s.next.start_ns += 10 * ms;
+        CHECK(s.midi.getNumEvents() == 400);
+        s.midi.clear();
+        CHECK(s.sent().size() == 400);
+    }
+    s.plugin.bypass(s.midi);
+    CHECK(s.midi.getNumEvents() == 32);
+    const texts there = s.sent();
+    CHECK(there.size() == 32 && there[0] == "0: b0 78 00" && there[1] == "0: b0 7b 00" && there[31] == "0: bf 7b 00");
+    CHECK(s.plugin.sounding() == 0);
+}
+
 void panic_while_bypassed()
 {
     studio s;
@@ -148,6 +264,12 @@ void panic_while_bypassed()
 const std::vector<named_case> pause_cases = {
     {"pauses: bypass releases and passes nothing", bypass_releases_and_passes_nothing},
     {"pauses: a pedal let go while bypassed", bypass_pedal_let_go_meanwhile},
+    {"pauses: bypass follows the host", bypass_follows_the_host},
+    {"pauses: bypass without a port", bypass_without_a_port},
+    {"pauses: suspend releases at peers", suspend_releases_at_peers},
+    {"pauses: suspended while bypassed", suspended_while_bypassed},
+    {"pauses: suspended from another thread", suspended_from_another_thread},
+    {"pauses: a release is bounded", a_release_is_bounded},
     {"pauses: a gap is skipped", a_gap_is_skipped},
     {"pauses: an interruption is skipped", an_interruption_is_skipped},
     {"pauses: prepared again", prepared_again},

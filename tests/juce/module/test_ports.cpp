@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <thread>
 
 namespace {
@@ -41,7 +42,7 @@ struct audio {
     midi_link &plugin;
     std::atomic<bool> end{false};
     std::atomic<int> blocks{0};
-    std::atomic<int> notes_on{0}, notes_off{0};
+    std::atomic<int> notes_on{0}, notes_off{0}, sounding{0};
     std::thread thread;
 
     // The first block, which comes after an interruption, is done.
@@ -61,6 +62,7 @@ struct audio {
                 notes_off += (event.data[0] & 0xF0) == 0x80;
             }
             midi.clear();
+            sounding = plugin.sounding();
             blocks++;
             std::this_thread::sleep_for(std::chrono::microseconds(200));
         }
@@ -193,6 +195,7 @@ void finds_its_port_again()
     before.reset();
     SOON((s = plugin.poll()).state == state::listening);
     CHECK(s.local_port == number);
+    CHECK(s.problem == outcome::ok);
 }
 
 // Only the latency changes: the address is the same, and free again soon.
@@ -227,6 +230,12 @@ void says_what_is_wrong()
     wanted.allow = "not an address";
     s = plugin.apply(wanted);
     CHECK(s.state == state::none && s.problem == outcome::address);
+    for (const int number : {-1, 65536, 65536 + 9080, INT_MAX}) {
+        wanted.port = number;
+        s = plugin.apply(wanted);
+        CHECK(s.state == state::none && s.problem == outcome::invalid_argument);
+    }
+    wanted.port = 0;
     wanted.allow = "10.0.0.0/8";
     s = plugin.apply(wanted);
     CHECK(s.state == state::listening);
@@ -260,9 +269,78 @@ void still_held_is_left_out()
     CHECK(b->push(note_on(5, 1, 1))); // comes after the releases of the one who left
     SOON(thread.notes_on == 4);
     CHECK(thread.notes_off == 1); // 61; b still holds 60
+    CHECK(thread.sounding == 2);  // 60 and the last one
     b->close();
     SOON(plugin.poll().peers.empty());
     SOON(thread.notes_off == 3);
+    SOON(thread.sounding == 0);
+}
+
+// The transport stops after a block whose messages have their time still ahead: all that the host sent is sent, and
+// then what it left is let go of.
+void what_the_host_sent_before_it_stopped()
+{
+    midi_link plugin;
+    plugin.prepare();
+    const int number = plugin.apply(on(role::server, 0)).local_port;
+    auto peer = midisock::client::connect("127.0.0.1", static_cast<std::uint16_t>(number));
+    CHECK(peer && peer->wait_connected(deadline));
+    SOON(plugin.poll().peers.size() == 1);
+    moment now{4800, 48000.0, false, true, 0};
+    std::uint64_t start_ns = midisock_now_ns() + 300 * ms;
+    juce::MidiBuffer midi;
+    const auto block = [&] {
+        now.start_ns = start_ns;
+        start_ns += 100 * ms;
+        plugin.process(midi, now);
+        midi.clear();
+    };
+    block();
+    texts wanted;
+    const auto play = [&](std::initializer_list<int> message, int frame) {
+        std::vector<std::uint8_t> data(message.begin(), message.end());
+        midi.addEvent(data.data(), static_cast<int>(data.size()), frame);
+        wanted.push_back(written(juce::MidiMessageMetadata(data.data(), static_cast<int>(data.size()), 0)));
+    };
+    play({0x90, 60, 100}, 0);
+    play({0x91, 61, 100}, 0);
+    play({0xE0, 0, 100}, 0);
+    play({0xD0, 50}, 0);
+    play({0xB0, 69, 127}, 0);
+    block();
+    play({0xC0, 5}, 1000);
+    play({0xB0, 7, 99}, 1000);
+    play({0xE0, 0, 64}, 2000);
+    play({0xD0, 0}, 2000);
+    play({0xB0, 69, 0}, 2000);
+    play({0xB0, 123, 0}, 3000);
+    play({0x92, 62, 100}, 4799);
+    block();
+    now.playing = false;
+    block();
+    wanted.push_back("0: 81 3d 40");
+    wanted.push_back("0: 82 3e 40");
+    texts got;
+    midisock::message m;
+    SOON((peer->pop(m) ? got.push_back(written(juce::MidiMessageMetadata(m.data, static_cast<int>(m.size), 0))) : void(),
+          got.size() >= wanted.size()));
+    CHECK_TEXTS(wanted, got);
+
+    // The same when it is suspended, with no further block.
+    wanted.clear();
+    got.clear();
+    start_ns = midisock_now_ns() + 300 * ms;
+    now.playing = true;
+    play({0x90, 60, 100}, 0);
+    play({0xC0, 6}, 4000);
+    play({0xB3, 64, 127}, 4799);
+    block();
+    plugin.suspend();
+    wanted.push_back("0: 80 3c 40");
+    wanted.push_back("0: b3 40 00");
+    SOON((peer->pop(m) ? got.push_back(written(juce::MidiMessageMetadata(m.data, static_cast<int>(m.size), 0))) : void(),
+          got.size() >= wanted.size()));
+    CHECK_TEXTS(wanted, got);
 }
 
 } // namespace
@@ -276,5 +354,6 @@ const std::vector<named_case> port_cases = {
     {"ports: finds its port again", finds_its_port_again},
     {"ports: settings change at the same address", settings_change_at_the_same_address},
     {"ports: says what is wrong", says_what_is_wrong},
+    {"ports: what the host sent before it stopped", what_the_host_sent_before_it_stopped},
     {"ports: still held is left out", still_held_is_left_out},
 };

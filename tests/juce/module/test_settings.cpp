@@ -61,6 +61,8 @@ void hostile_states()
         CHECK(settings::from_tree(tree).latency_ms <= settings::most_latency_ms);
         (void)settings::from_tree(tree).to_config();
     }
+    tree.setProperty("latency_ms", INT_MIN, nullptr);
+    CHECK(settings::from_tree(tree) == defaults); // automatic, as any below 0
 
     juce::MemoryBlock good;
     midi_link source;
@@ -80,6 +82,14 @@ void hostile_states()
             (void)plugin.apply(off);
         }
     }
+    // What JUCE's parser goes into without end, or until its stack does.
+    const juce::String tag = "<midisock enabled=\"0\"/>";
+    for (const juce::String &bad : {"<!DOCTYPE m [<!ENTITY a \"&a;\">]><midisock host=\"&a;\"/>" + tag,
+                                    juce::String("<!DOCTYPE m [<!ENTITY % a \"%a;\"> %a;]>") + tag,
+                                    juce::String::repeatedString("<midisock>", 200000)}) {
+        CHECK(!plugin.load(bad.toRawUTF8(), static_cast<int>(bad.getNumBytesAsUTF8())));
+    }
+    CHECK(plugin.load(tag.toRawUTF8(), static_cast<int>(tag.getNumBytesAsUTF8())));
     CHECK(!plugin.load(nullptr, 0));
     CHECK(!plugin.load("", -1));
 }

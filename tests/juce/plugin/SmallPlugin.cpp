@@ -8,8 +8,8 @@ struct SmallPlugin final : juce::AudioProcessor {
     SmallPlugin() : AudioProcessor(BusesProperties().withOutput("Out", juce::AudioChannelSet::stereo())) {}
 
     void prepareToPlay(double, int) override { link.prepare(); }
-    void releaseResources() override { link.interrupt(); }
-    void reset() override { link.interrupt(); }
+    void releaseResources() override { link.suspend(); }
+    void reset() override { link.suspend(); }
     void processBlock(juce::AudioBuffer<float> &audio, juce::MidiBuffer &midi) override
     {
         link.process(*this, audio, midi);
@@ -18,7 +18,11 @@ struct SmallPlugin final : juce::AudioProcessor {
             if (event.getMessage().isNoteOn())
                 audio.setSample(0, event.samplePosition, 1.0f);
     }
-    void processBlockBypassed(juce::AudioBuffer<float> &, juce::MidiBuffer &midi) override { link.bypass(midi); }
+    void processBlockBypassed(juce::AudioBuffer<float> &audio, juce::MidiBuffer &midi) override
+    {
+        audio.clear();
+        link.bypass(midi);
+    }
     void getStateInformation(juce::MemoryBlock &out) override { link.save(out); }
     void setStateInformation(const void *data, int size) override { link.load(data, size); }
 
