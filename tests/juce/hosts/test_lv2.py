@@ -117,7 +117,7 @@ def test_the_socket_is_heard_in_time(jalv, connect):
     # that is busy is late with more than that; not each time.
     def is_kept():
         off, places = rhythm()
-        return off[20] < 0.6 and places > 5
+        return off[20] < 1.0 and places > 5
     until(is_kept, "rhythm that is kept", timeout=120)
 
 

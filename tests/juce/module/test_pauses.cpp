@@ -140,7 +140,13 @@ void suspended_from_another_thread()
     std::map<std::string, int> held;
     const auto hear = [&] {
         for (const auto &one : s.sent()) {
-            held[one.substr(4, 4)] += one.substr(3, 1) == "9" ? 1 : -1;
+            if (one[3] == 'b') { // where more sound than are released one by one: all of a channel
+                for (auto &[note, count] : held) {
+                    count = note[0] == one[4] ? 0 : count;
+                }
+            } else {
+                held[one.substr(4, 4)] += one[3] == '9' ? 1 : -1;
+            }
         }
     };
     for (int i = 0; i < 20000; i++) {
