@@ -93,9 +93,13 @@ else()
   set(midisock_soname libmidisock.so.${midisock_abi})
 endif()
 
-# Cargo's output under its installed names, one folder for each configuration; touched only when it
-# has changed, so that nobody is linked again for nothing.
-set(midisock_stage "${PROJECT_BINARY_DIR}/lib/$<IF:$<STREQUAL:$<CONFIG>,>,Release,$<CONFIG>>")
+# Cargo's output under its installed names; touched only when it has changed, so that nobody is linked again for nothing. One
+# folder for each configuration where a build tree has several. Where it has one, that may still change after this, and in
+# the parent alone: a folder for whatever it will be.
+set(midisock_stage "${PROJECT_BINARY_DIR}/lib")
+if(CMAKE_CONFIGURATION_TYPES)
+  string(APPEND midisock_stage "/$<CONFIG>")
+endif()
 set(midisock_copy COMMAND "${CMAKE_COMMAND}" -E copy_if_different)
 set(midisock_link COMMAND "${CMAKE_COMMAND}" -E create_symlink)
 set(midisock_steps
@@ -131,12 +135,12 @@ add_dependencies(midisock::static midisock-cargo)
 # An imported target takes no generator expression for its place: one property for each configuration.
 set(midisock_configurations ${CMAKE_CONFIGURATION_TYPES})
 if(NOT midisock_configurations)
-  set(midisock_configurations "${CMAKE_BUILD_TYPE}")
+  set(midisock_configurations "ANY")
 endif()
-foreach(configuration IN LISTS midisock_configurations ITEMS "")
-  if(configuration STREQUAL "")
+foreach(configuration IN LISTS midisock_configurations)
+  if(configuration STREQUAL "ANY")
     set(suffix "")
-    set(stage "${PROJECT_BINARY_DIR}/lib/Release")
+    set(stage "${PROJECT_BINARY_DIR}/lib")
   else()
     string(TOUPPER "_${configuration}" suffix)
     set(stage "${PROJECT_BINARY_DIR}/lib/${configuration}")

@@ -36,11 +36,6 @@ configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/midisock-config.cmake.in" "${PROJECT_BINARY_DIR}/midisock-config.cmake"
   INSTALL_DESTINATION "${midisock_package_dir}"
   PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR midisock_library_dir)
-# While the major version is 0, a minor version may change the API.
-set(midisock_compatibility SameMajorVersion)
-if(PROJECT_VERSION_MAJOR EQUAL 0)
-  set(midisock_compatibility SameMinorVersion)
-endif()
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/midisock-config-version.cmake"
   COMPATIBILITY ${midisock_compatibility})
 install(FILES
@@ -71,7 +66,7 @@ if(MIDISOCK_BUILD_TOOLS)
 endif()
 
 if(MIDISOCK_BUILD_LV2)
-  install(DIRECTORY "${PROJECT_BINARY_DIR}/midisock.lv2" DESTINATION "${CMAKE_INSTALL_LIBDIR}/lv2"
+  install(DIRECTORY "${midisock_bundle}" DESTINATION "${CMAKE_INSTALL_LIBDIR}/lv2"
     COMPONENT Tools USE_SOURCE_PERMISSIONS)
 endif()
 

@@ -10,20 +10,25 @@ else()
   set(midisock_rpath "$<IF:$<PLATFORM_ID:Darwin>,@loader_path,$ORIGIN>/${midisock_rpath}")
 endif()
 
-# midisock_add_program(<name> <source>...): a program that is held to what the header promises.
-function(midisock_add_program name)
-  add_executable(${name} ${ARGN})
-  target_link_libraries(${name} PRIVATE midisock::shared)
-  set_target_properties(${name} PROPERTIES
-    C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
-    NO_SYSTEM_FROM_IMPORTED ON # the header's own warnings count
-    INSTALL_RPATH "${midisock_rpath}")
+# What every target here is held to. Each source is a unit of its own: they were not written to share one.
+function(midisock_set_strict name)
+  set_target_properties(${name} PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF UNITY_BUILD OFF)
   if(MSVC)
     target_compile_options(${name} PRIVATE /W4 $<$<BOOL:${MIDISOCK_WERROR}>:/WX>)
   else()
     target_compile_options(${name} PRIVATE
       -Wall -Wextra -Wpedantic $<$<BOOL:${MIDISOCK_WERROR}>:-Werror>)
   endif()
+endfunction()
+
+# midisock_add_program(<name> <source>...): a program that is held to what the header promises.
+function(midisock_add_program name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE midisock::shared)
+  midisock_set_strict(${name})
+  set_target_properties(${name} PROPERTIES
+    NO_SYSTEM_FROM_IMPORTED ON # the header's own warnings count
+    INSTALL_RPATH "${midisock_rpath}")
 endfunction()
 
 set(midisock_programs_dir "${PROJECT_SOURCE_DIR}/examples/c")
@@ -57,8 +62,11 @@ if(MIDISOCK_BUILD_TOOLS AND MIDISOCK_BUILD_JACK)
     target_include_directories(midisock-jack SYSTEM PRIVATE "${MIDISOCK_JACK_INCLUDE_DIR}")
     target_link_libraries(midisock-jack PRIVATE "${MIDISOCK_JACK_LIBRARY}")
     list(APPEND midisock_tools midisock-jack)
-  else()
+  elseif(MIDISOCK_BUILD_JACK STREQUAL "AUTO")
     message(STATUS "midisock: no JACK here, and so no midisock-jack")
+  else()
+    message(FATAL_ERROR "midisock: MIDISOCK_BUILD_JACK is ${MIDISOCK_BUILD_JACK}, and there is no JACK: jack/midiport.h and "
+      "libjack, of libjack-jackd2-dev on Debian")
   endif()
 endif()
 
@@ -70,12 +78,16 @@ if(MIDISOCK_BUILD_LV2)
   # The static library: a plugin brings its own.
   target_link_libraries(midisock-lv2 PRIVATE midisock::static)
   target_include_directories(midisock-lv2 SYSTEM PRIVATE "${MIDISOCK_LV2_INCLUDE_DIR}")
+  midisock_set_strict(midisock-lv2)
+  # A bundle for each configuration, where there are several in one build tree.
+  get_property(midisock_several GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+  set(midisock_bundle "${PROJECT_BINARY_DIR}/$<$<BOOL:${midisock_several}>:$<CONFIG>/>midisock.lv2")
   set_target_properties(midisock-lv2 PROPERTIES
-    C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF C_VISIBILITY_PRESET hidden
+    C_VISIBILITY_PRESET hidden NO_SYSTEM_FROM_IMPORTED ON
     PREFIX "" OUTPUT_NAME midisock SUFFIX ".so" # as manifest.ttl has it
-    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/midisock.lv2")
+    LIBRARY_OUTPUT_DIRECTORY "${midisock_bundle}")
   foreach(file IN ITEMS manifest midisock presets)
-    configure_file("${midisock_lv2_dir}/${file}.ttl" "${PROJECT_BINARY_DIR}/midisock.lv2/${file}.ttl" COPYONLY)
+    file(GENERATE OUTPUT "${midisock_bundle}/${file}.ttl" INPUT "${midisock_lv2_dir}/${file}.ttl")
   endforeach()
 endif()
 

@@ -51,4 +51,22 @@ function(midisock_add_targets include_directory scope)
   add_library(midisock::midisock INTERFACE IMPORTED ${scope})
   set_target_properties(midisock::midisock PROPERTIES
     INTERFACE_LINK_LIBRARIES midisock::${chosen})
+
+  # The program's CMAKE_MAP_IMPORTED_CONFIG_... is about other packages: here is what each configuration needs.
+  foreach(configuration IN LISTS CMAKE_CONFIGURATION_TYPES CMAKE_BUILD_TYPE ITEMS Debug Release RelWithDebInfo MinSizeRel)
+    string(TOUPPER "${configuration}" configuration)
+    foreach(kind IN LISTS ARGN ITEMS midisock)
+      set_property(TARGET midisock::${kind} PROPERTY MAP_IMPORTED_CONFIG_${configuration})
+    endforeach()
+  endforeach()
+endfunction()
+
+# midisock_find_juce_module(<variable>): the folder for juce_add_module() that belongs to the targets there are.
+function(midisock_find_juce_module variable)
+  foreach(kind IN ITEMS shared static)
+    if(TARGET midisock::${kind})
+      get_target_property(directory midisock::${kind} INTERFACE_INCLUDE_DIRECTORIES)
+      set(${variable} "${directory}/midisock_juce" PARENT_SCOPE)
+    endif()
+  endforeach()
 endfunction()

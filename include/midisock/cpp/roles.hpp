@@ -36,7 +36,7 @@ public:
 /** The address of a client, as text. */
 struct peer_address {
     /** As midisock_parse_address() takes it. */
-    char text[64] = {};
+    char text[64];
 };
 
 /** Takes clients; what they send comes out merged, each message with its client's id; what is pushed goes to all. */

@@ -22,7 +22,8 @@ def run(harness):
                  [*package, *gcc], default="static")
     if harness.needs("clang", "clang", "clang++", package="clang"):
         harness.case("find_package, moved prefix, clang, make, BUILD_SHARED_LIBS", consume, harness, "package-clang",
-                     "Unix Makefiles", [*package, *clang, "-DBUILD_SHARED_LIBS=ON", "-DCMAKE_BUILD_TYPE=Release"],
+                     "Unix Makefiles", [*package, *clang, "-DBUILD_SHARED_LIBS=ON", "-DCMAKE_BUILD_TYPE=Release",
+                      "-DCMAKE_MAP_IMPORTED_CONFIG_RELEASE=Debug"],
                      default="shared")
     harness.case("find_package says what is not there", package_refuses, harness)
     harness.case("find_package with one of the two libraries", one_library, harness)
@@ -30,6 +31,9 @@ def run(harness):
     harness.case("pkg-config, shared and static", pkg_config, harness)
     harness.case("nothing is built or installed unasked", unasked, harness, in_tree)
     harness.case("installed with a parent that asks for it", asked, harness, in_tree)
+    harness.case("added twice, found after that; a build type, a map of configurations and unity builds of the parent's",
+                 added_twice, harness, ninja)
+    harness.case("JACK that is asked for and is not there", no_jack, harness)
     harness.case("FetchContent, make, BUILD_SHARED_LIBS", consume, harness, "fetch", "Unix Makefiles",
                  ["-DHOW=fetch", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_SHARED_LIBS=ON", *in_tree], default="shared")
     if harness.needs("Ninja Multi-Config", "ninja", package="ninja-build"):
@@ -211,6 +215,47 @@ def asked(harness, in_tree):
     environment = {"PKG_CONFIG_PATH": str(library.parent / "pkgconfig")}
     said = harness.run("pkg-config", "--variable=libdir", "midisock", env=environment).strip().replace("\\ ", " ")
     expect((folder / "lib").resolve() in Path(said).resolve().parents, f"the .pc file says {said}")
+
+
+ADDED_TWICE = """cmake_minimum_required(VERSION 3.22)
+project(x C)
+set(CMAKE_MAP_IMPORTED_CONFIG_DEBUG Release)
+set(CMAKE_UNITY_BUILD ON)
+add_subdirectory("{root}" one)
+add_subdirectory("{root}" two)
+{late}
+if(NOT CMAKE_VERSION VERSION_LESS 3.24)
+  find_package(midisock 0.1 REQUIRED COMPONENTS static)
+  find_package(midisock 9.0 QUIET)
+  if(midisock_FOUND)
+    message(FATAL_ERROR "found as 9.0")
+  endif()
+endif()
+if(NOT midisock_JUCE_MODULE STREQUAL "{root}/include/midisock_juce")
+  message(FATAL_ERROR "midisock_JUCE_MODULE is ${{midisock_JUCE_MODULE}}")
+endif()
+add_executable(x "{consumer}/exchange.c")
+target_link_libraries(x midisock::static)
+"""
+
+
+def added_twice(harness, ninja):
+    # The parent's build type, set after midisock was added, for itself or for all.
+    for late in ("set(CMAKE_BUILD_TYPE Debug)", "set(CMAKE_BUILD_TYPE Debug CACHE STRING \"\" FORCE)"):
+        folder = fresh(OUT / "consumers" / "added-twice")
+        (folder / "CMakeLists.txt").write_text(ADDED_TWICE.format(root=ROOT, consumer=CONSUMER, late=late))
+        harness.run("cmake", "-S", folder, "-B", folder / "build", "-G", ninja, SHARED_CARGO, "-DMIDISOCK_INSTALL=ON",
+                    "-DMIDISOCK_BUILD_TOOLS=ON", "-DMIDISOCK_WERROR=ON")
+        harness.run("cmake", "--build", folder / "build", "--parallel", "2")
+        harness.run(folder / "build" / "x", timeout=60)
+
+
+def no_jack(harness):
+    build = fresh(OUT / "consumers" / "no-jack")
+    for asked, configures in (("AUTO", True), ("ON", False)):
+        output = harness.run("cmake", "-S", ROOT, "-B", build, SHARED_CARGO, "-DMIDISOCK_JACK_LIBRARY=",
+                             f"-DMIDISOCK_BUILD_JACK={asked}", ok=configures)
+        expect("no JACK" in output, f"MIDISOCK_BUILD_JACK={asked} says:\n{tail(output)}")
 
 
 def multi_config(harness, in_tree):

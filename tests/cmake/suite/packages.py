@@ -1,6 +1,7 @@
 """What cpack makes: an archive that works where it is unpacked, Debian packages that install, link and remove."""
 
 import re
+from pathlib import Path
 
 from harness import OUT, ROOT, TESTS, expect, fresh, tail
 from library import BUILD, SHARED_CARGO, generator
@@ -20,7 +21,8 @@ def run(harness):
     harness.case("cpack of a tree without a build type", pack_other, harness, "no-type", generator(harness), [])
     if harness.needs("cpack of every configuration", "ninja", package="ninja-build"):
         harness.case("cpack of the multi preset, Release and unsaid", pack_other, harness, "multi",
-                     "Ninja Multi-Config", ["--preset", "multi", "-DMIDISOCK_BUILD_TESTS=OFF"], ["-C", "Release"], [])
+                     "Ninja Multi-Config", ["--preset", "multi", "-DMIDISOCK_BUILD_TESTS=OFF", *lv2(),
+                                            "-DCPACK_DEBIAN_PACKAGE_RELEASE=2"], ["-C", "Release"], [])
     if harness.everything:
         import os
         if os.geteuid() != 0:
@@ -29,6 +31,11 @@ def run(harness):
             harness.fail("packages: installed", "midisock is installed on this machine: not touched")
         else:
             harness.case("packages: install, link, run, remove", install, harness, out)
+
+
+def lv2():
+    """The LV2 plugin too, where its headers are."""
+    return ["-DMIDISOCK_BUILD_LV2=ON"] if Path("/usr/include/lv2/core/lv2.h").exists() else []
 
 
 def pack(harness, out, build=BUILD, options=()):
@@ -76,9 +83,12 @@ def contents(harness, out):
         "midisock-tools": (r"libmidisock0 \(= ", ["bin/midisock-monitor", "bin/midisock-send", "bin/midisock-echo"]),
     }
     owner = {}
+    version = harness.run("dpkg-deb", "-f", deb(out, "libmidisock0"), "Version").strip()
     for package, (depends, files) in wanted.items():
         said = harness.run("dpkg-deb", "-f", deb(out, package), "Depends")
         expect(re.search(depends, said), f"{package} depends on {said}")
+        exact = re.search(r"libmidisock0 \(= ([^)]*)\)", said)
+        expect(not exact or exact[1] == version, f"{package} depends on {said}, and there is {version}")
         listing = harness.run("dpkg-deb", "-c", deb(out, package))
         for file in files:
             expect(file in listing, f"{package} lacks {file}")
@@ -114,6 +124,5 @@ def install(harness, out):
         listed = [line for package in PACKAGES for line in harness.run("dpkg", "-L", package).splitlines()]
     finally:
         output = harness.run("dpkg", "--purge", *reversed(PACKAGES))
-    from pathlib import Path
     left = [path for path in listed if "midisock" in path and Path(path).exists()]
     expect(not left, f"left behind: {left}\n{tail(output)}")
