@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-static const uint8_t pedal_controller[3] = {64, 66, 68};
+enum { PEDALS = 4 };
+
+static const uint8_t pedal_controller[PEDALS] = {64, 66, 68, 69};
 
 void held_clear(struct held *held)
 {
@@ -12,7 +14,7 @@ void held_clear(struct held *held)
 static void follow_controller(struct held *held, unsigned channel, uint8_t control, uint8_t value)
 {
     int i;
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < PEDALS; i++) {
         if (control == pedal_controller[i] && value >= 64)
             held->pedals[channel] |= (uint8_t)(1u << i);
         else if (control == pedal_controller[i])
@@ -21,6 +23,7 @@ static void follow_controller(struct held *held, unsigned channel, uint8_t contr
     if (control == 121) { /* reset all controllers */
         held->pedals[channel] = 0;
         held->bent[channel] = 0;
+        held->pressed[channel] = 0;
     }
     if (control == 120 || control >= 123) /* all of these end the notes */
         memset(held->notes[channel], 0, sizeof held->notes[channel]);
@@ -32,6 +35,8 @@ void held_follow(struct held *held, const uint8_t *data, size_t size)
     uint16_t *count;
     if (size == 1 && data[0] == 0xff)
         held_clear(held);
+    if (size == 2 && (data[0] & 0xf0) == 0xd0)
+        held->pressed[channel] = data[1] != 0;
     if (size != 3)
         return;
     count = &held->notes[channel][data[1] & 127];
@@ -71,7 +76,7 @@ size_t held_release(struct held *held, uint8_t data[3])
                 return put(data, 0x80 | channel, (uint8_t)i, 64);
             }
         }
-        for (i = 0; i < 3; i++) {
+        for (i = 0; i < PEDALS; i++) {
             if (held->pedals[channel] & 1u << i) {
                 held->pedals[channel] &= (uint8_t)~(1u << i);
                 return put(data, 0xb0 | channel, pedal_controller[i], 0);
@@ -80,6 +85,11 @@ size_t held_release(struct held *held, uint8_t data[3])
         if (held->bent[channel]) {
             held->bent[channel] = 0;
             return put(data, 0xe0 | channel, 0, 64);
+        }
+        if (held->pressed[channel]) {
+            held->pressed[channel] = 0;
+            put(data, 0xd0 | channel, 0, 0);
+            return 2;
         }
     }
     return 0;

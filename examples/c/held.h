@@ -7,8 +7,8 @@
 
 struct held {
     uint16_t notes[16][128]; /* note ons without their note off */
-    uint8_t pedals[16];      /* bit 0 sustain, 1 sostenuto, 2 legato */
-    uint8_t bent[16];
+    uint8_t pedals[16];      /* bit 0 sustain, 1 sostenuto, 2 legato, 3 hold 2 */
+    uint8_t bent[16], pressed[16]; /* pitch bend and channel pressure that are not at rest */
 };
 
 void held_clear(struct held *held);

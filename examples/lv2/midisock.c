@@ -115,7 +115,7 @@ static int append(struct plugin *plugin, uint32_t capacity, uint32_t frame)
     const midisock_message *message = &plugin->message;
     uint32_t size = lv2_atom_pad_size((uint32_t)sizeof(LV2_Atom_Event) + message->size);
     LV2_Atom_Event *event = lv2_atom_sequence_end(&plugin->out->body, plugin->out->atom.size);
-    if (size > capacity - plugin->out->atom.size)
+    if (plugin->out->atom.size > capacity || size > capacity - plugin->out->atom.size)
         return plugin->out->atom.size == sizeof(LV2_Atom_Sequence_Body); /* it never will have: leave it out */
     event->time.frames = frame;
     event->body.type = plugin->midi_event;

@@ -39,6 +39,7 @@ struct bridge {
     jack_client_t *client; /* NULL while there is no JACK server */
     struct jack_side sides[BRIDGE_PORTS];
     int side_count;
+    int waits;        /* --wait: what there was no room for is lost, and not remembered by the library */
     int delays_input; /* what comes in is sent one period later, and so at its frame */
 
     /* The process thread's, and the main thread's while there is no client. */
@@ -54,6 +55,7 @@ struct bridge {
     uint32_t cycles; /* calls of bridge_process */
     uint32_t xruns;
     uint32_t too_large; /* messages that do not even fit into an empty buffer of JACK's */
+    uint32_t lost;      /* events from JACK that a slow peer left no room for, with --wait */
     uint32_t refused;   /* events from JACK that are no whole message, or too long a one */
     jack_ringbuffer_t *arrived; /* names of ports that came into being, BRIDGE_NAME bytes each */
 };

@@ -114,7 +114,8 @@ static int set_up(struct bridge *bridge)
     jack_set_latency_callback(client, on_latency, bridge);
     jack_set_port_registration_callback(client, on_port, bridge);
     /* What waits in the queue is old by now: what follows is how channels stand. */
-    midisock_skip(bridge->port);
+    if (!bridge->waits)
+        midisock_skip(bridge->port);
     bridge->pending_for = 0;
     bridge->was_offline = 1;
     return jack_activate(client) == 0;

@@ -65,9 +65,9 @@ static const char help[] = "midisock-jack - carry MIDI between JACK and the netw
                            "                          whatever the spacing\n"
                            "      --priority N        realtime priority of the network's thread, 1 to 99, if\n"
                            "                          the system grants it: one below JACK's is good\n"
-                           "      --wait              never drop: a slow peer or network holds up the rest.\n"
-                           "                          For dumps and recordings. Otherwise what is late is\n"
-                           "                          dropped, and notes and controllers are put right\n"
+                           "      --wait              drop nothing from the network, for dumps and the like;\n"
+                           "                          what a slow peer has no room for is lost and counted.\n"
+                           "                          Else the late is dropped, and notes put right\n"
                            "      --max-message N     longest SysEx taken, in bytes (default 16384)\n"
                            "\n"
                            "  -v, --verbose           tell who comes and goes, in JACK and on the network,\n"
@@ -274,6 +274,7 @@ static void tell_totals(struct program *program)
         return;
     tell_count(bridge_get(bridge, too_large), "messages that do not fit into a buffer of JACK's");
     tell_count(bridge_get(bridge, refused), "events from JACK that are no whole message, or too long");
+    tell_count(bridge_get(bridge, lost), "events from JACK that the network left no room for");
     if (!program->verbose) {
         /* What was dropped for want of a peer, or of JACK, was to be expected. */
         tell_count(stats.oversize_in, "SysEx messages that were too long (see --max-message)");
@@ -381,6 +382,7 @@ int main(int argc, char **argv)
 
     midisock_config_init(&config, sizeof config);
     config.overflow = wait ? MIDISOCK_OVERFLOW_WAIT : MIDISOCK_OVERFLOW_REPAIR;
+    bridge->waits = wait;
     config.latency_ns = parse_latency(latency);
     /* What is sent a period later than JACK has it keeps its spacing. */
     config.push_latency_ns = config.latency_ns != 0 ? MIDISOCK_LATENCY_AUTO : 0;

@@ -143,6 +143,8 @@ static void jack_to_network(struct bridge *bridge, jack_nframes_t frames)
         midisock_result result = midisock_push_frame(bridge->port, frame, event->buffer, event->size);
         if (result == MIDISOCK_ERR_INVALID_MESSAGE || result == MIDISOCK_ERR_TOO_LARGE)
             count(&bridge->refused);
+        else if (result == MIDISOCK_ERR_FULL && bridge->waits)
+            count(&bridge->lost);
         else /* sent, or remembered by the library until there is a peer and room */
             held_follow(&side->held, event->buffer, event->size);
         side->index++;
