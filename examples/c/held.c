@@ -94,3 +94,39 @@ size_t held_release(struct held *held, uint8_t data[3])
     }
     return 0;
 }
+
+void held_again(struct held *held, const uint8_t data[3], size_t size)
+{
+    unsigned channel = data[0] & 15u;
+    int i;
+    switch (data[0] & 0xf0) {
+    case 0x80: held->notes[channel][data[1]]++; break;
+    case 0xb0:
+        for (i = 0; i < PEDALS; i++)
+            if (data[1] == pedal_controller[i])
+                held->pedals[channel] |= (uint8_t)(1u << i);
+        break;
+    case 0xe0: held->bent[channel] = 1; break;
+    default: held->pressed[channel] = size == 2; break;
+    }
+}
+
+void held_move_ended(struct held *before, const struct held *after, struct held *to)
+{
+    unsigned channel, note;
+    for (channel = 0; channel < 16; channel++) {
+        for (note = 0; note < 128; note++) {
+            uint16_t *count = &before->notes[channel][note];
+            if (*count > after->notes[channel][note]) {
+                to->notes[channel][note] = (uint16_t)(to->notes[channel][note] + *count - after->notes[channel][note]);
+                *count = after->notes[channel][note];
+            }
+        }
+        to->pedals[channel] |= (uint8_t)(before->pedals[channel] & ~after->pedals[channel]);
+        before->pedals[channel] &= after->pedals[channel];
+        to->bent[channel] |= before->bent[channel] && !after->bent[channel];
+        before->bent[channel] &= after->bent[channel];
+        to->pressed[channel] |= before->pressed[channel] && !after->pressed[channel];
+        before->pressed[channel] &= after->pressed[channel];
+    }
+}

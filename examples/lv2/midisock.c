@@ -29,6 +29,7 @@ struct plugin {
     int stopped; /* the next block does not follow upon the last one */
     int pending; /* `message` was popped, but the host's buffer had no room for it */
     midisock_message message;
+    uint8_t kept[3]; /* of `message`, where the queue's own is gone */
 
     const LV2_Atom_Sequence *in;
     LV2_Atom_Sequence *out;
@@ -82,8 +83,7 @@ static LV2_Handle instantiate(const LV2_Descriptor *descriptor, double rate, con
     plugin->sequence = map->map(map->handle, LV2_ATOM__Sequence);
     plugin->string = map->map(map->handle, LV2_ATOM__String);
     plugin->address_key = map->map(map->handle, ADDRESS_URI);
-    strcpy(plugin->address, DEFAULT_ADDRESS);
-    open_port(plugin);
+    strcpy(plugin->address, DEFAULT_ADDRESS); /* opened when it is activated: a state may come before that */
     return plugin;
 }
 
@@ -104,8 +104,15 @@ static void connect_port(LV2_Handle handle, uint32_t index, void *data)
 static void activate(LV2_Handle handle)
 {
     struct plugin *plugin = handle;
+    if (plugin->port == NULL)
+        open_port(plugin);
+    /* What was popped counts as played: a Note Off that had no room is still owed to the host. */
+    plugin->pending = plugin->pending && plugin->message.size <= sizeof plugin->kept;
+    if (plugin->pending) {
+        memcpy(plugin->kept, plugin->message.data, plugin->message.size);
+        plugin->message.data = plugin->kept;
+    }
     midisock_skip(plugin->port);
-    plugin->pending = 0;
     plugin->stopped = 1;
 }
 

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import subprocess
 
 import mido
@@ -10,12 +11,13 @@ import pytest
 import midisock_ctypes as midisock
 from conftest import Link, mido_server, until
 from jack_rig import PERIOD, RATE, Probe, Server, held, server  # noqa: F401  a fixture
-from midisock_ctypes import Port
+from midisock_ctypes import DEADLINE, Port
 from numbered import numbered
 from relay import Relay
 from tool import Tool, run
 
 ON, OFF = (bytes((0x90, 60, 100)), bytes((0x80, 60, 64)))
+PEDAL, NO_PEDAL = (bytes((0xB0, 64, 127)), bytes((0xB0, 64, 0)))
 # One of each kind; what begins and ends at once, so that nothing is left held.
 EVERY_KIND = [mido.Message.from_hex(text) for text in (
     "90 3C 64", "A0 3C 20", "80 3C 40", "B1 07 7F", "C2 05", "D3 40", "E4 00 60", "F0 7D 01 02 F7",
@@ -29,6 +31,20 @@ def bridge(name, *arguments):
 def strict_bridge(name, *arguments):
     """One that drops nothing, however late a loaded machine is."""
     return bridge(name, "--wait", *arguments)
+
+
+def receive_some(peer):
+    peer.settimeout(DEADLINE)
+    data = peer.recv(1 << 16)
+    assert data, "the connection ended"
+    return data
+
+
+def receive(peer, size):
+    data = b""
+    while len(data) < size:
+        data += receive_some(peer)
+    return data
 
 
 def client_is_there(server, name):
@@ -174,6 +190,33 @@ def test_what_cannot_pass_is_counted_and_harms_nothing(server):
         assert "events from JACK that are no whole message, or too long: 3" in tool.errors
 
 
+def test_what_a_slow_peer_has_no_room_for_leaves_nothing_hanging(server):
+    """With --wait what has no room is lost; but what ends something is said as soon as there is room."""
+    big = [bytes((0xF0, 0x7D, *([n % 128] * 14000), 0xF7)) for n in range(280)]
+    with strict_bridge("b", "127.0.0.1:0") as tool, Probe("probe", "end") as probe:
+        with socket.socket() as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.connect(("127.0.0.1", tool.port()))
+            tool.line_with("joined from")
+            server.connect("probe:out", "b:in")
+            server.connect("probe:out", "probe:end") # so it is seen what JACK has played
+            probe.play(ON, PEDAL)
+            assert receive(peer, len(ON + PEDAL)) == ON + PEDAL
+            # More than queue and sockets hold, while the peer reads nothing; then what ends note and pedal.
+            for message in big:
+                probe.play(message)
+            for _ in range(6): # into the room that is too small for those
+                probe.play(*[bytes((0xF8,))] * 1500)
+            probe.play(OFF, NO_PEDAL)
+            until(lambda: NO_PEDAL in probe.heard("end")[-1:], "all of it played")
+            got = b""
+            while OFF not in got or NO_PEDAL not in got:
+                got = got[-8:] + receive_some(peer)
+        tool.interrupt()
+        assert tool.status() == 0
+        assert int(re.search(r"left no room for: (\d+)", tool.errors)[1]) >= 3, tool.errors
+
+
 # -- ports and channels
 
 
@@ -295,6 +338,31 @@ def test_a_connection_that_somebody_takes_away_stays_away(server):
             tool.line_with("port 'out' is connected to probe:end")
             # It saw to all of its connections then.
             assert not server.connected("probe:out", "b:in")
+        ends_well(tool)
+
+
+def test_a_connection_by_an_alias_can_be_taken_away(server):
+    with Probe("probe", "end"):
+        subprocess.run(["jack_alias", "probe:out", "a-keyboard"], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+        with bridge("b", "--from", "a-keyboard", "127.0.0.1:0") as tool:
+            tool.line_with("port 'in' is connected from probe:out")
+            server.disconnect("probe:out", "b:in")
+            tool.line_with("port 'in' is no more connected from probe:out")
+            assert not server.connected("probe:out", "b:in")
+            ends_well(tool)
+
+
+def test_one_of_two_players_that_goes_leaves_nothing_behind(server):
+    with bridge("b", "127.0.0.1:0") as tool, Probe("stays"):
+        with Port.connect("127.0.0.1", tool.port()) as client:
+            client.wait_connected()
+            server.connect("stays:out", "b:in")
+            with Probe("goes") as probe:
+                server.connect("goes:out", "b:in")
+                tool.line_with("connected from goes:out")
+                probe.play(ON)
+                assert client.receive().data == ON
+            assert client.receive().data == OFF
         ends_well(tool)
 
 

@@ -30,6 +30,7 @@ struct jack_side {
     jack_midi_event_t event; /* an input's next one... */
     uint32_t index, count;   /* ...is event `index` of `count` of this cycle */
     struct held held;        /* what came in and was not released yet */
+    struct held owed;        /* what was released, but there was no room to say so: --wait */
 
     int release; /* shared: whoever played into this input is gone */
 };

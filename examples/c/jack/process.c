@@ -5,6 +5,7 @@
 
 /* Releases passed on in one cycle, so that no cycle takes long. */
 #define RELEASES_A_CYCLE 16
+#define RELEASE_MS 1000 /* so long, at the end, a peer is waited for that takes nothing */
 
 static void count(uint32_t *counter)
 {
@@ -134,6 +135,16 @@ static struct jack_side *earliest_input(struct bridge *bridge)
     return found;
 }
 
+/* There was no room for an event. What it ends is ended later. */
+static void lose(struct bridge *bridge, struct jack_side *side, const uint8_t *data, size_t size)
+{
+    struct held before = side->held;
+    held_follow(&side->held, data, size);
+    held_move_ended(&before, &side->held, &side->owed);
+    side->held = before;
+    count(&bridge->lost);
+}
+
 static void jack_to_network(struct bridge *bridge, jack_nframes_t frames)
 {
     struct jack_side *side;
@@ -144,30 +155,39 @@ static void jack_to_network(struct bridge *bridge, jack_nframes_t frames)
         if (result == MIDISOCK_ERR_INVALID_MESSAGE || result == MIDISOCK_ERR_TOO_LARGE)
             count(&bridge->refused);
         else if (result == MIDISOCK_ERR_FULL && bridge->waits)
-            count(&bridge->lost);
+            lose(bridge, side, event->buffer, event->size);
         else /* sent, or remembered by the library until there is a peer and room */
             held_follow(&side->held, event->buffer, event->size);
         side->index++;
     }
 }
 
-/* What inputs hold whose players have gone. */
+/* Releases what is held, `left` messages at most; 1: nothing is held any more. */
+static int release(struct bridge *bridge, struct held *held, int *left)
+{
+    for (; *left > 0; --*left) {
+        uint8_t data[3];
+        size_t size = held_release(held, data);
+        if (size == 0)
+            return 1;
+        if (midisock_push_frame(bridge->port, 0, data, size) == MIDISOCK_ERR_FULL && bridge->waits) {
+            held_again(held, data, size);
+            return 0;
+        }
+    }
+    return 0;
+}
+
+/* What is owed, and what inputs hold whose players have gone. */
 static void release_abandoned(struct bridge *bridge)
 {
     int i, left = RELEASES_A_CYCLE;
     for (i = 0; i < bridge->side_count; i++) {
         struct jack_side *side = &bridge->sides[i];
-        if (!bridge_get(side, release))
-            continue;
-        for (; left > 0; left--) {
-            uint8_t data[3];
-            size_t size = held_release(&side->held, data);
-            if (size == 0) {
-                bridge_set(side, release, 0);
-                break;
-            }
-            midisock_push_frame(bridge->port, 0, data, size);
-        }
+        if (bridge->waits && !side->is_output)
+            release(bridge, &side->owed, &left);
+        if (bridge_get(side, release) && release(bridge, &side->held, &left))
+            bridge_set(side, release, 0);
     }
 }
 
@@ -184,14 +204,24 @@ int bridge_process(jack_nframes_t frames, void *argument)
     return 0;
 }
 
+static void release_now(struct bridge *bridge, struct held *held)
+{
+    uint8_t data[3];
+    size_t size;
+    while ((size = held_release(held, data)) > 0)
+        while (midisock_push(bridge->port, data, size) == MIDISOCK_ERR_FULL && bridge->waits)
+            if (midisock_wait(bridge->port, MIDISOCK_WAIT_ROOM, RELEASE_MS) != MIDISOCK_OK)
+                return; /* a peer that takes nothing at all */
+}
+
 void bridge_release(struct bridge *bridge)
 {
     int i;
+    /* A pedal that is still to be pressed would be pressed after its release. */
+    midisock_cancel(bridge->port);
     for (i = 0; i < bridge->side_count; i++) {
-        uint8_t data[3];
-        size_t size;
-        while ((size = held_release(&bridge->sides[i].held, data)) > 0)
-            midisock_push(bridge->port, data, size);
+        release_now(bridge, &bridge->sides[i].owed);
+        release_now(bridge, &bridge->sides[i].held);
         bridge->sides[i].release = 0;
     }
 }

@@ -107,8 +107,9 @@ static int keep(struct wire *wire, struct bridge *bridge, const char **names)
     if (is_among(wire->other, names))
         return 1;
     is_there = jack_port_by_name(bridge->client, wire->other) != NULL;
-    if (wire->doubts == 0 && !side->is_output && names == NULL)
-        bridge_set(side, release, 1); /* nobody plays here any more */
+    /* A player has gone. What is held may be another's, who plays here too: that is cut, as nothing may hang. */
+    if (!wire->missing && wire->doubts == 0 && !side->is_output)
+        bridge_set(side, release, 1);
     if (wire->missing)
         return !is_there || make(wire, bridge);
     wire->missing = !is_there;
@@ -116,10 +117,22 @@ static int keep(struct wire *wire, struct bridge *bridge, const char **names)
     return !is_there || wire->doubts < SURE;
 }
 
+/* Connections are told by the ports' own names: a wire that was asked for by an alias takes that of its port. */
+static void use_own_names(struct wiring *wiring, struct bridge *bridge)
+{
+    size_t i;
+    for (i = 0; i < wiring->count; i++) {
+        jack_port_t *port = jack_port_by_name(bridge->client, wiring->wires[i].other);
+        if (port != NULL && strcmp(jack_port_name(port), wiring->wires[i].other) != 0)
+            snprintf(wiring->wires[i].other, sizeof wiring->wires[i].other, "%s", jack_port_name(port));
+    }
+}
+
 void wiring_look_after(struct wiring *wiring, struct bridge *bridge)
 {
     int side;
     take_arrived(wiring, bridge);
+    use_own_names(wiring, bridge);
     for (side = 0; side < bridge->side_count; side++) {
         const char **names = jack_port_get_all_connections(bridge->client, bridge->sides[side].port);
         size_t i = 0;

@@ -96,6 +96,8 @@ def installed_files():
               "lib/cmake/midisock/midisock-config.cmake", "lib/cmake/midisock/midisock-config-version.cmake",
               "lib/pkgconfig/midisock.pc", "share/licenses/midisock/LICENSE-MIT",
               "share/licenses/midisock/LICENSE-APACHE", "share/licenses/libmidisock0/LICENSE-MIT", "share/doc/midisock/CHANGELOG.md"]
+    if Path("/usr/include/jack/midiport.h").exists():
+        wanted.append("bin/midisock-jack")
     missing = [name for name in wanted if not (PREFIX / name).exists()]
     expect(not missing, f"not installed: {missing}")
     link, soname = LIB / "libmidisock.so", LIB / "libmidisock.so.0"
