@@ -1,9 +1,9 @@
-/* What a peer that goes leaves sounding is released, in its name; and what a
- * port that is closed leaves sounding at its peers. */
+/* What a peer that goes leaves sounding is released, in its name. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"
 #include "receiver.h"
+#include "sounding.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -12,88 +12,6 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static midisock_config defaults(void)
-{
-    midisock_config c;
-    midisock_config_init(&c, sizeof c);
-    return c;
-}
-
-static midisock_port *accept_from(midisock_port *server)
-{
-    midisock_port *port = NULL;
-    CHECK_OK(midisock_accept(server, DEADLINE_MS, &port));
-    return port;
-}
-
-static midisock_port *listen_manual(midisock_config c)
-{
-    c.accept_mode = MIDISOCK_ACCEPT_MANUAL;
-    return check_listen(&c);
-}
-
-/* The next message is made by the library, in this client's name. */
-static void expect_made(midisock_port *port, uint32_t client, uint32_t flags, const uint8_t *data,
-                        size_t size, int line)
-{
-    midisock_message m = check_expect(port, data, size, __FILE__, line);
-    check_int(client, m.client, "client", __FILE__, line);
-    check_int(flags, m.flags, "flags", __FILE__, line);
-    check_true(m.time_ns > 0 && m.time_ns <= midisock_now_ns(), "a time that was", __FILE__, line);
-}
-#define MADE(port, client, ...) \
-    expect_made(port, client, MIDISOCK_SYNTHETIC, BYTES(__VA_ARGS__), __LINE__)
-#define MADE_HELD(port, client, ...)                                                        \
-    expect_made(port, client, MIDISOCK_SYNTHETIC | MIDISOCK_STILL_HELD, BYTES(__VA_ARGS__), \
-                __LINE__)
-
-/* All that is released, and what is not: key 62 was released, pedal 67 and
- * controller 7 are not to be, channel 5 is at rest again. */
-static const uint8_t sounding[] = {
-    0x91, 61, 100, 0x91, 60, 100, 0x91, 60, 90, /* one twice */
-    0x91, 62, 100, 0x81, 62, 0,   0x93, 127, 1, 0x93, 0, 1,
-    0x91, 63, 100, 0x91, 63, 0,   0x91, 60, 80, 0x91, 60, 0, /* three less one */
-    0xb1, 68, 127, 0xb1, 66, 64,  0xb1, 64, 127, 0xb1, 67, 127, 0xb1, 7, 100,
-    0xd1, 50, 0xe1, 0, 0x50, 0xe3, 1, 0x40, 0xb3, 64, 1,
-    0xb5, 64, 127, 0xd5, 1, 0xe5, 0, 0, 0xb5, 64, 0, 0xd5, 0, 0xe5, 0, 0x40,
-    0xa1, 60, 5, 0xfa,
-};
-enum { SOUNDING = 28 };
-
-static void expect_releases(midisock_port *port, uint32_t client)
-{
-    MADE(port, client, 0x81, 60, 64);
-    MADE(port, client, 0x81, 60, 64);
-    MADE(port, client, 0x81, 61, 64);
-    MADE(port, client, 0x83, 0, 64);
-    MADE(port, client, 0x83, 127, 64);
-    MADE(port, client, 0xb1, 64, 0);
-    MADE(port, client, 0xb1, 66, 0);
-    MADE(port, client, 0xb1, 68, 0);
-    MADE(port, client, 0xd1, 0);
-    MADE(port, client, 0xe1, 0, 0x40);
-    MADE(port, client, 0xb3, 64, 0);
-    MADE(port, client, 0xe3, 0, 0x40);
-    MADE(port, client, 0xfc);
-}
-enum { RELEASES = 13 };
-
-/* Pops what was sent; the client it came from. */
-static uint32_t pop_sounding(midisock_port *port)
-{
-    wire w = {{0}, 0, 0, 0};
-    uint32_t client = 0;
-    for (size_t i = 0; i < sizeof sounding; i++)
-        if (wire_take(&w, sounding[i])) {
-            midisock_message m = POP(port);
-            CHECK_MEMORY(w.data, w.size, m.data, m.size);
-            CHECK_INT(0, m.flags);
-            client = m.client;
-        }
-    CHECK_INT(SOUNDING, w.messages);
-    return client;
-}
 
 static void go_orderly(int fd)
 {
@@ -140,15 +58,15 @@ static void check_closed(midisock_port *port)
 
 static void of_a_merged_servers_client(void)
 {
-    midisock_config c = defaults();
+    midisock_config c = sounding_config();
     midisock_port *server = check_listen(&c);
     for (int way = 0; way < WAYS; way++) {
         int fd = raw_connect(midisock_local_port(server));
         raw_send(fd, sounding, sizeof sounding);
-        uint32_t client = pop_sounding(server);
+        uint32_t client = sounding_pop(server);
         CHECK(client != 0);
         ways[way](fd);
-        expect_releases(server, client);
+        sounding_released(server, client);
     }
     /* Nothing more, and the next one comes through. */
     int fd = raw_connect(midisock_local_port(server));
@@ -165,14 +83,14 @@ static void of_a_merged_servers_client(void)
 
 static void of_an_accepted_ports_peer(void)
 {
-    midisock_port *server = listen_manual(defaults());
+    midisock_port *server = sounding_listen_manual(sounding_config());
     for (int way = 0; way < WAYS; way++) {
         int fd = raw_connect(midisock_local_port(server));
         raw_send(fd, sounding, sizeof sounding);
-        midisock_port *port = accept_from(server);
-        CHECK_INT(0, pop_sounding(port));
+        midisock_port *port = sounding_accept(server);
+        CHECK_INT(0, sounding_pop(port));
         ways[way](fd);
-        expect_releases(port, 0);
+        sounding_released(port, 0);
         check_closed(port);
         CHECK_INT(RELEASES, check_stats(port).synthesized);
         midisock_close(port);
@@ -182,14 +100,14 @@ static void of_an_accepted_ports_peer(void)
 
 static void of_one_that_left_before_it_was_accepted(void)
 {
-    midisock_port *server = listen_manual(defaults());
+    midisock_port *server = sounding_listen_manual(sounding_config());
     int fd = raw_connect(midisock_local_port(server));
     raw_send(fd, sounding, sizeof sounding);
     raw_close(fd);
     CHECK_COUNT(server, disconnections, 1);
-    midisock_port *port = accept_from(server);
-    pop_sounding(port);
-    expect_releases(port, 0);
+    midisock_port *port = sounding_accept(server);
+    sounding_pop(port);
+    sounding_released(port, 0);
     check_closed(port);
     midisock_close(port);
     midisock_close(server);
@@ -198,7 +116,7 @@ static void of_one_that_left_before_it_was_accepted(void)
 static void of_a_clients_server(void)
 {
     /* And then what the next link brings. */
-    midisock_config c = defaults();
+    midisock_config c = sounding_config();
     c.reconnect_min_ms = 5;
     c.reconnect_max_ms = 50;
     uint16_t number = 0;
@@ -208,9 +126,9 @@ static void of_a_clients_server(void)
     for (int way = 0; way < WAYS; way++) {
         int fd = raw_accept(listener);
         raw_send(fd, sounding, sizeof sounding);
-        pop_sounding(port);
+        sounding_pop(port);
         ways[way](fd);
-        expect_releases(port, 0);
+        sounding_released(port, 0);
     }
     int fd = raw_accept(listener);
     RAW_SEND(fd, 0xf6);
@@ -222,7 +140,7 @@ static void of_a_clients_server(void)
 
 static void then_a_client_that_does_not_return_is_closed(void)
 {
-    midisock_config c = defaults();
+    midisock_config c = sounding_config();
     c.reconnect_max_ms = 0;
     uint16_t number = 0;
     int listener = raw_listen(&number);
@@ -231,9 +149,9 @@ static void then_a_client_that_does_not_return_is_closed(void)
         CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
         int fd = raw_accept(listener);
         raw_send(fd, sounding, sizeof sounding);
-        pop_sounding(port);
+        sounding_pop(port);
         ways[way](fd);
-        expect_releases(port, 0);
+        sounding_released(port, 0);
         check_closed(port);
         midisock_close(port);
     }
@@ -242,7 +160,7 @@ static void then_a_client_that_does_not_return_is_closed(void)
 
 static void of_a_process_that_was_killed(void)
 {
-    midisock_config c = defaults();
+    midisock_config c = sounding_config();
     midisock_port *server = check_listen(&c);
     uint16_t number = midisock_local_port(server);
     pid_t peer = fork();
@@ -253,10 +171,10 @@ static void of_a_process_that_was_killed(void)
         for (;;)
             pause();
     }
-    uint32_t client = pop_sounding(server);
+    uint32_t client = sounding_pop(server);
     CHECK(kill(peer, SIGKILL) == 0);
     CHECK(waitpid(peer, NULL, 0) == peer);
-    expect_releases(server, client);
+    sounding_released(server, client);
     NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
     CHECK_INT(client, NOTIFIED(server, MIDISOCK_CLIENT_LEFT).client);
     midisock_close(server);
@@ -264,13 +182,13 @@ static void of_a_process_that_was_killed(void)
 
 static void of_a_client_that_is_thrown_out(void)
 {
-    midisock_config c = defaults();
+    midisock_config c = sounding_config();
     midisock_port *server = check_listen(&c);
     int fd = raw_connect(midisock_local_port(server));
     raw_send(fd, sounding, sizeof sounding);
-    uint32_t client = pop_sounding(server);
+    uint32_t client = sounding_pop(server);
     CHECK_OK(midisock_disconnect(server, client));
-    expect_releases(server, client);
+    sounding_released(server, client);
     RAW_EXPECT_END(fd);
     raw_close(fd);
     midisock_message m;
@@ -298,7 +216,7 @@ static void what_the_peer_ended_itself_is_left_alone(void)
                 ROW(stop),          ROW(system_reset),   ROW(running_status), ROW(off_too_often)};
 #undef ROW
     enum { ROWS = sizeof rows / sizeof rows[0] };
-    midisock_config c = defaults();
+    midisock_config c = sounding_config();
     midisock_port *server = check_listen(&c);
     for (size_t i = 0; i <= ROWS; i++) {
         /* What the one before left comes before what this one says. */
@@ -322,14 +240,14 @@ static void what_the_peer_ended_itself_is_left_alone(void)
 
 static void nothing_where_it_is_not_wanted(void)
 {
-    midisock_config c = defaults();
+    midisock_config c = sounding_config();
     c.release_on_disconnect = 0;
-    midisock_port *server = listen_manual(c);
+    midisock_port *server = sounding_listen_manual(c);
     for (int way = 0; way < WAYS; way++) {
         int fd = raw_connect(midisock_local_port(server));
         raw_send(fd, sounding, sizeof sounding);
-        midisock_port *port = accept_from(server);
-        pop_sounding(port);
+        midisock_port *port = sounding_accept(server);
+        sounding_pop(port);
         ways[way](fd);
         check_closed(port);
         CHECK_INT(0, check_stats(port).synthesized);
@@ -340,7 +258,7 @@ static void nothing_where_it_is_not_wanted(void)
     server = check_listen(&c);
     int fd = raw_connect(midisock_local_port(server));
     raw_send(fd, sounding, sizeof sounding);
-    pop_sounding(server);
+    sounding_pop(server);
     raw_close(fd);
     CHECK_COUNT(server, disconnections, 1);
     fd = raw_connect(midisock_local_port(server));
@@ -352,7 +270,7 @@ static void nothing_where_it_is_not_wanted(void)
 
 static void what_another_client_holds_is_marked(void)
 {
-    midisock_config c = defaults();
+    midisock_config c = sounding_config();
     midisock_port *server = check_listen(&c);
     int fds[3];
     uint32_t ids[3];
@@ -395,7 +313,7 @@ static void what_another_client_holds_is_marked(void)
 
 static void one_of_two_strikes_of_its_own_is_not_held_by_another(void)
 {
-    midisock_config c = defaults();
+    midisock_config c = sounding_config();
     midisock_port *server = check_listen(&c);
     int a = raw_connect(midisock_local_port(server));
     RAW_SEND(a, 0x90, 60, 1, 0x90, 60, 1);
@@ -424,13 +342,13 @@ static void after_a_full_queue(void)
     /* 128 keys fill a queue of 4 KB nearly, 512 more than that: what was sent
      * is there, in order, then the releases, as there is room. */
     for (int channels = 1; channels <= 4; channels += 3) {
-        midisock_config c = defaults();
+        midisock_config c = sounding_config();
         c.in_queue_bytes = 4096;
-        midisock_port *server = listen_manual(c); /* its ports wait */
+        midisock_port *server = sounding_listen_manual(c); /* its ports wait */
         for (int way = 0; way < WAYS - 1; way++) {
             int fd = raw_connect(midisock_local_port(server));
             strike_all(fd, channels);
-            midisock_port *port = accept_from(server);
+            midisock_port *port = sounding_accept(server);
             if (channels == 1)
                 CHECK_COUNT(port, messages_in, 128);
             if (way == 1)
@@ -485,7 +403,7 @@ static void of_many_that_leave_while_the_audio_side_sleeps(void)
     enum { CLIENTS = 40, AT_ONCE = 4 };
     static const uint32_t policies[] = {MIDISOCK_OVERFLOW_REPAIR, MIDISOCK_OVERFLOW_WAIT};
     for (int policy = 0; policy < 2; policy++) {
-        midisock_config c = defaults();
+        midisock_config c = sounding_config();
         c.in_queue_bytes = 4096;
         c.max_clients = policy == 0 ? AT_ONCE : CLIENTS;
         c.overflow = policies[policy];
@@ -537,7 +455,7 @@ static void of_many_that_leave_while_the_audio_side_sleeps(void)
 
 static void of_a_port_shut_down(void)
 {
-    midisock_config c = defaults();
+    midisock_config c = sounding_config();
     /* A merged server's clients, one after the other. */
     midisock_port *server = check_listen(&c);
     int fds[2];
@@ -564,14 +482,14 @@ static void of_a_port_shut_down(void)
     raw_close(fds[1]);
     midisock_close(server);
     /* An accepted port, and a client's. */
-    server = listen_manual(c);
+    server = sounding_listen_manual(c);
     int fd = raw_connect(midisock_local_port(server));
     raw_send(fd, sounding, sizeof sounding);
-    midisock_port *port = accept_from(server);
+    midisock_port *port = sounding_accept(server);
     CHECK_COUNT(port, messages_in, SOUNDING);
     CHECK_OK(midisock_shutdown(port));
-    pop_sounding(port);
-    expect_releases(port, 0);
+    sounding_pop(port);
+    sounding_released(port, 0);
     check_closed(port);
     RAW_EXPECT_END(fd);
     raw_close(fd);
@@ -582,9 +500,9 @@ static void of_a_port_shut_down(void)
     CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
     fd = raw_accept(listener);
     raw_send(fd, sounding, sizeof sounding);
-    pop_sounding(port);
+    sounding_pop(port);
     CHECK_OK(midisock_shutdown(port));
-    expect_releases(port, 0);
+    sounding_released(port, 0);
     check_closed(port);
     RAW_EXPECT_END(fd);
     raw_close(fd);
@@ -594,12 +512,12 @@ static void of_a_port_shut_down(void)
 
 static void of_a_port_shut_down_with_a_full_queue(void)
 {
-    midisock_config c = defaults();
+    midisock_config c = sounding_config();
     c.in_queue_bytes = 4096;
-    midisock_port *server = listen_manual(c);
+    midisock_port *server = sounding_listen_manual(c);
     int fd = raw_connect(midisock_local_port(server));
     strike_all(fd, 1);
-    midisock_port *port = accept_from(server);
+    midisock_port *port = sounding_accept(server);
     CHECK_COUNT(port, messages_in, 128);
     CHECK_OK(midisock_shutdown(port));
     RAW_EXPECT_END(fd);
@@ -611,186 +529,6 @@ static void of_a_port_shut_down_with_a_full_queue(void)
     raw_close(fd);
     midisock_close(port);
     midisock_close(server);
-}
-
-/* The other way: release_on_close */
-
-static void push_sounding(midisock_port *port)
-{
-    wire w = {{0}, 0, 0, 0};
-    for (size_t i = 0; i < sizeof sounding; i++)
-        if (wire_take(&w, sounding[i]))
-            check_push(port, w.data, w.size);
-}
-
-/* What was pushed, then exactly what releases it, then the end. */
-static void raw_expect_sounding(int fd, int releases)
-{
-    raw_expect(fd, sounding, sizeof sounding, __FILE__, __LINE__);
-    if (releases)
-        RAW_EXPECT(fd, 0x81, 60, 64, 0x81, 60, 64, 0x81, 61, 64, 0x83, 0, 64, 0x83, 127, 64,
-                   0xb1, 64, 0, 0xb1, 66, 0, 0xb1, 68, 0, 0xd1, 0, 0xe1, 0, 0x40, 0xb3, 64, 0,
-                   0xe3, 0, 0x40, 0xfc);
-}
-
-static void at_the_peer_of_a_port_that_closes(void)
-{
-    for (int wanted = 0; wanted < 2; wanted++)
-        for (int shut = 0; shut < 2; shut++)
-            for (uint32_t overflow = MIDISOCK_OVERFLOW_WAIT; overflow <= MIDISOCK_OVERFLOW_REPAIR;
-                 overflow++) {
-                midisock_config c = defaults();
-                c.release_on_close = (uint32_t)wanted;
-                c.overflow = overflow;
-                uint16_t number = 0;
-                int listener = raw_listen(&number);
-                midisock_port *port = NULL;
-                CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
-                int fd = raw_accept(listener);
-                CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
-                push_sounding(port);
-                if (shut)
-                    CHECK_OK(midisock_shutdown(port)); /* and close does it no second time */
-                else
-                    midisock_close(port);
-                raw_expect_sounding(fd, wanted);
-                RAW_EXPECT_END(fd);
-                if (shut) {
-                    CHECK_COUNT(port, synthesized, wanted ? RELEASES : 0);
-                    midisock_close(port);
-                }
-                raw_close(fd);
-                raw_close(listener);
-            }
-}
-
-static void at_an_accepted_ports_peer(void)
-{
-    midisock_port *server = listen_manual(defaults());
-    int fd = raw_connect(midisock_local_port(server));
-    midisock_port *port = accept_from(server);
-    push_sounding(port);
-    CHECK_OK(midisock_flush(port, DEADLINE_MS));
-    midisock_close(server); /* leaves the port alone */
-    CHECK_INT(MIDISOCK_STATE_CONNECTED, midisock_state(port));
-    midisock_close(port);
-    raw_expect_sounding(fd, 1);
-    RAW_EXPECT_END(fd);
-    raw_close(fd);
-}
-
-static void at_every_client_what_it_heard(void)
-{
-    midisock_config c = defaults();
-    midisock_port *server = check_listen(&c);
-    int fds[3];
-    uint32_t ids[3];
-    for (int i = 0; i < 3; i++) {
-        fds[i] = raw_connect(midisock_local_port(server));
-        RAW_SEND(fds[i], 0xf6);
-        ids[i] = EXPECT(server, 0xf6).client;
-    }
-    CHECK_OK(midisock_push(server, BYTES(0x90, 60, 1)));
-    /* For one alone: only there it is released. */
-    midisock_message m = {0, (const uint8_t *)"\x90\x3d\x01", 3, ids[1], 0, 0, {0, 0}};
-    CHECK_OK(midisock_push_message(server, &m));
-    CHECK_OK(midisock_push(server, BYTES(0xb0, 64, 127)));
-    /* One is sent away: it alone is released, now. */
-    CHECK_OK(midisock_disconnect(server, ids[0]));
-    RAW_EXPECT(fds[0], 0x90, 60, 1, 0xb0, 64, 127, 0x80, 60, 64, 0xb0, 64, 0);
-    RAW_EXPECT_END(fds[0]);
-    RAW_EXPECT(fds[1], 0x90, 60, 1, 0x90, 61, 1, 0xb0, 64, 127);
-    CHECK_OK(midisock_push(server, BYTES(0x80, 60, 9)));
-    midisock_close(server);
-    RAW_EXPECT(fds[1], 0x80, 60, 9, 0x80, 61, 64, 0xb0, 64, 0);
-    RAW_EXPECT_END(fds[1]);
-    RAW_EXPECT(fds[2], 0x90, 60, 1, 0xb0, 64, 127, 0x80, 60, 9, 0xb0, 64, 0);
-    RAW_EXPECT_END(fds[2]);
-    for (int i = 0; i < 3; i++)
-        raw_close(fds[i]);
-}
-
-static void nothing_at_a_client_sent_away_where_it_is_not_wanted(void)
-{
-    midisock_config c = defaults();
-    c.release_on_close = 0;
-    midisock_port *server = check_listen(&c);
-    int fd = raw_connect(midisock_local_port(server));
-    uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
-    push_sounding(server);
-    CHECK_OK(midisock_disconnect(server, id));
-    raw_expect_sounding(fd, 0);
-    RAW_EXPECT_END(fd);
-    raw_close(fd);
-    midisock_close(server);
-}
-
-static void a_half_closed_peer_hears_the_end_of_what_sounds(void)
-{
-    midisock_config c = defaults();
-    midisock_port *server = check_listen(&c);
-    int fd = raw_connect(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
-    CHECK_OK(midisock_push(server, BYTES(0x90, 60, 1)));
-    RAW_EXPECT(fd, 0x90, 60, 1);
-    raw_half_close(fd);
-    RAW_EXPECT(fd, 0x80, 60, 64);
-    RAW_EXPECT_END(fd);
-    raw_close(fd);
-    midisock_close(server);
-}
-
-static void between_two_ports_of_the_library(void)
-{
-    /* Both release: once is enough for the one that pops, whichever side made
-     * it: it holds nothing in the end, and gets nothing it does not hold. */
-    for (int closing = 0; closing < 2; closing++)
-        for (int leaving = 0; leaving < 2; leaving++) {
-            midisock_config c = defaults();
-            c.release_on_disconnect = (uint32_t)leaving;
-            midisock_port *server = check_listen(&c);
-            c.release_on_close = (uint32_t)closing;
-            midisock_port *client = check_connect(server, &c);
-            push_sounding(client);
-            midisock_close(client);
-            uint32_t id = pop_sounding(server);
-            if (closing || leaving)
-                for (int i = 0; i < RELEASES; i++) {
-                    midisock_message m = POP(server);
-                    CHECK_INT(closing ? 0 : MIDISOCK_SYNTHETIC, m.flags);
-                    CHECK_INT(id, m.client);
-                }
-            CHECK_COUNT(server, disconnections, 1);
-            midisock_message m;
-            CHECK_RESULT(MIDISOCK_EMPTY, midisock_pop(server, &m));
-            midisock_close(server);
-        }
-}
-
-static void at_the_other_of_a_pair(void)
-{
-    for (int which = 0; which < 4; which++) {
-        midisock_config c = defaults();
-        c.release_on_close = which == 1 || which == 3;
-        c.release_on_disconnect = which == 2 || which == 3;
-        midisock_port *a = NULL;
-        midisock_port *b = NULL;
-        CHECK_OK(midisock_pair(&c, &a, &b));
-        push_sounding(a);
-        if (which < 2) {
-            pop_sounding(b);
-            midisock_close(a);
-        } else {
-            midisock_close(a);
-            pop_sounding(b);
-        }
-        if (which != 0)
-            expect_releases(b, 0);
-        midisock_message m;
-        CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_pop(b, &m));
-        CHECK_INT(which == 0 ? 0 : RELEASES, check_stats(b).synthesized);
-        midisock_close(b);
-    }
 }
 
 int main(int argc, char **argv)
@@ -811,13 +549,6 @@ int main(int argc, char **argv)
         CASE(of_many_that_leave_while_the_audio_side_sleeps),
         CASE(of_a_port_shut_down),
         CASE(of_a_port_shut_down_with_a_full_queue),
-        CASE(at_the_peer_of_a_port_that_closes),
-        CASE(at_an_accepted_ports_peer),
-        CASE(at_every_client_what_it_heard),
-        CASE(nothing_at_a_client_sent_away_where_it_is_not_wanted),
-        CASE(a_half_closed_peer_hears_the_end_of_what_sounds),
-        CASE(between_two_ports_of_the_library),
-        CASE(at_the_other_of_a_pair),
     };
     return check_main(argc, argv, CASES(cases));
 }
