@@ -44,6 +44,10 @@ pub(crate) struct BlockClock {
     frames_per_ns: f64,
     /// The frame of the last message placed in this block: the next is not before it.
     last_frame: u32,
+    /// The latest time that a frame of this block was sent for, of the blocks before it, and the length of a period.
+    sent_ns: u64,
+    sent_before_ns: u64,
+    period_ns: u64,
 }
 
 /// A period of the audio device, for those who want to know when the callback runs.
@@ -65,6 +69,9 @@ impl BlockClock {
             delay_ns: 0,
             frames_per_ns: 0.0,
             last_frame: 0,
+            sent_ns: 0,
+            sent_before_ns: 0,
+            period_ns: 0,
         }
     }
 
@@ -76,6 +83,7 @@ impl BlockClock {
             return Err(Code::InvalidArgument);
         }
         self.last_frame = 0;
+        self.sent_before_ns = self.sent_ns;
         let mut period = None;
         if block.offline {
             self.frozen = true;
@@ -87,9 +95,10 @@ impl BlockClock {
             self.push_latency.see(call, &block, 0);
             if let dll::Call::Period { before } = call {
                 let frames = before.max(block.frames.into());
+                self.period_ns = (frames as f64 * self.dll.ns_per_frame()) as u64;
                 period = Some(Period {
                     start_ns: self.dll.start_ns(),
-                    length_ns: (frames as f64 * self.dll.ns_per_frame()) as u64,
+                    length_ns: self.period_ns,
                 });
             }
             self.frames_per_ns = 1.0 / self.dll.ns_per_frame();
@@ -139,7 +148,10 @@ impl BlockClock {
     }
 
     /// When a message at a frame of this block is to be sent; 0, now, when rendering offline. None beyond the block.
-    pub(crate) fn time_of(&self, frame: u32) -> Option<u64> {
+    ///
+    /// The line moves with each callback, back as well: what is for the beginning of a block is still not sent before
+    /// what was for the end of the last one. Where times have gone back by more, as told times may, that is over.
+    pub(crate) fn time_of(&mut self, frame: u32) -> Option<u64> {
         let block = self.block.as_ref()?;
         if frame >= block.frames.max(1) {
             return None;
@@ -147,6 +159,13 @@ impl BlockClock {
         if block.offline {
             return Some(0);
         }
-        Some(self.dll.time_of(frame).saturating_add(self.push_latency.ns()))
+        let time_ns = self.dll.time_of(frame).saturating_add(self.push_latency.ns());
+        if self.sent_before_ns.saturating_sub(time_ns) > self.period_ns {
+            self.sent_before_ns = 0;
+            self.sent_ns = 0;
+        }
+        let time_ns = time_ns.max(self.sent_before_ns);
+        self.sent_ns = self.sent_ns.max(time_ns);
+        Some(time_ns)
     }
 }

@@ -460,6 +460,30 @@ fn frames_are_sent_in_time() {
     assert_eq!(clock.time_of(240), Some(ORIGIN + 15_000_000), "one block later");
 }
 
+/// The line moves a little with each callback, back as well: what is for the end of a block stays before what is for the
+/// beginning of the next, or a release would overtake what it releases.
+#[test]
+fn frames_of_a_block_are_sent_after_those_of_the_block_before() {
+    for jitter in [0.1, 0.5, 0.9] {
+        for frames in [16, 128, 1024] {
+            for latency in [None, Some(0)] {
+                let mut clock = BlockClock::new(None, latency);
+                let mut device = Device::new(frames, jitter, 300e-6);
+                let mut last = 0;
+                for _ in 0..5000 {
+                    let (_, block) = device.next();
+                    begin(&mut clock, block);
+                    for frame in [0, frames - 1] {
+                        let time = clock.time_of(frame).unwrap();
+                        assert!(time >= last, "{frames} {jitter}: {} ns before", last - time);
+                        last = time;
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn any_block() -> impl Strategy<Value = (u32, u64, bool, bool)> {
     let frames = prop_oneof![Just(0u32), Just(128), 1u32..5000, Just(MOST_FRAMES)];
     let step_ns = prop_oneof![Just(0u64), 0u64..10_000_000, Just(2_666_667), 0u64..3_000_000_000_000];
