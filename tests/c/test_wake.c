@@ -81,6 +81,8 @@ static void busy_ping_pongs(void)
     for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++) {
         c.busy_poll_us = looks[i].busy_us;
         c.wake = i % 2 == 0 ? MIDISOCK_WAKE_SIGNAL : MIDISOCK_WAKE_TICK;
+        /* Where it is not quick enough to look again before it sleeps, a push waits for the tick: a second each. */
+        c.tick_us = c.wake == MIDISOCK_WAKE_TICK ? 1000 : 1000000;
         ping_pong(&c, scaled(looks[i].rounds));
     }
 }
