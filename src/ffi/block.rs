@@ -11,6 +11,9 @@ pub const MIDISOCK_BLOCK_OFFLINE: u32 = 1;
 /// flags: transport or graph was stopped before this block.
 pub const MIDISOCK_BLOCK_DISCONTINUITY: u32 = 2;
 
+/// What the first version of it had. It stays: callers of that version pass this size, however many fields are added.
+const FIRST_SIZE: usize = 32;
+
 /// One call of an audio callback.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -51,7 +54,7 @@ pub unsafe extern "C" fn midisock_begin_block(
     }
     // SAFETY: not NULL and aligned; a block has at least its first field.
     let size = unsafe { (&raw const (*block).struct_size).read() } as usize;
-    if !(size_of::<midisock_block>()..=super::sized::LIMIT).contains(&size) {
+    if !(FIRST_SIZE..=super::sized::LIMIT).contains(&size) {
         return Code::InvalidArgument as i32;
     }
     let mut known = midisock_block {
@@ -62,8 +65,9 @@ pub unsafe extern "C" fn midisock_begin_block(
         frames: 0,
         reserved: 0,
     };
-    // SAFETY: the caller's block is `size` bytes, at least as large as ours; any bytes are numbers.
-    if let Err(code) = unsafe { super::sized::read_prefix(block, size_of::<midisock_block>(), size, &mut known) } {
+    let whole = size.min(size_of::<midisock_block>());
+    // SAFETY: the caller's block is `size` bytes, and `whole` is at most that and at most our own size; any bytes are numbers.
+    if let Err(code) = unsafe { super::sized::read_prefix(block, whole, size, &mut known) } {
         return code as i32;
     }
     let block = known;

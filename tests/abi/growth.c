@@ -89,7 +89,13 @@ int main(void)
     c.config.future_number = 1; /* beyond what it says: not looked at */
     OK(midisock_listen("127.0.0.1", 0, &c.config, &out));
     midisock_close(out);
-#elif !defined(PAST)
+#elif defined(PAST)
+    /* The block of version 0.1, whatever has been added since; less than that never was one. */
+    block.struct_size = 32;
+    OK(midisock_begin_block(server, &block));
+    block.struct_size = 31;
+    CHECK(midisock_begin_block(server, &block) == MIDISOCK_ERR_INVALID_ARGUMENT);
+#else
 #error "PAST or FUTURE"
 #endif
 
