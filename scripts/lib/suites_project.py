@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 
 import environment
 from project import ROOT, tool, version
@@ -51,12 +52,15 @@ def untidy(text):
     return problems
 
 
-@suite("changelog", "CHANGELOG.md knows the version in Cargo.toml", budget=10)
+@suite("changelog", "CHANGELOG.md and the JUCE module have the version in Cargo.toml", budget=10)
 def changelog(run):
     text = (ROOT / "CHANGELOG.md").read_text()
     run.check("unreleased section", "\n## [Unreleased]" in text, "no section [Unreleased]")
     run.check("section of this version", f"\n## [{version()}]" in text,
               f"no section [{version()}]")
+    module = (ROOT / "include" / "midisock_juce" / "midisock_juce.h").read_text()
+    run.check("version of the JUCE module", re.findall(r"^  version: +(.*)$", module, re.MULTILINE) == [version()],
+              f"include/midisock_juce/midisock_juce.h does not have version {version()}")
 
 
 @suite("licences", "crates and their licences, as deny.toml allows", budget=120, needs=["python"])
