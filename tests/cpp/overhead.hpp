@@ -7,7 +7,7 @@
 #define ROUNDS 1000
 #define MESSAGES 8
 
-/* Each gets a pair of ports, and a merged server without clients, and gives a sum of what it saw. */
+/* Each gets a pair of ports, a merged server without clients and one with a client, and gives a sum of what it saw. */
 #define KINDS(X)                                                                        \
     X(push)     /* a message whose bytes are known to be in range */                    \
     X(built)    /* one whose bytes are not: checked, in C by hand */                    \
@@ -17,10 +17,12 @@
     X(messages) /* as they come, eight at a time: a range, in C a loop */               \
     X(block)    /* audio callbacks, of which each message is sent on at its frame */    \
     X(look)     /* state, number, counters */                                           \
+    X(address)  /* where a client is */                                                 \
     X(skip)
 
 struct ports {
-    midisock_port *a, *b, *server;
+    midisock_port *a, *b, *server, *visited;
+    uint32_t visitor;
     const int (*values)[3];
 };
 

@@ -108,6 +108,17 @@ static std::uint64_t look(const midisock::server &server)
     return sum;
 }
 
+static std::uint64_t address(const midisock::server &visited, std::uint32_t visitor)
+{
+    std::uint64_t sum = 0;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        if (const auto where = visited.client_address(visitor)) {
+            sum += static_cast<unsigned char>(where->text[0]);
+        }
+    }
+    return sum;
+}
+
 static std::uint64_t skip(midisock::message_port &b)
 {
     std::uint64_t sum = 0;
@@ -131,4 +142,8 @@ std::uint64_t cpp_pop(const ports *p)
 std::uint64_t cpp_messages(const ports *p) { return messages(p->a, any(p->b).port()); }
 std::uint64_t cpp_block(const ports *p) { return block(p->a, any(p->b).port()); }
 std::uint64_t cpp_look(const ports *p) { return look(borrowed<midisock::server>(p->server).port()); }
+std::uint64_t cpp_address(const ports *p)
+{
+    return address(borrowed<midisock::server>(p->visited).port(), p->visitor);
+}
 std::uint64_t cpp_skip(const ports *p) { return skip(any(p->b).port()); }

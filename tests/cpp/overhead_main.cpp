@@ -31,7 +31,14 @@ int main()
     auto pair = midisock::pair::make(how);
     auto server = midisock::server::listen(midisock::loopback, 0);
     CHECK(pair && server);
-    all = {pair->a.get(), pair->b.get(), server->get(), values};
+    // A client is known by what it sends.
+    auto visited = midisock::server::listen(midisock::loopback, 0);
+    CHECK(visited);
+    auto visitor = midisock::client::connect("127.0.0.1", visited->local_port());
+    midisock::message first;
+    CHECK(visitor && visitor->wait_connected(deadline) && visitor->push(midisock::start()));
+    CHECK(visited->wait(midisock::event::message, deadline) && visited->pop(first));
+    all = {pair->a.get(), pair->b.get(), server->get(), visited->get(), first.client, values};
 #define RUN(kind)                                                                                    \
     {                                                                                                \
         const std::uint64_t c = run(c_##kind), cpp = run(cpp_##kind);                                \
