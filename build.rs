@@ -7,6 +7,16 @@ const ABI_VERSION: u32 = 0;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    // From CMake, when cross-compiling. Not as RUSTFLAGS in a configuration: cargo drops those where the environment has some.
+    for (variable, flag) in [
+        ("MIDISOCK_LINK_TARGET", "--target"),
+        ("MIDISOCK_LINK_SYSROOT", "--sysroot"),
+    ] {
+        println!("cargo::rerun-if-env-changed={variable}");
+        if let Ok(value) = env::var(variable) {
+            link_arg(&format!("{flag}={value}"));
+        }
+    }
     match env::var("CARGO_CFG_TARGET_OS").as_deref() {
         Ok("macos" | "ios") => {
             link_arg(&format!("-Wl,-install_name,@rpath/libmidisock.{ABI_VERSION}.dylib"));

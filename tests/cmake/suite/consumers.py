@@ -311,7 +311,9 @@ def vendored(harness):
     home = fresh(out / "cargo-home")
     os.environ["CARGO_HOME"], before = str(home), os.environ.get("CARGO_HOME")
     try:
-        consume(harness, "vendored-build", generator(harness), options, "static", no_network)
+        # Flags for Rust in the environment, which take the place of those in cargo configurations.
+        consume(harness, "vendored-build", generator(harness), options, "static",
+                [*no_network, "env", "RUSTFLAGS=-Cdebuginfo=0"])
     finally:
         if before is None:
             del os.environ["CARGO_HOME"]
@@ -339,6 +341,12 @@ def oldest_cmake(harness, package):
     os.environ["PATH"] = f"{venv / 'bin'}{os.pathsep}{before}"
     try:
         expect("version 3.22." in harness.run("cmake", "--version"), "not that version")
+        # A program for CMake 3.1, where if() has no IN_LIST; later CMakes do not know such programs any more.
+        folder = fresh(OUT / "consumers" / "oldest-policies")
+        (folder / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.1)\nproject(x C)\nfind_package(midisock CONFIG REQUIRED COMPONENTS shared static)\n"
+            "cmake_policy(GET CMP0057 in_list)\nif(in_list STREQUAL NEW)\n  message(FATAL_ERROR \"policies changed\")\nendif()\n")
+        harness.run("cmake", "-S", folder, "-B", folder / "build", *package)
         consume(harness, "oldest-package", generator(harness), package, "static")
         consume(harness, "oldest-subdirectory", generator(harness),
                 ["-DHOW=subdirectory", f"-DMIDISOCK_SOURCE={ROOT}", SHARED_CARGO], "static")
