@@ -11,7 +11,6 @@
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "bench.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,17 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-static void sleep_until(uint64_t when)
-{
-    struct timespec until;
-    until.tv_sec = (time_t)(when / 1000000000u);
-    until.tv_nsec = (long)(when % 1000000000u);
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
-        ;
-}
 
 static struct {
     midisock_port *port;

@@ -62,6 +62,13 @@ uint64_t cpu_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+void sleep_until(uint64_t at)
+{
+    struct timespec time = {(time_t)(at / 1000000000u), (long)(at % 1000000000u)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL) == EINTR)
+        continue;
+}
+
 void pause_ns(uint64_t ns)
 {
     struct timespec left;

@@ -20,6 +20,8 @@ uint64_t clock_ns(void);
 /* Processor time of the whole process so far, in ns. */
 uint64_t cpu_ns(void);
 void pause_ns(uint64_t ns);
+/* Until this time of clock_ns(). */
+void sleep_until(uint64_t at);
 /* Keeps the calling thread, and those it starts from now on, on one processor; below 0: on any. Nothing happens
  * where the system cannot do that. */
 void pin(int cpu);

@@ -14,7 +14,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,11 +112,7 @@ int main(int argc, char **argv)
         uint64_t now = clock_ns();
         next = begin + (i + 1) * period;
         if (now < next) {
-            struct timespec until;
-            until.tv_sec = (time_t)(next / 1000000000u);
-            until.tv_nsec = (long)(next % 1000000000u);
-            while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
-                ;
+            sleep_until(next);
             next = clock_ns();
         }
         for (k = 0; k < burst; k++, at++) {

@@ -12,14 +12,12 @@
 #define _GNU_SOURCE
 #include "bench.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RATE 48000.0
@@ -36,14 +34,9 @@ static double block_ns(void)
 /* Waits for the callback of a block; when it was due. */
 static uint64_t next_callback(uint64_t begin, uint64_t block, uint64_t *random)
 {
-    uint64_t due = begin + (uint64_t)((double)block * block_ns()), at;
-    struct timespec time;
+    uint64_t due = begin + (uint64_t)((double)block * block_ns());
     *random ^= *random << 13, *random ^= *random >> 7, *random ^= *random << 17;
-    at = due + (uint64_t)(block_ns() * (double)(*random % 1000) / 1000.0 * (double)late_percent / 100.0);
-    time.tv_sec = (time_t)(at / 1000000000u);
-    time.tv_nsec = (long)(at % 1000000000u);
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL) == EINTR)
-        continue;
+    sleep_until(due + (uint64_t)(block_ns() * (double)(*random % 1000) / 1000.0 * (double)late_percent / 100.0));
     return due;
 }
 

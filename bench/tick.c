@@ -9,7 +9,6 @@
 #define _GNU_SOURCE
 #include "bench.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -17,7 +16,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MOST 200000
@@ -39,13 +37,6 @@ static uint64_t began_ns, waits[MOST];
 static size_t wait_count;
 static callback callbacks[MOST_PORTS];
 static int sockets[MOST_PORTS];
-
-static void sleep_until(uint64_t at)
-{
-    struct timespec time = {(time_t)(at / 1000000000u), (long)(at % 1000000000u)};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL) == EINTR)
-        continue;
-}
 
 static void *run_callbacks(void *argument)
 {

@@ -19,7 +19,7 @@ typedef struct trace {
     double due, next_arrival, walk; /* walk: how late the network is now */
     double *recorded, *network;
     size_t recorded_count, network_count, block, message;
-    double begun, arrived, sent;
+    double begun, sent; /* the last callback, the last message */
 } trace;
 
 typedef struct placed {
