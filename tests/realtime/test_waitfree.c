@@ -187,14 +187,14 @@ static void *drive(void *unused)
     return unused;
 }
 
-static void nothing_waits_for_a_saturated_network_thread(void)
+static void saturated(uint32_t wake)
 {
     enum { FLOODS = 2 };
     flood floods[FLOODS];
     pthread_t audio;
     need_fifo();
     midisock_port *first = start_network_thread();
-    cast_open(&the_cast, MIDISOCK_WAKE_TICK);
+    cast_open(&the_cast, wake);
     /* One for a port that nobody pops from, so that there is never a moment
      * without work, and one for a port that the audio thread uses. */
     memset(floods, 0, sizeof floods);
@@ -220,6 +220,17 @@ static void nothing_waits_for_a_saturated_network_thread(void)
         if (the_tally.violations[f] != 0)
             check_fail(__FILE__, __LINE__, "%s waited: the network thread ran for %lu ns in one call",
                        driver_name((function)f), the_tally.worst[f]);
+}
+
+static void nothing_waits_for_a_saturated_network_thread(void)
+{
+    saturated(MIDISOCK_WAKE_TICK);
+}
+
+/* Signalling is a write to the network thread, which must not wait for it. */
+static void nothing_waits_for_a_saturated_network_thread_with_signals(void)
+{
+    saturated(MIDISOCK_WAKE_SIGNAL);
 }
 
 /* A load that lets nobody of a lower priority run, in spells that are shorter
@@ -332,7 +343,7 @@ static void *call_while_starved(void *starving_)
     return NULL;
 }
 
-static void nothing_waits_for_a_starved_network_thread(void)
+static void starved(uint32_t wake)
 {
     starving starving;
     pthread_t audio;
@@ -340,7 +351,7 @@ static void nothing_waits_for_a_starved_network_thread(void)
     need_fifo();
     memset(&starving, 0, sizeof starving);
     midisock_port *first = start_network_thread();
-    cast_open(&the_cast, MIDISOCK_WAKE_TICK);
+    cast_open(&the_cast, wake);
     check_start(&weighing, weigh, &starving.load);
     check_start(&audio, call_while_starved, &starving);
     check_join(audio);
@@ -353,6 +364,16 @@ static void nothing_waits_for_a_starved_network_thread(void)
     midisock_close(first);
     CHECK(starving.spells > 0);
     CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, starving.flushed);
+}
+
+static void nothing_waits_for_a_starved_network_thread(void)
+{
+    starved(MIDISOCK_WAKE_TICK);
+}
+
+static void nothing_waits_for_a_starved_network_thread_with_signals(void)
+{
+    starved(MIDISOCK_WAKE_SIGNAL);
 }
 
 /* The same with a queue alone: one thread at normal priority puts in as fast
@@ -487,7 +508,9 @@ int main(int argc, char **argv)
 {
     static const check_case TABLE[] = {
         CASE(nothing_waits_for_a_saturated_network_thread),
+        CASE(nothing_waits_for_a_saturated_network_thread_with_signals),
         CASE(nothing_waits_for_a_starved_network_thread),
+        CASE(nothing_waits_for_a_starved_network_thread_with_signals),
         CASE(pop_never_waits_for_push),
         CASE(control_array_queue_waits),
     };
