@@ -302,25 +302,25 @@ def fan(bench):
     ms = bench.pick(800, 300, 50)
     counts = bench.pick((1, 10, 100, 1000), (1, 10, 100, 1000), (1, 20))
     rates = bench.pick((1000, 10_000, 100_000, 1_000_000, 0), (1000, 100_000, 0), (1000, 0))
+    # Where the machine is full anyway, more is only the same for longer.
+    cases = [(kind, mode, clients, clients if all_send else 1, rate)
+             for kind, mode, all_send in (("in, all send", "in", True), ("in, one sends", "in", False),
+                                          ("out, to all", "out", True))
+             for rate in rates for clients in counts if mode == "in" or rate * clients <= 20_000_000]
+
+    def measure(mode, clients, active, rate):
+        return bench.run("fan", "--mode", mode, "--clients", clients, "--active", active, "--rate", rate,
+                         "--milliseconds", ms)
+
+    raw = bench.alternate({case: lambda case=case: measure(*case[1:]) for case in cases}, bench.pick(3, 1, 1))
     result = {"rows": [], "raw": {}}
-
-    def measure(kind, mode, clients, active, rate):
-        raw = bench.run("fan", "--mode", mode, "--clients", clients, "--active", active, "--rate", rate,
-                        "--milliseconds", ms)
-        result["raw"][f"{kind}, {clients} clients, rate {rate}"] = raw
-        result["rows"].append({"kind": kind, "clients": clients, "rate": rate, **raw})
-
-    for rate in rates:
-        for clients in counts:
-            measure("in, all send", "in", clients, clients, rate)
-    for rate in rates:
-        for clients in counts:
-            # Where the machine is full anyway, more is only the same for longer.
-            if rate * clients <= 20_000_000:
-                measure("out, to all", "out", clients, clients, rate)
-    for rate in rates[:-1]:
-        for clients in counts:
-            measure("in, one sends", "in", clients, 1, rate)
+    for case, runs in raw.items():
+        kind, _, clients, _, rate = case
+        costs = [run["cpu_ns_per_message"] for run in runs]
+        alone = [run["cpu_ns_per_message"] for run in raw[(*case[:2], counts[0], 1, rate)]]
+        result["raw"][f"{kind}, {clients} clients, rate {rate}"] = runs
+        result["rows"].append({"kind": kind, "clients": clients, "rate": rate, "times_alone": ratios(costs, alone),
+                               **{key: spread([run[key] for run in runs]) for key in runs[0]}})
     return result
 
 

@@ -213,7 +213,7 @@ def plots(results, into):
             for row in parts["fan"]["rows"]:
                 if row["kind"] == kind:
                     name = f"{row['rate']:,} a second" if row["rate"] else "as many as go"
-                    series.setdefault(name, []).append((row["clients"], row["cpu_ns_per_message"]))
+                    series.setdefault(name, []).append((row["clients"], row["cpu_ns_per_message"]["median"]))
             name = kind.replace(", ", "-").replace(" ", "-")
             draw("fan", f"fan-{name}.svg", f"What a message costs: {kind}", lines, series, "clients",
                  "ns of processor time per message delivered")

@@ -105,12 +105,14 @@ def arrival(part):
 
 
 def fan(part):
-    yield "| fan | clients | messages/s asked for | delivered/s | ns of processor time per delivery | % of one core |"
-    yield "|---|---|---|---|---|---|"
+    yield ("| fan | clients | messages/s asked for | delivered/s | ns of processor time per delivery | times one client's | "
+           "% of a core: network thread | popping or pushing | the clients |")
+    yield "|---|---|---|---|---|---|---|---|---|"
     for row in part["rows"]:
         rate = f"{row['rate']:,}" if row["rate"] else "as many as go"
-        yield (f"| {row['kind']} | {row['clients']} | {rate} | {row['per_second']:,.0f} | "
-               f"{row['cpu_ns_per_message']:,.0f} | {row['cpu_percent']:.1f} |")
+        percent = " | ".join(f"{row[f'{who}_percent']['median']:.1f}" for who in ("network", "own", "clients"))
+        yield (f"| {row['kind']} | {row['clients']} | {rate} | {row['per_second']['median']:,.0f} | "
+               f"{spread(row['cpu_ns_per_message'], ',.0f')} | {spread(row['times_alone'], '.2f')} | {percent} |")
 
 
 def memory(part):

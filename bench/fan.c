@@ -4,8 +4,9 @@
  *
  * in: the active clients send 3-byte messages in turns, so many a second in all (0: as many as go), and a thread pops
  * them, waiting with midisock_wait. out: so many messages a second are pushed, each to every client (0: as soon as one
- * is with all). The clients are bare sockets in a process of their own. Prints how many messages arrived a second and
- * what each cost this process in processor time.
+ * is with all). The clients are bare sockets in a process of their own. Prints how many messages arrived a second, what
+ * each cost this process in processor time, and how much of a core the network thread, the thread that pops or pushes,
+ * and the clients had: whoever has all of one is what limits it.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
@@ -18,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STEP_NS 1000000u /* a rate is kept to in steps of so long */
@@ -114,10 +116,19 @@ static void be_clients(uint16_t number, int go, int out)
     _exit(0);
 }
 
+static uint64_t cpu_of(clockid_t clock)
+{
+    struct timespec time;
+    if (clock_gettime(clock, &time) != 0)
+        fail("a clock cannot be read");
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
 int main(int argc, char **argv)
 {
     int out = strcmp(option(argc, argv, "--mode", "in"), "out") == 0, go[2], status;
-    uint64_t ms = option_number(argc, argv, "--milliseconds", 1000), done = 0, began, cpu, passed;
+    uint64_t ms = option_number(argc, argv, "--milliseconds", 1000), done = 0, began, cpu, own, theirs, passed;
+    clockid_t clients_clock;
     midisock_config config;
     midisock_port *server;
     midisock_message message;
@@ -154,6 +165,10 @@ int main(int argc, char **argv)
         if (clock_ns() - began > 30000000000u)
             fail("not all clients came");
     pause_ns(50000000); /* the connecting is over */
+    if (clock_getcpuclockid(child, &clients_clock) != 0)
+        fail("the clients' clock cannot be had");
+    theirs = cpu_of(clients_clock);
+    own = cpu_of(CLOCK_THREAD_CPUTIME_ID);
     cpu = cpu_ns();
     began = clock_ns();
     if (write(go[0], "", 1) != 1)
@@ -180,11 +195,15 @@ int main(int argc, char **argv)
         fail("the clients have gone");
     passed = clock_ns() - began;
     cpu = cpu_ns() - cpu;
+    own = cpu_of(CLOCK_THREAD_CPUTIME_ID) - own;
+    theirs = cpu_of(clients_clock) - theirs;
     if (out)
         total *= clients;
-    printf("{\"messages\": %llu, \"per_second\": %.1f, \"cpu_ns_per_message\": %.1f, \"cpu_percent\": %.2f}\n",
+    printf("{\"messages\": %llu, \"per_second\": %.1f, \"cpu_ns_per_message\": %.1f, \"network_percent\": %.2f, "
+           "\"own_percent\": %.2f, \"clients_percent\": %.2f}\n",
            (unsigned long long)total, (double)total * 1e9 / (double)passed, (double)cpu / (double)total,
-           100.0 * (double)cpu / (double)passed);
+           100.0 * (double)(cpu - own) / (double)passed, 100.0 * (double)own / (double)passed,
+           100.0 * (double)theirs / (double)passed);
     midisock_close(server);
     close(go[0]);
     if (waitpid(child, &status, 0) != child || status != 0)
