@@ -135,9 +135,22 @@ pub fn is_whole(bytes: &[u8]) -> bool {
         [status, first, second] if status != SYSEX => (fixed_len(status) == 3) & !is_status(first | second),
         [status, data] if status != SYSEX => (fixed_len(status) == 2) & !is_status(data),
         [status] => fixed_len(status) == 1,
-        [SYSEX, ref data @ .., EOX] => data_run(data) == data.len(),
+        [SYSEX, ref data @ .., EOX] => is_data(data),
         _ => false,
     }
+}
+
+/// Whether there is no status byte among so many: in less than it takes to find one.
+#[inline]
+fn is_data(bytes: &[u8]) -> bool {
+    const LANES: usize = 16;
+    let or = |all: [u8; LANES], lanes: &[u8; LANES]| std::array::from_fn(|lane| all[lane] | lanes[lane]);
+    let Some(last) = bytes.last_chunk() else {
+        return !is_status(bytes.iter().fold(0, |all, byte| all | byte));
+    };
+    // The last ones overlap those before, which does no harm.
+    let all = bytes.as_chunks().0.iter().fold(*last, or);
+    u128::from_ne_bytes(all) & u128::from_ne_bytes([0x80; LANES]) == 0
 }
 
 /// Length of the first message of `stream`, which holds whole messages with full status, as

@@ -126,6 +126,21 @@ fn data_runs_end_at_the_first_status_byte() {
 }
 
 #[test]
+fn a_status_byte_anywhere_in_a_sysex_is_seen() {
+    for size in 2..150 {
+        let mut bytes = vec![0x7F; size];
+        bytes[0] = 0xF0;
+        bytes[size - 1] = 0xF7;
+        assert!(message::is_whole(&bytes), "{size}");
+        for at in 1..size - 1 {
+            bytes[at] = 0x80;
+            assert!(!message::is_whole(&bytes), "{at} of {size}");
+            bytes[at] = 0x7F;
+        }
+    }
+}
+
+#[test]
 fn len_at_stays_within_any_bytes() {
     assert_eq!(message::len_at(&[]), 0);
     assert_eq!(message::len_at(&[0x90]), 1);
