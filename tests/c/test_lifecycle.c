@@ -351,8 +351,9 @@ static void in_four_threads(int rounds)
 
 static void three_hundred_cycles_leave_nothing(void)
 {
-    in_four_threads(8); /* the allocator and the stacks take their fill */
     unsigned threads = check_threads();
+    in_four_threads(8); /* the allocator and the stacks take their fill */
+    CHECK_SOON(check_threads() == threads);
     unsigned descriptors = check_descriptors();
     unsigned long resident = check_resident_kb();
     in_four_threads(75);
