@@ -46,7 +46,8 @@ impl Reactor {
         let look = link
             .watch
             .interval_ns()
-            .filter(|_| !link.broken)
+            // As `look_after` has it: what it would not look at must not have it called at once, again and again.
+            .filter(|_| !link.broken && link.is_sent_to())
             .map(|_| link.next_look.max(now + 1));
         if let Some(at) = [phase, delay, look].into_iter().flatten().min() {
             self.arm_link(key, at);

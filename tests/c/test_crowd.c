@@ -186,6 +186,31 @@ static void turning_away_costs_next_to_nothing(void)
     midisock_close(server);
 }
 
+static void silent_newcomers_cost_next_to_nothing(void)
+{
+    /* Whether a silent newcomer is a browser is seen after 50 ms: until then it
+     * is waited for, not looked at again and again. */
+    enum { SILENT = 20 };
+    midisock_config c = check_config();
+    c.keepalive_ms = 10000; /* the default, and so it is looked after */
+    c.wake = MIDISOCK_WAKE_SIGNAL;
+    midisock_port *server = check_listen(&c);
+    int fds[SILENT];
+    uint64_t before = network_thread_ns();
+    for (int i = 0; i < SILENT; i++) {
+        fds[i] = raw_connect(midisock_local_port(server));
+        NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    }
+    uint64_t spent = network_thread_ns() - before;
+    printf("# %d silent newcomers, one after the other: %.2f ms of the network thread each\n", SILENT,
+           (double)spent / 1e6 / SILENT);
+    CHECK(check_sanitized() || spent < SILENT * UINT64_C(5000000));
+    for (int i = 0; i < SILENT; i++)
+        raw_close(fds[i]);
+    CHECK_SOON(midisock_client_count(server) == 0);
+    midisock_close(server);
+}
+
 static void no_memory_for_a_client(void)
 {
     if (check_sanitized())
@@ -272,6 +297,7 @@ int main(int argc, char **argv)
     static const check_case cases[] = {
         CASE(one_that_stops_reading_among_a_hundred),
         CASE(turning_away_costs_next_to_nothing),
+        CASE(silent_newcomers_cost_next_to_nothing),
         CASE(no_memory_for_a_client),
         CASE(large_queues_of_one_delay_nobody_else),
     };
