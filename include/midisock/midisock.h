@@ -470,7 +470,7 @@ typedef struct midisock_stats {
    */
   uint64_t disconnections;
   /**
-   * Connections turned away by allow, max_clients, or because they spoke HTTP. In no other count.
+   * Connections turned away by allow, max_clients, or because they spoke HTTP or TLS. In no other count.
    */
   uint64_t rejected;
   /**

@@ -85,7 +85,7 @@ pub struct midisock_stats {
     pub connections: u64,
     /// Connections that ended.
     pub disconnections: u64,
-    /// Connections turned away by allow, max_clients, or because they spoke HTTP. In no other count.
+    /// Connections turned away by allow, max_clients, or because they spoke HTTP or TLS. In no other count.
     pub rejected: u64,
     /// What midisock_pop_block adds to arrival times now, in ns.
     pub latency_ns: u64,

@@ -1,5 +1,5 @@
 //! Tells an HTTP request from MIDI by its first bytes: a web page can make a browser post to a loopback server, and a
-//! body parses as notes.
+//! body parses as notes. So do the random bytes with which TLS begins, where the page asks for https.
 
 /// What the first bytes of a connection say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +24,14 @@ const METHODS: [&[u8]; 10] = [
     b"PRI ",
 ];
 
+/// The first record of TLS (RFC 8446, section 5.1): of the handshake's, with a version from 3.0 to 3.4.
+const TLS: [&[u8]; 5] = [&[22, 3, 0], &[22, 3, 1], &[22, 3, 2], &[22, 3, 3], &[22, 3, 4]];
+
 pub(super) fn first(bytes: &[u8]) -> First {
-    if METHODS.iter().any(|method| bytes.starts_with(method)) {
+    let mut beginnings = METHODS.iter().chain(&TLS);
+    if beginnings.clone().any(|beginning| bytes.starts_with(beginning)) {
         First::Http
-    } else if METHODS.iter().any(|method| method.starts_with(bytes)) {
+    } else if beginnings.any(|beginning| beginning.starts_with(bytes)) {
         First::Undecided
     } else {
         First::Midi
@@ -48,5 +52,8 @@ mod tests {
         assert_eq!(first(b"GETX"), First::Midi);
         assert_eq!(first(&[0x90, 60, 64]), First::Midi);
         assert_eq!(first(&[0x47, 0x90]), First::Midi, "a stray data byte is no request");
+        assert_eq!(first(&[22, 3]), First::Undecided);
+        assert_eq!(first(&[22, 3, 1, 2, 0]), First::Http);
+        assert_eq!(first(&[22, 3, 5]), First::Midi);
     }
 }

@@ -117,6 +117,42 @@ static void one_after_the_other(void)
     midisock_close(server);
 }
 
+/* A page can be made to ask for https: the first record of TLS is random bytes,
+ * a good part of which parse as notes. */
+static void a_request_by_tls(void)
+{
+    for (uint8_t minor = 0; minor < 5; minor++) {
+        /* A record of the handshake's (22), versions 3.0 to 3.4, of 256 bytes: a ClientHello (1). */
+        uint8_t hello[5 + 256] = {22, 3, minor, 1, 0, 1, 0, 0, 252, 3, 3};
+        for (size_t i = 11; i < sizeof hello; i++)
+            hello[i] = (uint8_t)(i % 3 ? 60 + i % 3 : 0x90);
+        for (int in_pieces = 0; in_pieces < 2; in_pieces++) {
+            midisock_port *server = check_listen(NULL);
+            int fd = raw_connect(midisock_local_port(server));
+            size_t first = in_pieces ? 2 : 0;
+            if (in_pieces) {
+                raw_send(fd, hello, first);
+                raw_readable(fd, 2); /* each in a segment of its own */
+            }
+            raw_send(fd, hello + first, sizeof hello - first);
+            RAW_EXPECT_GONE(fd);
+            raw_close(fd);
+            CHECK_COUNT(server, rejected, 1);
+            CHECK_INT(0, check_stats(server).messages_in);
+            CHECK_INT(0, check_stats(server).bytes_in);
+            midisock_close(server);
+        }
+    }
+    /* Stray data that only begins like it, and a System Exclusive of the same bytes. */
+    midisock_port *server = check_listen(NULL);
+    int fd = raw_connect(midisock_local_port(server));
+    RAW_SEND(fd, 22, 3, 5, 0xf0, 22, 3, 1, 0xf7);
+    EXPECT(server, 0xf0, 22, 3, 1, 0xf7);
+    CHECK_COUNT(server, invalid_bytes, 3);
+    raw_close(fd);
+    midisock_close(server);
+}
+
 static void what_only_looks_like_it(void)
 {
     midisock_port *server = check_listen(NULL);
@@ -300,6 +336,7 @@ int main(int argc, char **argv)
         CASE(byte_by_byte),
         CASE(to_a_manual_server),
         CASE(one_after_the_other),
+        CASE(a_request_by_tls),
         CASE(what_only_looks_like_it),
         CASE(the_beginning_and_nothing_more),
         CASE(the_others_do_not_notice),
