@@ -155,7 +155,7 @@ fn spill_hands_over_whole() {
                     // What push does before it queues.
                     spill.is_lossy();
                 }
-                assert_eq!(spill.lose(0, &[0xB0, 7, value]), 0);
+                assert_eq!(spill.lose(0, &[0xB0, 7, value], 0), 0);
             }
         });
         let mut last = 0;
@@ -187,7 +187,7 @@ fn spill_keeps_its_place_beside_the_queue() {
             move |value: u8, producer: &mut crate::queue::Producer, spill: &mut crate::spill::SpillIn, room: bool| {
                 let message = [0xB0, 7, value];
                 if spill.is_lossy() || !room || !producer.write(0, 0, 0, &message) {
-                    spill.lose(0, &message);
+                    spill.lose(0, &message, 0);
                 } else {
                     producer.publish();
                 }

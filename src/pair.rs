@@ -213,6 +213,12 @@ impl PairPeer {
                     unrepaired += self.lose(&message);
                 }
             }
+            // Asked for after all of it.
+            if lost.resets() != self.shared.requests.reset.count() {
+                for message in &RESET {
+                    self.lose(message);
+                }
+            }
             unrepaired
         });
         self.spill_taken = unrepaired.is_some();

@@ -142,7 +142,8 @@ impl PushSide {
         if let Some(spill) = &mut self.spill {
             let shared = &self.shared;
             shared.pushed.refused.add(1);
-            shared.pushed.unrepaired.add(spill.lose(client, data).into());
+            let unrepaired = spill.lose(client, data, shared.requests.reset.count());
+            shared.pushed.unrepaired.add(unrepaired.into());
             shared.wake_if_signalling();
         }
         code

@@ -9,6 +9,7 @@
 //!
 //! While nothing is refused this costs the pushing thread one look at a plain variable.
 
+use crate::midi::reset::RESET;
 use crate::midi::summary::Summary;
 use crate::sync::{Arc, AtomicUsize, Ordering, UnsafeCell};
 
@@ -34,6 +35,8 @@ pub(crate) struct Lost {
     named: Box<[Named]>,
     /// How many of `named` are in use.
     used: usize,
+    /// How many resets had been asked for when a message was lost last.
+    resets: u32,
 }
 
 struct Named {
@@ -51,6 +54,7 @@ impl Lost {
             all: Summary::new(),
             named: std::iter::repeat_with(named).take(most_named).collect(),
             used: 0,
+            resets: 0,
         }
     }
 
@@ -78,6 +82,21 @@ impl Lost {
             named.summary.clone_from(&self.all);
         }
         named.summary.lose(message)
+    }
+
+    /// Takes note of the resets that were asked for before what is lost next. One since the last has its place between.
+    fn note_resets(&mut self, resets: u32, is_first: bool) {
+        if self.resets != resets && !is_first {
+            for message in &RESET {
+                self.lose(0, message);
+            }
+        }
+        self.resets = resets;
+    }
+
+    /// How many resets had been asked for when a message was lost last: one more than these comes after all of it.
+    pub(crate) fn resets(&self) -> u32 {
+        self.resets
     }
 
     /// More clients than are told apart: rather let go of a note of all of them than let it sound at one.
@@ -168,9 +187,10 @@ impl SpillIn {
         self.lossy
     }
 
-    /// Takes a message that was refused; how many messages cannot be brought back for it.
+    /// Takes a message that was refused when so many resets had been asked for; how many messages cannot be brought
+    /// back for it.
     #[cold]
-    pub(crate) fn lose(&mut self, client: u32, message: &[u8]) -> u32 {
+    pub(crate) fn lose(&mut self, client: u32, message: &[u8], resets: u32) -> u32 {
         let again = self.lossy && {
             let state = &self.slots.0[self.current].state;
             // Acquire where it was taken too: that comes after the other slot was given back.
@@ -189,6 +209,7 @@ impl SpillIn {
             if !again {
                 lost.clear();
             }
+            lost.note_resets(resets, !again);
             lost.lose(client, message)
         });
         slot.state.store(FULL, Ordering::Release);
@@ -276,8 +297,8 @@ mod tests {
     fn what_was_refused_comes_out_once() {
         let (mut spill, mut out) = spill(0);
         assert!(!spill.is_lossy() && !out.has_some());
-        spill.lose(0, &[0x80, 60, 0]);
-        spill.lose(0, &[0xB0, 7, 5]);
+        spill.lose(0, &[0x80, 60, 0], 0);
+        spill.lose(0, &[0xB0, 7, 5], 0);
         assert!(spill.is_lossy() && out.has_some());
         assert_eq!(all(&mut out), to_all([[0x80, 60, 64], [0xB0, 7, 5]]));
         assert!(!spill.is_lossy() && !out.has_some());
@@ -287,10 +308,10 @@ mod tests {
     #[test]
     fn a_summary_being_worked_off_is_not_added_to() {
         let (mut spill, mut out) = spill(0);
-        spill.lose(0, &[0xB0, 7, 1]);
+        spill.lose(0, &[0xB0, 7, 1], 0);
         assert!(out.take(|_| ()).is_some());
         assert!(!spill.is_lossy(), "taken: what is queued comes after it");
-        spill.lose(0, &[0xB0, 7, 2]);
+        spill.lose(0, &[0xB0, 7, 2], 0);
         assert!(spill.is_lossy() && out.take(|_| ()).is_none());
         out.give_back();
         assert_eq!(all(&mut out), to_all([[0xB0, 7, 2]]));
@@ -306,11 +327,11 @@ mod tests {
             (0, [0xB0, 11, 4]),
             (8, [0x80, 60, 0]),
         ] {
-            assert_eq!(spill.lose(client, &message), 0);
+            assert_eq!(spill.lose(client, &message, 0), 0);
         }
         // One too many to be told apart: what lets go goes to all, the rest is counted.
-        assert_eq!(spill.lose(10, &[0x80, 61, 0]), 0);
-        assert_eq!(spill.lose(10, &[0xB0, 12, 5]), 1);
+        assert_eq!(spill.lose(10, &[0x80, 61, 0], 0), 0);
+        assert_eq!(spill.lose(10, &[0xB0, 12, 5], 0), 1);
         let mut told = all(&mut out);
         told.sort();
         assert_eq!(
@@ -341,11 +362,11 @@ mod tests {
         let pusher = std::thread::spawn(move || {
             for round in 0..200_000u32 {
                 if !spill.is_lossy() || round % 3 != 0 {
-                    spill.lose(0, &[0xB0, (round % 4) as u8 + 16, (round / 4 % 128) as u8]);
+                    spill.lose(0, &[0xB0, (round % 4) as u8 + 16, (round / 4 % 128) as u8], 0);
                 }
             }
             for controller in 16..20 {
-                spill.lose(0, &[0xB0, controller, 99]);
+                spill.lose(0, &[0xB0, controller, 99], 0);
             }
             ended.store(true, std::sync::atomic::Ordering::Release);
         });

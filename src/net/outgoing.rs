@@ -344,15 +344,13 @@ impl NetPort {
             self.panics_done = count;
             self.lose_request(&PANIC);
         }
-        if let Some((count, _)) = self.shared.requests.reset.pending(self.resets_done) {
-            self.resets_done = count;
-            self.lose_request(&RESET);
-        }
         self.lose_schedule();
         let Some(mut outgoing) = self.outgoing.take() else {
             return;
         };
-        while let Some(record) = outgoing.peek() {
+        loop {
+            self.lose_reset_if_due(outgoing.position());
+            let Some(record) = outgoing.peek() else { break };
             outgoing.take(&record);
             if record.time_ns != 0 {
                 self.unschedule(record.data.len());
@@ -366,6 +364,15 @@ impl NetPort {
         self.backed_up = false;
     }
 
+    fn lose_reset_if_due(&mut self, position: usize) {
+        if let Some((count, at)) = self.shared.requests.reset.pending(self.resets_done)
+            && position.wrapping_sub(at) as isize >= 0
+        {
+            self.resets_done = count;
+            self.lose_request(&RESET);
+        }
+    }
+
     fn reset_if_due(&mut self, position: usize, links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
         if let Some((count, at)) = self.shared.requests.reset.pending(self.resets_done)
             && position.wrapping_sub(at) as isize >= 0
@@ -375,7 +382,7 @@ impl NetPort {
         }
     }
 
-    fn send_all(&mut self, messages: &[[u8; 3]], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
+    pub(super) fn send_all(&mut self, messages: &[[u8; 3]], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
         for message in messages {
             for key in &self.links {
                 self.offer(*key, message, links, dirty);

@@ -3,6 +3,7 @@
 
 use super::link::Link;
 use super::net_port::{NetPort, Work};
+use crate::midi::reset::RESET;
 use crate::midi::state::{ChannelState, Msg, next_repair};
 use crate::midi::summary::Given;
 use crate::shared::Role;
@@ -29,6 +30,10 @@ impl NetPort {
                 {
                     self.spilled_to(*key, list, links, dirty);
                 }
+            }
+            // Asked for after all of it. It was sent at its place in the queue, which is before this.
+            if lost.resets() != self.shared.requests.reset.count() {
+                self.send_all(&RESET, links, dirty);
             }
         });
         if taken.is_some() {

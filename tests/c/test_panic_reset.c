@@ -1,7 +1,9 @@
 /* panic and reset: their bytes, and what becomes of what waits. */
 #include "check.h"
 #include "raw.h"
+#include "receiver.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* All Sound Off on each channel. */
@@ -213,11 +215,126 @@ static void from_any_thread_while_another_pushes(void)
     midisock_close(server);
 }
 
+enum { PAIR, CLIENT, SERVER, ROLES };
+
+/* Whether a pedal, pressed before a reset and after it, is where it belongs at
+ * the peer though every push was refused. */
+static void reset_among_refused(int role)
+{
+    midisock_config c = check_config();
+    c.overflow = MIDISOCK_OVERFLOW_REPAIR;
+    c.in_queue_bytes = c.out_queue_bytes = 4096;
+    c.tick_us = 100000; /* so that pushes find the queue full */
+    midisock_port *port = NULL, *other = NULL;
+    uint16_t number = 0;
+    int listener = -1, fd = -1;
+    if (role == PAIR) {
+        CHECK_OK(midisock_pair(&c, &port, &other));
+    } else if (role == CLIENT) {
+        listener = raw_listen(&number);
+        CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
+        fd = raw_accept(listener);
+        CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
+    } else {
+        port = check_listen(&c);
+        fd = raw_connect(midisock_local_port(port));
+        NOTIFIED(port, MIDISOCK_CLIENT_JOINED);
+    }
+    while (midisock_push(port, BYTES(0xb0, 64, 127)) != MIDISOCK_ERR_FULL)
+        continue;
+    midisock_push(port, BYTES(0xe1, 127, 127));
+    midisock_push(port, BYTES(0xb2, 11, 3));
+    CHECK_OK(midisock_reset(port));
+    midisock_push(port, BYTES(0xb3, 64, 127));
+    midisock_push(port, BYTES(0xb2, 1, 5));
+    CHECK_OK(midisock_reset(port));
+    midisock_push(port, BYTES(0xb4, 64, 127));
+    midisock_push(port, BYTES(0xb2, 11, 9));
+    /* What comes when there is room again is the last. */
+    receiver r;
+    receiver_init(&r, 0);
+    uint64_t until = check_now_ms() + DEADLINE_MS;
+    bool marked = false, end = false;
+    while (!end) {
+        CHECK(check_now_ms() < until);
+        midisock_message m;
+        uint8_t data[3];
+        if (fd >= 0 && !marked)
+            CHECK_OK(midisock_flush(port, DEADLINE_MS));
+        if (!marked)
+            marked = midisock_push(port, BYTES(0xb5, 20, 77)) == MIDISOCK_OK;
+        if (fd >= 0) {
+            raw_read(fd, data, 3); /* no other size was sent */
+            receiver_hear(&r, data, 3);
+        } else if (midisock_pop(other, &m) == MIDISOCK_OK) {
+            receiver_hear(&r, m.data, m.size);
+        }
+        end = r.channels[5].control[20] == 77;
+    }
+    CHECK_INT(0, r.channels[0].control[64]);
+    CHECK_INT(0x2000, r.channels[1].bend);
+    CHECK_INT(9, r.channels[2].control[11]);
+    CHECK_INT(0, r.channels[2].control[1]);
+    CHECK_INT(0, r.channels[3].control[64]);
+    CHECK_INT(127, r.channels[4].control[64]);
+    midisock_close(port);
+    midisock_close(other);
+    if (fd >= 0)
+        raw_close(fd);
+    if (listener >= 0)
+        raw_close(listener);
+}
+
+static void reset_has_its_place_among_refused_pushes(void)
+{
+    for (int role = 0; role < ROLES; role++)
+        reset_among_refused(role);
+}
+
+static void reset_after_what_the_peer_never_got(void)
+{
+    /* The connection breaks while a pedal, pressed before a reset, still waits
+     * in the queue. */
+    midisock_config c = check_config();
+    c.overflow = MIDISOCK_OVERFLOW_REPAIR;
+    c.tick_us = 100000;
+    c.reconnect_min_ms = c.reconnect_max_ms = 10;
+    uint16_t number = 0;
+    int listener = raw_listen(&number);
+    midisock_port *port = NULL;
+    CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
+    int fd = raw_accept(listener);
+    for (int i = 0; i < 10; i++) {
+        CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
+        midisock_push(port, BYTES(0xb0, 64, 127));
+        midisock_push(port, BYTES(0xb1, 20, 1));
+        midisock_reset(port);
+        raw_reset(fd);
+        fd = raw_accept(listener);
+        CHECK_SOON(midisock_push(port, BYTES(0xb5, 20, 77)) == MIDISOCK_OK);
+        receiver r;
+        receiver_init(&r, 0);
+        while (r.channels[5].control[20] != 77) {
+            uint8_t data[3];
+            raw_read(fd, data, 3); /* no other size was sent */
+            receiver_hear(&r, data, 3);
+        }
+        CHECK(r.channels[0].control[64] <= 0);
+        CHECK_OK(midisock_push(port, BYTES(0xb5, 20, 0)));
+        CHECK_OK(midisock_flush(port, DEADLINE_MS));
+    }
+    midisock_close(port);
+    raw_close(fd);
+    raw_close(listener);
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         CASE(bytes_from_a_client),    CASE(bytes_to_every_client),
         CASE(nobody_to_tell),         CASE(panic_drops_what_waits),
+        CASE(reset_has_its_place_among_refused_pushes),
+        CASE(reset_after_what_the_peer_never_got),
         CASE(reset_drops_nothing),    CASE(from_any_thread_while_another_pushes),
     };
     return check_main(argc, argv, CASES(cases));
