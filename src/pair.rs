@@ -146,6 +146,11 @@ impl PairPeer {
         self.served();
     }
 
+    /// Whether a panic or reset is being given.
+    pub(crate) fn is_giving(&self) -> bool {
+        !self.giving.is_empty()
+    }
+
     fn served(&mut self) {
         let requests = &self.shared.requests;
         match std::mem::replace(&mut self.serving, Serving::Nothing) {
@@ -201,10 +206,21 @@ impl PairPeer {
         None
     }
 
-    /// The queue is empty: takes what the peer's push could not queue. How many messages cannot be brought back.
-    pub(crate) fn take_spilled(&mut self) -> u32 {
+    /// The queue is empty, at `position`: takes what the peer's push could not queue, with the resets around it. How many messages cannot be brought back.
+    pub(crate) fn take_spilled(&mut self, position: usize) -> u32 {
         let Some(mut spill) = self.spill.take() else { return 0 };
+        let done = self.shared.requests.reset.served();
+        let reset = self.shared.requests.reset.pending(done);
+        // One asked for since has its place after what was queued since.
+        let reset = reset.filter(|(_, at)| position.wrapping_sub(*at) as isize >= 0);
+        let asked = reset.map_or(done, |(asked, _)| asked);
         let unrepaired = spill.take(|lost| {
+            let (before, after) = lost.resets_around(done, asked);
+            if before {
+                RESET.iter().for_each(|message| {
+                    self.lose(message);
+                });
+            }
             // A pair knows of no clients: there is one summary.
             let mut unrepaired = 0;
             for (_, summary) in lost.summaries() {
@@ -213,15 +229,17 @@ impl PairPeer {
                     unrepaired += self.lose(&message);
                 }
             }
-            // Asked for after all of it.
-            if lost.resets() != self.shared.requests.reset.count() {
-                for message in &RESET {
+            if after {
+                RESET.iter().for_each(|message| {
                     self.lose(message);
-                }
+                });
             }
             unrepaired
         });
         self.spill_taken = unrepaired.is_some();
+        if self.spill_taken {
+            self.shared.requests.reset.serve(asked);
+        }
         self.spill = Some(spill);
         unrepaired.unwrap_or(0)
     }

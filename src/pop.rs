@@ -176,7 +176,10 @@ impl PopSide {
         let peer = self.peer.as_mut()?;
         let frame = place(&mut self.clock, 0)?;
         if spilled {
-            shared.popped.unrepaired.add(peer.take_spilled().into());
+            shared
+                .popped
+                .unrepaired
+                .add(peer.take_spilled(self.incoming.position()).into());
         }
         let message = peer.next_difference().or_else(|| peer.next_release(shared))?;
         Some(self.give_made(shared, now_ns, 0, message, frame, SYNTHETIC))
@@ -221,7 +224,9 @@ impl PopSide {
                     peer.begin_panic();
                 }
             }
-            if let Some(message) = peer.next_request(self.incoming.position()) {
+            // A reset may have its place after what was refused: see `take_spilled`.
+            let spilled = !peer.is_giving() && peer.has_spilled() && self.incoming.peek().is_none();
+            if !spilled && let Some(message) = peer.next_request(self.incoming.position()) {
                 // The peer asked for it: over a network it would be like any other.
                 return Some((0, message, 0));
             }

@@ -35,8 +35,8 @@ pub(crate) struct Lost {
     named: Box<[Named]>,
     /// How many of `named` are in use.
     used: usize,
-    /// How many resets had been asked for when a message was lost last.
-    resets: u32,
+    /// How many resets had been asked for when the first message was lost, and the last.
+    resets: (u32, u32),
 }
 
 struct Named {
@@ -54,7 +54,7 @@ impl Lost {
             all: Summary::new(),
             named: std::iter::repeat_with(named).take(most_named).collect(),
             used: 0,
-            resets: 0,
+            resets: (0, 0),
         }
     }
 
@@ -86,17 +86,21 @@ impl Lost {
 
     /// Takes note of the resets that were asked for before what is lost next. One since the last has its place between.
     fn note_resets(&mut self, resets: u32, is_first: bool) {
-        if self.resets != resets && !is_first {
+        if is_first {
+            self.resets.0 = resets;
+        } else if self.resets.1 != resets {
             for message in &RESET {
                 self.lose(0, message);
             }
         }
-        self.resets = resets;
+        self.resets.1 = resets;
     }
 
-    /// How many resets had been asked for when a message was lost last: one more than these comes after all of it.
-    pub(crate) fn resets(&self) -> u32 {
-        self.resets
+    /// Of so many resets that were asked for, of which so many are done, whether one has its place before all of this,
+    /// and whether one has it after all. Those between are in it.
+    pub(crate) fn resets_around(&self, done: u32, asked: u32) -> (bool, bool) {
+        let (first, last) = self.resets;
+        (first.wrapping_sub(done) as i32 > 0, asked.wrapping_sub(last) as i32 > 0)
     }
 
     /// More clients than are told apart: rather let go of a note of all of them than let it sound at one.

@@ -204,7 +204,10 @@ impl NetPort {
         // Looked at before the queue is found empty: then it stands for what came after all that was in it.
         let spilled = self.spill.as_ref().is_some_and(SpillOut::has_some);
         loop {
-            self.reset_if_due(outgoing.position(), links, dirty);
+            // What was refused may come before it: it has its place in `deliver_spilled`.
+            if outgoing.peek().is_some() || !self.spill.as_ref().is_some_and(SpillOut::has_some) {
+                self.reset_if_due(outgoing.position(), links, dirty);
+            }
             self.backed_up = self.is_backed_up(links);
             if self.backed_up {
                 break;
@@ -235,7 +238,7 @@ impl NetPort {
             // all is with the system between the moment when the summary is given back and the writing.
             from = from.wrapping_sub(1);
             self.shared.handed.store(from, Ordering::Release);
-            self.deliver_spilled(links, dirty, now);
+            self.deliver_spilled(links, dirty, outgoing.position(), now);
         }
         if self.closing && emptied {
             self.send_last(links, dirty);

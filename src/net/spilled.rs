@@ -11,10 +11,24 @@ use slab::Slab;
 
 impl NetPort {
     /// Makes good what push could not queue. It is done in one go: a difference is bounded.
-    pub(super) fn deliver_spilled(&mut self, links: &mut Slab<Link>, dirty: &mut Vec<usize>, now: u64) {
+    pub(super) fn deliver_spilled(
+        &mut self,
+        links: &mut Slab<Link>,
+        dirty: &mut Vec<usize>,
+        position: usize,
+        now: u64,
+    ) {
         let Some(mut spill) = self.spill.take() else { return };
         let mut given = Given::new();
+        let reset = self.shared.requests.reset.pending(self.resets_done);
+        // One asked for since has its place after what was queued since.
+        let reset = reset.filter(|(_, at)| position.wrapping_sub(*at) as isize >= 0);
+        let asked = reset.map_or(self.resets_done, |(asked, _)| asked);
         let taken = spill.take(|lost| {
+            let (before, after) = lost.resets_around(self.resets_done, asked);
+            if before {
+                self.send_all(&RESET, links, dirty);
+            }
             let mut lists = Vec::new();
             for (client, summary) in lost.summaries() {
                 given.clear();
@@ -31,12 +45,12 @@ impl NetPort {
                     self.spilled_to(*key, list, links, dirty);
                 }
             }
-            // Asked for after all of it. It was sent at its place in the queue, which is before this.
-            if lost.resets() != self.shared.requests.reset.count() {
+            if after {
                 self.send_all(&RESET, links, dirty);
             }
         });
         if taken.is_some() {
+            self.resets_done = asked;
             spill.give_back();
         }
         self.spill = Some(spill);

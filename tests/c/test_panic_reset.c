@@ -291,6 +291,34 @@ static void reset_has_its_place_among_refused_pushes(void)
         reset_among_refused(role);
 }
 
+static void refused_after_a_reset_of_a_skipped_queue(void)
+{
+    /* All that the reset came after is skipped; the pedal was pressed later. */
+    midisock_config c = check_config();
+    c.overflow = MIDISOCK_OVERFLOW_REPAIR;
+    c.in_queue_bytes = c.out_queue_bytes = 4096;
+    midisock_port *a = NULL, *b = NULL;
+    CHECK_OK(midisock_pair(&c, &a, &b));
+    unsigned room = 0;
+    while (midisock_push(a, BYTES(0xb5, 20, 1)) == MIDISOCK_OK)
+        room++;
+    midisock_message m;
+    while (midisock_pop(b, &m) == MIDISOCK_OK)
+        continue;
+    for (unsigned i = 0; i < room; i++)
+        CHECK_OK(midisock_push(a, BYTES(0xb5, 20, 1)));
+    CHECK_OK(midisock_reset(a));
+    CHECK_RESULT(MIDISOCK_ERR_FULL, midisock_push(a, BYTES(0xb0, 64, 127)));
+    CHECK_OK(midisock_skip(b));
+    receiver r;
+    receiver_init(&r, 0);
+    while (midisock_pop(b, &m) == MIDISOCK_OK)
+        receiver_hear(&r, m.data, m.size);
+    CHECK_INT(127, r.channels[0].control[64]);
+    midisock_close(a);
+    midisock_close(b);
+}
+
 static void reset_after_what_the_peer_never_got(void)
 {
     /* The connection breaks while a pedal, pressed before a reset, still waits
@@ -334,6 +362,7 @@ int main(int argc, char **argv)
         CASE(bytes_from_a_client),    CASE(bytes_to_every_client),
         CASE(nobody_to_tell),         CASE(panic_drops_what_waits),
         CASE(reset_has_its_place_among_refused_pushes),
+        CASE(refused_after_a_reset_of_a_skipped_queue),
         CASE(reset_after_what_the_peer_never_got),
         CASE(reset_drops_nothing),    CASE(from_any_thread_while_another_pushes),
     };
