@@ -100,16 +100,17 @@ impl Reactor {
     }
 
     fn take_client(&mut self, key: usize, socket: Socket, address: SocketAddr, now: u64) {
+        let shared = Arc::clone(&self.ports[key].shared);
+        let config = &shared.config;
+        let is_permitted = config.allow.as_ref().is_none_or(|allow| allow.permits(address.ip()));
+        if is_permitted && !has_place(&shared) {
+            self.make_place(key, now);
+        }
         let port = &mut self.ports[key];
-        let shared = Arc::clone(&port.shared);
         let Work::Server { ids, by_client, .. } = &mut port.work else {
             return;
         };
-        let config = &shared.config;
-        let permitted = config.allow.as_ref().is_none_or(|allow| allow.permits(address.ip()));
-        let taken = shared.client_count.load(Ordering::Relaxed) + shared.left_behind.load(Ordering::Acquire);
-        let has_room = taken < config.max_clients;
-        let client = if permitted && has_room {
+        let client = if is_permitted && has_place(&shared) {
             ids.enter(&shared.clients, address)
         } else {
             None
@@ -146,6 +147,39 @@ impl Reactor {
         self.arm_link(link, until);
         // A request comes with the connection more often than not.
         self.readable(link, now);
+    }
+
+    /// Who has left and is only kept for an answer, or until there is room for what it sent, keeps nobody else out: as
+    /// when all clients are started anew.
+    fn make_place(&mut self, server: usize, now: u64) {
+        let id = self.ports[server].shared.id;
+        let of_server = |link: &Link| link.port == server || link.server == Some(id);
+        let links: Vec<_> = self
+            .links
+            .iter()
+            .filter(|(_, link)| of_server(link))
+            .map(|(key, _)| key)
+            .collect();
+        for key in links {
+            // Nobody tells of the end of one that is not read.
+            if self
+                .links
+                .get(key)
+                .is_some_and(|link| link.phase == Phase::Open && link.stalled)
+            {
+                self.check_stalled(key, now);
+            }
+            let Some(link) = self.links.get_mut(key) else { continue };
+            if let Phase::HalfClosed { until, .. } = &mut link.phase
+                && (link.stalled || link.out.is_empty())
+            {
+                *until = now;
+                self.check_half_closed(key, now);
+            }
+            if has_place(&self.ports[server].shared) {
+                return;
+            }
+        }
     }
 
     /// Looks at the first bytes of a client: true when it is a client now, false when that is not known yet or it is
@@ -259,4 +293,10 @@ impl Reactor {
         server.accepted.push(port);
         true
     }
+}
+
+/// Whether a server may have one more client.
+fn has_place(shared: &Shared) -> bool {
+    let taken = shared.client_count.load(Ordering::Relaxed) + shared.left_behind.load(Ordering::Acquire);
+    taken < shared.config.max_clients
 }

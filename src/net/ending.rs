@@ -122,7 +122,7 @@ impl Reactor {
     }
 
     /// Whether the peer of a connection that is not read has gone.
-    fn check_stalled(&mut self, key: usize, now: u64) {
+    pub(super) fn check_stalled(&mut self, key: usize, now: u64) {
         let link = &mut self.links[key];
         if let Ok(Some(error)) = link.socket.take_error() {
             link.failure = Some((Code::of(&error), error.raw_os_error().unwrap_or(0)));
@@ -231,8 +231,11 @@ impl Reactor {
             // One that will connect again does it then.
             let returns = port.shared.role == Role::Client && port.shared.config.reconnect_max_ms != 0;
             let release = port.shared.config.release_on_disconnect && !returns;
-            if !is_over && release && port.release_sent(link, release) {
-                return self.write(key, now);
+            if release && port.release_sent(link, release) {
+                self.write(key, now);
+                if !is_over || !self.links.contains(key) {
+                    return;
+                }
             }
             self.end_link(key, Code::Ok, 0, now);
         }

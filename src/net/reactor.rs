@@ -154,6 +154,12 @@ impl Reactor {
         for event in events.iter() {
             self.handle(event, now);
         }
+        // Who has left gives its place before others are let in.
+        for event in events.iter() {
+            if let Key::Listener(key) = Key::of(event.key) {
+                self.accept(key, now);
+            }
+        }
         while let Some(command) = self.waker.commands.pop() {
             self.obey(command, now);
         }
@@ -246,7 +252,7 @@ impl Reactor {
                     self.readable(key, now);
                 }
             }
-            Key::Listener(key) => self.accept(key, now),
+            Key::Listener(_) => {}
             Key::Connecting(key) => self.connecting(key, now),
         }
     }

@@ -275,6 +275,72 @@ static void too_many_are_turned_away(void)
     midisock_close(server);
 }
 
+/* All clients leave and come again at once, as when a program with several of
+ * them is started anew, and find their places. */
+static void come_and_go(int pops)
+{
+    enum { CLIENTS = 4, TIMES = 20 };
+    midisock_config c = check_config();
+    c.max_clients = CLIENTS;
+    midisock_port *server = check_listen(&c);
+    for (unsigned n = 1; n <= TIMES; n++) {
+        int fds[CLIENTS];
+        for (int i = 0; i < CLIENTS; i++) {
+            fds[i] = raw_connect(midisock_local_port(server));
+            /* Whoever is turned away may hear of it here already. */
+            raw_try_send(fds[i], (const uint8_t[]){0x90, 60, 64}, 3);
+        }
+        CHECK_SOON(check_stats(server).connections + check_stats(server).rejected == n * CLIENTS);
+        midisock_message m;
+        while (pops && midisock_pop(server, &m) == MIDISOCK_OK)
+            continue;
+        for (int i = 0; i < CLIENTS; i++)
+            raw_close(fds[i]);
+    }
+    /* The kernel may show a newcomer before the end of another, once in a while. */
+    CHECK(check_stats(server).rejected <= TIMES * CLIENTS / 10);
+    midisock_close(server);
+}
+
+static void those_that_come_again_find_their_places(void)
+{
+    come_and_go(1);
+}
+
+static void those_that_come_again_find_their_places_though_nobody_pops(void)
+{
+    come_and_go(0);
+}
+
+static void one_that_only_listens_gives_its_place_to_another(void)
+{
+    midisock_config c;
+    midisock_config_init(&c, sizeof c);
+    c.max_clients = 1;
+    c.linger_ms = 4 * DEADLINE_MS;
+    midisock_port *server = check_listen(&c);
+    uint32_t first;
+    uint32_t second;
+    int a = join(server, 1, &first);
+    CHECK_OK(midisock_push(server, BYTES(0x90, 64, 100)));
+    RAW_EXPECT(a, 0x90, 64, 100);
+    RAW_SEND(a, 0x90, 60, 100); /* is not popped: an answer may come */
+    raw_half_close(a);
+    CHECK_SOON(check_stats(server).messages_in == 2);
+    int b = raw_connect(midisock_local_port(server));
+    RAW_EXPECT(a, 0x80, 64, 64);
+    RAW_EXPECT_END(a);
+    RAW_SEND(b, 0x90, 61, 100);
+    EXPECT(server, 0x90, 60, 100);
+    EXPECT(server, 0x80, 60, 64);
+    second = EXPECT(server, 0x90, 61, 100).client;
+    CHECK(second != first);
+    CHECK_INT(0, check_stats(server).rejected);
+    raw_close(a);
+    raw_close(b);
+    midisock_close(server);
+}
+
 static void nobody_may_come(void)
 {
     midisock_config c = check_config();
@@ -424,6 +490,9 @@ int main(int argc, char **argv)
         CASE(addresses_of_clients),        CASE(disconnecting_a_client),
         CASE(ids_are_never_reused),        CASE(joins_and_leaves_are_paired),
         CASE(a_silent_client_joins_too),   CASE(too_many_are_turned_away),
+        CASE(those_that_come_again_find_their_places),
+        CASE(those_that_come_again_find_their_places_though_nobody_pops),
+        CASE(one_that_only_listens_gives_its_place_to_another),
         CASE(nobody_may_come),             CASE(many_clients),
         CASE(closing_ends_every_client),
         CASE(disconnecting_beside_one_that_is_stuck),
