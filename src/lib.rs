@@ -34,6 +34,7 @@ mod shared;
 mod side;
 mod spill;
 mod stats;
+mod still_held;
 mod sync;
 mod sys;
 mod timing;

@@ -11,7 +11,7 @@ use crate::midi::summary::Given;
 use crate::port::Port;
 use crate::queue::queue;
 use crate::request::Request;
-use crate::spill::{SpillOut, spill};
+use crate::spill::{Refused, SpillOut, spill};
 use crate::sync::{Arc, AtomicUsize, Ordering};
 use loom::thread;
 use std::net::SocketAddr;
@@ -155,7 +155,7 @@ fn spill_hands_over_whole() {
                     // What push does before it queues.
                     spill.is_lossy();
                 }
-                assert_eq!(spill.lose(0, &[0xB0, 7, value], 0), 0);
+                assert_eq!(spill.lose(0, &[0xB0, 7, value], Refused::default()), 0);
             }
         });
         let mut last = 0;
@@ -187,7 +187,7 @@ fn spill_keeps_its_place_beside_the_queue() {
             move |value: u8, producer: &mut crate::queue::Producer, spill: &mut crate::spill::SpillIn, room: bool| {
                 let message = [0xB0, 7, value];
                 if spill.is_lossy() || !room || !producer.write(0, 0, 0, &message) {
-                    spill.lose(0, &message, 0);
+                    spill.lose(0, &message, Refused::default());
                 } else {
                     producer.publish();
                 }

@@ -6,7 +6,8 @@ use crate::midi::state::Msg;
 use crate::midi::summary::{Given, Summary};
 use crate::pair::PairPeer;
 use crate::queue::{Consumer, Record};
-use crate::shared::{SYNTHETIC, Shared};
+use crate::shared::{STILL_HELD, SYNTHETIC, Shared};
+use crate::still_held::StillHeld;
 use crate::timing::BlockClock;
 use std::ptr::NonNull;
 
@@ -56,6 +57,7 @@ struct Skipping {
     stale: bool,
     summary: Box<Summary>,
     given: Box<Given>,
+    still_held: Box<StillHeld>,
     /// On a pair: a panic comes after what is skipped, in one difference with it.
     panics: bool,
 }
@@ -71,6 +73,7 @@ impl PopSide {
             stale: false,
             summary: Summary::new(),
             given: Given::new(),
+            still_held: StillHeld::new(),
             panics: false,
         };
         Self {
@@ -232,9 +235,9 @@ impl PopSide {
             }
         }
         if self.skipping.until.is_some() {
-            return self
-                .next_skipped(shared)
-                .map(|(client, message)| (client, message, SYNTHETIC));
+            let (client, message) = self.next_skipped(shared)?;
+            let marked = self.skipping.still_held.marks(&message);
+            return Some((client, message, if marked { SYNTHETIC | STILL_HELD } else { SYNTHETIC }));
         }
         let message = self.peer.as_mut()?.next_difference()?;
         Some((0, message, SYNTHETIC))
@@ -256,6 +259,7 @@ impl PopSide {
                 if std::mem::take(&mut skipping.stale) && peer.is_none() {
                     skipping.summary.clear();
                     skipping.given.clear();
+                    skipping.still_held.clear();
                 }
                 let mut unrepaired = 0;
                 // A reset has its place among what is skipped.
@@ -271,6 +275,7 @@ impl PopSide {
                     }
                     if record.client == skipping.client {
                         unrepaired += skipping.summary.lose(bytes);
+                        skipping.still_held.follow(bytes, record.flags & STILL_HELD != 0);
                         return TAKING;
                     }
                     if record.client > skipping.client {

@@ -5,7 +5,7 @@ use crate::code::Code;
 use crate::midi::message;
 use crate::queue::{Producer, Short};
 use crate::shared::{Role, Shared, scheduled_cost};
-use crate::spill::{SpillGauge, SpillIn};
+use crate::spill::{Refused, SpillGauge, SpillIn};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -85,12 +85,12 @@ impl PushSide {
         };
         let is_up = shared.is_up();
         if self.spill.as_mut().is_some_and(SpillIn::is_lossy) {
-            return self.refuse(client, data, if is_up { Code::Full } else { Code::Offline });
+            return self.refuse(due, client, data, if is_up { Code::Full } else { Code::Offline });
         }
         if !is_up {
             // A repairing port remembers what this would have done: the network thread does, so it is told.
             if !shared.repairs || !self.outgoing.write(0, client, 0, data) {
-                return self.refuse(client, data, Code::Offline);
+                return self.refuse(due, client, data, Code::Offline);
             }
             self.outgoing.publish();
             shared.wake_if_signalling();
@@ -100,11 +100,11 @@ impl PushSide {
         if scheduled {
             let waiting = shared.scheduled_bytes.load(Ordering::Relaxed);
             if waiting + scheduled_cost(data.len()) > shared.config.out_queue_bytes as usize {
-                return self.refuse(client, data, Code::Full);
+                return self.refuse(due, client, data, Code::Full);
             }
         }
         if !self.outgoing.write(due, client, 0, data) {
-            return self.refuse(client, data, Code::Full);
+            return self.refuse(due, client, data, Code::Full);
         }
         if scheduled {
             // Before the network thread can see the message, and subtract it again.
@@ -138,11 +138,12 @@ impl PushSide {
 
     /// A message that was not queued. A repairing port counts and remembers it: the caller need not try again.
     #[cold]
-    fn refuse(&mut self, client: u32, data: &[u8], code: Code) -> Code {
+    fn refuse(&mut self, due_ns: u64, client: u32, data: &[u8], code: Code) -> Code {
         if let Some(spill) = &mut self.spill {
             let shared = &self.shared;
             shared.pushed.refused.add(1);
-            let unrepaired = spill.lose(client, data, shared.requests.reset.count());
+            let resets = shared.requests.reset.count();
+            let unrepaired = spill.lose(client, data, Refused { resets, due_ns });
             shared.pushed.unrepaired.add(unrepaired.into());
             shared.wake_if_signalling();
         }

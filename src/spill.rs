@@ -9,6 +9,7 @@
 //!
 //! While nothing is refused this costs the pushing thread one look at a plain variable.
 
+use crate::midi::message;
 use crate::midi::reset::RESET;
 use crate::midi::summary::Summary;
 use crate::sync::{Arc, AtomicUsize, Ordering, UnsafeCell};
@@ -37,6 +38,17 @@ pub(crate) struct Lost {
     used: usize,
     /// How many resets had been asked for when the first message was lost, and the last.
     resets: (u32, u32),
+    /// For when what was lost was meant, at the latest; 0: all of it for at once.
+    latest_ns: u64,
+}
+
+/// When a message was refused.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Refused {
+    /// How many resets had been asked for.
+    pub resets: u32,
+    /// For when it was meant; 0: at once.
+    pub due_ns: u64,
 }
 
 struct Named {
@@ -55,12 +67,19 @@ impl Lost {
             named: std::iter::repeat_with(named).take(most_named).collect(),
             used: 0,
             resets: (0, 0),
+            latest_ns: 0,
         }
     }
 
     fn clear(&mut self) {
         self.all.clear();
         self.used = 0;
+        self.latest_ns = 0;
+    }
+
+    /// For when what was lost was meant, at the latest; 0: all of it for at once.
+    pub(crate) fn latest_ns(&self) -> u64 {
+        self.latest_ns
     }
 
     /// Takes a message that was lost; how many messages cannot be brought back for it.
@@ -107,11 +126,16 @@ impl Lost {
     fn lose_for_one_of_many(&mut self, message: &[u8]) -> u32 {
         let lets_go = match *message {
             [0x80..=0x8F, ..] | [0x90..=0x9F, _, 0] => true,
-            [0xB0..=0xBF, controller, value] => {
-                matches!(controller, 120 | 123..) || matches!(controller, 64..=69) && value == 0
+            [0xB0..=0xBF, 120 | 123.., _] => true,
+            [status @ 0xB0..=0xBF, 121, _] => {
+                // Of what it resets at one, what holds notes is let go of at all.
+                for pedal in 64..=67 {
+                    self.lose(0, &[status, pedal, 0]);
+                }
+                false
             }
             [status] => matches!(status, 0xFC | 0xFF),
-            _ => false,
+            _ => message::is_switch_off(message),
         };
         if lets_go {
             self.lose(0, message);
@@ -191,10 +215,9 @@ impl SpillIn {
         self.lossy
     }
 
-    /// Takes a message that was refused when so many resets had been asked for; how many messages cannot be brought
-    /// back for it.
+    /// Takes a message that was refused; how many messages cannot be brought back for it.
     #[cold]
-    pub(crate) fn lose(&mut self, client: u32, message: &[u8], resets: u32) -> u32 {
+    pub(crate) fn lose(&mut self, client: u32, message: &[u8], refused: Refused) -> u32 {
         let again = self.lossy && {
             let state = &self.slots.0[self.current].state;
             // Acquire where it was taken too: that comes after the other slot was given back.
@@ -213,7 +236,8 @@ impl SpillIn {
             if !again {
                 lost.clear();
             }
-            lost.note_resets(resets, !again);
+            lost.note_resets(refused.resets, !again);
+            lost.latest_ns = lost.latest_ns.max(refused.due_ns);
             lost.lose(client, message)
         });
         slot.state.store(FULL, Ordering::Release);
@@ -301,8 +325,8 @@ mod tests {
     fn what_was_refused_comes_out_once() {
         let (mut spill, mut out) = spill(0);
         assert!(!spill.is_lossy() && !out.has_some());
-        spill.lose(0, &[0x80, 60, 0], 0);
-        spill.lose(0, &[0xB0, 7, 5], 0);
+        spill.lose(0, &[0x80, 60, 0], Refused::default());
+        spill.lose(0, &[0xB0, 7, 5], Refused::default());
         assert!(spill.is_lossy() && out.has_some());
         assert_eq!(all(&mut out), to_all([[0x80, 60, 64], [0xB0, 7, 5]]));
         assert!(!spill.is_lossy() && !out.has_some());
@@ -312,10 +336,10 @@ mod tests {
     #[test]
     fn a_summary_being_worked_off_is_not_added_to() {
         let (mut spill, mut out) = spill(0);
-        spill.lose(0, &[0xB0, 7, 1], 0);
+        spill.lose(0, &[0xB0, 7, 1], Refused::default());
         assert!(out.take(|_| ()).is_some());
         assert!(!spill.is_lossy(), "taken: what is queued comes after it");
-        spill.lose(0, &[0xB0, 7, 2], 0);
+        spill.lose(0, &[0xB0, 7, 2], Refused::default());
         assert!(spill.is_lossy() && out.take(|_| ()).is_none());
         out.give_back();
         assert_eq!(all(&mut out), to_all([[0xB0, 7, 2]]));
@@ -331,13 +355,24 @@ mod tests {
             (0, [0xB0, 11, 4]),
             (8, [0x80, 60, 0]),
         ] {
-            assert_eq!(spill.lose(client, &message, 0), 0);
+            assert_eq!(spill.lose(client, &message, Refused::default()), 0);
         }
         // One too many to be told apart: what lets go goes to all, the rest is counted.
-        assert_eq!(spill.lose(10, &[0x80, 61, 0], 0), 0);
-        assert_eq!(spill.lose(10, &[0xB0, 12, 5], 0), 1);
+        assert_eq!(spill.lose(10, &[0x80, 61, 0], Refused::default()), 0);
+        assert_eq!(spill.lose(10, &[0xB0, 12, 5], Refused::default()), 1);
+        assert_eq!(spill.lose(10, &[0xB1, 66, 63], Refused::default()), 0);
+        assert_eq!(spill.lose(10, &[0xB2, 121, 0], Refused::default()), 1);
         let mut told = all(&mut out);
         told.sort();
+        let lifted = |(_, message): &(u32, Vec<u8>)| matches!(message[..], [0xB1 | 0xB2, 64..=67, ..]);
+        let pedals: Vec<_> = told.extract_if(.., |each| lifted(each)).collect();
+        for client in [0, 8, 9] {
+            let to = |pedal: [u8; 3]| pedals.contains(&(client, pedal.to_vec()));
+            assert!(
+                to([0xB1, 66, 63]) && (64..=67).all(|pedal| to([0xB2, pedal, 0])),
+                "{pedals:?}"
+            );
+        }
         assert_eq!(
             told,
             [
@@ -366,11 +401,15 @@ mod tests {
         let pusher = std::thread::spawn(move || {
             for round in 0..200_000u32 {
                 if !spill.is_lossy() || round % 3 != 0 {
-                    spill.lose(0, &[0xB0, (round % 4) as u8 + 16, (round / 4 % 128) as u8], 0);
+                    spill.lose(
+                        0,
+                        &[0xB0, (round % 4) as u8 + 16, (round / 4 % 128) as u8],
+                        Refused::default(),
+                    );
                 }
             }
             for controller in 16..20 {
-                spill.lose(0, &[0xB0, controller, 99], 0);
+                spill.lose(0, &[0xB0, controller, 99], Refused::default());
             }
             ended.store(true, std::sync::atomic::Ordering::Release);
         });

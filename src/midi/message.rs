@@ -196,6 +196,12 @@ pub const fn lets_go(message: &[u8]) -> bool {
     )
 }
 
+/// Whether a whole message turns a switch off: one of the controllers 64 to 69 ("Switch Controllers").
+#[inline]
+pub const fn is_switch_off(message: &[u8]) -> bool {
+    matches!(*message, [0xB0..=0xBF, 64..=69, 0..=63])
+}
+
 /// Whether a whole message lifts a pedal that holds notes: damper, sostenuto, legato footswitch ("Switch Controllers":
 /// below 64 is off).
 #[inline]

@@ -6,6 +6,7 @@ use super::net_port::NetPort;
 use super::reactor::Reactor;
 use super::track::Track;
 use crate::clock::now_ns;
+use crate::midi::message;
 use crate::notify::{Kind, Notification};
 use crate::shared::{Role, STILL_HELD, SYNTHETIC};
 use slab::Slab;
@@ -108,12 +109,12 @@ impl NetPort {
             let now = now_ns();
             let mut given = 0;
             for key in &self.links {
-                let link = &mut links[*key];
-                while link.received.is_lossy() && queue.has_room(LONGEST) {
-                    let Some(message) = link.received.next_repair() else {
+                while links[*key].received.is_lossy() && queue.has_room(LONGEST) {
+                    let Some(message) = links[*key].received.next_repair() else {
                         break;
                     };
-                    queue.write(now, self.client_of(link), SYNTHETIC, &message);
+                    let flags = self.made_for(Some(*key), &message, links);
+                    queue.write(now, self.client_of(&links[*key]), flags, &message);
                     given += 1;
                 }
             }
@@ -122,11 +123,7 @@ impl NetPort {
                     let Some(message) = departed.track.next_release() else {
                         break;
                     };
-                    let flags = if self.is_still_held(&message, links) {
-                        SYNTHETIC | STILL_HELD
-                    } else {
-                        SYNTHETIC
-                    };
+                    let flags = self.made_for(None, &message, links);
                     queue.write(now, departed.client, flags, &message);
                     given += 1;
                 }
@@ -152,11 +149,15 @@ impl NetPort {
         self.tell_holds();
     }
 
-    /// Whether another client of a merged server holds what a message releases.
-    fn is_still_held(&self, release: &[u8], links: &Slab<Link>) -> bool {
-        self.shared.role == Role::Merged
-            && (self.links.iter().any(|key| links[*key].received.holds(release))
-                || self.departed.iter().any(|departed| departed.track.holds(release)))
+    /// The flags of a message that is made in the name of a client: whether another one of a merged server holds what
+    /// it releases.
+    fn made_for(&self, link: Option<usize>, message: &[u8], links: &Slab<Link>) -> u32 {
+        let mut others = self.links.iter().filter(|key| Some(**key) != link);
+        let held = self.shared.role == Role::Merged
+            && (message::is_note_off(message) || message::is_switch_off(message))
+            && (others.any(|key| links[*key].received.holds(message))
+                || self.departed.iter().any(|departed| departed.track.holds(message)));
+        if held { SYNTHETIC | STILL_HELD } else { SYNTHETIC }
     }
 }
 

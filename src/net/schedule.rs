@@ -111,6 +111,21 @@ impl Schedule {
         notes.iter().filter(|note| !note.on && note.meets(client)).count()
     }
 
+    /// When the last of what waits for a client is due until a time, notes not counted: by `channel_of`.
+    pub(super) fn last_of_channels(&self, client: u32, until: u64) -> [u64; CHANNELS] {
+        let mut last = [0; CHANNELS];
+        for waiting in &self.heap {
+            let meets = waiting.client == 0 || client == 0 || waiting.client == client;
+            if let Some(channel) = channel_of(&waiting.bytes)
+                && meets
+                && waiting.time_ns <= until
+            {
+                last[channel] = last[channel].max(waiting.time_ns);
+            }
+        }
+        last
+    }
+
     /// When the next is due.
     pub(super) fn next_ns(&self) -> Option<u64> {
         self.heap.peek().map(|next| next.time_ns)
@@ -141,6 +156,18 @@ impl Schedule {
         let mut all = std::mem::take(&mut self.heap).into_sorted_vec();
         all.reverse();
         all
+    }
+}
+
+/// The sixteen, and one for what belongs to none.
+pub(super) const CHANNELS: usize = 17;
+
+/// The channel whose state a message changes, notes aside; None: it changes no state.
+pub(super) fn channel_of(message: &[u8]) -> Option<usize> {
+    match *message {
+        [status @ 0xA0..=0xEF, ..] => Some(usize::from(status & 15)),
+        [0xF2 | 0xF3 | 0xFA..=0xFC | 0xFF, ..] => Some(CHANNELS - 1),
+        _ => None,
     }
 }
 

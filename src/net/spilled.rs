@@ -3,6 +3,7 @@
 
 use super::link::Link;
 use super::net_port::{NetPort, Work};
+use super::schedule::{CHANNELS, channel_of};
 use crate::midi::reset::RESET;
 use crate::midi::state::{ChannelState, Msg, next_repair};
 use crate::midi::summary::Given;
@@ -36,7 +37,11 @@ impl NetPort {
                 lists.push((client, list));
             }
             for (client, list) in &mut lists {
-                list.retain(|message| !self.ends_what_is_scheduled(*client, message, links, now));
+                let last = self.schedule.last_of_channels(*client, lost.latest_ns());
+                list.retain(|message| {
+                    !self.ends_what_is_scheduled(*client, message, links, now)
+                        && !self.follows_what_is_scheduled(*client, message, &last, now)
+                });
                 if *client == 0 {
                     self.spilled_to_all(list, links, dirty, |link| !lost.is_named(link.client));
                 } else if let Work::Server { by_client, .. } = &self.work
@@ -60,6 +65,17 @@ impl NetPort {
     fn ends_what_is_scheduled(&mut self, client: u32, message: &[u8], links: &Slab<Link>, now: u64) -> bool {
         let sounding = || self.count_held(client, message, links);
         let time_ns = self.schedule.time_of(now, client, message, sounding);
+        if time_ns > now {
+            self.schedule_more(message.len());
+            self.schedule.add(time_ns, client, message);
+        }
+        time_ns > now
+    }
+
+    /// A pedal, controller, program or the like that was refused and was meant for a time after others that are
+    /// scheduled for its channel: it comes after those, or they would have the last word.
+    fn follows_what_is_scheduled(&mut self, client: u32, message: &[u8], last: &[u64; CHANNELS], now: u64) -> bool {
+        let time_ns = channel_of(message).map_or(0, |channel| last[channel]);
         if time_ns > now {
             self.schedule_more(message.len());
             self.schedule.add(time_ns, client, message);

@@ -341,6 +341,66 @@ static void one_that_only_listens_gives_its_place_to_another(void)
     midisock_close(server);
 }
 
+/* Two clients hold a note and a pedal; one lets go while its messages are
+ * thrown away. What stands for that says that the other still holds them. */
+static void still_held(int skips)
+{
+    midisock_config c;
+    midisock_config_init(&c, sizeof c);
+    c.in_queue_bytes = 4096;
+    midisock_port *server = check_listen(&c);
+    uint32_t one;
+    uint32_t two;
+    int a = join(server, 1, &one);
+    int b = join(server, 2, &two);
+    RAW_SEND(a, 0x90, 60, 64, 0xb0, 64, 127, 0x90, 61, 64);
+    EXPECT(server, 0x90, 60, 64);
+    EXPECT(server, 0xb0, 64, 127);
+    EXPECT(server, 0x90, 61, 64);
+    RAW_SEND(b, 0x90, 60, 64, 0xb0, 64, 127);
+    EXPECT(server, 0x90, 60, 64);
+    EXPECT(server, 0xb0, 64, 127);
+    if (skips) {
+        /* What is thrown away is the server's own release, which is marked. */
+        raw_close(a);
+        CHECK_SOON(midisock_client_count(server) == 1 &&
+                   check_stats(server).synthesized == 3);
+        CHECK_OK(midisock_skip(server));
+    } else {
+        /* It lets go itself, when the in queue is full. */
+        for (int i = 0; i < 500; i++)
+            RAW_SEND(a, 0xb0, 7, 5);
+        CHECK_SOON(check_stats(server).dropped_in > 0);
+        RAW_SEND(a, 0x80, 60, 64, 0xb0, 64, 0, 0x80, 61, 64);
+        CHECK_SOON(check_stats(server).messages_in == 2 + 5 + 500 + 3);
+    }
+    unsigned releases = 0;
+    while (releases < 3) {
+        midisock_message m;
+        CHECK_OK(midisock_wait(server, MIDISOCK_WAIT_MESSAGE, DEADLINE_MS));
+        if (midisock_pop(server, &m) != MIDISOCK_OK || !(m.flags & MIDISOCK_SYNTHETIC) ||
+            (m.data[0] == 0xb0 && m.data[1] == 7))
+            continue;
+        releases++;
+        CHECK_INT(one, m.client);
+        CHECK_INT(m.data[0] != 0x80 || m.data[1] == 60, (m.flags & MIDISOCK_STILL_HELD) != 0);
+    }
+    if (!skips)
+        raw_close(a);
+    raw_close(b);
+    midisock_close(server);
+}
+
+static void a_skipped_release_of_what_another_holds_is_marked(void)
+{
+    still_held(1);
+}
+
+static void a_lost_release_of_what_another_holds_is_marked(void)
+{
+    still_held(0);
+}
+
 static void nobody_may_come(void)
 {
     midisock_config c = check_config();
@@ -493,6 +553,8 @@ int main(int argc, char **argv)
         CASE(those_that_come_again_find_their_places),
         CASE(those_that_come_again_find_their_places_though_nobody_pops),
         CASE(one_that_only_listens_gives_its_place_to_another),
+        CASE(a_skipped_release_of_what_another_holds_is_marked),
+        CASE(a_lost_release_of_what_another_holds_is_marked),
         CASE(nobody_may_come),             CASE(many_clients),
         CASE(closing_ends_every_client),
         CASE(disconnecting_beside_one_that_is_stuck),

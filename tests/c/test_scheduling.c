@@ -298,6 +298,50 @@ static void *wait_for_room(void *port)
     return NULL;
 }
 
+static void a_refused_value_comes_after_what_was_scheduled_before_it(void)
+{
+    /* Pressed and turned soon, let go later; for that there is no room. Time
+     * enough that all of it is pushed before the first is due. */
+    const uint64_t soon = midisock_now_ns() + 1500 * MS, later = soon + 300 * MS;
+    midisock_config c = check_config();
+    c.out_queue_bytes = 4096;
+    c.overflow = MIDISOCK_OVERFLOW_REPAIR;
+    link l = make_link(&c);
+    CHECK_OK(push_at(l.server, soon, BYTES(0xb0, 64, 127)));
+    CHECK_OK(push_at(l.server, soon, BYTES(0xe0, 127, 127)));
+    CHECK_OK(push_at(l.server, soon, BYTES(0xb0, 7, 10)));
+    CHECK_OK(push_at(l.server, soon, BYTES(0xd0, 100)));
+    CHECK_OK(push_at(l.server, later + MS, BYTES(0xb0, 10, 99))); /* not before all of it */
+    while (push_at(l.server, soon, BYTES(0xb1, 20, 1)) == MIDISOCK_OK)
+        continue;
+    CHECK_RESULT(MIDISOCK_ERR_FULL, push_at(l.server, later, BYTES(0xb0, 64, 0)));
+    CHECK_RESULT(MIDISOCK_ERR_FULL, push_at(l.server, later, BYTES(0xe0, 0, 64)));
+    CHECK_RESULT(MIDISOCK_ERR_FULL, push_at(l.server, later, BYTES(0xb0, 7, 20)));
+    CHECK_RESULT(MIDISOCK_ERR_FULL, push_at(l.server, later, BYTES(0xd0, 0)));
+    CHECK_RESULT(MIDISOCK_ERR_FULL, push_at(l.server, 0, BYTES(0xb2, 7, 30))); /* goes at once */
+    uint8_t pedal = 1, bend = 1, volume = 1, pressure = 1, pan = 1;
+    int other = 0;
+    while (pan != 99) {
+        uint8_t m[3];
+        raw_read(l.fd, m, 2);
+        if (m[0] != 0xd0)
+            raw_read(l.fd, m + 2, 1);
+        other |= m[0] == 0xb2 && midisock_now_ns() < soon;
+        if (m[0] == 0xb0)
+            *(m[1] == 64 ? &pedal : m[1] == 7 ? &volume : &pan) = m[2];
+        if (m[0] == 0xe0)
+            bend = m[2];
+        if (m[0] == 0xd0)
+            pressure = m[1];
+    }
+    CHECK_INT(0, pedal);
+    CHECK_INT(64, bend);
+    CHECK_INT(20, volume);
+    CHECK_INT(0, pressure);
+    CHECK_INT(1, other);
+    end_link(l);
+}
+
 static void room_is_for_what_is_scheduled_too(void)
 {
     enum { CANCEL, PANIC, WAYS };
@@ -350,6 +394,7 @@ int main(int argc, char **argv)
         CASE(scheduled_for_one_client),
         CASE(a_new_link_gets_nothing_of_the_old_one),
         CASE(a_refused_note_off_does_not_overtake_either),
+        CASE(a_refused_value_comes_after_what_was_scheduled_before_it),
         CASE(room_is_for_what_is_scheduled_too),
     };
     return check_main(argc, argv, CASES(cases));

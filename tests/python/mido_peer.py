@@ -3,9 +3,9 @@
   mido_peer.py client PORT           connects, says "ready", sends a note on, obeys commands
   mido_peer.py server PORT           listens (0: on any port), says its port, accepts one
                                      connection, says "ready", sends a note on, obeys commands
-  mido_peer.py drain COUNT PAUSE     listens and says its port; takes the first message, reads
-                                     nothing for PAUSE seconds, then takes the rest and says
-                                     whether they are the numbered ones, in order
+  mido_peer.py drain COUNT           listens and says its port; takes the first message, reads
+                                     nothing until it is told to go on, then takes the rest and
+                                     says whether they are the numbered ones, in order
   mido_peer.py flood PORT COUNT      connects and sends so many numbered messages
   mido_peer.py echo PORT             listens, says its port, sends back to one client what it sent
 
@@ -15,8 +15,8 @@ bytes of the next message).
 
 import json
 import os
+import socket
 import sys
-import time
 
 import mido
 import mido.sockets
@@ -55,8 +55,11 @@ def obey(connect):
     sys.stdin.read()
 
 
-def drain(count, pause):
-    port = listen(0).accept()
+def drain(count):
+    server = listen(0)
+    # Else the system takes tens of MB before it holds the sender up. Inherited by what is accepted.
+    server._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    port = server.accept()
     wrong = 0
     for number in range(count):
         message = port.receive()
@@ -64,7 +67,7 @@ def drain(count, pause):
             wrong += 1
         if number == 0:
             say(paused=True)
-            time.sleep(pause)
+            sys.stdin.readline()
     say(received=count, wrong=wrong, more=port.poll() is not None)
 
 
