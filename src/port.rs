@@ -405,6 +405,17 @@ impl Port {
         }
     }
 
+    pub(crate) fn set_realtime_priority(&self, priority: u32) -> Code {
+        if self.shared.is_closed() {
+            return Code::Closed;
+        }
+        // A pair has no network thread.
+        if let Some(network) = &self.network {
+            network.prioritize(&self.shared, priority);
+        }
+        Code::Ok
+    }
+
     pub(crate) fn shutdown(&self) {
         if !self.shared.shut_down() {
             return;

@@ -343,7 +343,8 @@ typedef struct midisock_config {
    * The realtime priority that the library's network thread asks the system for: 0, none. 1 to 99 where the system
    * has SCHED_FIFO (Linux, macOS; what is beyond its range is brought into it), anything for time-critical on
    * Windows. The thread serves all ports of the process: the highest counts. A refusal never fails the port:
-   * MIDISOCK_PRIORITY_REFUSED tells of it, and midisock_stats.network_priority what there is.
+   * MIDISOCK_PRIORITY_REFUSED tells of it, and midisock_stats.network_priority what there is. One below that of the
+   * audio thread is good; who learns that later calls midisock_set_realtime_priority.
    */
   uint32_t realtime_priority;
   /**
@@ -756,6 +757,23 @@ MIDISOCK_API
 midisock_result midisock_pair(const struct midisock_config *config,
                               struct midisock_port **a,
                               struct midisock_port **b)
+MIDISOCK_NOEXCEPT;
+
+/**
+ * Asks for another realtime priority of the library's network thread than the port was made with: from now on as if it
+ * had been realtime_priority in its config, 0: none. For those who learn of their audio thread's priority later, or when
+ * it has changed; one below that is good. Ports that a server accepts later ask for what its config says. A pair has no
+ * network thread: nothing happens.
+ *
+ * Any thread, control; it does not wait: midisock_stats.network_priority tells what there is, and
+ * MIDISOCK_PRIORITY_REFUSED, each time, that the system refuses. Errors: INVALID_ARGUMENT, CLOSED, INTERNAL.
+ *
+ * # Safety
+ * `port` is a live port.
+ */
+MIDISOCK_API
+midisock_result midisock_set_realtime_priority(struct midisock_port *port,
+                                               uint32_t priority)
 MIDISOCK_NOEXCEPT;
 
 /**

@@ -99,7 +99,8 @@ pub struct midisock_config {
     /// The realtime priority that the library's network thread asks the system for: 0, none. 1 to 99 where the system
     /// has SCHED_FIFO (Linux, macOS; what is beyond its range is brought into it), anything for time-critical on
     /// Windows. The thread serves all ports of the process: the highest counts. A refusal never fails the port:
-    /// MIDISOCK_PRIORITY_REFUSED tells of it, and midisock_stats.network_priority what there is.
+    /// MIDISOCK_PRIORITY_REFUSED tells of it, and midisock_stats.network_priority what there is. One below that of the
+    /// audio thread is good; who learns that later calls midisock_set_realtime_priority.
     pub realtime_priority: u32,
     /// Zero.
     pub reserved: u32,

@@ -125,6 +125,22 @@ pub unsafe extern "C" fn midisock_pair(
     }) as i32
 }
 
+/// Asks for another realtime priority of the library's network thread than the port was made with: from now on as if it
+/// had been realtime_priority in its config, 0: none. For those who learn of their audio thread's priority later, or when
+/// it has changed; one below that is good. Ports that a server accepts later ask for what its config says. A pair has no
+/// network thread: nothing happens.
+///
+/// Any thread, control; it does not wait: midisock_stats.network_priority tells what there is, and
+/// MIDISOCK_PRIORITY_REFUSED, each time, that the system refuses. Errors: INVALID_ARGUMENT, CLOSED, INTERNAL.
+///
+/// # Safety
+/// `port` is a live port.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_set_realtime_priority(port: *mut midisock_port, priority: u32) -> midisock_result {
+    // SAFETY: `port` is a live port, by this function's contract.
+    unsafe { with_port(port, |port| port.set_realtime_priority(priority)) }
+}
+
 /// Starts the orderly end of a port without blocking: later calls, and those waiting now, return
 /// MIDISOCK_ERR_CLOSED; what is queued can still be popped; peers see the end. The port still has to be closed.
 ///

@@ -37,6 +37,8 @@ pub(super) enum Work {
 /// The network thread's half of a port.
 pub(super) struct NetPort {
     pub shared: Arc<Shared>,
+    /// The realtime priority that it asks for.
+    pub priority: u32,
     pub incoming: Option<Producer>,
     pub outgoing: Option<Consumer>,
     /// What push could not queue, on a repairing port.
@@ -90,6 +92,7 @@ impl NetPort {
         let tick_ns = u64::from(ends.shared.config.tick_us) * 1000;
         let greets = ends.shared.role == Role::Merged && ends.shared.config.greet;
         Self {
+            priority: ends.shared.config.realtime_priority,
             shared: ends.shared,
             incoming,
             outgoing,

@@ -7,16 +7,13 @@ use crate::sys;
 use std::sync::atomic::Ordering;
 
 impl Reactor {
-    /// The ports have changed. `new`: the key of one that is to be told if the system refuses what it asks for; it works
-    /// all the same.
-    pub(super) fn review_priority(&mut self, new: Option<usize>) {
-        let wanted = self
-            .ports
-            .iter()
-            .map(|(_, port)| port.shared.config.realtime_priority)
-            .max();
+    /// The ports have changed. `asking`: the key of one that is to be told if the system refuses what it asks for; it
+    /// works all the same.
+    pub(super) fn review_priority(&mut self, asking: Option<usize>) {
+        let wanted = self.ports.iter().map(|(_, port)| port.priority).max();
         let wanted = wanted.unwrap_or(0);
-        if wanted != self.priority_wanted {
+        // Whoever asks again may have been given the right to it meanwhile.
+        if wanted != self.priority_wanted || asking.is_some() && self.priority_error.is_some() {
             self.priority_wanted = wanted;
             self.priority = match sys::set_realtime_priority(wanted) {
                 Ok(priority) => {
@@ -36,9 +33,9 @@ impl Reactor {
                 .priority
                 .store(self.priority.into(), Ordering::Relaxed);
         }
-        if let Some(key) = new
+        if let Some(key) = asking
             && let Some((code, os_error)) = self.priority_error
-            && self.ports[key].shared.config.realtime_priority > self.priority
+            && self.ports[key].priority > self.priority
         {
             let refused = Notification::new(Kind::PriorityRefused).reason(code, os_error);
             self.ports[key].shared.notifications.tell(refused);

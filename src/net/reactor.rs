@@ -287,6 +287,12 @@ impl Reactor {
                 }
                 done.tell(live.is_some());
             }
+            Command::Prioritize { port, priority } => {
+                if let Some(&key) = self.by_id.get(&port) {
+                    self.ports[key].priority = priority;
+                    self.review_priority(Some(key));
+                }
+            }
             Command::TellProgress { port, done } => {
                 if let Some(&key) = self.by_id.get(&port) {
                     self.ports[key].asked = true;

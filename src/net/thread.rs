@@ -45,6 +45,11 @@ pub(super) enum Command {
         client: u32,
         done: Reply,
     },
+    /// The realtime priority that a port asks for from now on.
+    Prioritize {
+        port: u64,
+        priority: u32,
+    },
     /// The reply is told when it is reckoned.
     TellProgress {
         port: u64,
@@ -219,6 +224,14 @@ impl Network {
             done: Reply::to(&done),
         });
         done.wait()
+    }
+
+    /// Another realtime priority than the port was made with.
+    pub(crate) fn prioritize(&self, shared: &Shared, priority: u32) {
+        self.submit(Command::Prioritize {
+            port: shared.id,
+            priority,
+        });
     }
 
     /// Gives the hold back. The last one waits until the network thread has written what it may still write, and

@@ -106,6 +106,7 @@ static void null_ports(void)
     CHECK_INVALID(midisock_poll_notification(NULL, &n));
     CHECK_INVALID(midisock_client_address(NULL, 1, text, sizeof text));
     CHECK_INVALID(midisock_disconnect(NULL, 1));
+    CHECK_INVALID(midisock_set_realtime_priority(NULL, 1));
 
     CHECK(out == before);
     CHECK_MEMORY(&m0, sizeof m, &m, sizeof m);

@@ -94,6 +94,46 @@ static void a_priority_that_is_given(void)
     midisock_close(plain);
 }
 
+static void a_priority_that_is_asked_for_later(void)
+{
+    struct sched_param parameters = {1};
+    if (sched_setscheduler(0, SCHED_FIFO, &parameters) != 0)
+        check_skip("no realtime priority for this user");
+    parameters.sched_priority = 0;
+    CHECK_INT(0, sched_setscheduler(0, SCHED_OTHER, &parameters));
+    midisock_port *server = check_listen(NULL);
+    midisock_config c = check_config();
+    c.realtime_priority = 5;
+    midisock_port *client = check_connect(server, &c);
+    CHECK_COUNT(server, network_priority, 5);
+    /* The highest counts, and a port that takes back its wish does not take that of another. */
+    CHECK_OK(midisock_set_realtime_priority(server, 7));
+    CHECK_COUNT(client, network_priority, 7);
+    CHECK_INT(SCHED_FIFO, policy_of_network_thread());
+    CHECK_OK(midisock_set_realtime_priority(server, 3));
+    CHECK_COUNT(client, network_priority, 5);
+    CHECK_OK(midisock_set_realtime_priority(client, 0));
+    CHECK_COUNT(client, network_priority, 3);
+    CHECK_OK(midisock_set_realtime_priority(server, 0));
+    CHECK_COUNT(client, network_priority, 0);
+    CHECK_INT(SCHED_OTHER, policy_of_network_thread());
+    CHECK_OK(midisock_set_realtime_priority(client, UINT32_MAX));
+    CHECK_COUNT(server, network_priority, sched_get_priority_max(SCHED_FIFO));
+    CHECK_OK(midisock_push(client, BYTES(0xf6)));
+    EXPECT(server, 0xf6);
+    /* One that goes asks for nothing any more. */
+    midisock_close(client);
+    CHECK_COUNT(server, network_priority, 0);
+    midisock_close(server);
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    CHECK_OK(midisock_pair(NULL, &a, &b));
+    CHECK_OK(midisock_set_realtime_priority(a, 5));
+    CHECK_INT(0, check_stats(a).network_priority);
+    midisock_close(a);
+    midisock_close(b);
+}
+
 static void a_priority_that_is_refused(void)
 {
     const struct rlimit none = {0, 0};
@@ -115,6 +155,19 @@ static void a_priority_that_is_refused(void)
     midisock_port *client = check_connect(server, NULL);
     CHECK_OK(midisock_push(client, BYTES(0xf6)));
     EXPECT(server, 0xf6);
+    /* Whoever asks later is told too, and each time; whoever takes his wish back is not. */
+    NOTIFIED(client, MIDISOCK_CONNECTED);
+    CHECK_OK(midisock_set_realtime_priority(client, 4));
+    CHECK_RESULT(MIDISOCK_ERR_PERMISSION, NOTIFIED(client, MIDISOCK_PRIORITY_REFUSED).reason);
+    CHECK_OK(midisock_set_realtime_priority(client, 6));
+    CHECK_RESULT(MIDISOCK_ERR_PERMISSION, NOTIFIED(client, MIDISOCK_PRIORITY_REFUSED).reason);
+    CHECK_OK(midisock_set_realtime_priority(client, 0));
+    CHECK_OK(midisock_shutdown(server));
+    for (n.kind = 0; n.kind != MIDISOCK_DISCONNECTED;) {
+        CHECK_OK(midisock_wait(client, MIDISOCK_WAIT_NOTIFICATION, DEADLINE_MS));
+        CHECK_OK(midisock_poll_notification(client, &n));
+        CHECK(n.kind != MIDISOCK_PRIORITY_REFUSED);
+    }
     midisock_close(client);
     midisock_close(server);
 }
@@ -125,6 +178,7 @@ int main(int argc, char **argv)
         CASE(its_timers_are_exact_and_no_others),
         CASE(it_tells_how_late_it_is),
         CASE(a_priority_that_is_given),
+        CASE(a_priority_that_is_asked_for_later),
         CASE(a_priority_that_is_refused),
     };
     return check_main(argc, argv, CASES(cases));

@@ -221,6 +221,7 @@ static void later_calls_are_closed(void)
     CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_reset(client));
     CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_wait_connected(client, -1));
     CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_flush(client, -1));
+    CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_set_realtime_priority(client, 0));
     CHECK_INT(MIDISOCK_STATE_CLOSED, midisock_state(client));
     midisock_stats stats;
     CHECK_OK(midisock_get_stats(client, &stats, sizeof stats));

@@ -84,6 +84,7 @@ DEFINE(flush, midisock_flush(port, 0))
 DEFINE(poll_notification, midisock_poll_notification(port, &notification))
 DEFINE(client_address, midisock_client_address(port, 1, text, sizeof text))
 DEFINE(disconnect, midisock_disconnect(port, 1))
+DEFINE(set_realtime_priority, midisock_set_realtime_priority(port, 0))
 
 #define FUNCTION_ROW(upper, lower) {#lower, call_##lower},
 #define ROW(name) {#name, call_##name},
@@ -93,7 +94,7 @@ static const struct {
 } ROWS[] = {
     REALTIME_FUNCTIONS(FUNCTION_ROW) ROW(listen) ROW(connect) ROW(pair) ROW(accept) ROW(shutdown)
         ROW(parse_address) ROW(wait) ROW(wait_any) ROW(wait_connected) ROW(flush)
-            ROW(poll_notification) ROW(client_address) ROW(disconnect)};
+            ROW(poll_notification) ROW(client_address) ROW(disconnect) ROW(set_realtime_priority)};
 
 static void open_pair(void)
 {

@@ -4,6 +4,7 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -38,11 +39,13 @@ class Server:
         monkeypatch.setenv("JACK_NO_AUDIO_RESERVATION", "1")
         monkeypatch.setenv("JACK_NO_START_SERVER", "1")
 
-    def start(self):
+    def start(self, priority=0):
+        """With a realtime priority, it gives its clients one too."""
+        scheduling = ["-R", "-P", str(priority)] if priority else ["-r"]
         # -S and -t: clients that a loaded machine delays are waited for. Without, JACK goes on to the next
         # cycle, and they lose the events of the one that they missed.
         self._process = subprocess.Popen(
-            ["jackd", "-n", self.name, "-r", "-S", "-t", "10000", "-d", "dummy", "-r", str(RATE), "-p", str(PERIOD)],
+            ["jackd", "-n", self.name, *scheduling, "-S", "-t", "10000", "-d", "dummy", "-r", str(RATE), "-p", str(PERIOD)],
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
         until(self.ports, "JACK server")
 
@@ -96,6 +99,20 @@ def server(monkeypatch, tmp_path):
     one.start()
     yield one
     one.end()
+
+
+def may_be_realtime():
+    """Whether this user is given realtime priorities. A child asks: this process would have to give it back."""
+    ask = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(70))"
+    return subprocess.run([sys.executable, "-c", ask], capture_output=True).returncode == 0
+
+
+def network_priority(tool):
+    """The realtime priority of the library's network thread in that program; 0: none."""
+    for task in Path(f"/proc/{tool.process.pid}/task").iterdir():
+        if (task / "comm").read_text() == "midisock\n":
+            return int((task / "stat").read_text().rsplit(") ", 1)[1].split()[40 - 3])
+    return None
 
 
 class Probe(Tool):

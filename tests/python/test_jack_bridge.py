@@ -10,7 +10,7 @@ import pytest
 
 import midisock_ctypes as midisock
 from conftest import Link, mido_server, until
-from jack_rig import PERIOD, RATE, Probe, Server, held, server  # noqa: F401  a fixture
+from jack_rig import PERIOD, RATE, Probe, Server, held, may_be_realtime, network_priority, server  # noqa: F401  a fixture
 from midisock_ctypes import DEADLINE, Port
 from numbered import numbered
 from relay import Relay
@@ -85,7 +85,7 @@ def test_help_and_version_are_a_tools():
     ["--no-such-option"], ["--in"], ["--in", ""], ["--in", "a:b"], ["--in", "a=16"], ["--in", "a=3-1"],
     ["--in", "a="], ["--in", "a=1,"], ["--in", "a=system,no-system"], ["--in", "a", "--out", "a"],
     ["--in", "a", "--to", "x:y"], ["--out", "a", "--from", "x:y"], ["--latency", "soon"], ["--latency", "-1"],
-    ["--latency", ""], ["--connect", "host:0"], ["one:9080", "two:9080"],
+    ["--latency", ""], ["--priority", "100"], ["--connect", "host:0"], ["one:9080", "two:9080"],
     [word for n in range(17) for word in ("--in", f"port-{n}")],
 ])
 def test_mistakes_are_named_and_status_2(arguments):
@@ -485,6 +485,38 @@ def test_freewheeling_passes_everything_and_comes_back(server):
                 if on:
                     assert {event.offset for event in probe.events["end"]} == {0}
         ends_well(tool)
+
+
+# -- priorities
+
+
+def test_the_network_thread_is_as_realtime_as_jack_is(monkeypatch, tmp_path):
+    if not may_be_realtime():
+        pytest.skip("this user is not given realtime priorities")
+    server = Server(monkeypatch, tmp_path / "jackd.log")
+    try:
+        with bridge("auto", "127.0.0.1:0") as auto, bridge("none", "--priority", 0, "127.0.0.1:0") as none, \
+                bridge("own", "--priority", 7, "127.0.0.1:0") as own:
+            tools = (auto, none, own)
+
+            def have(*wanted):
+                for tool in tools:
+                    tool.line_with("JACK is there")
+                until(lambda: tuple(map(network_priority, tools)) == wanted, f"priorities {wanted}")
+
+            for tool in tools:
+                tool.line_with("waiting for it")
+            # jackd's clients have 5 less than it has.
+            for priority, wanted in ((70, 64), (0, 0), (30, 24)):
+                server.start(priority)
+                have(wanted, 0, 7)
+                server.stop()
+                for tool in tools:
+                    tool.line_with("has gone")
+            for tool in tools:
+                ends_well(tool)
+    finally:
+        server.end()
 
 
 # -- what JACK is told

@@ -7,6 +7,8 @@
 #include "client.h"
 #include "wiring.h"
 
+#include <jack/thread.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +66,8 @@ static const char help[] = "midisock-jack - carry MIDI between JACK and the netw
                            "                          more; 0 is as soon as can be, in both directions,\n"
                            "                          whatever the spacing\n"
                            "      --priority N        realtime priority of the network's thread, 1 to 99, if\n"
-                           "                          the system grants it: one below JACK's is good\n"
+                           "                          the system grants it; 0: none. Default: one below that\n"
+                           "                          of JACK's clients, where JACK runs realtime (jackd -R)\n"
                            "      --wait              drop nothing from the network, for dumps and the like;\n"
                            "                          what a slow peer has no room for is lost and counted.\n"
                            "                          Else the late is dropped, and notes put right\n"
@@ -85,6 +88,8 @@ static const char help[] = "midisock-jack - carry MIDI between JACK and the netw
                            "\n"
                            "See also: jack_lsp, jack_connect, jack_midi_dump; midisock-monitor.\n";
 
+/* --priority: not given. */
+#define PRIORITY_AUTO UINT32_MAX
 /* How often to look for a server, for connections, and for a signal. */
 #define LOOK_MS 100
 /* How long the end may take, until JACK has been given all releases. */
@@ -102,6 +107,7 @@ struct program {
     uint32_t xruns;    /* told so far... */
     uint64_t xruns_ns; /* ...and when */
     uint64_t latency_ns;
+    uint32_t priority; /* --priority, or PRIORITY_AUTO */
 };
 
 /* A line about what is not as it should be, or is again: always. */
@@ -114,7 +120,7 @@ static void tell_notification(struct program *program, const midisock_notificati
 {
     const char *why = notification->reason != MIDISOCK_OK ? midisock_strerror(notification->reason) : "it ended";
     const char *address = program->address.text;
-    if (notification->kind == MIDISOCK_PRIORITY_REFUSED) {
+    if (notification->kind == MIDISOCK_PRIORITY_REFUSED && program->priority != PRIORITY_AUTO) {
         TELL(program, "no realtime priority for the network's thread: %s", why);
         return;
     }
@@ -175,6 +181,15 @@ static void look_at_timing(struct program *program)
     jack_recompute_total_latencies(bridge->client);
 }
 
+/* What comes at a time wants a thread that wakes in time: as JACK's own, if they are so. */
+static void follow_priority(struct program *program)
+{
+    jack_client_t *client = program->bridge.client;
+    int priority = jack_is_realtime(client) ? jack_client_real_time_priority(client) : 0;
+    if (program->priority == PRIORITY_AUTO)
+        midisock_set_realtime_priority(program->bridge.port, priority > 1 ? (uint32_t)priority - 1 : priority == 1);
+}
+
 static void begin_with_jack(struct program *program)
 {
     struct bridge *bridge = &program->bridge;
@@ -185,6 +200,7 @@ static void begin_with_jack(struct program *program)
     else
         STATE(program, "JACK: client '%s', %lu Hz, %lu frames", name, rate, frames);
     program->told_waiting = 0;
+    follow_priority(program);
 }
 
 static const char *server_name(const struct program *program)
@@ -283,6 +299,9 @@ static void tell_totals(struct program *program)
     report_losses(bridge->port);
     report_text(&program->report, "messages from the network: %llu, to it: %llu",
                 (unsigned long long)stats.messages_in, (unsigned long long)stats.messages_out);
+    report_text(&program->report, "the network's thread woke %.3f ms late of late, %.3f ms at worst; priority %llu",
+                (double)stats.network_late_ns / 1e6, (double)stats.network_late_max_ns / 1e6,
+                (unsigned long long)stats.network_priority);
 }
 
 static void add_side(struct bridge *bridge, const char *text, int is_output)
@@ -342,7 +361,7 @@ int main(int argc, char **argv)
     midisock_config config;
     struct cli_list ins = {{0}, 0}, outs = {{0}, 0}, from = {{0}, 0}, to = {{0}, 0};
     int wait = 0, words, status, i;
-    uint32_t max_clients = 0, max_message = 0, priority = 0;
+    uint32_t max_clients = 0, max_message = 0;
     const char *allow = NULL, *latency = "auto";
     const struct cli_option options[] = {
         {'n', "name", CLI_TEXT, &program.name, 0, 0},
@@ -357,7 +376,7 @@ int main(int argc, char **argv)
         {'a', "allow", CLI_TEXT, &allow, 0, 0},
         {0, "max-clients", CLI_NUMBER, &max_clients, 1, 65536},
         {0, "latency", CLI_TEXT, &latency, 0, 0},
-        {0, "priority", CLI_NUMBER, &priority, 1, 99},
+        {0, "priority", CLI_NUMBER, &program.priority, 0, 99},
         {0, "wait", CLI_FLAG, &wait, 1, 0},
         {0, "max-message", CLI_NUMBER, &max_message, 1, 1u << 28},
         {'v', "verbose", CLI_FLAG, &program.verbose, 1, 0},
@@ -365,6 +384,7 @@ int main(int argc, char **argv)
     const struct cli_program cli = {"midisock-jack", help, options, (int)(sizeof options / sizeof options[0])};
 
     program.name = "midisock";
+    program.priority = PRIORITY_AUTO;
     words = cli_parse(&cli, argc, argv);
     if (words > 1)
         cli_usage_error("one address only: what is '%s'?", argv[2]);
@@ -387,7 +407,7 @@ int main(int argc, char **argv)
     /* What is sent a period later than JACK has it keeps its spacing. */
     config.push_latency_ns = config.latency_ns != 0 ? MIDISOCK_LATENCY_AUTO : 0;
     bridge->delays_input = config.push_latency_ns != 0;
-    config.realtime_priority = priority;
+    config.realtime_priority = program.priority != PRIORITY_AUTO ? program.priority : 0;
     config.allow = allow;
     if (max_clients > 0)
         config.max_clients = max_clients;

@@ -67,6 +67,11 @@ public:
 
     /** Any thread, does not block: later calls and those waiting now give outcome::closed. */
     status shutdown() noexcept { return status(midisock_shutdown(port_)); }
+    /** Control: see midisock_set_realtime_priority(). */
+    status set_realtime_priority(std::uint32_t priority) noexcept
+    {
+        return status(midisock_set_realtime_priority(port_, priority));
+    }
     /** Control: ends the port now, not with the object. */
     void close() noexcept { midisock_close(std::exchange(port_, nullptr)); }
 
