@@ -24,6 +24,8 @@ enum { IN, OUT, FREEWHEEL, PEERS };
 
 struct plugin {
     midisock_port *port; /* NULL where the address is none, or cannot be opened */
+    midisock_port *last; /* of the address before, shut down... */
+    int drained;         /* ...and all that the host held of it is released */
     char address[300];
     double rate;
     int stopped; /* the next block does not follow upon the last one */
@@ -39,6 +41,32 @@ struct plugin {
     LV2_URID midi_event, sequence, string, address_key;
 };
 
+/* What was popped counts as played: a Note Off that had no room is still owed
+ * to the host, when what else was in the queue has gone. */
+static void keep_pending(struct plugin *plugin)
+{
+    plugin->pending = plugin->pending && plugin->message.size <= sizeof plugin->kept;
+    if (plugin->pending) {
+        memmove(plugin->kept, plugin->message.data, plugin->message.size);
+        plugin->message.data = plugin->kept;
+    }
+}
+
+/* Ends the port. What the host still holds of it is released by the next blocks. */
+static void leave_port(struct plugin *plugin)
+{
+    keep_pending(plugin);
+    if (plugin->drained) {
+        midisock_close(plugin->last);
+        plugin->last = plugin->port;
+        plugin->drained = plugin->port == NULL;
+        midisock_skip(plugin->last); /* nothing new begins */
+        midisock_shutdown(plugin->last);
+    } else
+        midisock_close(plugin->port); /* nothing was popped from it yet: it waits for the one before */
+    plugin->port = NULL;
+}
+
 /* Opens what the address says; 0 if that cannot be. */
 static int open_port(struct plugin *plugin)
 {
@@ -48,9 +76,7 @@ static int open_port(struct plugin *plugin)
     uint16_t number;
     midisock_config config;
     midisock_result result;
-    midisock_close(plugin->port);
-    plugin->port = NULL;
-    plugin->pending = 0;
+    leave_port(plugin);
     if (!listening && strncmp(text, "connect ", 8) != 0)
         return 0;
     if (midisock_parse_address(strchr(text, ' ') + 1, host, sizeof host, &number) != MIDISOCK_OK)
@@ -79,6 +105,7 @@ static LV2_Handle instantiate(const LV2_Descriptor *descriptor, double rate, con
         return NULL;
     }
     plugin->rate = rate;
+    plugin->drained = 1;
     plugin->midi_event = map->map(map->handle, LV2_MIDI__MidiEvent);
     plugin->sequence = map->map(map->handle, LV2_ATOM__Sequence);
     plugin->string = map->map(map->handle, LV2_ATOM__String);
@@ -106,12 +133,7 @@ static void activate(LV2_Handle handle)
     struct plugin *plugin = handle;
     if (plugin->port == NULL)
         open_port(plugin);
-    /* What was popped counts as played: a Note Off that had no room is still owed to the host. */
-    plugin->pending = plugin->pending && plugin->message.size <= sizeof plugin->kept;
-    if (plugin->pending) {
-        memcpy(plugin->kept, plugin->message.data, plugin->message.size);
-        plugin->message.data = plugin->kept;
-    }
+    keep_pending(plugin);
     midisock_skip(plugin->port);
     plugin->stopped = 1;
 }
@@ -132,11 +154,24 @@ static int append(struct plugin *plugin, uint32_t capacity, uint32_t frame)
     return 1;
 }
 
+/* The next message for this block: first what the last port leaves to be released. */
+static int next_message(struct plugin *plugin)
+{
+    midisock_message *message = &plugin->message;
+    midisock_result result;
+    if (plugin->drained)
+        return midisock_pop_block(plugin->port, message) == MIDISOCK_OK;
+    result = midisock_pop(plugin->last, message);
+    message->frame = 0;
+    plugin->drained = result < MIDISOCK_OK; /* closed; MIDISOCK_EMPTY: there is more to come */
+    return result == MIDISOCK_OK;
+}
+
 static void network_to_host(struct plugin *plugin, uint32_t capacity)
 {
     if (plugin->pending)
         plugin->pending = !append(plugin, capacity, 0);
-    while (!plugin->pending && midisock_pop_block(plugin->port, &plugin->message) == MIDISOCK_OK)
+    while (!plugin->pending && next_message(plugin))
         if (!(plugin->message.flags & MIDISOCK_STILL_HELD))
             plugin->pending = !append(plugin, capacity, plugin->message.frame);
 }
@@ -169,10 +204,9 @@ static void run(LV2_Handle handle, uint32_t frames)
     plugin->out->atom.size = sizeof(LV2_Atom_Sequence_Body);
     plugin->out->body.unit = 0;
     plugin->out->body.pad = 0;
-    if (midisock_begin_block(plugin->port, &block) == MIDISOCK_OK) {
-        network_to_host(plugin, capacity);
-        host_to_network(plugin, frames);
-    }
+    midisock_begin_block(plugin->port, &block); /* where there is no port all of these do nothing */
+    network_to_host(plugin, capacity);
+    host_to_network(plugin, frames);
     *plugin->peers = (float)(midisock_client_count(plugin->port) +
                              (midisock_state(plugin->port) == MIDISOCK_STATE_CONNECTED));
 }
@@ -188,6 +222,7 @@ static void deactivate(LV2_Handle handle)
 static void cleanup(LV2_Handle handle)
 {
     struct plugin *plugin = handle;
+    midisock_close(plugin->last);
     midisock_close(plugin->port);
     free(plugin);
 }

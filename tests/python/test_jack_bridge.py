@@ -528,6 +528,30 @@ def latency(kind, port):
     return found and (int(found[1]), int(found[2]))
 
 
+def test_another_period_and_back(server):
+    """The delays follow; what is held meanwhile is neither lost nor doubled."""
+    with strict_bridge("b", "127.0.0.1:0") as tool, Probe("probe", "end") as probe:
+        with Port.connect("127.0.0.1", tool.port()) as client:
+            client.wait_connected()
+            wired(server, "b", "end")
+            sent = 0
+            for period in (PERIOD, 4 * PERIOD, PERIOD, PERIOD // 2):
+                subprocess.run(["jack_bufsize", str(period)], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+                most = period + period // 2  # the library may add what its network thread was measured to lag
+                until(lambda: (told := latency("capture", "b:out")) and period <= told[0] < most,
+                      f"a capture latency of {period} frames")
+                until(lambda: latency("playback", "b:in") == (period, period), f"a playback latency of {period} frames")
+                probe.forget()
+                messages = [numbered(sent + n) for n in range(50)]
+                sent += len(messages)
+                for message in messages:
+                    client.push(message)
+                probe.play(*messages)
+                probe.hears("end", *messages)
+                assert [client.receive().data for _ in messages] == messages
+        ends_well(tool)
+
+
 @pytest.mark.parametrize("option, captured, played", [("auto", PERIOD, PERIOD), ("20", 960, PERIOD), ("0", 0, 0)])
 def test_jack_is_told_the_latency(server, option, captured, played):
     with bridge("b", "--latency", option, "127.0.0.1:0") as tool:

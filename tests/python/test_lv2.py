@@ -1,14 +1,17 @@
 """The LV2 plugin of examples/lv2 in jalv, under JACK."""
 
+import contextlib
 import ctypes
 import os
 import struct
+from pathlib import Path
 
 import mido
 
 from conftest import Link, until
 from jack_rig import Probe, held, server  # noqa: F401  a fixture
 from midisock_ctypes import CONSTANTS, Port
+from numbered import numbered
 from test_jack_bridge import EVERY_KIND, OFF, ON
 from test_tool_echo import free_port
 from tool import Tool
@@ -199,18 +202,37 @@ class Host:
     def call(self, name, *arguments):
         ctypes.CFUNCTYPE(None, P, *(U32 for _ in arguments))(getattr(self.plugin, name))(self.handle, *arguments)
 
-    def run(self, frames, message):
-        """Plays one block that begins with the message."""
-        padded = message + bytes(-len(message) % 8)
-        event = struct.pack("<qII", 0, len(message), self.urid("http://lv2plug.in/ns/ext/midi#MidiEvent")) + padded
+    def run(self, frames, *messages, room=4096, freewheel=0):
+        """Plays one block that begins with the messages; what comes out, each with its frame. `room`: the
+        capacity of the output sequence, in bytes."""
+        midi = self.urid("http://lv2plug.in/ns/ext/midi#MidiEvent")
         sequence = self.urid("http://lv2plug.in/ns/ext/atom#Sequence")
-        into = ctypes.create_string_buffer(struct.pack("<IIII", 8 + len(event), sequence, 0, 0) + event)
-        out = ctypes.create_string_buffer(struct.pack("<II", 4096, sequence) + bytes(4096))
-        values = [into, out, ctypes.c_float(0), ctypes.c_float(0)]
+        events = b"".join(struct.pack("<qII", 0, len(m), midi) + m + bytes(-len(m) % 8) for m in messages)
+        into = ctypes.create_string_buffer(struct.pack("<IIII", 8 + len(events), sequence, 0, 0) + events)
+        behind = b"\xa5" * 64
+        out = ctypes.create_string_buffer(struct.pack("<II", room, 0) + bytes(room) + behind, 8 + room + 64)
+        values = [into, out, ctypes.c_float(freewheel), ctypes.c_float(0)]
         connect = ctypes.CFUNCTYPE(None, P, U32, P)(self.plugin.connect_port)
         for port, value in enumerate(values):
             connect(self.handle, port, ctypes.addressof(value))
         self.call("run", frames)
+        size, kind, unit, _ = struct.unpack_from("<IIII", out.raw)
+        assert size <= room and kind == sequence and unit == 0 and out.raw.endswith(behind)
+        at, heard = 16, []
+        while at < 8 + size:
+            frame, length, kind = struct.unpack_from("<qII", out.raw, at)
+            assert kind == midi and 0 <= frame < frames
+            heard.append((frame, out.raw[at + 16:at + 16 + length]))
+            at += 16 + length + -length % 8
+        assert at == 8 + size
+        return heard
+
+    def hears(self, count, **more):
+        """Runs blocks until so many messages have come out, each as soon as there is one."""
+        heard = []
+        until(lambda: heard.extend(data for _, data in self.run(64, freewheel=1, **more)) or len(heard) >= count,
+              f"{count} messages out of the plugin")
+        return heard
 
     def __enter__(self):
         return self
@@ -259,3 +281,108 @@ def test_what_has_not_begun_does_not_begin_after_deactivate():
             heard.append(bytes(port.receive().data))
         assert b"\xb0\x7b\x00" in heard
         assert b"\x90\x3c\x40" not in heard[heard.index(b"\xb0\x7b\x00"):]
+
+
+def network_threads():
+    """Of this process: the library's."""
+    names = []
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError): # one that has ended meanwhile
+            names.append((task / "comm").read_text())
+    return names.count("midisock\n")
+
+
+def test_nothing_is_opened_before_it_is_activated():
+    """An instance may only be there to be looked at; and a state may come that says where to connect."""
+    assert network_threads() == 0
+    with Host() as host:
+        assert network_threads() == 0
+        host.call("activate")
+        until(lambda: network_threads() == 1, "connection's thread")
+        host.call("deactivate")
+    assert network_threads() == 0
+    with Port.listen() as port, Host() as host:
+        assert host.restore(b"connect 127.0.0.1:%d\0" % port.number) == SUCCESS
+        host.call("activate")
+        until(lambda: port.client_count == 1, "client")
+        # Where it connects already, that is kept when it is activated.
+        host.call("deactivate")
+        host.call("activate")
+        host.run(64, ON, freewheel=1)
+        while port.receive().data != ON: # before it, what deactivating has reset
+            pass
+        assert port.client_count == 1 and port.stats().connections == 1
+
+
+ONE = 8 + 24  # bytes of a sequence with one short message
+
+
+def test_a_note_off_that_had_no_room_comes_in_the_next_block():
+    messages = [numbered(n) for n in range(20)]
+    with Port.listen(overflow=OVERFLOW_WAIT) as port, Host() as host:
+        assert host.restore(b"connect 127.0.0.1:%d\0" % port.number) == SUCCESS
+        host.call("activate")
+        until(lambda: port.client_count == 1, "client")
+        for message in messages:
+            port.push(message)
+        # One in each block, in order; what is longer than any block is left out, and harms nothing.
+        assert host.hears(1, room=ONE) == messages[:1]
+        assert host.hears(2, room=ONE) == messages[1:3]
+        port.push(bytes((0xF0, *([1] * 40), 0xF7)))
+        port.push(ON)
+        port.push(OFF)
+        assert host.hears(len(messages) - 1, room=ONE) == [*messages[3:], ON, OFF]
+        # No room for anything: that is a host's mistake.
+        for room in (8, 9, 31):
+            assert host.run(64, freewheel=1, room=room) == []
+
+
+def test_a_note_off_that_had_no_room_is_kept_over_a_pause():
+    with Port.listen(overflow=OVERFLOW_WAIT) as port, Host() as host:
+        assert host.restore(b"connect 127.0.0.1:%d\0" % port.number) == SUCCESS
+        host.call("activate")
+        until(lambda: port.client_count == 1, "client")
+        port.push(ON)
+        assert host.hears(1, room=ONE) == [ON]
+        # The Note Off is popped, where it is there by now, but what comes before it takes the room.
+        port.push(bytes((0xB0, 7, 1)))
+        port.push(OFF)
+        assert host.hears(1, room=ONE) == [bytes((0xB0, 7, 1))]
+        for _ in range(3):
+            host.call("deactivate")
+            host.call("activate")
+        assert host.hears(1) == [OFF]
+        port.push(bytes((0xB0, 7, 2)))
+        assert host.hears(1) == [bytes((0xB0, 7, 2))]
+
+
+def test_another_address_leaves_nothing_hanging_in_the_host():
+    """The notes of the connection before end, though the port has gone from which they came."""
+    with Port.listen(overflow=OVERFLOW_WAIT) as one, Port.listen(overflow=OVERFLOW_WAIT) as other, \
+            Port.listen(overflow=OVERFLOW_WAIT) as third, Host() as host:
+        assert host.restore(b"connect 127.0.0.1:%d\0" % one.number) == SUCCESS
+        host.call("activate")
+        until(lambda: one.client_count == 1, "client")
+        sent = [bytes((0x90, note, 100)) for note in range(40, 60)] + [bytes((0xB0, 64, 127))]
+        for message in sent:
+            one.push(message)
+        assert host.hears(len(sent)) == sent
+        # This is on its way just then, and may still be heard of; but then it ends too.
+        one.push(bytes((0x95, 1, 1)))
+        one.flush()
+        # One address after the other, some that are none, with no block between them; then one block at a time.
+        for address in (b"connect 127.0.0.1:%d\0" % other.number, b"nonsense\0", b"connect 127.0.0.1:%d\0" % third.number):
+            host.restore(address)
+        until(lambda: third.client_count == 1, "client of the third")
+        third.push(ON)
+        third.push(OFF)
+        heard = []
+        until(lambda: heard.extend(data for _, data in host.run(64, freewheel=1, room=ONE)) or OFF in heard[-1:],
+              "what the third sends")
+        assert heard[-2:] == [ON, OFF], "the new begins after the old has ended"
+        assert not held(sent + heard[:-2]), heard
+        # And where there is no address at all in the end.
+        third.push(ON)
+        assert host.hears(1) == [ON]
+        assert host.restore(b"nonsense\0") != SUCCESS
+        assert host.hears(1) == [OFF]

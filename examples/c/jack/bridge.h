@@ -47,6 +47,7 @@ struct bridge {
     midisock_message pending; /* popped, but JACK had no room for it in that cycle */
     uint32_t pending_for;     /* a bit for each side it is still to go to */
     int was_offline;
+    jack_nframes_t frames; /* of the last cycle */
 
     /* Shared: read and written with bridge_get and bridge_set. */
     int flowing;     /* the connections in JACK are made: messages may flow */

@@ -48,9 +48,10 @@ static midisock_result begin(struct bridge *bridge, jack_nframes_t frames)
     block.start_ns = cycle_start_ns(bridge->client);
     if (offline)
         block.flags |= MIDISOCK_BLOCK_OFFLINE;
-    else if (bridge->was_offline)
+    else if (bridge->was_offline || frames != bridge->frames) /* the delays are to be those of a shorter period, too */
         block.flags |= MIDISOCK_BLOCK_DISCONTINUITY;
     bridge->was_offline = offline;
+    bridge->frames = frames;
     return midisock_begin_block(bridge->port, &block);
 }
 
