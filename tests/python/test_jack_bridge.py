@@ -1,5 +1,6 @@
 """midisock-jack between a real JACK server and midisock, mido and itself."""
 
+import os
 import re
 import signal
 import socket
@@ -14,7 +15,7 @@ from jack_rig import PERIOD, RATE, Probe, Server, held, may_be_realtime, network
 from midisock_ctypes import DEADLINE, Port
 from numbered import numbered
 from relay import Relay
-from tool import Tool, run
+from tool import BIN, Tool, run
 
 ON, OFF = (bytes((0x90, 60, 100)), bytes((0x80, 60, 64)))
 PEDAL, NO_PEDAL = (bytes((0xB0, 64, 127)), bytes((0xB0, 64, 0)))
@@ -515,6 +516,28 @@ def test_the_network_thread_is_as_realtime_as_jack_is(monkeypatch, tmp_path):
                     tool.line_with("has gone")
             for tool in tools:
                 ends_well(tool)
+    finally:
+        server.end()
+
+
+def test_without_the_right_to_a_priority_it_works_and_says_so_if_asked(monkeypatch, tmp_path):
+    unprivileged = ["/usr/bin/prlimit", "--rtprio=0"]
+    if os.geteuid() == 0:
+        unprivileged += ["setpriv", "--bounding-set", "-sys_nice"]
+    server = Server(monkeypatch, tmp_path / "jackd.log")
+    try:
+        server.start(70 if may_be_realtime() else 0)
+        for options, says in (([], False), (["--priority", "5"], True)):
+            with Tool(*unprivileged, BIN / "midisock-jack", "--name", "b", *options, "127.0.0.1:0") as tool:
+                with Probe("probe", "end") as probe, Port.connect("127.0.0.1", tool.port()) as client:
+                    client.wait_connected()
+                    wired(server, "b", "end")
+                    probe.play(ON, OFF)
+                    assert [client.receive().data for _ in range(2)] == [ON, OFF]
+                    assert network_priority(tool) == 0
+                ends_well(tool)
+                assert ("no realtime priority for the network thread" in tool.errors) == says, tool.errors
+                assert says or "midisock-jack" not in tool.errors, tool.errors
     finally:
         server.end()
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import mido
 
 from conftest import Link, until
-from jack_rig import Probe, held, server  # noqa: F401  a fixture
+from jack_rig import PROGRAMS, Probe, held, server  # noqa: F401  a fixture
 from midisock_ctypes import CONSTANTS, Port
 from numbered import numbered
 from test_jack_bridge import EVERY_KIND, OFF, ON
+from test_jack_realtime import trapped
 from test_tool_echo import free_port
 from tool import Tool
 
@@ -28,12 +29,12 @@ STATE = """@prefix lv2: <http://lv2plug.in/ns/lv2core#> .
 """
 
 
-def jalv(tmp_path, address):
+def jalv(tmp_path, address, env=None):
     """The plugin in jalv, with this address as its state."""
     folder = tmp_path / "state"
     folder.mkdir(exist_ok=True)
     (folder / "state.ttl").write_text(STATE % address)
-    return Tool("/usr/bin/jalv", "-x", "-p", "-n", "jalv", "-l", folder, "urn:midisock:link")
+    return Tool("/usr/bin/jalv", "-x", "-p", "-n", "jalv", "-l", folder, "urn:midisock:link", env=env)
 
 
 def ends(host):
@@ -121,6 +122,42 @@ def test_a_wrong_address_harms_nothing(server, tmp_path):
         probe.play(ON, OFF)
         assert host.process.poll() is None
         ends(host)
+
+
+def test_nothing_on_the_process_thread_but_what_jalv_does_itself(server, tmp_path):
+    """By tests/jack/trap.c. jalv allocates in its callback, of itself: as much in each, with messages or without."""
+    trap = {"LD_PRELOAD": str(PROGRAMS / "libtrap.so")}
+    long = bytes((0xF0, 0x7D, *([5] * 8000), 0xF7))
+
+    def pass_some(probe):
+        with Port.connect("127.0.0.1", number) as port:
+            port.wait_connected()
+            for turn in range(30):
+                probe.forget()
+                for n in range(20):
+                    port.push(numbered(n))
+                port.push(long)
+                port.push(bytes((0x90, turn, 100)))
+                probe.play(*(numbered(n) for n in range(20)), long, bytes((0x90, turn, 100)))
+                until(lambda: bytes((0x90, turn, 100)) in probe.heard("end"), "the last message")
+        until(lambda: not held(probe.heard("end")), "release")
+
+    def play_into_nothing(probe):
+        for _ in range(100):
+            probe.play(ON, OFF)
+
+    number = free_port()
+    seen = []
+    for address, use in ((f"listen 127.0.0.1:{number}", pass_some), ("nonsense", play_into_nothing)):
+        with jalv(tmp_path, address, trap) as host, Probe("probe", "end") as probe:
+            wired(server, "end")
+            use(probe)
+            host.process.stdin.close()
+            seen.append(trapped(host))
+    for (callbacks, _, locks, calls), first in seen:
+        assert callbacks > 50 and (locks, calls) == (0, 0), f"{seen}{first}"
+    ((callbacks, allocations, *_), _), ((idle_callbacks, idle_allocations, *_), _) = seen
+    assert allocations * idle_callbacks == idle_allocations * callbacks, seen
 
 
 # -- state, by a host of a few lines: jalv saves none without being asked by a user
@@ -216,6 +253,7 @@ class Host:
         for port, value in enumerate(values):
             connect(self.handle, port, ctypes.addressof(value))
         self.call("run", frames)
+        self.peers = values[3].value
         size, kind, unit, _ = struct.unpack_from("<IIII", out.raw)
         assert size <= room and kind == sequence and unit == 0 and out.raw.endswith(behind)
         at, heard = 16, []
@@ -304,7 +342,7 @@ def test_nothing_is_opened_before_it_is_activated():
     with Port.listen() as port, Host() as host:
         assert host.restore(b"connect 127.0.0.1:%d\0" % port.number) == SUCCESS
         host.call("activate")
-        until(lambda: port.client_count == 1, "client")
+        until(lambda: host.run(64, freewheel=1) == [] and host.peers == 1, "peer")
         # Where it connects already, that is kept when it is activated.
         host.call("deactivate")
         host.call("activate")

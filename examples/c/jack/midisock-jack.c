@@ -65,7 +65,7 @@ static const char help[] = "midisock-jack - carry MIDI between JACK and the netw
                            "                          jitter than that, such as a wireless one, wants\n"
                            "                          more; 0 is as soon as can be, in both directions,\n"
                            "                          whatever the spacing\n"
-                           "      --priority N        realtime priority of the network's thread, 1 to 99, if\n"
+                           "      --priority N        realtime priority of the network thread, 1 to 99, if\n"
                            "                          the system grants it; 0: none. Default: one below that\n"
                            "                          of JACK's clients, where JACK runs realtime (jackd -R)\n"
                            "      --wait              drop nothing from the network, for dumps and the like;\n"
@@ -121,7 +121,7 @@ static void tell_notification(struct program *program, const midisock_notificati
     const char *why = notification->reason != MIDISOCK_OK ? midisock_strerror(notification->reason) : "it ended";
     const char *address = program->address.text;
     if (notification->kind == MIDISOCK_PRIORITY_REFUSED && program->priority != PRIORITY_AUTO) {
-        TELL(program, "no realtime priority for the network's thread: %s", why);
+        TELL(program, "no realtime priority for the network thread: %s", why);
         return;
     }
     if (program->verbose) {
@@ -299,7 +299,7 @@ static void tell_totals(struct program *program)
     report_losses(bridge->port);
     report_text(&program->report, "messages from the network: %llu, to it: %llu",
                 (unsigned long long)stats.messages_in, (unsigned long long)stats.messages_out);
-    report_text(&program->report, "the network's thread woke %.3f ms late of late, %.3f ms at worst; priority %llu",
+    report_text(&program->report, "the network thread woke %.3f ms late lately, %.3f ms at worst; its priority: %llu",
                 (double)stats.network_late_ns / 1e6, (double)stats.network_late_max_ns / 1e6,
                 (unsigned long long)stats.network_priority);
 }
