@@ -157,6 +157,7 @@ FUNCTIONS = {  # name: (what it returns, what it takes)
     "poll_notification": (c_int32, [HANDLE, POINTER(Notification)]),
     "client_address": (c_int32, [HANDLE, c_uint32, c_char_p, c_size_t]),
     "disconnect": (c_int32, [HANDLE, c_uint32]),
+    "set_realtime_priority": (c_int32, [HANDLE, c_uint32]),
 }
 
 
