@@ -37,6 +37,7 @@ def juce(run):
     for name, sources in (("bridge", TESTS), ("module", TESTS / "module"), ("plugin", TESTS / "plugin")):
         build(run, name, sources)
     report(run, "midisock/juce.hpp", run.command([program("module", "test_juce")], timeout=120))
+    report(run, "midisock Bridge", run.command([program("bridge", "test_bridge")], timeout=120))
     report(run, "processBlock", run.command([program("bridge", "test_traps")], timeout=120))
     linked_as_a_plugin_should_be(run)
     with_the_shared_library(run)
@@ -48,6 +49,14 @@ def juce_vst3(run):
         return
     environment.add(run, TESTS / "requirements.txt")
     pytest(run, "juce-vst3", TESTS / "hosts" / "test_pedalboard.py", TESTS / "hosts" / "test_dawdreamer.py")
+
+
+@suite("juce-ardour", "midisock Bridge as VST3 in Ardour under JACK: in time, suspended, bypassed, transport, sessions",
+       budget=180, needs=["juce"], packages=["ardour", "jackd2"], extended=True)
+def juce_ardour(run):
+    if not has_juce(run):
+        return
+    pytest(run, "juce-ardour", TESTS / "hosts" / "test_ardour.py")
 
 
 @suite("juce-lv2", "midisock Bridge as LV2: lv2_validate, jalv under JACK", budget=180, needs=["juce"],
@@ -97,7 +106,8 @@ def take_the_ten_lines(run):
     for name, document, margin in (("header", "include/midisock/juce.hpp", r"[ ]\*   "), ("guide", "docs/juce.md", "")):
         text = (ROOT / document).read_text()
         found = re.findall(rf"^{margin}struct MyPlugin\b.*?^{margin}}};\n", text, re.MULTILINE | re.DOTALL)
-        lines = re.sub(rf"^{margin}", "", found[0] if len(found) == 1 else "", flags=re.MULTILINE)
+        # A line without anything has no spaces behind the asterisk.
+        lines = re.sub(rf"^({margin}|{margin.strip(' ')}$)", "", found[0] if len(found) == 1 else "", flags=re.MULTILINE)
         run.check(f"ten lines of {document}", lines.count("override") >= 8 and lines.count("    ...\n") == 1, lines)
         # What JUCE wants besides is in the base class.
         lines = lines.replace("    ...\n", "").replace(": juce::AudioProcessor,", ": Rest,")

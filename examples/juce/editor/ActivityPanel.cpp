@@ -32,6 +32,7 @@ bool ActivityPanel::Lamps::take (std::uint32_t bits)
 
 ActivityPanel::ActivityPanel()
 {
+    setTitle ("Activity");
     panicButton.setColour (juce::TextButton::buttonColourId, Theme::bad.withAlpha (0.16f));
     panicButton.setColour (juce::TextButton::textColourOffId, Theme::bad);
     panicButton.setTooltip ("All sound off, here and at the other end (Ctrl+.)");
@@ -53,6 +54,7 @@ void ActivityPanel::show (const midisock::plugin::status& status, bool connect)
     if (! std::equal (next.begin(), next.end(), counters.begin(), counters.end(), same))
     {
         counters = std::move (next);
+        setDescription (inWords());
         repaint (counterArea);
     }
 }
@@ -67,6 +69,17 @@ std::vector<ActivityPanel::Counter> ActivityPanel::count (const midisock::plugin
              { "left out", grouped (lost), lost > 0 ? Theme::waiting : Theme::text },
              { "turned away", grouped (c.rejected), c.rejected > 0 ? Theme::waiting : Theme::text },
              { "latency", latency, Theme::text } };
+}
+
+/* For who does not see them. */
+juce::String ActivityPanel::inWords() const
+{
+    juce::StringArray words;
+
+    for (const auto& counter : counters)
+        words.add (counter.name + " " + counter.value);
+
+    return words.joinIntoString (", ");
 }
 
 void ActivityPanel::paint (juce::Graphics& g)

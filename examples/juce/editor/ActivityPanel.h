@@ -33,6 +33,7 @@ private:
 
     void paintLamps (juce::Graphics&, juce::Rectangle<int>, const juce::String&, juce::Colour, const Lamps&) const;
     void paintCounters (juce::Graphics&, juce::Rectangle<int>) const;
+    juce::String inWords() const;
     std::vector<Counter> count (const midisock::plugin::status&, bool connect) const;
 
     Lamps in, out;

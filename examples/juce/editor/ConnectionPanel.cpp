@@ -11,6 +11,8 @@ namespace
         return ms < 0 ? "Automatic" : ms == 0 ? "As soon as possible" : juce::String (ms) + " ms";
     }
 
+    constexpr int labelWidth = 82;
+
     constexpr auto serverHelp = "Others connect to this plugin";
     constexpr auto clientHelp = "This plugin connects to another program";
 }
@@ -206,12 +208,17 @@ void ConnectionPanel::resized()
             continue;
 
         auto line = next();
-        row->label.setBounds (line.removeFromLeft (82));
+        row->label.setBounds (line.removeFromLeft (labelWidth));
         row->control->setBounds (row == &port ? line.withWidth (juce::jmin (90, line.getWidth())) : line);
     }
 
     hostField.setBounds (listenBox.getBounds());
-    auto switches = next().withTrimmedLeft (82);
-    thruSwitch.setBounds (switches.removeFromLeft (switches.getWidth() / 2));
+    // Below the fields, or, where that is too narrow for their texts, as wide as the panel.
+    auto switches = next();
+
+    if (switches.getWidth() >= labelWidth + 250)
+        switches.removeFromLeft (labelWidth);
+
+    thruSwitch.setBounds (switches.removeFromLeft (switches.getWidth() * 46 / 100));
     monitorSwitch.setBounds (switches);
 }

@@ -88,7 +88,7 @@ void Header::show (const StatusText& status, bool connect)
 void Header::paint (juce::Graphics& g)
 {
     auto area = getLocalBounds();
-    auto name = area.removeFromLeft (juce::jmin (210, getWidth() / 3));
+    auto name = area.removeFromLeft (150);
     drawLogo (g, name.removeFromLeft (38).toFloat().withSizeKeepingCentre (34.0f, 34.0f), colour);
     name.removeFromLeft (10);
     const auto lines = name.withSizeKeepingCentre (name.getWidth(), 38);
@@ -113,7 +113,7 @@ void Header::paint (juce::Graphics& g)
     g.drawText (headline, said.removeFromTop (21), juce::Justification::centredRight);
     g.setColour (Theme::dim);
     g.setFont (Theme::font (13.0f));
-    g.drawText (detail, said, juce::Justification::centredRight);
+    g.drawFittedText (detail, said, juce::Justification::centredRight, 1, 0.8f);
 }
 
 void Header::resized()

@@ -169,6 +169,40 @@ void Theme::drawComboBox (juce::Graphics& g, int width, int height, bool, int, i
     g.strokePath (arrow, juce::PathStrokeType (1.6f, juce::PathStrokeType::curved, juce::PathStrokeType::rounded));
 }
 
+namespace
+{
+    /** The text in a combo box. While it is typed in, the down key still opens the list. */
+    struct ListText final : juce::Label,
+                            private juce::KeyListener
+    {
+        juce::TextEditor* createEditorComponent() override
+        {
+            auto* editor = Label::createEditorComponent();
+            editor->addKeyListener (this);
+            return editor;
+        }
+
+        bool keyPressed (const juce::KeyPress& key, juce::Component*) override
+        {
+            auto* box = findParentComponentOfClass<juce::ComboBox>();
+
+            if (key.getKeyCode() != juce::KeyPress::downKey || box == nullptr)
+                return false;
+
+            hideEditor (true);
+            box->showPopup();
+            return true;
+        }
+
+        using Label::keyPressed;
+    };
+}
+
+juce::Label* Theme::createComboBoxTextBox (juce::ComboBox&)
+{
+    return new ListText();
+}
+
 void Theme::positionComboBoxText (juce::ComboBox& box, juce::Label& label)
 {
     label.setBounds (box.getLocalBounds().reduced (5, 4).withTrimmedRight (20));

@@ -34,6 +34,7 @@ public:
     void drawButtonText (juce::Graphics&, juce::TextButton&, bool, bool) override;
     void drawToggleButton (juce::Graphics&, juce::ToggleButton&, bool, bool) override;
     void drawComboBox (juce::Graphics&, int, int, bool, int, int, int, int, juce::ComboBox&) override;
+    juce::Label* createComboBoxTextBox (juce::ComboBox&) override;
     void positionComboBoxText (juce::ComboBox&, juce::Label&) override;
     void fillTextEditorBackground (juce::Graphics&, int, int, juce::TextEditor&) override;
     void drawTextEditorOutline (juce::Graphics&, int, int, juce::TextEditor&) override;

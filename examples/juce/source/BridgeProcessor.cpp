@@ -10,6 +10,7 @@ BridgeProcessor::BridgeProcessor()
 BridgeProcessor::~BridgeProcessor()
 {
     stopTimer();
+    cancelPendingUpdate();
 }
 
 BridgeSettings BridgeProcessor::settings() const
@@ -20,6 +21,9 @@ BridgeSettings BridgeProcessor::settings() const
 
 void BridgeProcessor::change (const BridgeSettings& wanted)
 {
+    if (wanted == settings())
+        return;
+
     take (wanted);
     updateHostDisplay (ChangeDetails().withNonParameterStateChanged (true));
 }
@@ -109,11 +113,13 @@ void BridgeProcessor::setStateInformation (const void* data, int size)
     take (wanted);
 
     // Hosts call this on any thread.
-    juce::MessageManager::callAsync ([weak = juce::WeakReference<BridgeProcessor> (this)]
-    {
-        if (weak != nullptr && weak->onSettingsReplaced != nullptr)
-            weak->onSettingsReplaced();
-    });
+    triggerAsyncUpdate();
+}
+
+void BridgeProcessor::handleAsyncUpdate()
+{
+    if (onSettingsReplaced != nullptr)
+        onSettingsReplaced();
 }
 
 juce::AudioProcessorEditor* BridgeProcessor::createEditor()

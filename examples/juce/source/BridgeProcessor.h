@@ -5,7 +5,8 @@
 
 /** Carries MIDI between the host and a socket. */
 class BridgeProcessor final : public juce::AudioProcessor,
-                              private juce::Timer
+                              private juce::Timer,
+                              private juce::AsyncUpdater
 {
 public:
     BridgeProcessor();
@@ -13,7 +14,7 @@ public:
 
     // The message thread, for the editor.
     BridgeSettings settings() const;
-    /** By the user: tells the host that there is something to save. */
+    /** By the user: tells the host that there is something to save, where there is. */
     void change (const BridgeSettings&);
     /** The editor's size. */
     void rememberSize (int width, int height);
@@ -51,6 +52,7 @@ public:
 
 private:
     void timerCallback() override;
+    void handleAsyncUpdate() override;
     void take (const BridgeSettings&);
 
     midisock::plugin::midi_link link;
@@ -65,6 +67,5 @@ private:
     std::atomic<std::uint64_t> lastBlock { 0 };
     bool monitored = false; // the audio thread
 
-    JUCE_DECLARE_WEAK_REFERENCEABLE (BridgeProcessor)
     JUCE_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR (BridgeProcessor)
 };

@@ -1,5 +1,7 @@
 #include "BridgeSettings.h"
 
+#include <tuple>
+
 namespace
 {
     const juce::Identifier type { "MidisockBridge" };
@@ -15,6 +17,16 @@ BridgeSettings::Link BridgeSettings::link() const
     auto wanted = chosen();
     wanted.enabled = connect;
     return wanted;
+}
+
+bool BridgeSettings::operator== (const BridgeSettings& other) const
+{
+    const auto all = [] (const BridgeSettings& s)
+    {
+        return std::tie (s.server, s.client, s.role, s.connect, s.thru, s.monitor, s.width, s.height);
+    };
+
+    return all (*this) == all (other);
 }
 
 void BridgeSettings::write (juce::MemoryBlock& out) const

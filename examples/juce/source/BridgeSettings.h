@@ -26,6 +26,9 @@ struct BridgeSettings
     Link& chosen()              { return role == Role::client ? client : server; }
     const Link& chosen() const  { return role == Role::client ? client : server; }
 
+    /** Whether it is all the same. */
+    bool operator== (const BridgeSettings&) const;
+
     void write (juce::MemoryBlock&) const;
     /** Leaves everything as it is where this is not what write() wrote. */
     bool read (const void* data, int size);

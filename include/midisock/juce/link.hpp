@@ -247,6 +247,7 @@ public:
         now.sample_rate = processor.getSampleRate();
         now.offline = processor.isNonRealtime();
         now.lv2_bytes = processor.wrapperType == Processor::wrapperType_LV2 ? MIDISOCK_JUCE_LV2_BYTES : 0;
+        now.playing = was_playing_; // LV2 hosts tell a position only when it is another than expected
         if (auto *head = processor.getPlayHead()) {
             if (const auto position = head->getPosition()) {
                 now.playing = position->getIsPlaying();

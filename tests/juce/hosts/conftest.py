@@ -54,6 +54,18 @@ def free_port():
                 continue
 
 
+def waiting(local, remote):
+    """Bytes between two ports of this machine that the local one's program has not read, or the remote one's system not
+    sent: proc(5), /proc/net/tcp."""
+    count = 0
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        ports = tuple(int(address.split(":")[1], 16) for address in fields[1:3])
+        unsent, unread = (int(n, 16) for n in fields[4].split(":"))
+        count += unread if ports == (local, remote) else unsent if ports == (remote, local) else 0
+    return count
+
+
 class Peer:
     """A raw socket: bytes as they are."""
 
@@ -98,6 +110,13 @@ class Peer:
             return False
         self.got = self.got.partition(wanted)[2]
         return True
+
+    def is_heard(self):
+        """Waits until the plugin has taken all that was sent so far. It reads again only when it is done with what it read
+        before: with the sign that is sent after that."""
+        for sign in ((), (0xFE,)):
+            self.send(*sign)
+            until(lambda: not waiting(self.socket.getpeername()[1], self.socket.getsockname()[1]), "look at the socket")
 
     def ended(self):
         """Reads to the end; what was left."""

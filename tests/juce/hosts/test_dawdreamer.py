@@ -100,6 +100,21 @@ def test_what_came_while_nobody_rendered_is_not_played(tmp_path, connect):
     assert not numpy.any(host.render(0.5)), "a note of before was played late"
 
 
+def test_the_end_of_a_rendering(tmp_path, connect):
+    """DawDreamer resets the plugin after each: setProcessing. What is held is released, and before DawDreamer itself says All
+    Notes Off."""
+    number = free_port()
+    host = Host(tmp_path, port=number, latency_ms=0)
+    peer = host.join(connect(number))
+    for note in range(61, 71):
+        host.plugin.add_midi_note(note, 100, 0.0, 10.0)
+        host.render(0.05)
+        peer.receive(bytes([0x90, note, 100]))
+        assert peer.receive(bytes([0x80, note, 64])) == b""
+        host.plugin.clear_midi()
+        host.render(0.05)
+
+
 def test_the_host_plays_and_the_socket_receives_in_order(tmp_path, connect):
     number = free_port()
     host = Host(tmp_path, port=number)

@@ -1,5 +1,6 @@
 """midisock Bridge as LV2: its data are valid, and it plays in jalv under JACK, which runs in real time."""
 
+import contextlib
 import re
 import shutil
 import time
@@ -7,6 +8,7 @@ import time
 import pytest
 
 import bridge_state
+import jack_midi
 from conftest import artefact, free_port, until
 
 URI = "urn:midisock:bridge"
@@ -66,59 +68,43 @@ def jalv(jack, bundles):
 
 
 def test_the_socket_is_heard_in_time(jalv, connect):
-    """Notes in an uneven rhythm come out of the plugin in that rhythm, to the frame, not to the block."""
     host, number = jalv
-    dump = host.jack.start("stdbuf", "-oL", "jack_midi_dump", "-a")
-    until(lambda: "midi-monitor:input" in (ports := host.jack.run("jack_lsp", check=False)) or "midi_dump:input" in ports,
-          "jack_midi_dump's port")
-    listener = re.search(r"^(midi\S*:input)$", host.jack.run("jack_lsp"), re.MULTILINE)[1]
-    host.jack.run("jack_connect", host.ports["output"], listener)
+    jack_midi.keeps_a_rhythm(jack_midi.Listener(host.jack, host.ports["output"]), connect(number))
+
+
+def test_a_flood_in_one_block(jalv, connect):
+    """What comes out goes in again, and back to the socket: nothing on the way is too small for it."""
+    host, number = jalv
     peer = connect(number)
+    host.jack.run("jack_connect", host.ports["output"], host.ports["input"])
 
-    def notes():
-        return [(int(frame), int(note, 16)) for frame, note in
-                re.findall(r"^\s*(\d+):\s+90 ([0-9a-f]{2}) 64", host.jack.output(dump), re.MULTILINE)]
+    def echoes():
+        peer.send(0xB0, 119, 1)
+        time.sleep(0.02)
+        return peer.has(bytes([0xB0, 119, 1]))
+    until(echoes, "message that comes back")
+    peer.send(0xB0, 119, 2)
+    peer.receive(bytes([0xB0, 119, 2]))
+    for _ in range(5):
+        # As many as a block takes; in one packet, so that they are for one moment.
+        flood = b"".join(bytes([0xB0 | i & 7, i >> 3, 100]) for i in range(500))
+        peer.send(*flood, 0xB0, 119, 3)
+        assert peer.receive(bytes([0xB0, 119, 3])) == flood
 
-    # The plugin takes up what comes when its first block is done; one note says that it is.
-    def first():
-        peer.send(0x90, 127, 100, 0x80, 127, 0)
-        time.sleep(0.05)
-        return any(note == 127 for _, note in notes())
-    until(first, "first note")
 
-    done = 0
-
-    def rhythm():
-        """Plays 40 notes: how far off they are by the host's own frames, in ms, from least to most."""
-        nonlocal done
-        sent = []
-        for i in range(40):
-            sent.append(time.monotonic())
-            peer.send(0x90, i, 100)
-            time.sleep(0.005 + i % 7 * 0.003)
-            peer.send(0x80, i, 0)
-
-        def all_of_them():
-            found = [(frame, note) for frame, note in notes() if note < 127][done:]
-            return found if len(found) == 40 else None
-
-        heard = until(all_of_them, "40 notes")
-        done += 40
-        assert [note for _, note in heard] == list(range(40)), "not in order"
-        delays = [frame / RATE - at for (frame, _), at in zip(heard, sent)]
-        middle = sorted(delays)[len(delays) // 2]
-        off = sorted(abs(delay - middle) * 1000 for delay in delays)
-        places = len({frame % 256 for frame, _ in heard})
-        print(f"40 notes: off the rhythm by {off[20]:.2f} ms at the median, {off[36]:.2f} ms at 90 %, {off[-1]:.2f} ms at "
-              f"most; at {places} places of their blocks")
-        return off, places
-
-    # Notes that stood at the beginnings of their blocks, or anywhere in them, would be 1.3 ms off at the median. A machine
-    # that is busy is late with more than that; not each time.
-    def is_kept():
-        off, places = rhythm()
-        return off[20] < 1.0 and places > 5
-    until(is_kept, "rhythm that is kept", timeout=120)
+def test_the_transport(jalv, connect):
+    """jalv tells a plugin of the transport only when it starts, jumps and stops: what was held goes on sounding until
+    then."""
+    host, number = jalv
+    peer = connect(number)
+    jack_midi.hold(host.jack, host.ports["input"], peer, 60)
+    with contextlib.closing(jack_midi.Transport(host.jack)) as transport:
+        transport.start()
+        before = jack_midi.hold(host.jack, host.ports["input"], peer, 62)
+        assert bytes([0x80, 60]) not in before, before.hex(" ")
+        transport.stop()
+        released = peer.receive(bytes([0x80, 62, 64]))
+        assert bytes([0x80, 60, 64]) in released, released.hex(" ")
 
 
 def test_the_host_plays_and_the_socket_receives(jalv, connect):

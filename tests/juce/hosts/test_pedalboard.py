@@ -25,6 +25,7 @@ class Host:
 
     def __init__(self, **settings):
         self.plugin = load(artefact("bridge", "*.vst3"))
+        self.number = settings.get("port")
         if settings:
             self.plugin.raw_state = bridge_state.for_vst3_host(bridge_state.xml(**settings))
 
@@ -115,6 +116,25 @@ def test_bypass(served):
     assert not host.block().any(), "a note of the bypass was struck late"
     peer.send(0x94, 74, 100)
     host.onset("sound after the bypass")
+
+
+def test_reset(served, connect):
+    """pedalboard suspends an instrument, deletes it and makes it anew: what was held is released, the new one is found at
+    the same port, and nothing of before sounds."""
+    host, peer = served
+    host.block((bytes([0x90, 60, 100]), 0.0), (bytes([0xB1, 64, 127]), 0.0))
+    peer.receive(bytes([0x90, 60, 100]))
+    peer.send(0x91, 70, 100, 0xB1, 64, 127)
+    host.onset("sound")
+    peer.send(0x91, 72, 100)
+    peer.is_heard()
+    host.plugin.reset()
+    rest = peer.ended()
+    assert rest.count(bytes([0x80, 60, 64])) == 1 and rest.count(bytes([0xB1, 64, 0])) == 1, rest.hex(" ")
+    assert not host.block(blocks=20).any(), "something of before sounds"
+    again = host.join(connect(host.number))
+    again.send(0x91, 74, 100)
+    host.onset("sound after the reset")
 
 
 def test_a_hostile_state(served):

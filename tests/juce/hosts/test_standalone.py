@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import bridge_state
-from conftest import BUILD, artefact, free_port, until
+from conftest import BUILD, DEADLINE, artefact, free_port, until
 
 PICTURES = BUILD / "pictures"
 # Of the lamp beside the words: examples/juce/editor/Theme.h.
@@ -61,12 +61,15 @@ class Window:
         return collections.Counter({colour: int(count) for count, colour in
                                     re.findall(r"^\s*(\d+):.*?(#[0-9A-F]{6})", said, re.MULTILINE)})
 
-    def shows(self, lamp, name):
+    def size(self, width, height):
+        self.programs.run("xdotool", "windowsize", "--sync", self.id, str(width), str(height))
+
+    def shows(self, lamp, name, timeout=DEADLINE):
         """Waits until the lamp has that colour, and no other of them: then the picture is that of the state."""
         def lit():
             seen = self.colours(name, crop="4000x90+0+20")
             return seen[LAMPS[lamp]] >= 40 and not any(seen[other] >= 40 for key, other in LAMPS.items() if key != lamp)
-        until(lit, f"lamp in the colour of \"{lamp}\"")
+        until(lit, f"lamp in the colour of \"{lamp}\"", timeout)
 
 
 def test_disconnected_and_switched_on_by_keyboard(display, connect):
@@ -96,6 +99,33 @@ def test_address_typed_with_the_keyboard(display, connect):
     window.key("Return")
     connect(second)
     window.shows("good", "typed")
+
+
+def test_where_to_listen_chosen_with_the_keyboard(display, connect):
+    number = free_port()
+    window = Window(display, host="localhost", port=number)
+    connect(number).close()
+    elsewhere = ("127.0.0.2", number)  # this computer, too, but not what localhost stands for
+    with pytest.raises(OSError):
+        socket.create_connection(elsewhere, timeout=1)
+    # To the field, which can be typed in; its list; from the first line to the second, "Every network".
+    window.key("Tab", "Tab", "Tab", "Down")
+    window.shows("waiting", "list")
+    window.key("Down", "Down", "Return")
+
+    def listens():
+        try:
+            return socket.create_connection(elsewhere, timeout=1)
+        except OSError:
+            return None
+    until(listens, "listener on every network").close()
+
+
+def test_resized(display):
+    window = Window(display, host="localhost", port=free_port())
+    for width, height in ((890, 690), (600, 566), (740, 606)):
+        window.size(width, height)
+        window.shows("waiting", f"size-{width}")
 
 
 def test_two_clients_with_activity(display, connect):
@@ -146,7 +176,16 @@ def test_connecting(display):
         waiting.append(one)
     try:
         window = Window(display, role="client", host="localhost", port=server.getsockname()[1])
-        window.shows("waiting", "connecting")
+
+        # An attempt ends after five seconds. A machine that is busy may show that only then; it is tried anew.
+        def connecting():
+            try:
+                window.shows("waiting", "connecting", timeout=4)
+                return True
+            except AssertionError:
+                window.key("ctrl+Return", "ctrl+Return")
+                return False
+        until(connecting, "attempt that is shown", timeout=120)
     finally:
         for one in [*waiting, server]:
             one.close()

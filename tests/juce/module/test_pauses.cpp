@@ -2,6 +2,7 @@
 #include "cases.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <thread>
 
@@ -149,7 +150,9 @@ void suspended_from_another_thread()
             }
         }
     };
-    for (int i = 0; i < 20000; i++) {
+    // Until some got through: the other thread may be stopped in its midst for long.
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    for (int i = 0; i < 20000 || (held.empty() && std::chrono::steady_clock::now() < until); i++) {
         s.midi.addEvent(juce::MidiMessage(0x90 | (i & 15), i & 127, 100), 0);
         (void)s.block();
         hear();
@@ -223,6 +226,52 @@ void transport_stop_releases_peers()
     CHECK(s.plugin.sounding() == 1);
 }
 
+// What process() asks of a processor. In LV2 there is a position only in blocks in which the host tells another one than
+// was to be expected: at the start, at a jump, at the end.
+struct told_position {
+    juce::Optional<juce::AudioPlayHead::PositionInfo> position;
+    enum { wrapperType_LV2 = 1 };
+    int wrapperType = wrapperType_LV2;
+
+    double getSampleRate() const { return 48000.0; }
+    bool isNonRealtime() const { return false; }
+    const told_position *getPlayHead() const { return this; }
+    const juce::Optional<juce::AudioPlayHead::PositionInfo> &getPosition() const { return position; }
+
+    void says(bool playing)
+    {
+        position.emplace();
+        position->setIsPlaying(playing);
+    }
+};
+
+void transport_told_once()
+{
+    studio s;
+    told_position host;
+    const juce::AudioBuffer<float> audio(2, 480);
+    const auto block = [&] {
+        s.plugin.process(host, audio, s.midi);
+        s.midi.clear();
+        host.position.reset();
+        return s.sent();
+    };
+    CHECK_TEXTS((texts{}), block()); // nothing is known
+    host.says(true);
+    s.midi.addEvent(juce::MidiMessage(0x91, 70, 100), 0);
+    CHECK_TEXTS((texts{"0: 91 46 64"}), block());
+    for (int i = 0; i < 5; i++) {
+        CHECK_TEXTS((texts{}), block()); // it goes on
+    }
+    host.says(true); // a jump
+    CHECK_TEXTS((texts{}), block());
+    host.says(false);
+    CHECK_TEXTS((texts{"0: 81 46 40"}), block());
+    s.midi.addEvent(juce::MidiMessage(0x92, 70, 100), 0);
+    CHECK_TEXTS((texts{"0: 92 46 64"}), block());
+    CHECK_TEXTS((texts{}), block());
+}
+
 void panic_silences_both_ends()
 {
     studio s;
@@ -281,6 +330,7 @@ const std::vector<named_case> pause_cases = {
     {"pauses: prepared again", prepared_again},
     {"pauses: a late block is not skipped", a_late_block_is_not_skipped},
     {"pauses: transport stop releases peers", transport_stop_releases_peers},
+    {"pauses: transport told once", transport_told_once},
     {"pauses: panic silences both ends", panic_silences_both_ends},
     {"pauses: panic while bypassed", panic_while_bypassed},
 };
