@@ -51,8 +51,8 @@ def juce_vst3(run):
     pytest(run, "juce-vst3", TESTS / "hosts" / "test_pedalboard.py", TESTS / "hosts" / "test_dawdreamer.py")
 
 
-@suite("juce-ardour", "midisock Bridge as VST3 in Ardour under JACK: in time, suspended, bypassed, transport, sessions",
-       budget=180, needs=["juce"], packages=["ardour", "jackd2"], extended=True)
+@suite("juce-ardour", "midisock Bridge as VST3 in Ardour: in real time, suspended, bypassed, transport, sessions", budget=240,
+       needs=["juce"], packages=["ardour"], extended=True)
 def juce_ardour(run):
     if not has_juce(run):
         return

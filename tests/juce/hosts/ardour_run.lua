@@ -1,21 +1,48 @@
--- Ardour under JACK with the session in the folder named by SESSION. Does what it reads, line by line, and says so.
-AudioEngine:set_backend("JACK", "ardour", "")
+-- Ardour with the session in the folder named by SESSION, in real time, without a sound card. Does what it reads, line by
+-- line, and says so.
+AudioEngine:set_backend("None (Dummy)", "", "")
 local session = load_session(os.getenv("SESSION"), "session")
-local bridge = session:route_by_name("bridge"):nth_plugin(0):to_insert()
+local track = session:route_by_name("bridge")
+local bridge = track:nth_plugin(0):to_insert()
+track:monitoring_control():set_value(1, PBD.GroupControlDisposition.NoGroup) -- what comes in is heard
 local by = ARDOUR.TransportRequestSource.TRS_UI
+
+-- What is played on the screen's keyboard goes to the track.
+local keyboard
+local _, all = AudioEngine:get_ports(ARDOUR.DataType("midi"), ARDOUR.PortList())
+for port in all[2]:iter() do
+    if port:name():find("virtual%-keyboard") then
+        keyboard = port:to_asyncmidiport()
+        port:connect("bridge/midi_in 1")
+    end
+end
+
+local function send(bytes)
+    local parser = ARDOUR.RawMidiParser()
+    for byte in bytes:gmatch("%S+") do
+        if parser:process_byte(tonumber(byte)) then
+            keyboard:write(parser:midi_buffer(), parser:buffer_size(), 0)
+        end
+    end
+end
+
 local commands = {
+    send = send,
     play = function() session:request_roll(by) end,
     stop = function() session:request_stop(false, false, by) end,
+    rolls = function() return session:transport_rolling() end,
     deactivate = function() bridge:deactivate() end,
     activate = function() bridge:activate() end,
     bypass = function() bridge:enable(false) end,
     unbypass = function() bridge:enable(true) end,
     save = function() session:save_state("", false, false, false, false, false) end,
-    rolls = function() return session:transport_rolling() end,
 }
 local count = 0
 for line in io.lines() do
     count = count + 1
-    io.stderr:write(string.format("\ndone %d %s %s\n", count, line, tostring((commands[line]()))))
+    local name, argument = line:match("(%S+) ?(.*)")
+    io.stderr:write(string.format("\ndone %d %s %s\n", count, name, tostring((commands[name](argument)))))
 end
+keyboard, all = nil, nil
+collectgarbage()
 close_session()

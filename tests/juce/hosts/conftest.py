@@ -96,8 +96,16 @@ class Peer:
         before, _, self.got = self.got.partition(wanted)
         return before
 
-    def has(self, wanted):
-        """Whether these bytes are there already. They, and what came before them, are then taken."""
+    def receive_all(self, *wanted):
+        """Reads until all of these bytes are there, in any order, and takes everything."""
+        while not all(each in self.got for each in wanted):
+            data = self.socket.recv(65536)
+            assert data, f"closed; got {self.got.hex(' ')}"
+            self.got += data
+        self.got = b""
+
+    def has(self, wanted, take=True):
+        """Whether these bytes are there already. They, and what came before them, are then taken, if that is wanted."""
         self.socket.setblocking(False)
         try:
             while data := self.socket.recv(65536):
@@ -108,7 +116,8 @@ class Peer:
             self.socket.settimeout(DEADLINE)
         if wanted not in self.got:
             return False
-        self.got = self.got.partition(wanted)[2]
+        if take:
+            self.got = self.got.partition(wanted)[2]
         return True
 
     def is_heard(self):

@@ -12,7 +12,6 @@ import jack_midi
 from conftest import artefact, free_port, until
 
 URI = "urn:midisock:bridge"
-RATE = 48000
 # Long enough that a loaded machine delivers every message in time: then its place is exact.
 LATENCY_MS = 300
 
