@@ -21,7 +21,9 @@ PeersPanel::PeersPanel()
 
 void PeersPanel::show (const midisock::plugin::status& status, bool isServer, bool connect)
 {
-    const auto says = ! connect ? "Nobody yet" : isServer ? "Waiting for others to connect" : "Looking for the server";
+    const auto listens = status.state == midisock::state::listening;
+    const auto says = ! connect || (isServer && ! listens) ? "Nobody yet"
+                    : isServer ? "Waiting for others to connect" : "Looking for the server";
     const auto now = midisock_now_ns() / 1000000000;
     const auto same = [] (const auto& a, const auto& b)
     {

@@ -62,7 +62,8 @@ class Window:
                                     re.findall(r"^\s*(\d+):.*?(#[0-9A-F]{6})", said, re.MULTILINE)})
 
     def size(self, width, height):
-        self.programs.run("xdotool", "windowsize", "--sync", self.id, str(width), str(height))
+        """As a user who drags its corner; in the screen's corner, so that all of it is in the picture."""
+        self.programs.run("xdotool", "windowmove", self.id, "0", "0", "windowsize", "--sync", self.id, str(width), str(height))
 
     def shows(self, lamp, name, timeout=DEADLINE):
         """Waits until the lamp has that colour, and no other of them: then the picture is that of the state."""
@@ -110,8 +111,9 @@ def test_where_to_listen_chosen_with_the_keyboard(display, connect):
         socket.create_connection(elsewhere, timeout=1)
     # To the field, which can be typed in; its list; from the first line to the second, "Every network".
     window.key("Tab", "Tab", "Tab", "Down")
-    window.shows("waiting", "list")
-    window.key("Down", "Down", "Return")
+    # It is a window of its own, and black in a picture of the one that it covers.
+    until(lambda: window.colours("list")["#000000"] > 5000, "list")
+    window.key("Down", "Return")
 
     def listens():
         try:
@@ -125,6 +127,8 @@ def test_resized(display):
     window = Window(display, host="localhost", port=free_port())
     for width, height in ((890, 690), (600, 566), (740, 606)):
         window.size(width, height)
+        # What is not drawn yet, or would never be, is black.
+        until(lambda: window.colours(f"size-{width}")["#000000"] == 0, "picture that is whole")
         window.shows("waiting", f"size-{width}")
 
 
