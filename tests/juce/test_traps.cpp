@@ -25,6 +25,19 @@ struct tally {
     bool late = false;
 };
 
+// A host whose transport starts and stops again and again.
+struct restless final : juce::AudioPlayHead {
+    bool playing = false;
+
+    juce::Optional<PositionInfo> getPosition() const override
+    {
+        PositionInfo position;
+        position.setIsPlaying(playing);
+        return position;
+    }
+};
+
+// A processor with its port open and a client that plays without pause.
 // A processor with its port open and a client that plays without pause.
 struct stage {
     juce::ScopedJuceInitialiser_GUI juce;
@@ -33,6 +46,7 @@ struct stage {
     midisock::client client;
     std::atomic<bool> end{false};
     std::thread player;
+    restless transport;
     // Sized ahead by nobody, as the wrappers' are; but with room for the host's own.
     juce::AudioBuffer<float> audio{2, frames};
     juce::MidiBuffer midi;
@@ -49,6 +63,7 @@ struct stage {
         bridge.change(settings);
         bridge.setRateAndBufferSizeDetails(48000.0, frames);
         bridge.prepareToPlay(48000.0, frames);
+        bridge.setPlayHead(&transport);
         const auto status = bridge.poll();
         CHECK(status.state == midisock::state::listening);
         client = midisock::client::connect("127.0.0.1", static_cast<std::uint16_t>(status.local_port)).or_throw();
@@ -102,6 +117,10 @@ struct stage {
                 bridge.processBlockBypassed(audio, midi);
                 midi.clear();
             }
+            if (seen.blocks % 1024 == 512) {
+                bridge.reset(); // hosts suspend on the audio thread, too
+            }
+            transport.playing = seen.blocks / 100 % 2 == 1;
             seen.late = midisock_now_ns() > until;
         }
         allocation_count(0);
