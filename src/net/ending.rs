@@ -150,11 +150,11 @@ impl Reactor {
         }
         port.draining += 1;
         let (reason, os_error) = link.failure.unwrap_or((Code::Ok, 0));
-        port.remember(link);
+        let was_worth_something = link.heard;
+        port.remember(link, was_worth_something);
         link.out.clear();
         link.broken = true;
         link.takes_more = false;
-        let was_worth_something = link.heard;
         port.backed_up = false;
         self.again = true;
         self.leave(key, reason, os_error);
@@ -251,8 +251,8 @@ impl Reactor {
         let port = &mut self.ports[port_key];
         port.count_invalid(link);
         port.depart(link);
-        port.remember(link);
         let was_worth_something = link.heard || now - link.since > ms(port.shared.config.reconnect_max_ms);
+        port.remember(link, was_worth_something);
         self.leave(key, reason, os_error);
         self.remove_link(key);
         self.after_leaving(port_key, was_worth_something, now);

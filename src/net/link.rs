@@ -72,6 +72,8 @@ pub(super) struct Link {
     pub holds: bool,
     /// What the peer got of what was pushed.
     pub sent: Track,
+    /// It began with releases of what the last connection had left.
+    pub resumed: bool,
     /// What it was left with has been released: it is about to end.
     pub released: bool,
     /// Nothing more comes from the peer.
@@ -142,6 +144,7 @@ impl Link {
             received: Track::default(),
             holds: false,
             sent: Track::default(),
+            resumed: false,
             released: false,
             at_end: false,
             failure: None,
@@ -176,6 +179,13 @@ impl Link {
     /// Whether messages are added to its outbox.
     pub(super) fn takes(&self) -> bool {
         self.takes_more && !self.broken
+    }
+
+    /// Whether the peer has read all that it was sent: who closes a connection and has not, resets it (RFC 1122,
+    /// 4.2.2.13).
+    pub(super) fn ended_in_order(&self) -> bool {
+        let acknowledged = || tcp::progress(&self.socket).is_none_or(|progress| progress.unacknowledged == 0);
+        self.at_end && !self.broken && self.out.is_empty() && acknowledged()
     }
 
     /// What the poller should watch it for now.

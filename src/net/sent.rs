@@ -91,8 +91,10 @@ impl NetPort {
         made != 0
     }
 
-    /// A connection is over: a client's port remembers where its peer was left.
-    pub(super) fn remember(&mut self, link: &mut Link) {
+    /// A connection is over: a client's port remembers where its peer was left. Unless that has surely read all that it
+    /// was sent, it may hold more than it was left with.
+    pub(super) fn remember(&mut self, link: &mut Link, was_worth_something: bool) {
+        let all_read = link.ended_in_order() && (was_worth_something || !link.resumed);
         let repairs = self.shared.repairs;
         if self.shared.role != Role::Client || link.released {
             if repairs {
@@ -105,7 +107,11 @@ impl NetPort {
         if repairs {
             self.drop_waiting(link);
         }
-        self.memory = Some(std::mem::take(&mut link.sent));
+        let mut sent = std::mem::take(&mut link.sent);
+        if !all_read {
+            sent.doubt();
+        }
+        self.memory = Some(sent);
     }
 
     /// A message pushed while there was no peer. A repairing port remembers what it does to the state.
@@ -174,7 +180,7 @@ impl NetPort {
 
     /// A client's port is connected again: the peer is put right first.
     pub(super) fn resume_sent(&mut self, link: &mut Link) {
-        let Some(memory) = self.memory.take() else { return };
+        let memory = self.memory.take().unwrap_or_default();
         let mut made = 0;
         let out = &mut link.out;
         link.sent = memory.reconnect(
@@ -185,6 +191,7 @@ impl NetPort {
                 made += 1;
             },
         );
+        link.resumed = made != 0;
         self.note_made(link, made);
     }
 

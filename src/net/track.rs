@@ -1,37 +1,31 @@
 //! Where the two ends of one direction of a connection stand: what the receiver heard, and, while something is lost on
 //! the way, where the sender stands.
 
-use crate::midi::state::{ChannelState, Msg, next_repair};
+use crate::midi::state::{ChannelState, Msg, Unread, next_repair, next_repair_seen};
 
 /// Heard always, wanted only while lossy. Allocated with the first message, so that idle connections cost nothing.
 #[derive(Default)]
 pub(super) struct Track {
     heard: Option<Box<ChannelState>>,
     wanted: Option<Box<ChannelState>>,
+    /// What was released lately, where the receiver may come back on a new link and have read less.
+    unread: Option<Box<Unread>>,
 }
 
 impl Track {
-    fn heard(&mut self) -> &mut Box<ChannelState> {
-        self.heard.get_or_insert_with(Box::default)
-    }
-
     /// Takes a message that the receiver gets. Only while nothing is owed.
     #[inline]
     pub(super) fn deliver(&mut self, message: &[u8]) {
-        self.heard().apply(message);
+        let heard = self.heard.get_or_insert_with(Box::default);
+        if let Some(unread) = &mut self.unread {
+            unread.take(heard, message);
+        }
+        heard.apply(message);
     }
 
     /// Takes a message that the receiver does not get; how many messages cannot be brought back for it.
     pub(super) fn lose(&mut self, message: &[u8]) -> u64 {
-        let wanted = match &mut self.wanted {
-            Some(wanted) => wanted,
-            None => {
-                let mut wanted = Box::<ChannelState>::default();
-                wanted.follow(self.heard());
-                self.wanted.insert(wanted)
-            }
-        };
-        wanted.lose(message).into()
+        self.split().lose(message).into()
     }
 
     /// Where the receiver will stand after what waits for it.
@@ -50,7 +44,12 @@ impl Track {
     /// The next message that makes good what was lost, taken as delivered; None: nothing is owed any more.
     pub(super) fn next_repair(&mut self) -> Option<Msg> {
         let heard = self.heard.as_mut()?;
-        let message = next_repair(heard, self.wanted.as_mut()?);
+        let unread = &mut self.unread;
+        let message = next_repair_seen(heard, self.wanted.as_mut()?, |heard, message| {
+            if let Some(unread) = unread {
+                unread.take(heard, message);
+            }
+        });
         if message.is_none() {
             self.wanted = None;
         }
@@ -60,7 +59,9 @@ impl Track {
     /// The next message that releases what the receiver was left with, taken as delivered.
     pub(super) fn next_release(&mut self) -> Option<Msg> {
         self.wanted = None;
-        self.heard.as_mut()?.next_release()
+        let message = self.heard.as_ref()?.release()?;
+        self.deliver(&message);
+        Some(message)
     }
 
     /// Whether there is nothing to release.
@@ -88,33 +89,46 @@ impl Track {
         }
     }
 
-    /// The receiver is on a new connection: what it was left with is released, and, repairing, it is told where
-    /// controllers, programs and bends stand.
-    pub(super) fn reconnect(mut self, release: bool, repair: bool, mut send: impl FnMut(Msg)) -> Self {
-        let (Some(mut heard), wanted) = (self.heard.take(), self.wanted.take()) else {
-            return Self::default();
-        };
-        let mut wanted = wanted.unwrap_or_else(|| {
+    /// The receiver may not have read the last of what it was sent: it is taken to hold all that it may hold.
+    pub(super) fn doubt(&mut self) {
+        let Some(unread) = self.unread.take() else { return };
+        if !unread.is_empty() {
+            self.split();
+            self.heard.get_or_insert_with(Box::default).hold_again(&unread);
+        }
+    }
+
+    /// From now on the sender is elsewhere than the receiver.
+    fn split(&mut self) -> &mut ChannelState {
+        let heard = self.heard.get_or_insert_with(Box::default);
+        self.wanted.get_or_insert_with(|| {
             let mut wanted = Box::<ChannelState>::default();
-            wanted.follow(&mut heard);
+            wanted.follow(heard);
             wanted
-        });
-        if release {
-            while let Some(message) = heard.next_release() {
+        })
+    }
+
+    /// The receiver is on a new connection: what it was left with is released, and, repairing, it is told where
+    /// controllers, programs and bends stand. Of this connection it is known what may not be read.
+    pub(super) fn reconnect(mut self, release: bool, repair: bool, mut send: impl FnMut(Msg)) -> Self {
+        self.unread = Some(Unread::new());
+        if self.heard.is_none() {
+            return self;
+        }
+        self.split();
+        let wanted = self.wanted.take();
+        while release && let Some(message) = self.next_release() {
+            send(message);
+        }
+        let heard = self.heard.take();
+        if repair && let (Some(heard), Some(mut wanted)) = (heard, wanted) {
+            self.heard = Some(Box::new(wanted.newcomer_after(&heard)));
+            self.wanted = Some(wanted);
+            while let Some(message) = self.next_repair() {
                 send(message);
             }
         }
-        if !repair {
-            return Self::default();
-        }
-        let mut again = Box::new(wanted.newcomer_after(&heard));
-        while let Some(message) = next_repair(&mut again, &mut wanted) {
-            send(message);
-        }
-        Self {
-            heard: Some(again),
-            wanted: None,
-        }
+        self
     }
 
     /// A newcomer to a stream that stands somewhere: it is told of controllers, programs and bends, not of notes.
@@ -126,7 +140,7 @@ impl Track {
         }
         Self {
             heard: Some(heard),
-            wanted: None,
+            ..Self::default()
         }
     }
 }

@@ -30,6 +30,9 @@
 //! | greeting | `wanted.newcomer()` | a clone of the state of what was sent to all |
 //! | peer left | what it sent and was delivered: `next_release` | |
 //!
+//! Where a link broke it is not known how much of what was sent last was read: `heard` then holds, beside what it holds,
+//! what was released lately, see [`Unread`].
+//!
 //! # Limits
 //!
 //! A state has a fixed size of under 12 KB. A message costs some ten
@@ -52,6 +55,7 @@ mod repair;
 mod short;
 mod take;
 mod transport;
+mod unread;
 mod value14;
 
 #[cfg(any(test, fuzzing))]
@@ -65,8 +69,9 @@ mod song_tests;
 #[cfg(test)]
 mod songs;
 
-pub use repair::next_repair;
+pub use repair::{next_repair, next_repair_seen};
 pub use short::Msg;
+pub use unread::Unread;
 
 use controllers::Controllers;
 use marks::Marks;

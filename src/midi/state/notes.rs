@@ -111,6 +111,13 @@ impl Notes {
         ends
     }
 
+    /// The receiver holds a note at least so often.
+    pub(super) fn hold(&mut self, channel: usize, note: u8, times: u16) {
+        for _ in self.count(channel, note)..times {
+            self.on(channel, note, false);
+        }
+    }
+
     /// All notes of a channel end (mode messages 120 and 123 to 127).
     pub(super) fn all_off(&mut self, channel: usize) {
         let first = index(channel, 0);

@@ -20,11 +20,21 @@ use super::{BEND_UNSET, ChannelState};
 /// controllers; poly and channel pressure; pitch bend; the sequencer. There is
 /// never a Note On.
 pub fn next_repair(heard: &mut ChannelState, wanted: &mut ChannelState) -> Option<Msg> {
+    next_repair_seen(heard, wanted, |_, _| {})
+}
+
+/// The same; who wants to see what the receiver stood at before it takes the message is called first.
+pub fn next_repair_seen(
+    heard: &mut ChannelState,
+    wanted: &mut ChannelState,
+    see: impl FnOnce(&ChannelState, &Msg),
+) -> Option<Msg> {
     let message = match heard.queued.take() {
         Some(message) => message,
         None if !wanted.has_marks() => return None,
         None => step(heard, wanted)?,
     };
+    see(heard, &message);
     heard.apply(&message);
     Some(message)
 }

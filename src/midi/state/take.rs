@@ -71,19 +71,19 @@ impl ChannelState {
         self.marks.program |= 1 << channel;
     }
 
-    fn set_pressure(&mut self, channel: usize, pressure: u8) {
+    pub(super) fn set_pressure(&mut self, channel: usize, pressure: u8) {
         self.pressure[channel] = pressure;
         self.marks.pressure |= 1 << channel;
         self.look_for_rest(channel);
     }
 
-    fn set_bend(&mut self, channel: usize, bend: u16) {
+    pub(super) fn set_bend(&mut self, channel: usize, bend: u16) {
         self.bend[channel] = bend;
         self.marks.bend |= 1 << channel;
         self.look_for_rest(channel);
     }
 
-    fn control(&mut self, channel: usize, controller: u8, value: u8, lost: bool) -> u32 {
+    pub(super) fn control(&mut self, channel: usize, controller: u8, value: u8, lost: bool) -> u32 {
         match controller {
             // Events: gone with their time.
             84 | 88 => u32::from(lost),
