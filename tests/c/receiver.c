@@ -227,6 +227,17 @@ void receiver_silence(receiver *r)
         all_notes_off(&r->channels[i]);
 }
 
+void receiver_rest(receiver *heard, const receiver *sent)
+{
+    static const int pedals[] = {64, 66, 68};
+    for (int i = 0; i < 16; i++)
+        for (int pedal = 0; pedal < 3; pedal++) {
+            int *control = &heard->channels[i].control[pedals[pedal]];
+            if (*control == 0 && sent->channels[i].control[pedals[pedal]] < 0)
+                *control = -1;
+        }
+}
+
 /* Where a comparison is, for when it fails. */
 typedef struct place {
     const char *what;

@@ -56,6 +56,10 @@ int receiver_held(const receiver *r);
 /* Lets go of every note, without a message. */
 void receiver_silence(receiver *r);
 
+/* A release that came twice puts at rest what `sent` left as it is after
+ * switching on: that is the same. */
+void receiver_rest(receiver *heard, const receiver *sent);
+
 /* `heard` stands where `sent` stands, and holds no note that `sent` does not:
  * by number everywhere, and by the very strike on channels where a key is
  * never struck twice (SONG_SINGLE). `what` and the seed are told on failure. */

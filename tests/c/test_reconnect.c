@@ -82,7 +82,15 @@ static void push_offline(rig *r)
     CHECK_RESULT(MIDISOCK_OFFLINE, midisock_push(r->port, BYTES(0xf0, 1, 0xf7)));
 }
 
-#define RELEASED 0x80, 60, 64, 0x80, 60, 64, 0x81, 61, 64, 0xb0, 64, 0, 0xe0, 0, 0x40
+/* After a reset it is not known whether the last of it was read: key 62 is
+ * released again. */
+static void expect_released(rig *r, int reset)
+{
+    RAW_EXPECT(r->fd, 0x80, 60, 64, 0x80, 60, 64);
+    if (reset)
+        RAW_EXPECT(r->fd, 0x80, 62, 64);
+    RAW_EXPECT(r->fd, 0x81, 61, 64, 0xb0, 64, 0, 0xe0, 0, 0x40);
+}
 
 static void repairing_tells_all(void)
 {
@@ -102,7 +110,7 @@ static void repairing_tells_all(void)
                 CHECK_INT(2, check_stats(r.port).unrepaired);
             }
             restart_server(&r);
-            RAW_EXPECT(r.fd, RELEASED);
+            expect_released(&r, reset);
             RAW_EXPECT(r.fd, 0xb1, 0, 3, 0xb1, 32, 4, 0xc1, 6, 0xb2, 101, 0, 0xb2, 100, 1, 0xb2, 6,
                        5);
             if (offline)
@@ -130,7 +138,7 @@ static void waiting_releases_alone(void)
         restart_server(&r);
         CHECK_OK(midisock_push(r.port, BYTES(0xf6)));
         if (release)
-            RAW_EXPECT(r.fd, RELEASED);
+            expect_released(&r, 0);
         RAW_EXPECT(r.fd, 0xf6);
         CHECK_INT(0, check_stats(r.port).dropped_out);
         CHECK_COUNT(r.port, synthesized, release ? 5 : 0);
@@ -167,7 +175,10 @@ static void twice_is_not_released_twice(void)
     kill_server(&r, 0);
     restart_server(&r);
     RAW_EXPECT(r.fd, 0x80, 60, 64);
-    kill_server(&r, 1);
+    /* It has heard it, as it says something and ends in order. */
+    RAW_SEND(r.fd, 0xf6);
+    EXPECT(r.port, 0xf6);
+    kill_server(&r, 0);
     restart_server(&r);
     CHECK_OK(midisock_push(r.port, BYTES(0x90, 61, 1)));
     RAW_EXPECT(r.fd, 0x90, 61, 1);
@@ -287,6 +298,8 @@ static void random_songs(void)
                 receiver_hear(&fresh, w.data, w.size);
             } while (w.size != w.whole || w.size != sizeof hearing_mark ||
                      memcmp(w.data, hearing_mark, sizeof hearing_mark) != 0);
+            receiver_rest(&lasting, &s.sender);
+            receiver_rest(&fresh, &s.sender);
             RECEIVER_CHECK(&s.sender, &lasting, "a receiver that stayed", s.seed);
             /* A new one is told nothing of the sequencer but what is new. */
             fresh.runs = s.sender.runs;
