@@ -301,7 +301,7 @@ typedef struct midisock_config {
   uint32_t linger_ms;
   /**
    * When a peer goes away, release what it holds, and when the port connects again, what the old link
-   * left sounding: 1. 0: do not.
+   * left sounding, or may have, where its peer may not have read all: 1. 0: do not.
    */
   uint32_t release_on_disconnect;
   /**

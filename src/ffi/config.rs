@@ -73,7 +73,7 @@ pub struct midisock_config {
     /// How long what was pushed may still be written after midisock_close, in ms: 1000.
     pub linger_ms: u32,
     /// When a peer goes away, release what it holds, and when the port connects again, what the old link
-    /// left sounding: 1. 0: do not.
+    /// left sounding, or may have, where its peer may not have read all: 1. 0: do not.
     pub release_on_disconnect: u32,
     /// When the port is closed, release what it left sounding at its peers: 1. 0: do not.
     pub release_on_close: u32,
