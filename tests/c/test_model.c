@@ -244,6 +244,7 @@ static void settle(model *m)
         heard.position = m->ours.song.sender.position;
         heard.song = m->ours.song.sender.song;
     }
+    receiver_rest(&heard, &m->ours.song.sender);
     RECEIVER_CHECK(&m->ours.song.sender, &heard, "the model's client", m->ours.song.seed);
 }
 

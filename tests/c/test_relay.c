@@ -226,6 +226,7 @@ static void cut_after_any_byte(void)
     l.heard.runs = s.sender.runs;
     l.heard.position = s.sender.position;
     l.heard.song = s.sender.song;
+    receiver_rest(&l.heard, &s.sender);
     RECEIVER_CHECK(&s.sender, &l.heard, "after the last cut", seed);
     CHECK_SOON(midisock_client_count(server) == 1); /* those cut off are kept for answers */
     CHECK_INT(cuts, relay_cuts(r));

@@ -129,12 +129,10 @@ impl ChannelState {
                 if unread.times(other(channel, which)) == 0 || self.is_off_rest(channel, which) {
                     continue;
                 }
-                match which {
-                    PRESSURE => self.set_pressure(channel, 127),
-                    BEND => self.set_bend(channel, 0),
-                    _ => {
-                        self.control(channel, PEDALS[which], 127, false);
-                    }
+                match PEDALS.get(which) {
+                    Some(pedal) => drop(self.control(channel, *pedal, 127, false)),
+                    None if which == PRESSURE => self.set_pressure(channel, 127),
+                    None => self.set_bend(channel, 0),
                 }
             }
         }
