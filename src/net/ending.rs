@@ -408,6 +408,7 @@ impl Reactor {
         let acknowledged = || tcp::progress(&link.socket).is_some_and(|progress| progress.unacknowledged == 0);
         if link.broken || now >= *until || *fin_sent && (link.at_end || acknowledged()) {
             let port = link.port;
+            self.ports[port].count_unwritten(link);
             self.remove_link(key);
             self.forget_if_done(port);
         }

@@ -80,6 +80,16 @@ impl Outbox {
         }
     }
 
+    /// Calls back for each message that is not wholly with the system.
+    pub(super) fn each_unfinished(&self, mut each: impl FnMut(&[u8])) {
+        let mut at = self.whole;
+        while at < self.bytes.len() {
+            let end = at + message::len_at(&self.bytes[at..]);
+            each(&self.bytes[at..end]);
+            at = end;
+        }
+    }
+
     /// Takes it as certain that all that waits will be written; calls back for each message that was not certain yet.
     pub(super) fn commit(&mut self, certain: impl FnMut(&[u8])) {
         self.each_untold(certain);

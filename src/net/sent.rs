@@ -97,12 +97,7 @@ impl NetPort {
         let all_read = link.ended_in_order() && (was_worth_something || !link.resumed);
         let repairs = self.shared.repairs;
         if self.shared.role != Role::Client || link.released {
-            if repairs {
-                let mut dropped = 0;
-                link.out.drop_unwritten(|_, kept| dropped += u64::from(!kept));
-                self.shared.counters.dropped_out.add(dropped);
-            }
-            return;
+            return self.count_unwritten(link);
         }
         if repairs {
             self.drop_waiting(link);
@@ -112,6 +107,15 @@ impl NetPort {
             sent.doubt();
         }
         self.memory = Some(sent);
+    }
+
+    /// A connection is over for good: what was not written whole is dropped.
+    pub(super) fn count_unwritten(&self, link: &mut Link) {
+        if self.shared.repairs {
+            link.out
+                .each_unfinished(|message| self.count_lost(ChannelState::is_event(message).into()));
+        }
+        link.out.clear();
     }
 
     /// A message pushed while there was no peer. A repairing port remembers what it does to the state.

@@ -484,6 +484,47 @@ static void held_messages_have_their_time_of_arrival(void)
     }
 }
 
+/* However a client goes that reads nothing: each message that it was sent is
+ * with the system, or counted as dropped, the one that was cut too. */
+static void what_one_that_goes_did_not_get_is_counted(void)
+{
+    enum { MESSAGES = 60, SIZE = 8000 };
+    enum { DISCONNECTED, RESET, SHUT_DOWN, STALLED, WAYS };
+    static uint8_t sysex[SIZE];
+    memset(sysex, 1, SIZE);
+    sysex[0] = 0xf0;
+    sysex[SIZE - 1] = 0xf7;
+    for (int way = 0; way < WAYS; way++) {
+        midisock_config c = check_config();
+        c.overflow = MIDISOCK_OVERFLOW_REPAIR;
+        c.out_queue_bytes = c.client_buffer_bytes = 1 << 20;
+        c.max_delay_ms = 4 * DEADLINE_MS;
+        c.linger_ms = 100;
+        c.stall_timeout_ms = way == STALLED ? 200 : 0;
+        midisock_port *server = check_listen(&c);
+        int fd = raw_connect_small(midisock_local_port(server));
+        RAW_SEND(fd, 0xfe);
+        uint32_t client = EXPECT(server, 0xfe).client;
+        for (int i = 0; i < MESSAGES; i++)
+            CHECK_OK(midisock_push(server, sysex, SIZE));
+        CHECK_SOON(check_stats(server).messages_out > 0);
+        if (way == DISCONNECTED)
+            CHECK_OK(midisock_disconnect(server, client));
+        if (way == SHUT_DOWN)
+            CHECK_OK(midisock_shutdown(server));
+        if (way == RESET)
+            raw_reset(fd);
+        CHECK_SOON(check_stats(server).messages_out + check_stats(server).dropped_out >= MESSAGES);
+        midisock_stats s = check_stats(server);
+        CHECK_INT(MESSAGES, s.messages_out + s.dropped_out);
+        CHECK(s.dropped_out > 0);
+        CHECK_INT(s.dropped_out, s.unrepaired); /* nothing brings SysEx back */
+        if (way != RESET)
+            raw_close(fd);
+        midisock_close(server);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -498,6 +539,7 @@ int main(int argc, char **argv)
         CASE(a_stalled_peer_is_dropped_in_time),
         CASE(a_stalled_peer_is_kept_by_default),
         CASE(held_messages_have_their_time_of_arrival),
+        CASE(what_one_that_goes_did_not_get_is_counted),
     };
     return check_main(argc, argv, CASES(cases));
 }

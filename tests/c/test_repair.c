@@ -193,7 +193,7 @@ static void clients_of_one_port_are_repaired_apart(void)
                     CHECK(who < CLIENTS);
                     popper_hear(&poppers[who], &m);
                     popped += !(m.flags & MIDISOCK_SYNTHETIC);
-                    made += m.flags == MIDISOCK_SYNTHETIC;
+                    made += (m.flags & MIDISOCK_SYNTHETIC) != 0;
                 }
                 stats = check_stats(server);
                 CHECK(check_now_ms() < until);
