@@ -3,29 +3,47 @@
 
 use crate::midi::message;
 
-/// A bit for each note, and one for each controller, of each channel.
-pub(crate) struct StillHeld([u64; 64]);
+pub(crate) struct StillHeld {
+    /// A bit for each note, and one for each controller, of each channel.
+    bits: [u64; 64],
+    /// Whether one was ever set: hardly ever, and then the rest is not looked at.
+    is_used: bool,
+}
 
 impl StillHeld {
     pub(crate) fn new() -> Box<Self> {
-        Box::new(Self([0; 64]))
+        Box::new(Self {
+            bits: [0; 64],
+            is_used: false,
+        })
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0 = [0; 64];
+        if std::mem::take(&mut self.is_used) {
+            self.bits = [0; 64];
+        }
     }
 
     /// Takes a message of the client; a later one of the same note or controller takes the place of the one before.
+    #[inline]
     pub(crate) fn follow(&mut self, message: &[u8], still_held: bool) {
+        if self.is_used | still_held {
+            self.note(message, still_held);
+        }
+    }
+
+    #[cold]
+    fn note(&mut self, message: &[u8], still_held: bool) {
         if let Some((word, bit)) = place(message) {
-            self.0[word] = self.0[word] & !bit | if still_held { bit } else { 0 };
+            self.is_used = true;
+            self.bits[word] = self.bits[word] & !bit | if still_held { bit } else { 0 };
         }
     }
 
     /// Whether a message that stands for those is to be marked.
     pub(crate) fn marks(&self, message: &[u8]) -> bool {
         let releases = message::is_note_off(message) || message::is_switch_off(message);
-        releases && place(message).is_some_and(|(word, bit)| self.0[word] & bit != 0)
+        self.is_used && releases && place(message).is_some_and(|(word, bit)| self.bits[word] & bit != 0)
     }
 }
 
