@@ -60,10 +60,14 @@ impl Reactor {
 
     /// Takes what waits at a listener.
     pub(super) fn accept(&mut self, key: usize, now: u64) {
-        for _ in 0..MOST_ACCEPTED {
+        for taken in 0..MOST_ACCEPTED {
             let Some(listener) = self.listeners.get(key) else {
                 return;
             };
+            // Whoever left before this one came is known to have left in the turn that begins now, not yet in this.
+            if taken != 0 && !has_place(&self.ports[listener.port].shared) {
+                return;
+            }
             match listener.socket.accept() {
                 Ok((socket, address)) => {
                     let port = listener.port;
