@@ -140,10 +140,15 @@ impl PairPeer {
 
     /// What is being given cannot be, before the difference: it becomes part of that.
     fn lose_request(&mut self) {
-        for message in std::mem::take(&mut self.giving) {
+        let giving = std::mem::take(&mut self.giving);
+        self.lose_each(giving);
+        self.served();
+    }
+
+    fn lose_each(&mut self, messages: &[[u8; 3]]) {
+        for message in messages {
             self.lose(message);
         }
-        self.served();
     }
 
     /// Whether a panic or reset is being given.
@@ -206,20 +211,17 @@ impl PairPeer {
         None
     }
 
-    /// The queue is empty, at `position`: takes what the peer's push could not queue, with the resets around it. How many messages cannot be brought back.
+    /// The queue is empty, at `position`: takes what the peer's push could not queue, with the resets around it. How many
+    /// messages cannot be brought back.
     pub(crate) fn take_spilled(&mut self, position: usize) -> u32 {
         let Some(mut spill) = self.spill.take() else { return 0 };
         let done = self.shared.requests.reset.served();
-        let reset = self.shared.requests.reset.pending(done);
         // One asked for since has its place after what was queued since.
-        let reset = reset.filter(|(_, at)| position.wrapping_sub(*at) as isize >= 0);
-        let asked = reset.map_or(done, |(asked, _)| asked);
+        let asked = self.shared.requests.reset.due(done, position).unwrap_or(done);
         let unrepaired = spill.take(|lost| {
             let (before, after) = lost.resets_around(done, asked);
             if before {
-                RESET.iter().for_each(|message| {
-                    self.lose(message);
-                });
+                self.lose_each(&RESET);
             }
             // A pair knows of no clients: there is one summary.
             let mut unrepaired = 0;
@@ -230,9 +232,7 @@ impl PairPeer {
                 }
             }
             if after {
-                RESET.iter().for_each(|message| {
-                    self.lose(message);
-                });
+                self.lose_each(&RESET);
             }
             unrepaired
         });

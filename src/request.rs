@@ -60,6 +60,13 @@ impl Request {
         (count != done).then(|| (count, self.position.load(Ordering::Relaxed)))
     }
 
+    /// How often was asked, if that is not `done` yet and has its turn: the queue has been emptied up to `position`.
+    #[inline]
+    pub(crate) fn due(&self, done: u32, position: usize) -> Option<u32> {
+        let (count, at) = self.pending(done)?;
+        (position.wrapping_sub(at) as isize >= 0).then_some(count)
+    }
+
     /// Up to which count it was done.
     #[inline]
     pub(crate) fn served(&self) -> u32 {

@@ -368,18 +368,14 @@ impl NetPort {
     }
 
     fn lose_reset_if_due(&mut self, position: usize) {
-        if let Some((count, at)) = self.shared.requests.reset.pending(self.resets_done)
-            && position.wrapping_sub(at) as isize >= 0
-        {
+        if let Some(count) = self.shared.requests.reset.due(self.resets_done, position) {
             self.resets_done = count;
             self.lose_request(&RESET);
         }
     }
 
     fn reset_if_due(&mut self, position: usize, links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
-        if let Some((count, at)) = self.shared.requests.reset.pending(self.resets_done)
-            && position.wrapping_sub(at) as isize >= 0
-        {
+        if let Some(count) = self.shared.requests.reset.due(self.resets_done, position) {
             self.send_all(&RESET, links, dirty);
             self.resets_done = count;
         }

@@ -37,9 +37,9 @@ struct Note {
 }
 
 impl Note {
-    /// Whether it reaches somebody whom a message for `client` reaches too.
+    /// As `meet`.
     fn meets(&self, client: u32) -> bool {
-        self.client == 0 || client == 0 || self.client == client
+        meet(self.client, client)
     }
 }
 
@@ -115,9 +115,8 @@ impl Schedule {
     pub(super) fn last_of_channels(&self, client: u32, until: u64) -> [u64; CHANNELS] {
         let mut last = [0; CHANNELS];
         for waiting in &self.heap {
-            let meets = waiting.client == 0 || client == 0 || waiting.client == client;
             if let Some(channel) = channel_of(&waiting.bytes)
-                && meets
+                && meet(waiting.client, client)
                 && waiting.time_ns <= until
             {
                 last[channel] = last[channel].max(waiting.time_ns);
@@ -157,6 +156,11 @@ impl Schedule {
         all.reverse();
         all
     }
+}
+
+/// Whether messages for two clients, or for all (0), reach somebody both.
+fn meet(one: u32, other: u32) -> bool {
+    one == 0 || other == 0 || one == other
 }
 
 /// The sixteen, and one for what belongs to none.

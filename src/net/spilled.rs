@@ -21,10 +21,9 @@ impl NetPort {
     ) {
         let Some(mut spill) = self.spill.take() else { return };
         let mut given = Given::new();
-        let reset = self.shared.requests.reset.pending(self.resets_done);
         // One asked for since has its place after what was queued since.
-        let reset = reset.filter(|(_, at)| position.wrapping_sub(*at) as isize >= 0);
-        let asked = reset.map_or(self.resets_done, |(asked, _)| asked);
+        let asked = self.shared.requests.reset.due(self.resets_done, position);
+        let asked = asked.unwrap_or(self.resets_done);
         let taken = spill.take(|lost| {
             let (before, after) = lost.resets_around(self.resets_done, asked);
             if before {
@@ -65,17 +64,18 @@ impl NetPort {
     fn ends_what_is_scheduled(&mut self, client: u32, message: &[u8], links: &Slab<Link>, now: u64) -> bool {
         let sounding = || self.count_held(client, message, links);
         let time_ns = self.schedule.time_of(now, client, message, sounding);
-        if time_ns > now {
-            self.schedule_more(message.len());
-            self.schedule.add(time_ns, client, message);
-        }
-        time_ns > now
+        self.waits(time_ns, client, message, now)
     }
 
     /// A pedal, controller, program or the like that was refused and was meant for a time after others that are
     /// scheduled for its channel: it comes after those, or they would have the last word.
     fn follows_what_is_scheduled(&mut self, client: u32, message: &[u8], last: &[u64; CHANNELS], now: u64) -> bool {
         let time_ns = channel_of(message).map_or(0, |channel| last[channel]);
+        self.waits(time_ns, client, message, now)
+    }
+
+    /// Schedules a message that was refused, if its time is ahead, and whether it is.
+    fn waits(&mut self, time_ns: u64, client: u32, message: &[u8], now: u64) -> bool {
         if time_ns > now {
             self.schedule_more(message.len());
             self.schedule.add(time_ns, client, message);

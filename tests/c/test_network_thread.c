@@ -63,13 +63,18 @@ static int policy_of_network_thread(void)
     return sched_getscheduler(check_network_thread()) & ~SCHED_RESET_ON_FORK;
 }
 
-static void a_priority_that_is_given(void)
+static void need_realtime(void)
 {
     struct sched_param parameters = {1};
     if (sched_setscheduler(0, SCHED_FIFO, &parameters) != 0)
         check_skip("no realtime priority for this user");
     parameters.sched_priority = 0;
     CHECK_INT(0, sched_setscheduler(0, SCHED_OTHER, &parameters));
+}
+
+static void a_priority_that_is_given(void)
+{
+    need_realtime();
     midisock_port *plain = check_listen(NULL);
     midisock_config c = check_config();
     c.realtime_priority = 5;
@@ -96,11 +101,7 @@ static void a_priority_that_is_given(void)
 
 static void a_priority_that_is_asked_for_later(void)
 {
-    struct sched_param parameters = {1};
-    if (sched_setscheduler(0, SCHED_FIFO, &parameters) != 0)
-        check_skip("no realtime priority for this user");
-    parameters.sched_priority = 0;
-    CHECK_INT(0, sched_setscheduler(0, SCHED_OTHER, &parameters));
+    need_realtime();
     midisock_port *server = check_listen(NULL);
     midisock_config c = check_config();
     c.realtime_priority = 5;

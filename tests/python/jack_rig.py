@@ -12,6 +12,7 @@ import pytest
 
 from conftest import until
 from midisock_ctypes import DEADLINE, TARGET
+from numbered import numbered
 from tool import Tool
 
 # What scripts/lib/suites_jack.py has compiled from tests/jack.
@@ -194,6 +195,19 @@ def first_difference(heard, wanted):
         if one != other:
             return f"message {at} is {one[:40].hex(' ')}, not {other[:40].hex(' ')}"
     return f"{len(heard)} messages, not {len(wanted)}; then {[m[:9].hex(' ') for m in (heard + wanted)[-4:]]}"
+
+
+def pass_both_ways(probe, port):
+    """Short and long messages, some callbacks' worth in each of 30 turns, from the port to the probe and back."""
+    long = bytes((0xF0, 0x7D, *([5] * 8000), 0xF7))
+    for turn in range(30):
+        probe.forget()
+        last = bytes((0x90, turn, 100))
+        messages = [*(numbered(n) for n in range(20)), long, last]
+        for message in messages:
+            port.push(message)
+        probe.play(*messages)
+        until(lambda: last in probe.heard("end"), "the last message")
 
 
 def held(messages):

@@ -9,7 +9,7 @@ from pathlib import Path
 import mido
 
 from conftest import Link, until
-from jack_rig import PROGRAMS, Probe, held, server  # noqa: F401  a fixture
+from jack_rig import PROGRAMS, Probe, held, pass_both_ways, server  # noqa: F401  a fixture
 from midisock_ctypes import CONSTANTS, Port
 from numbered import numbered
 from test_jack_bridge import EVERY_KIND, OFF, ON
@@ -127,19 +127,11 @@ def test_a_wrong_address_harms_nothing(server, tmp_path):
 def test_nothing_on_the_process_thread_but_what_jalv_does_itself(server, tmp_path):
     """By tests/jack/trap.c. jalv allocates in its callback, of itself: no more with messages than without."""
     trap = {"LD_PRELOAD": str(PROGRAMS / "libtrap.so")}
-    long = bytes((0xF0, 0x7D, *([5] * 8000), 0xF7))
 
     def pass_some(probe):
         with Port.connect("127.0.0.1", number) as port:
             port.wait_connected()
-            for turn in range(30):
-                probe.forget()
-                for n in range(20):
-                    port.push(numbered(n))
-                port.push(long)
-                port.push(bytes((0x90, turn, 100)))
-                probe.play(*(numbered(n) for n in range(20)), long, bytes((0x90, turn, 100)))
-                until(lambda: bytes((0x90, turn, 100)) in probe.heard("end"), "the last message")
+            pass_both_ways(probe, port)
         until(lambda: not held(probe.heard("end")), "release")
 
     def play_into_nothing(probe):
