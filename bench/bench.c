@@ -48,18 +48,22 @@ uint64_t option_number(int argc, char **argv, const char *name, uint64_t otherwi
     return value == NULL ? otherwise : strtoull(value, NULL, 10);
 }
 
-uint64_t clock_ns(void)
+uint64_t time_ns(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (clock_gettime(clock, &now) != 0)
+        fail("a clock cannot be read");
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_ns(void)
+{
+    return time_ns(CLOCK_MONOTONIC);
 }
 
 uint64_t cpu_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return time_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 void sleep_until(uint64_t at)

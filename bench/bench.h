@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* Ends the program with a message. */
 void fail(const char *format, ...);
@@ -16,6 +17,8 @@ void must(midisock_result result, const char *what);
 const char *option(int argc, char **argv, const char *name, const char *otherwise);
 uint64_t option_number(int argc, char **argv, const char *name, uint64_t otherwise);
 
+/* What a clock shows, in ns. */
+uint64_t time_ns(clockid_t clock);
 uint64_t clock_ns(void);
 /* Processor time of the whole process so far, in ns. */
 uint64_t cpu_ns(void);

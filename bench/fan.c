@@ -19,7 +19,6 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define STEP_NS 1000000u /* a rate is kept to in steps of so long */
@@ -116,14 +115,6 @@ static void be_clients(uint16_t number, int go, int out)
     _exit(0);
 }
 
-static uint64_t cpu_of(clockid_t clock)
-{
-    struct timespec time;
-    if (clock_gettime(clock, &time) != 0)
-        fail("a clock cannot be read");
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
 int main(int argc, char **argv)
 {
     int out = strcmp(option(argc, argv, "--mode", "in"), "out") == 0, go[2], status;
@@ -167,8 +158,8 @@ int main(int argc, char **argv)
     pause_ns(50000000); /* the connecting is over */
     if (clock_getcpuclockid(child, &clients_clock) != 0)
         fail("the clients' clock cannot be had");
-    theirs = cpu_of(clients_clock);
-    own = cpu_of(CLOCK_THREAD_CPUTIME_ID);
+    theirs = time_ns(clients_clock);
+    own = time_ns(CLOCK_THREAD_CPUTIME_ID);
     cpu = cpu_ns();
     began = clock_ns();
     if (write(go[0], "", 1) != 1)
@@ -195,8 +186,8 @@ int main(int argc, char **argv)
         fail("the clients have gone");
     passed = clock_ns() - began;
     cpu = cpu_ns() - cpu;
-    own = cpu_of(CLOCK_THREAD_CPUTIME_ID) - own;
-    theirs = cpu_of(clients_clock) - theirs;
+    own = time_ns(CLOCK_THREAD_CPUTIME_ID) - own;
+    theirs = time_ns(clients_clock) - theirs;
     if (out)
         total *= clients;
     printf("{\"messages\": %llu, \"per_second\": %.1f, \"cpu_ns_per_message\": %.1f, \"network_percent\": %.2f, "

@@ -4,6 +4,7 @@
  *             [--settle N] [--network FILE] [--assert]
  *
  * Errors are in frames, against the time of arrival. --assert: fails unless the goals are met. */
+#define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 #include "trace.h"
 
