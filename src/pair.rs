@@ -30,9 +30,12 @@ pub(crate) struct PairPeer {
     wanted: Box<ChannelState>,
     lossy: bool,
     holds: bool,
-    /// `Requests::told` of the peer when nothing was asked for.
-    looked: u32,
+    /// `Requests::told` of the peer when nothing was asked for, and nothing is to be made good; or `LOOK`.
+    looked: u64,
 }
+
+/// Of `looked`: it has to be looked at more closely.
+const LOOK: u64 = u64::MAX;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Serving {
@@ -57,7 +60,7 @@ impl PairPeer {
             wanted: Box::default(),
             lossy: false,
             holds: false,
-            looked: 0,
+            looked: LOOK,
         }
     }
 
@@ -66,17 +69,15 @@ impl PairPeer {
         let requests = &self.shared.requests;
         // Read first: what is asked for after this changes it once more.
         let told = requests.told();
-        let unserved = requests.panic.is_unserved() || requests.reset.is_unserved();
-        if !unserved {
-            self.looked = told;
-        }
-        unserved || self.lossy || self.spill_taken
+        let asks = requests.panic.is_unserved() || requests.reset.is_unserved() || self.lossy || self.spill_taken;
+        self.looked = if asks { LOOK } else { told.into() };
+        asks
     }
 
     /// Whether `asks` has to be asked: false where it would say no.
     #[inline(always)]
     pub(crate) fn may_ask(&self) -> bool {
-        self.shared.requests.told() != self.looked || self.lossy || self.spill_taken
+        u64::from(self.shared.requests.told()) != self.looked
     }
 
     /// Whether the peer's push could not queue something. To be asked before the queue is found empty.
@@ -189,6 +190,7 @@ impl PairPeer {
     pub(crate) fn lose(&mut self, message: &[u8]) -> u32 {
         if !self.lossy {
             self.lossy = true;
+            self.looked = LOOK;
             self.wanted.follow(&mut self.heard);
         }
         self.wanted.lose(message)
@@ -238,6 +240,7 @@ impl PairPeer {
         });
         self.spill_taken = unrepaired.is_some();
         if self.spill_taken {
+            self.looked = LOOK;
             self.shared.requests.reset.serve(asked);
         }
         self.spill = Some(spill);
@@ -259,15 +262,13 @@ impl PairPeer {
         self.heard.apply(message);
     }
 
-    /// The same if it is a note, and whether it is.
+    /// The same of a Note On or Note Off.
     #[inline(always)]
-    pub(crate) fn hear_note(&mut self, message: Short, own: &Shared) -> bool {
-        let Some((status, note, velocity)) = message.note() else {
-            return false;
-        };
-        self.heard.apply_note(status, note, velocity);
-        self.tell_holds(own);
-        true
+    pub(crate) fn hear_note(&mut self, message: Short, own: &Shared) {
+        let (channel, note, begins) = message.note();
+        if self.heard.apply_note(channel, note, begins) {
+            self.tell_holds(own);
+        }
     }
 
     /// Has those who wait know whether there is something to be released.

@@ -167,9 +167,11 @@ impl Port {
 
     /// Pushes what nearly every message is; false: it is for `push`.
     #[inline(always)]
-    pub(crate) fn push_short(&self, time_ns: u64, client: u32, data: &[u8]) -> bool {
+    pub(crate) fn push_usual(&self, time_ns: u64, client: u32, data: &[u8; 3]) -> bool {
         let pushed = self.push.enter(|side| match side {
-            Some(side) => side.push_short(time_ns, client, data),
+            // In this order it is one comparison.
+            side if side.as_ref().is_none_or(PushSide::is_thorough) => false,
+            Some(side) => side.push_usual(time_ns, client, data),
             None => false,
         });
         pushed == Ok(true)
@@ -177,23 +179,27 @@ impl Port {
 
     pub(crate) fn push(&self, time_ns: u64, client: u32, data: &[u8]) -> Code {
         let pushed = self.push.enter(|side| match side {
-            Some(side) => side.push(time_ns, client, data),
             None => Code::WrongRole,
+            Some(side) => {
+                if side.push_short(time_ns, client, data) {
+                    return Code::Ok;
+                }
+                side.push(time_ns, client, data)
+            }
         });
         pushed.unwrap_or_else(|code| code)
     }
 
-    /// Pops what nearly every message is; None: it is for `pop_short_of_pair`.
+    /// Pops what nearly every message is; false: it is for `pop`.
     #[inline(always)]
-    pub(crate) fn pop_short(&self) -> Option<Popped> {
-        self.on_pop_side(PopSide::pop_short).unwrap_or(None)
-    }
-
-    /// The same on a pair; None: `pop` knows.
-    #[inline(always)]
-    pub(crate) fn pop_short_of_pair(&self) -> Option<Popped> {
-        self.on_pop_side(|side| side.pop_short_of_pair(&self.shared))
-            .unwrap_or(None)
+    pub(crate) fn pop_short(&self, give: impl FnOnce(Popped)) -> bool {
+        let popped = self.pop.enter(|side| match side {
+            // In this order it is one comparison.
+            side if side.as_ref().is_none_or(PopSide::is_skipping) => false,
+            Some(side) => side.pop_short(&self.shared, give),
+            None => false,
+        });
+        popped == Ok(true)
     }
 
     pub(crate) fn pop(&self) -> Result<Popped, Code> {
@@ -320,9 +326,9 @@ impl Port {
         let (net, push, pop) = (&shared.counters, &shared.pushed, &shared.popped);
         let mut snapshot = Snapshot {
             messages_in: net.messages_in.get(),
-            messages_out: net.messages_out.get() + push.messages.get(),
+            messages_out: net.messages_out.get() + push.messages(),
             bytes_in: net.bytes_in.get(),
-            bytes_out: net.bytes_out.get() + push.bytes.get(),
+            bytes_out: net.bytes_out.get() + push.bytes(),
             dropped_in: net.dropped_in.get(),
             dropped_out: net.dropped_out.get() + push.refused.get(),
             unrepaired: net.unrepaired.get() + push.unrepaired.get() + pop.unrepaired.get(),
@@ -339,8 +345,8 @@ impl Port {
             network_priority: net.priority.load(Ordering::Relaxed),
         };
         if let Some(peer) = &self.peer {
-            snapshot.messages_in = peer.pushed.messages.get() + pop.asked_messages.get();
-            snapshot.bytes_in = peer.pushed.bytes.get() + pop.asked_bytes.get();
+            snapshot.messages_in = peer.pushed.messages() + pop.asked_messages.get();
+            snapshot.bytes_in = peer.pushed.bytes() + pop.asked_bytes.get();
             snapshot.messages_out += peer.popped.asked_messages.get();
             snapshot.bytes_out += peer.popped.asked_bytes.get();
             snapshot.connections = 1;

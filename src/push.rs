@@ -17,21 +17,53 @@ const HORIZON_NS: u64 = 10_000_000_000;
 pub(crate) struct PushSide {
     outgoing: Producer,
     shared: Arc<Shared>,
-    is_pair: bool,
-    signals: bool,
+    quick: Quick,
     /// On a repairing port.
-    spill: Option<SpillIn>,
+    spill: Option<Box<SpillIn>>,
+}
+
+/// All that seldom changes and that decides how much a push has to look at, in one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quick {
+    /// On a pair, and all that was pushed was queued: little.
+    Pair,
+    /// Where the network thread finds it by itself, and all was queued: little.
+    Tick,
+    /// At everything.
+    No,
 }
 
 impl PushSide {
     pub(crate) fn new(outgoing: Producer, spill: Option<SpillIn>, shared: Arc<Shared>) -> Self {
-        Self {
+        let mut side = Self {
             outgoing,
-            is_pair: shared.role == Role::Pair,
-            signals: shared.signals,
             shared,
-            spill,
-        }
+            quick: Quick::No,
+            spill: spill.map(Box::new),
+        };
+        side.review();
+        side
+    }
+
+    /// To be called when the spill may have changed.
+    fn review(&mut self) {
+        self.quick = if self.shared.signals || self.spill.as_ref().is_some_and(|spill| spill.was_lossy()) {
+            Quick::No
+        } else if self.is_pair() {
+            Quick::Pair
+        } else {
+            Quick::Tick
+        };
+    }
+
+    /// Whether a push has to look at everything.
+    #[inline(always)]
+    pub(crate) fn is_thorough(&self) -> bool {
+        self.quick == Quick::No
+    }
+
+    fn is_pair(&self) -> bool {
+        self.shared.role == Role::Pair
     }
 
     /// Touches every page of the out queue, before the first message.
@@ -41,27 +73,55 @@ impl PushSide {
 
     /// What could not be queued, for those who wait.
     pub(crate) fn spill_gauge(&self) -> Option<SpillGauge> {
-        self.spill.as_ref().map(SpillIn::gauge)
+        self.spill.as_ref().map(|spill| spill.gauge())
     }
 
-    /// Queues what nearly every push is: a channel message, for all, to a peer that is there. False when it is otherwise,
-    /// or has no room: then it is for `push`. No call, so that a caller needs no stack.
+    /// Queues what nearly every push is: a message of the usual kinds, see `Short::is_usual`, for all, to a peer that is
+    /// there. False when it is otherwise, or has no room: then it is for `push`. No call, so that a caller needs no
+    /// stack.
+    #[inline(always)]
+    pub(crate) fn push_usual(&mut self, time_ns: u64, client: u32, data: &[u8; 3]) -> bool {
+        self.put_short(time_ns, client, data.len(), || {
+            Short::of_callers(data).filter(|short| short.is_usual())
+        })
+    }
+
+    /// The same of any other channel message.
     #[inline(always)]
     pub(crate) fn push_short(&mut self, time_ns: u64, client: u32, data: &[u8]) -> bool {
-        if let Some(short) = Short::of_callers(data)
-            && client == 0
-            && (time_ns != 0) == self.is_pair
-            && !self.signals
-            && !self.shared.beat.pushed.is_asked()
-            && short.is_channel_message()
-            && self.shared.is_up_and_open()
-            && self.spill.as_ref().is_none_or(|spill| !spill.was_lossy())
-            && self.outgoing.write_short(time_ns, 0, 0, short)
-        {
-            self.publish(data.len());
-            return true;
+        // `push_usual` was tried with all it knows.
+        let short = Short::of_callers(data).filter(|short| !short.is_usual() && short.is_channel_message());
+        short.is_some() && self.put_short(time_ns, client, data.len(), || short)
+    }
+
+    #[inline(always)]
+    fn put_short(&mut self, time_ns: u64, client: u32, bytes: usize, short: impl Fn() -> Option<Short>) -> bool {
+        // Each way by itself from the first: so neither asks what only the other needs to know.
+        let put = match self.quick {
+            Quick::Pair => {
+                let put = time_ns != 0 && self.shared.is_up_alone() && self.put(time_ns, client, short);
+                if put {
+                    self.shared.pushed.count(bytes);
+                }
+                put
+            }
+            Quick::Tick => {
+                time_ns == 0
+                    && !self.shared.beat.pushed.is_asked()
+                    && self.shared.is_up_and_open()
+                    && self.put(0, client, short)
+            }
+            Quick::No => false,
+        };
+        if put {
+            self.outgoing.publish_new();
         }
-        false
+        put
+    }
+
+    #[inline(always)]
+    fn put(&mut self, time_ns: u64, client: u32, short: impl Fn() -> Option<Short>) -> bool {
+        client == 0 && short().is_some_and(|short| self.outgoing.write_short(time_ns, 0, 0, short))
     }
 
     /// Queues one message for one client or, 0, for all.
@@ -84,7 +144,10 @@ impl PushSide {
             Err(code) => return code,
         };
         let is_up = shared.is_up();
-        if self.spill.as_mut().is_some_and(SpillIn::is_lossy) {
+        let is_lossy = self.spill.as_mut().is_some_and(|spill| spill.is_lossy());
+        self.review();
+        let shared = &*self.shared;
+        if is_lossy {
             return self.refuse(due, client, data, if is_up { Code::Full } else { Code::Offline });
         }
         if !is_up {
@@ -112,25 +175,18 @@ impl PushSide {
                 .scheduled_bytes
                 .fetch_add(scheduled_cost(data.len()), Ordering::Relaxed);
         }
-        self.publish(data.len());
+        if self.is_pair() {
+            self.shared.pushed.count(data.len());
+        }
+        self.outgoing.publish_new();
         self.shared.beat.pushed.note();
         self.shared.wake_if_signalling();
         Code::Ok
     }
 
-    /// Shows what was written, a message of so many bytes.
-    #[inline(always)]
-    fn publish(&mut self, bytes: usize) {
-        if self.is_pair {
-            self.shared.pushed.messages.add(1);
-            self.shared.pushed.bytes.add(bytes as u64);
-        }
-        self.outgoing.publish_new();
-    }
-
     /// Has what was scheduled forgotten. On a pair nothing is: what is pushed is there at once.
     pub(crate) fn cancel(&mut self) {
-        if !self.is_pair {
+        if !self.is_pair() {
             self.shared.requests.cancel.ask(self.outgoing.position());
             self.shared.wake_if_signalling();
         }
@@ -146,6 +202,7 @@ impl PushSide {
             let unrepaired = spill.lose(client, data, Refused { resets, due_ns });
             shared.pushed.unrepaired.add(unrepaired.into());
             shared.wake_if_signalling();
+            self.review();
         }
         code
     }

@@ -17,6 +17,7 @@ use crate::midi::message::channel_len;
 use crate::sync::{Arc, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
 use std::alloc::{Layout, alloc, dealloc};
+use std::hint::cold_path;
 use std::ptr::NonNull;
 
 #[cfg(all(test, not(loom)))]
@@ -92,12 +93,29 @@ impl Short {
         }
     }
 
-    /// Its bytes, if it is a Note On or Note Off.
+    /// Whether it is what nearly every message is: a whole Note Off, Note On, Polyphonic Key Pressure or Control Change.
     #[inline(always)]
-    pub(crate) fn note(self) -> Option<(u8, u8, u8)> {
-        let [_, status, note, velocity] = self.0.to_le_bytes();
-        // Of a whole message.
-        (status < 0xA0 && self.0 & LENGTH == 3).then_some((status, note, velocity))
+    pub(crate) fn is_usual(self) -> bool {
+        // One look: three bytes, a status from 80 to BF, and data bytes below 80.
+        self.0 & 0x8080_C003 == 0x8003
+    }
+
+    /// Whether it is a Note On or Note Off without flags.
+    #[inline(always)]
+    pub(crate) fn is_note(self) -> bool {
+        // One look at the tag and the status: three bytes, no flags, and 80 to 9F.
+        self.0 & 0xE0FF == 0x8003
+    }
+
+    /// Of a Note On or Note Off: its channel, its note, and whether it begins one.
+    #[inline(always)]
+    pub(crate) fn note(self) -> (usize, u8, bool) {
+        let (is_on, velocity) = (self.0 & 0x1000, self.0 >> 24);
+        (
+            (self.0 >> 8 & 0x0F) as usize,
+            (self.0 >> 16) as u8,
+            is_on | velocity > 0x1000,
+        )
     }
 
     /// Whether it is one whole channel message; quicker than `message::is_whole`.
@@ -243,10 +261,10 @@ pub(crate) struct Producer {
     mask: usize,
     /// Where the next record begins.
     tail: usize,
-    /// Up to where the consumer has been told.
-    published: usize,
     /// How far the tail may go: the consumer's head, as last seen, and the capacity.
     limit: usize,
+    /// Up to where the consumer has been told.
+    published: usize,
 }
 
 // SAFETY: `memory` is the ring's, which `ring` keeps; see there for who touches what of it.
@@ -274,6 +292,7 @@ impl Producer {
         debug_assert!(flags <= MOST_FLAGS);
         // Up to the end of the memory there is always room for one: positions are multiples of its size.
         if self.tail == self.limit {
+            cold_path();
             self.renew();
             if self.tail == self.limit {
                 return false;
@@ -315,15 +334,12 @@ impl Producer {
     #[inline(always)]
     fn put(&mut self, time_ns: u64, client: u32, word: u32) {
         self.ring.writing(self.tail, HEADER);
-        let header = Header {
-            word: word.to_le(),
-            client,
-            time_ns,
-        };
+        // The first two in one store.
+        let first = u64::from(word) | u64::from(client) << 32;
         // SAFETY: at least `UNIT` bytes are left before the end, since positions are multiples of it, and aligned as
         // the memory is to 64; they are free, as the caller has checked with the Acquire load of the consumer's head,
         // and not read before `publish`.
-        unsafe { self.at(self.tail).cast::<Header>().write(header) };
+        unsafe { self.at(self.tail).cast::<[u64; 2]>().write([first.to_le(), time_ns]) };
     }
 
     #[inline(always)]
@@ -461,18 +477,20 @@ impl Consumer {
         })
     }
 
-    /// The same if it is a short message. No call, so that a caller needs no stack.
+    /// Gives back the one before, and takes the next message if it is short and `wanted`. No call, so that a caller
+    /// needs no stack.
     #[inline(always)]
-    pub(crate) fn peek_short(&mut self) -> Option<Short> {
-        let (_, header) = self.next_header()?;
-        Self::is_short(&header).then_some(Short(header.word))
-    }
-
-    /// The rest of what `peek_short` showed. Apart, so that a caller who looks at it first need not keep it.
-    #[inline(always)]
-    pub(crate) fn record_of(&self, short: Short) -> Record {
-        let (record, rest) = self.header();
-        Self::short(record, &Header { word: short.0, ..rest })
+    pub(crate) fn pop_short(&mut self, wanted: impl FnOnce(Short) -> bool) -> Option<(Short, Record)> {
+        self.release();
+        let (record, header) = self.next_header()?;
+        let short = Short(header.word);
+        if !wanted(short) || !Self::is_short(&header) {
+            return None;
+        }
+        let record = Self::short(record, &header);
+        self.take(&record);
+        self.tell_taken();
+        Some((short, record))
     }
 
     #[inline(always)]
@@ -525,8 +543,12 @@ impl Consumer {
         // untouched until given back, and begin aligned; a wrap marker is written like one, and is published together
         // with the record behind it, so that one at the start is there.
         let header = unsafe { record.cast::<Header>().read() };
-        let word = u32::from_le(header.word);
-        (record, Header { word, ..header })
+        let header = Header {
+            word: u32::from_le(header.word),
+            client: u32::from_le(header.client),
+            time_ns: header.time_ns,
+        };
+        (record, header)
     }
 
     #[inline(always)]

@@ -174,6 +174,12 @@ impl Shared {
         self.flags.load(Ordering::Acquire) & (UP | CLOSED) == UP
     }
 
+    /// The same of a pair, of which nothing else is noted: quicker.
+    #[inline]
+    pub(crate) fn is_up_alone(&self) -> bool {
+        self.flags.load(Ordering::Acquire) == UP
+    }
+
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.flags.load(Ordering::Acquire) & CLOSED != 0

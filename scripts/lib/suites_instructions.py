@@ -12,40 +12,40 @@ from suites_realtime import INTO, NOW, build, is_linux
 # situation, by more than SPREAD: the renewal of a cached position now and then. Beware: for callgrind a `rep movsb`, with
 # which large blocks are copied, is an instruction for each byte: there the counts are of bytes rather.
 BOUNDS = {
-    "push": 101,  # 92
-    "push on a pair": 245,  # 222: it reads the clock
-    "push of a note on a pair": 245,  # 222
-    "push too large": 90,  # 80
-    "push invalid": 145,  # 131
-    "push NULL": 36,  # 31
-    "push full": 240,  # 217
-    "push full, first refused": 13_500,  # 12002: a summary is begun, 12 KB
-    "push full, repairing": 406,  # 369
-    "push offline": 200,  # 182
-    "push offline, repairing": 222,  # 202
-    "push closed": 140,  # 126
-    "push full, System Reset": 13_200,  # 11946: a state of 12 KB is set anew
-    "push_message to a client": 240,  # 217
-    "push_message to nobody": 170,  # 154
-    "push_message ahead": 280,  # 254
-    "pop": 76,  # 69
-    "pop on a pair": 330,  # 298: what it holds is followed
-    "pop of a note on a pair": 185,  # 168
-    "pop empty": 153,  # 139
-    "pop empty, pair": 203,  # 184
-    "pop closed": 230,  # 209
+    "push": 75,  # 68
+    "push on a pair": 251,  # 228: it reads the clock
+    "push of a note on a pair": 251,  # 228
+    "push too large": 77,  # 70
+    "push invalid": 133,  # 121
+    "push NULL": 38,  # 32
+    "push full": 240,  # 215
+    "push full, first refused": 13_500,  # 12062: a summary is begun, 12 KB
+    "push full, repairing": 450,  # 409
+    "push offline": 179,  # 163
+    "push offline, repairing": 213,  # 194
+    "push closed": 134,  # 122
+    "push full, System Reset": 13_200,  # 11972: a state of 12 KB is set anew
+    "push_message to a client": 249,  # 226
+    "push_message to nobody": 170,  # 155
+    "push_message ahead": 280,  # 252
+    "pop": 76,  # 67
+    "pop on a pair": 276,  # 251: what it holds is followed
+    "pop of a note on a pair": 98,  # 89
+    "pop empty": 128,  # 116
+    "pop empty, pair": 191,  # 174
+    "pop closed": 219,  # 199
     "skip": 64,  # 58
     "panic": 60,  # 51
     "reset": 60,  # 51
     "cancel": 55,  # 48
     "begin_block": 400,  # 360
     "pop_block": 210,  # 190
-    "pop_block empty": 106,  # 96
-    "push_frame": 302,  # 274
+    "pop_block empty": 106,  # 95
+    "push_frame": 350,  # 317
     "state": 32,  # 27
     "client_count": 28,  # 23
     "local_port": 27,  # 22
-    "get_stats": 205,  # 186
+    "get_stats": 211,  # 192
     "now_ns": 42,  # 35
     "strerror": 160,  # 147
     "version": 20,  # 14

@@ -2,7 +2,7 @@
 
 use super::message::midisock_message;
 use super::result::midisock_result;
-use super::{midisock_port, with_port, writable};
+use super::{midisock_port, usable, with_port};
 use crate::code::Code;
 use crate::timing::Block;
 
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn midisock_begin_block(
 /// `port` is a live port, `out` writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_pop_block(port: *mut midisock_port, out: *mut midisock_message) -> midisock_result {
-    if !writable(out) {
+    if !usable(out) {
         return Code::InvalidArgument as i32;
     }
     // SAFETY: `port` is NULL or a live port, by this function's contract.

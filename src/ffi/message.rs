@@ -1,7 +1,7 @@
 //! `midisock_message`: pushing and popping.
 
 use super::result::midisock_result;
-use super::{contain, midisock_port, with_port, with_port_or, writable};
+use super::{contain, midisock_port, usable, with_port};
 use crate::code::Code;
 use crate::pop::Popped;
 use crate::port::Port;
@@ -64,8 +64,16 @@ impl midisock_message {
 /// `port` is a live port, `data` points to `size` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_push(port: *mut midisock_port, data: *const u8, size: usize) -> midisock_result {
-    // SAFETY: the contract of this function is `push_bytes`'.
-    unsafe { push_bytes::<false>(port, 0, 0, data, size) }
+    // SAFETY: NULL or a live port, by this function's contract.
+    let Some(port) = (unsafe { midisock_port::get(port) }) else {
+        return Code::InvalidArgument as i32;
+    };
+    // SAFETY: `data` is NULL or points to `size` bytes, by this function's contract.
+    if unsafe { push_quickly::<false>(port, 0, 0, data, size) } {
+        return Code::Ok as i32;
+    }
+    // SAFETY: as above.
+    unsafe { push_bytes(port, data, size) }
 }
 
 /// Sends one whole message to one client or to all, now or at a time up to 10 s ahead. Messages are sent in order of
@@ -87,90 +95,80 @@ pub unsafe extern "C" fn midisock_push_message(
     port: *mut midisock_port,
     message: *const midisock_message,
 ) -> midisock_result {
-    if message.is_null() || !message.is_aligned() {
+    if !usable(message) {
         return Code::InvalidArgument as i32;
     }
+    // SAFETY: NULL or a live port, by this function's contract.
+    let Some(port) = (unsafe { midisock_port::get(port) }) else {
+        return Code::InvalidArgument as i32;
+    };
     // SAFETY: not NULL and aligned, a message by this function's contract.
-    let message = unsafe { &*message };
-    // SAFETY: the contract of this function is `push_bytes`'.
-    unsafe {
-        push_bytes::<true>(
-            port,
-            message.time_ns,
-            message.client,
-            message.data,
-            message.size as usize,
-        )
+    let m = unsafe { &*message };
+    // SAFETY: `data` is NULL or points to `size` bytes, by this function's contract.
+    if unsafe { push_quickly::<true>(port, m.time_ns, m.client, m.data, m.size as usize) } {
+        return Code::Ok as i32;
     }
+    // SAFETY: as above.
+    unsafe { push_message(port, m) }
 }
 
-/// In place of a result: it is for the next function to do.
-const OTHERWISE: midisock_result = midisock_result::MAX;
+/// Pushes what nearly every message is, see `push_usual`; false: it is for one of the next two. They stand apart, so
+/// that what this does needs no stack. `WITH_MORE` tells the two callers apart, so that each has a copy of its own of
+/// what would else be called.
+///
+/// # Safety
+/// `data` is NULL or points to `size` bytes.
+#[inline(always)]
+unsafe fn push_quickly<const WITH_MORE: bool>(
+    port: &Port,
+    time: u64,
+    client: u32,
+    data: *const u8,
+    size: usize,
+) -> bool {
+    // A panic is told of by them.
+    size == 3
+        && !data.is_null()
+        && contain(false, || {
+            // SAFETY: `data` points to three bytes, by this function's contract.
+            port.push_usual(time, client, unsafe { &*data.cast() })
+        })
+}
+
+/// # Safety
+/// As `push_whole`.
+#[inline(never)]
+unsafe fn push_bytes(port: &Port, data: *const u8, size: usize) -> midisock_result {
+    // SAFETY: this function's contract is `push_whole`'s.
+    unsafe { push_whole(port, 0, 0, data, size) }
+}
+
+/// # Safety
+/// `data` of the message is NULL or points to `size` bytes.
+#[inline(never)]
+unsafe fn push_message(port: &Port, m: &midisock_message) -> midisock_result {
+    // SAFETY: this function's contract is `push_whole`'s.
+    unsafe { push_whole(port, m.time_ns, m.client, m.data, m.size as usize) }
+}
 
 /// The longest message of any port, and more: see the `max_message_bytes` of each.
 const MOST_BYTES: usize = 1 << 28;
 
-/// `WITH_MORE` tells the two callers apart, so that each has a copy of its own of what would else be called.
-///
 /// # Safety
-/// `port` is NULL or a live port, `data` NULL or points to `size` bytes.
+/// `data` is NULL or points to `size` bytes.
 #[inline(always)]
-unsafe fn push_bytes<const WITH_MORE: bool>(
-    port: *mut midisock_port,
-    time: u64,
-    client: u32,
-    data: *const u8,
-    size: usize,
-) -> midisock_result {
-    // A size beyond what any port takes is not worth believing.
-    if data.is_null() || size > MOST_BYTES {
-        // SAFETY: the contract of this function is `push_otherwise`'s.
-        return unsafe { push_otherwise(port, time, client, data, size) };
-    }
-    // SAFETY: `port` is NULL or a live port and `data` points to `size` bytes, by this function's contract, and `size`
-    // is far below isize::MAX.
-    let result = unsafe {
-        with_port_or(port, OTHERWISE, Code::Internal as i32, |port| {
-            if port.push_short(time, client, std::slice::from_raw_parts(data, size)) {
-                Code::Ok as i32
-            } else {
-                OTHERWISE
-            }
-        })
-    };
-    if result != OTHERWISE {
-        return result;
-    }
-    // SAFETY: the contract of this function is `push_otherwise`'s.
-    unsafe { push_otherwise(port, time, client, data, size) }
-}
-
-/// What `push_bytes` does not do itself. Apart, so that what it does needs no stack.
-///
-/// # Safety
-/// As `push_bytes`.
-#[inline(never)]
-unsafe fn push_otherwise(
-    port: *mut midisock_port,
-    time: u64,
-    client: u32,
-    data: *const u8,
-    size: usize,
-) -> midisock_result {
+unsafe fn push_whole(port: &Port, time: u64, client: u32, data: *const u8, size: usize) -> midisock_result {
     if data.is_null() {
         return Code::InvalidArgument as i32;
     }
-    // SAFETY: `port` is NULL or a live port, by this function's contract.
-    unsafe {
-        with_port(port, |port| {
-            // Before anything is read.
-            if size > MOST_BYTES {
-                return port.reject_large();
-            }
-            // SAFETY: `data` points to `size` bytes, by this function's contract, and `size` is far below isize::MAX.
-            port.push(time, client, std::slice::from_raw_parts(data, size))
-        })
-    }
+    contain(Code::Internal, || {
+        // Before anything is read: a size beyond what any port takes is not worth believing.
+        if size > MOST_BYTES {
+            return port.reject_large();
+        }
+        // SAFETY: `data` points to `size` bytes, by this function's contract, and `size` is far below isize::MAX.
+        port.push(time, client, unsafe { std::slice::from_raw_parts(data, size) })
+    }) as i32
 }
 
 /// Forgets what is scheduled: what was pushed with a time ahead, by midisock_push_message or midisock_push_frame, and
@@ -205,7 +203,7 @@ pub unsafe extern "C" fn midisock_cancel(port: *mut midisock_port) -> midisock_r
 /// `port` is a live port, `out` writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midisock_message) -> midisock_result {
-    if !writable(out) {
+    if !usable(out) {
         return Code::InvalidArgument as i32;
     }
     // SAFETY: NULL or a live port, by this function's contract.
@@ -213,46 +211,15 @@ pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midiso
         return Code::InvalidArgument as i32;
     };
     // SAFETY: checked above as far as can be, and writable by this function's contract.
-    let result = unsafe { pop_quickly(out, || port.pop_short()) };
-    if result != OTHERWISE {
-        return result;
+    let give = |popped: Popped| unsafe { out.write(midisock_message::of(&popped)) };
+    if contain(false, || port.pop_short(give)) {
+        return Code::Ok as i32;
     }
     // SAFETY: as above.
-    unsafe { pop_of_pair(port, out) }
-}
-
-/// Pops in a quick way; OTHERWISE where that gives nothing.
-///
-/// # Safety
-/// `out` is writable.
-#[inline(always)]
-unsafe fn pop_quickly(out: *mut midisock_message, pop: impl FnOnce() -> Option<Popped>) -> midisock_result {
-    contain(Code::Internal as i32, || match pop() {
-        Some(popped) => {
-            // SAFETY: by this function's contract.
-            unsafe { out.write(midisock_message::of(&popped)) };
-            Code::Ok as i32
-        }
-        None => OTHERWISE,
-    })
-}
-
-/// What `midisock_pop` does not do itself. Apart, so that what it does needs no stack.
-///
-/// # Safety
-/// `out` is writable.
-#[inline(never)]
-unsafe fn pop_of_pair(port: &Port, out: *mut midisock_message) -> midisock_result {
-    // SAFETY: by this function's contract.
-    let result = unsafe { pop_quickly(out, || port.pop_short_of_pair()) };
-    if result != OTHERWISE {
-        return result;
-    }
-    // SAFETY: by this function's contract.
     unsafe { pop_otherwise(port, out) }
 }
 
-/// What `pop_of_pair` does not do itself.
+/// What `midisock_pop` does not do itself. Apart, so that what it does needs no stack.
 ///
 /// # Safety
 /// `out` is writable.

@@ -114,8 +114,8 @@ fn timeout(timeout_ms: i32) -> Result<Option<std::time::Duration>, Code> {
     }
 }
 
-/// Whether something can be written through a pointer as far as can be told.
-fn writable<T>(pointer: *const T) -> bool {
+/// Whether something can be read or written through a pointer as far as can be told.
+fn usable<T>(pointer: *const T) -> bool {
     !pointer.is_null() && pointer.is_aligned()
 }
 

@@ -2,7 +2,7 @@
 
 use super::port::write_text;
 use super::result::midisock_result;
-use super::{code, midisock_port, with_port, writable};
+use super::{code, midisock_port, usable, with_port};
 use crate::code::Code;
 use crate::notify::Notification;
 use std::ffi::c_char;
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn midisock_poll_notification(
     port: *mut midisock_port,
     out: *mut midisock_notification,
 ) -> midisock_result {
-    if !writable(out) {
+    if !usable(out) {
         return Code::InvalidArgument as i32;
     }
     // SAFETY: `port` is NULL or a live port, by this function's contract.

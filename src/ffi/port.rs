@@ -2,7 +2,7 @@
 
 use super::config::{self, midisock_config};
 use super::result::midisock_result;
-use super::{contain, midisock_port, timeout, with_port, writable};
+use super::{contain, midisock_port, timeout, usable, with_port};
 use crate::address;
 use crate::code::Code;
 use crate::port::Port;
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn midisock_accept(
     timeout_ms: i32,
     out: *mut *mut midisock_port,
 ) -> midisock_result {
-    if !writable(out) {
+    if !usable(out) {
         return Code::InvalidArgument as i32;
     }
     // SAFETY: `server` is a live port, by this function's contract.
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn midisock_pair(
     a: *mut *mut midisock_port,
     b: *mut *mut midisock_port,
 ) -> midisock_result {
-    if !writable(a) || !writable(b) || a == b {
+    if !usable(a) || !usable(b) || a == b {
         return Code::InvalidArgument as i32;
     }
     contain(Code::Internal, || {
@@ -193,7 +193,7 @@ pub unsafe extern "C" fn midisock_parse_address(
     host_capacity: usize,
     port: *mut u16,
 ) -> midisock_result {
-    if address.is_null() || host.is_null() || !writable(port) {
+    if address.is_null() || host.is_null() || !usable(port) {
         return Code::InvalidArgument as i32;
     }
     contain(Code::Internal, || {
@@ -238,7 +238,7 @@ unsafe fn open(
     out: *mut *mut midisock_port,
     make: impl FnOnce(Option<&str>, crate::config::Config) -> Result<Port, Code>,
 ) -> midisock_result {
-    if !writable(out) {
+    if !usable(out) {
         return Code::InvalidArgument as i32;
     }
     contain(Code::Internal, || {

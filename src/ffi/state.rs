@@ -1,7 +1,7 @@
 //! State and counters of a port.
 
 use super::result::midisock_result;
-use super::{midisock_port, sized, with_port, with_port_or, writable};
+use super::{midisock_port, sized, usable, with_port, with_port_or};
 use crate::code::Code;
 
 /// A server whose address is in use and which keeps trying (midisock_config.listen_retry_ms).
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn midisock_get_stats(
     stats: *mut midisock_stats,
     size: usize,
 ) -> midisock_result {
-    if !writable(stats) || !(8..=sized::LIMIT).contains(&size) {
+    if !usable(stats) || !(8..=sized::LIMIT).contains(&size) {
         return Code::InvalidArgument as i32;
     }
     // SAFETY: `port` is NULL or a live port, by this function's contract.

@@ -174,21 +174,22 @@ impl ChannelState {
     pub fn apply(&mut self, message: &[u8]) {
         match *message {
             // As most are.
-            [status @ 0x80..=0x9F, note, velocity] => self.apply_note(status, note, velocity),
+            [status @ 0x80..=0x9F, note, velocity] => {
+                self.apply_note(usize::from(status & 0x0F), note, status >= 0x90 && velocity != 0);
+            }
             _ => {
                 self.take(message, false);
             }
         }
     }
 
-    /// The same of a Note On or Note Off.
+    /// The same of a note that begins or ends. Whether it is the first note held, or ends the last.
     #[inline(always)]
-    pub fn apply_note(&mut self, status: u8, note: u8, velocity: u8) {
-        let channel = usize::from(status & 0x0F);
-        if status >= 0x90 && velocity != 0 {
-            self.notes.on(channel, note, false);
+    pub fn apply_note(&mut self, channel: usize, note: u8, begins: bool) -> bool {
+        if begins {
+            self.notes.on(channel, note, false)
         } else {
-            self.notes.off(channel, note, false);
+            self.notes.off(channel, note, false).was_last
         }
     }
 

@@ -23,12 +23,21 @@ const MAYBE_STRIKES: u16 = MOST_STRIKES / 2;
 pub(super) struct Notes {
     /// By channel and note, as `index` has it.
     cells: [u16; CELLS],
-    /// Cells with strikes that the receiver has: a bit for each, and how many they are.
+    /// Cells with strikes that the receiver has: a bit for each, and how many they are, less one: so an addition itself
+    /// tells of the first, and a subtraction of the last.
     held: [u64; CELLS / 64],
-    held_count: u16,
+    held_less_one: u16,
 }
 
 const CELLS: usize = 16 * 128;
+
+/// What a Note Off did to what the receiver holds.
+pub(super) struct Ended {
+    /// It ended one of its strikes.
+    pub one: bool,
+    /// And it holds nothing any more.
+    pub was_last: bool,
+}
 
 #[inline(always)]
 fn index(channel: usize, note: u8) -> usize {
@@ -39,14 +48,14 @@ impl Notes {
     pub(super) const NEW: Notes = Notes {
         cells: [0; CELLS],
         held: [0; CELLS / 64],
-        held_count: 0,
+        held_less_one: u16::MAX,
     };
 
     /// Every note may be held, more than once.
     pub(super) const MAYBE: Notes = Notes {
         cells: [MAYBE_STRIKES; CELLS],
         held: [u64::MAX; CELLS / 64],
-        held_count: CELLS as u16,
+        held_less_one: CELLS as u16 - 1,
     };
 
     /// How often the receiver of this stream holds a note.
@@ -56,7 +65,7 @@ impl Notes {
 
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
-        self.held_count == 0
+        self.held_less_one == u16::MAX
     }
 
     /// A note that is held.
@@ -69,8 +78,9 @@ impl Notes {
         Some((index >> 7, (index & 0x7F) as u8))
     }
 
+    /// Whether it is the first that the receiver holds.
     #[inline(always)]
-    pub(super) fn on(&mut self, channel: usize, note: u8, lost: bool) {
+    pub(super) fn on(&mut self, channel: usize, note: u8, lost: bool) -> bool {
         let index = index(channel, note);
         let cell = &mut self.cells[index];
         if lost {
@@ -79,36 +89,40 @@ impl Notes {
             if *cell & MOST_LOST != MOST_LOST {
                 *cell += ONE_LOST;
             }
-            return;
+            return false;
         }
-        let strikes = *cell & MOST_STRIKES;
-        if strikes != MOST_STRIKES {
+        if *cell & MOST_STRIKES == 0 {
+            *cell += 1;
+            self.held[index >> 6] |= 1 << (index & 63);
+            self.held_less_one = self.held_less_one.wrapping_add(1);
+            return self.held_less_one == 0;
+        }
+        if *cell & MOST_STRIKES != MOST_STRIKES {
             *cell += 1;
         }
-        if strikes == 0 {
-            self.held[index >> 6] |= 1 << (index & 63);
-            self.held_count += 1;
-        }
+        false
     }
 
-    /// Whether it ends one of the receiver's.
+    /// Takes a Note Off.
     #[inline(always)]
-    pub(super) fn off(&mut self, channel: usize, note: u8, lost: bool) -> bool {
+    pub(super) fn off(&mut self, channel: usize, note: u8, lost: bool) -> Ended {
         let index = index(channel, note);
         let cell = &mut self.cells[index];
         let (strikes, lost_strikes) = (*cell & MOST_STRIKES, *cell & MOST_LOST);
         // One that arrives ends a note of the receiver, one that is lost need not.
-        let ends = strikes != 0 && !(lost && lost_strikes != 0);
-        if ends {
+        let one = strikes != 0 && !(lost && lost_strikes != 0);
+        let mut was_last = false;
+        if one {
             *cell -= 1;
             if strikes == 1 {
                 self.held[index >> 6] &= !(1 << (index & 63));
-                self.held_count -= 1;
+                self.held_less_one = self.held_less_one.wrapping_sub(1);
+                was_last = self.is_empty();
             }
         } else if lost_strikes != 0 {
             *cell -= ONE_LOST;
         }
-        ends
+        Ended { one, was_last }
     }
 
     /// The receiver holds a note at least so often.
@@ -123,7 +137,7 @@ impl Notes {
         let first = index(channel, 0);
         self.cells[first..first + 128].fill(0);
         for bits in &mut self.held[first >> 6..(first >> 6) + 2] {
-            self.held_count -= bits.count_ones() as u16;
+            self.held_less_one = self.held_less_one.wrapping_sub(bits.count_ones() as u16);
             *bits = 0;
         }
     }

@@ -15,13 +15,15 @@ impl ChannelState {
                 let second = rest.first().map_or(0, |byte| byte & 0x7F);
                 match (status >> 4, second) {
                     (8, _) | (9, 0) => {
-                        let ended = self.notes.off(channel, first, lost);
+                        let ended = self.notes.off(channel, first, lost).one;
                         // Only this makes a difference: the fewer marks, the less there is to look through.
                         if lost && ended {
                             self.marks.notes.set(channel, first);
                         }
                     }
-                    (9, _) => self.notes.on(channel, first, lost),
+                    (9, _) => {
+                        self.notes.on(channel, first, lost);
+                    }
                     (0xA, pressure) => self.set_poly_pressure(channel, first, pressure),
                     (0xB, value) => return self.control(channel, first, value, lost),
                     (0xC, _) => self.set_program(channel, first),
