@@ -4,9 +4,11 @@ Everything that is compared runs in the same run, in alternation: one repetition
 ratio is taken within a repetition; what is told of it is its smallest, median and largest value.
 """
 
+import collections
 import contextlib
 import json
 import os
+import signal
 import statistics
 import subprocess
 import threading
@@ -152,7 +154,7 @@ def stream(bench):
 
 @contextlib.contextmanager
 def server(arguments, port_of, environment=None):
-    """A server in a process of its own, until the block ends; gives its port."""
+    """A server in a process of its own, until the block ends; gives its port and its PID, with a colon."""
     process = subprocess.Popen([str(a) for a in arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                text=True, env=environment)
     overdue = threading.Timer(10, process.kill)
@@ -160,10 +162,12 @@ def server(arguments, port_of, environment=None):
     try:
         line = process.stdout.readline()
         overdue.cancel()
-        yield port_of(line)
+        yield f"{port_of(line)}:{process.pid}"
     finally:
         overdue.cancel()
         process.terminate()
+        # It may have been stopped.
+        process.send_signal(signal.SIGCONT)
         process.wait()
 
 
@@ -172,44 +176,70 @@ def last_number(line):
 
 
 def roundtrip(bench):
-    """ns for a message there and back."""
+    """ns for a message there and back, with servers started anew a few times: where the system puts their threads
+    makes a difference that stays."""
     say("round trips")
-    rounds = bench.pick(20, 6, 2)
-    python = python_with_mido()
+    paces = {"at once after the other": (0, 500), "one every 1 ms": (1000, 100)}
+    bare = "bare TCP both ends"
+    runs = {label: [] for label in paces}
+    for _ in range(bench.pick(7, 2, 1)):
+        with round_trip_servers(bench, bare) as targets:
+            for label, (pause, batch) in paces.items():
+                runs[label].append(bench.run(
+                    "roundtrip", "--rounds", bench.pick(4, 3, 2), "--batch", bench.pick(batch, batch // 5, 5),
+                    "--pause-us", pause, *targets))
     result = {"rows": [], "raw": {}}
-    with contextlib.ExitStack() as stack:
-        def echo(*arguments, library=None):
-            return stack.enter_context(server(
-                [ECHO, *arguments, "127.0.0.1:0"], last_number, library_environment(library)))
-
-        bare = stack.enter_context(server([PROGRAMS / "bare_echo"], last_number))
-        targets = [f"bare TCP both ends=raw:{bare}"]
-        for suffix, library in bench.libraries.items():
-            signal = echo("--wake", "signal", library=library)
-            targets.append(f"midisock (signal), bare client{suffix}=raw:{signal}")
-            if not suffix:
-                targets.append(f"midisock (signal), midisock client=midisock:{signal}")
-            busy = echo("--wake", "signal", "--busy-poll", 500, library=library)
-            targets.append(f"midisock (signal, 500 us busy poll), bare client{suffix}=raw:{busy}")
-            tick = echo("--wake", "tick", library=library)
-            targets.append(f"midisock (tick), bare client{suffix}=raw:{tick}")
-        if "LIBLO" in others():
-            liblo = stack.enter_context(server([PROGRAMS / "liblo_echo"], last_number))
-            targets.append(f"liblo over TCP, bare client=osc:{liblo}")
-        if python:
-            mido = stack.enter_context(server([python, "-B", BENCH / "mido_echo.py"], last_number))
-            targets.append(f"mido (Python), bare client=raw:{mido}")
-        for label, pause, batch in (("at once after the other", 0, 500), ("one every 1 ms", 1000, 100)):
-            raw = bench.run("roundtrip", "--rounds", rounds, "--batch", bench.pick(batch, batch // 5, 5),
-                            "--pause-us", pause, *targets)
-            result["raw"][label] = raw
-            base = raw["bare TCP both ends round medians"]
-            for target in targets:
-                name = target.split("=")[0]
-                result["rows"].append({
-                    "name": name, "pace": label, "ns": raw[name],
-                    "times_bare": ratios(raw[f"{name} round medians"], base)})
+    for label, each in runs.items():
+        result["raw"][label] = raw = {}
+        for name, first in each[0].items():
+            if isinstance(first, dict):
+                raw[name] = median_of_runs([run[name] for run in each])
+            elif name.endswith("histogram"):
+                counts = collections.Counter()
+                for run in each:
+                    counts.update(dict(run[name]))
+                raw[name] = sorted(counts.items())
+            else:
+                raw[name] = [value for run in each for value in run[name]]
+        for name, told in raw.items():
+            if isinstance(told, dict):
+                times = ratios(raw[f"{name} round medians"], raw[f"{bare} round medians"])
+                result["rows"].append({"name": name, "pace": label, "ns": told, "times_bare": times})
     return result
+
+
+@contextlib.contextmanager
+def round_trip_servers(bench, bare):
+    """What bench/roundtrip.c is to measure."""
+    python = python_with_mido()
+    with contextlib.ExitStack() as stack:
+        def start(*command, environment=None):
+            return stack.enter_context(server(command, last_number, environment))
+
+        def echo(*arguments, library=None):
+            return start(ECHO, *arguments, "127.0.0.1:0", environment=library_environment(library))
+
+        targets = {bare: f"raw:{start(PROGRAMS / 'bare_echo')}"}
+        for suffix, library in bench.libraries.items():
+            signalled = echo("--wake", "signal", library=library)
+            targets[f"midisock (signal), bare client{suffix}"] = f"raw:{signalled}"
+            if not suffix:
+                targets["midisock (signal), midisock client"] = f"midisock:{signalled}"
+            busy = echo("--wake", "signal", "--busy-poll", 500, library=library)
+            targets[f"midisock (signal, 500 us busy poll), bare client{suffix}"] = f"raw:{busy}"
+            targets[f"midisock (tick), bare client{suffix}"] = f"raw:{echo('--wake', 'tick', library=library)}"
+        if "LIBLO" in others():
+            targets["liblo over TCP, bare client"] = f"osc:{start(PROGRAMS / 'liblo_echo')}"
+        if python:
+            targets["mido (Python), bare client"] = f"raw:{start(python, '-B', BENCH / 'mido_echo.py')}"
+        yield [f"{name}={target}" for name, target in targets.items()]
+
+
+def median_of_runs(runs):
+    """Of distributions: their own medians and tails, of which the median is told, and the worst of the largest."""
+    told = {key: statistics.median(one[key] for one in runs) for key in ("median", "p99", "p999")}
+    told["max"] = max(one["max"] for one in runs)
+    return told
 
 
 def push(bench):
@@ -242,9 +272,7 @@ def push(bench):
         result["raw"][label] = raw
         for name, runs in raw.items():
             for what in ("call", "to peer"):
-                # The runs' own medians and tails; their median is told, and the worst of the largest.
-                told = {key: statistics.median(one[what][key] for one in runs) for key in ("median", "p99", "p999")}
-                told["max"] = max(one[what]["max"] for one in runs)
+                told = median_of_runs([one[what] for one in runs])
                 result["rows"].append({"name": name, "pace": label, "what": what, "ns": told})
     return result
 
@@ -291,8 +319,7 @@ def arrival(bench):
     rows = []
     for name, runs in raw.items():
         for what in ("sent to taken", "taken to popped", "callback late"):
-            told = {key: statistics.median(one[what][key] for one in runs) for key in ("median", "p99", "p999")}
-            told["max"] = max(one[what]["max"] for one in runs)
+            told = median_of_runs([one[what] for one in runs])
             fifo = all(one["scheduled_fifo"] for one in runs)
             rows.append({"name": name if fifo or "FIFO" not in name else f"{name} (refused here)", "what": what,
                          "ns": told})

@@ -1,6 +1,9 @@
 /* Round trips: sends one 3-byte message, waits for it to come back, sends the next.
  *
- *   roundtrip [--rounds N] [--batch N] [--pause-us N] NAME=raw:PORT | NAME=midisock:PORT | NAME=osc:PORT ...
+ *   roundtrip [--rounds N] [--batch N] [--pause-us N] NAME=KIND:PORT[:PID] ...
+ *
+ * KIND is one of raw, midisock, osc. With the server's PID it is stopped while others have their turn: what it does
+ * when it has nothing to do is not theirs to bear.
  *
  * raw: this side is a bare socket. midisock: it is a port of the library with MIDISOCK_WAKE_SIGNAL. osc: a bare socket
  * again, and the message is OSC's, a MIDI argument to "/m", for liblo. In each round every
@@ -10,9 +13,11 @@
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #define MOST_TARGETS 12
@@ -25,21 +30,32 @@ struct target {
     int socket;
     midisock_port *port; /* NULL: the bare socket */
     int osc;
+    pid_t server;        /* 0: not told */
     uint64_t *times;     /* all of them */
     uint64_t *batch;     /* of the last batch */
     uint64_t *medians;   /* one for each batch */
     size_t count;
 };
 
+/* A target's server, if it is known, goes on or is stopped. */
+static void let_run(const struct target *target, int run)
+{
+    if (target->server != 0 && kill(target->server, run ? SIGCONT : SIGSTOP) != 0)
+        fail("%s: no process %ld", target->name, (long)target->server);
+}
+
 static void open_target(struct target *target, const char *text)
 {
     const char *equals = strchr(text, '='), *colon = equals != NULL ? strchr(equals, ':') : NULL;
+    char *end;
     uint16_t number;
     memset(target, 0, sizeof *target);
     if (colon == NULL || (size_t)(equals - text) >= sizeof target->name)
         fail("not NAME=KIND:PORT: %s", text);
     memcpy(target->name, text, (size_t)(equals - text));
-    number = (uint16_t)strtoul(colon + 1, NULL, 10);
+    number = (uint16_t)strtoul(colon + 1, &end, 10);
+    target->server = *end == ':' ? (pid_t)strtol(end + 1, NULL, 10) : 0;
+    let_run(target, 1);
     if (strncmp(equals + 1, "midisock:", 9) == 0) {
         midisock_config config;
         configure(&config, "signal", 0);
@@ -91,8 +107,10 @@ static void round_trip(struct target *target, uint8_t note)
  * How many it had. */
 static size_t run_batch(struct target *target, size_t batch, uint64_t pause)
 {
-    uint64_t until = clock_ns() + LONGEST_BATCH_NS;
+    uint64_t until;
     size_t i;
+    let_run(target, 1);
+    until = clock_ns() + LONGEST_BATCH_NS;
     for (i = 0; i < batch && (i < FEWEST || clock_ns() < until); i++) {
         uint64_t began;
         if (pause != 0)
@@ -101,6 +119,7 @@ static size_t run_batch(struct target *target, size_t batch, uint64_t pause)
         round_trip(target, (uint8_t)(i & 127));
         target->batch[i] = clock_ns() - began;
     }
+    let_run(target, 0);
     memcpy(target->times + target->count, target->batch, i * sizeof *target->batch);
     target->count += i;
     return i;
@@ -135,6 +154,7 @@ int main(int argc, char **argv)
         until = clock_ns() + LONGEST_BATCH_NS;
         for (j = 0; j < WARM_UP && clock_ns() < until; j++)
             round_trip(&targets[count], (uint8_t)(j & 127));
+        let_run(&targets[count], 0);
         count++;
     }
     if (count == 0 || rounds == 0 || batch == 0)

@@ -462,7 +462,11 @@ impl Port {
 
     /// How long a wait looks before it sleeps.
     pub(crate) fn busy_poll(&self) -> Duration {
-        Duration::from_micros(self.shared.config.busy_poll_us.into())
+        let asked = Duration::from_micros(self.shared.config.busy_poll_us.into());
+        match &self.shared.waker {
+            Some(waker) if waker.is_conversing() => asked.max(Duration::from_nanos(net::LOOK_NS)),
+            _ => asked,
+        }
     }
 
     /// Whether `pop` has something, as seen from any thread.

@@ -143,6 +143,7 @@ impl Reactor {
         // Read after the bytes: this is when they arrived.
         let time_ns = now_ns();
         link.heard = true;
+        self.conversation.heard |= self.ports[link.port].shared.signals;
         if link.answers.heard(time_ns) {
             self.unacknowledged.push(key);
         }

@@ -9,6 +9,7 @@ mod acknowledge;
 mod backoff;
 mod bind;
 mod connect;
+mod conversation;
 mod ending;
 mod holding;
 mod http;
@@ -36,6 +37,7 @@ mod timers;
 mod track;
 mod watch;
 
+pub(crate) use conversation::LOOK_NS;
 pub(crate) use thread::{Network, Waker};
 
 use crate::code::Code;

@@ -29,6 +29,7 @@ impl Reactor {
             dirty,
             timers,
             again,
+            conversation,
             ..
         } = self;
         for (key, port) in ports.iter_mut() {
@@ -37,6 +38,7 @@ impl Reactor {
             }
             let found = port.has_work();
             port.look(now, found);
+            conversation.pushed |= found && port.shared.signals;
             if found || !port.schedule.is_empty() || port.closing {
                 some |= found || port.schedule.next_ns().is_some_and(|at| at <= now);
                 *again |= port.empty_out_queue(links, dirty, now);

@@ -51,7 +51,8 @@ impl Reactor {
 
     /// Whether to look again at once rather than sleep.
     fn is_busy(&self) -> bool {
-        self.busy_until != 0 && now_ns() < self.busy_until
+        let until = self.busy_until.max(self.look_until);
+        until != 0 && now_ns() < until
     }
 
     /// The longest that any port wants to be looked at before the thread sleeps.

@@ -15,6 +15,7 @@ use crossbeam_queue::SegQueue;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -68,9 +69,22 @@ pub(crate) struct Waker {
     pub(super) life: Life,
     sleeper: Sleeper,
     pub(crate) lateness: Lateness,
+    /// See `Conversation`.
+    conversing: AtomicBool,
 }
 
 impl Waker {
+    /// Network thread: whether a wait should look for what comes next before it sleeps.
+    pub(super) fn set_conversing(&self, conversing: bool) {
+        if self.is_conversing() != conversing {
+            self.conversing.store(conversing, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn is_conversing(&self) -> bool {
+        self.conversing.load(Ordering::Relaxed)
+    }
+
     /// Wakes the network thread: one system call.
     pub(crate) fn wake(&self) {
         self.poller.notify();
@@ -139,6 +153,7 @@ impl Network {
             life: Life::with_one_user(),
             sleeper: Sleeper::default(),
             lateness: Lateness::default(),
+            conversing: AtomicBool::new(false),
         });
         let mut reactor = Reactor::new(Arc::clone(&waker));
         let thread = std::thread::Builder::new().name("midisock".into()).spawn(move || {
