@@ -80,6 +80,10 @@ void cast_open(cast *cast, uint32_t wake)
 
     CHECK_OK(midisock_listen(NULL, 0, &config, &ports[SERVER]));
     visit(add_peer(cast, 15, 1, 1), ports[SERVER]);
+    CHECK_OK(midisock_listen(NULL, 0, &small, &ports[CROWDED]));
+    for (int i = 0; i < CROWD; i++)
+        cast->crowd[i] = raw_connect(midisock_local_port(ports[CROWDED]));
+    CHECK_SOON(midisock_client_count(ports[CROWDED]) == CROWD);
     CHECK_OK(midisock_listen(NULL, 0, &manual, &ports[MANUAL]));
     visit(add_peer(cast, 0, 1, 1), ports[MANUAL]);
     CHECK_OK(midisock_accept(ports[MANUAL], DEADLINE_MS, &ports[ACCEPTED]));
@@ -97,6 +101,8 @@ void cast_close(cast *cast)
         peer_stop(&cast->peers[i]);
     for (int i = 0; i < ROLES; i++)
         midisock_close(cast->ports[i]);
+    for (int i = 0; i < CROWD; i++)
+        raw_reset(cast->crowd[i]);
     raw_close(cast->refusing[0]);
     raw_close(cast->refusing[1]);
 }
@@ -114,7 +120,7 @@ const char *cast_name(role role)
     static const char *const NAMES[ROLES] = {
         "steady", "flaky", "server", "accepted", "pair_a", "pair_b", "pair_small_a",
         "pair_small_b", "small", "stuck", "congested", "late", "offline", "offline_repair",
-        "gone", "closed", "manual",
+        "crowded", "gone", "closed", "manual",
     };
     return NAMES[role];
 }

@@ -24,19 +24,21 @@ typedef enum role {
     LATE,          /* small queues; for scheduled messages */
     OFFLINE,       /* never connected; waits */
     OFFLINE_REPAIR,
+    CROWDED,       /* merged, small queues; more clients than a refused push tells apart */
     GONE,          /* its peer leaves while the test runs, and it stays alone */
     CLOSED,        /* shut down before */
     MANUAL,        /* a manual server: no messages */
     ROLES
 } role;
 
-enum { PEERS = 9 };
+enum { PEERS = 9, CROWD = 6 };
 
 typedef struct cast {
     midisock_port *ports[ROLES];
     peer peers[PEERS];
     int peer_count;
     int refusing[2];
+    int crowd[CROWD];
 } cast;
 
 /* `wake` is MIDISOCK_WAKE_TICK or _SIGNAL. */

@@ -21,6 +21,7 @@ enum { QUEUE = 1 << 18, MOST_CLIENTS = 256, RECORD_BYTES = 16, LARGE = 16384, CA
 static unsigned percent;
 static unsigned clients;
 static int peers[MOST_CLIENTS];
+static int sysex_peer;
 
 static midisock_port *server;
 static midisock_port *a;         /* a pair that waits */
@@ -29,6 +30,7 @@ static midisock_port *small_a;   /* the smallest queues, full; waits */
 static midisock_port *small_b;
 static midisock_port *lossy_a;   /* the same; repairs */
 static midisock_port *lossy_b;
+static midisock_port *sysex;     /* a server that has got SysEx of 16 KB */
 static midisock_port *offline;
 static midisock_port *offline_lossy;
 static midisock_port *closed;
@@ -66,6 +68,10 @@ static int push_null(void)
 static int push_full(void)
 {
     return EXPECT_RESULT(MIDISOCK_ERR_FULL, midisock_push(small_a, CONTROL, 3));
+}
+static int pop_large(void)
+{
+    return EXPECT_RESULT(MIDISOCK_OK, midisock_pop(sysex, &message)) && message.size == LARGE;
 }
 static int push_full_repairing(void)
 {
@@ -179,6 +185,8 @@ static void open_ports(void)
         peers[i] = raw_connect(midisock_local_port(server));
     CHECK_SOON(midisock_client_count(server) == clients);
     CHECK_OK(midisock_pair(&config, &a, &b));
+    sysex = check_listen(&config);
+    sysex_peer = raw_connect(midisock_local_port(sysex));
 
     midisock_config small = config;
     small.in_queue_bytes = small.out_queue_bytes = 4096;
@@ -218,6 +226,9 @@ static void fill(void)
     large[0] = 0xf0;
     memset(large + 1, 1, LARGE - 1);
     large[LARGE - 1] = 0xf7;
+    for (int i = 0; i < CALLS; i++)
+        raw_send(sysex_peer, large, LARGE);
+    CHECK_COUNT(sysex, messages_in, CALLS);
     memset(&message, 0, sizeof message);
     block.struct_size = sizeof block;
     block.sample_rate = 48000;
@@ -254,6 +265,7 @@ static void count_all(void)
     push_message_row("push_message to nobody", push_to_nobody);
     push_message_row("push_message ahead", push_scheduled);
     count("pop", pop, CALLS);
+    count("pop of 16 KB", pop_large, CALLS);
     count("pop on a pair", pop_pair, CALLS);
     count("pop of a note on a pair", pop_note, CALLS);
     count("pop empty", pop_empty, CALLS);
@@ -312,7 +324,8 @@ int main(int argc, char **argv)
     count_all();
     for (unsigned i = 0; i < clients; i++)
         raw_reset(peers[i]);
-    midisock_port *const ports[] = {server, a, b, small_a, small_b, lossy_a, lossy_b, offline,
+    raw_reset(sysex_peer);
+    midisock_port *const ports[] = {server, sysex, a, b, small_a, small_b, lossy_a, lossy_b, offline,
                                     offline_lossy, closed, manual};
     for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++)
         midisock_close(ports[i]);

@@ -39,11 +39,18 @@ static const struct {
     {PUSH, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
     {PUSH_MESSAGE, STEADY, MIDISOCK_OK},
     {PUSH_MESSAGE, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
+    {PUSH_MESSAGE, STEADY, MIDISOCK_ERR_INVALID_MESSAGE},
+    {PUSH_MESSAGE, STEADY, MIDISOCK_ERR_TOO_LARGE},
     {PUSH_MESSAGE, STEADY, MIDISOCK_ERR_NO_SUCH_CLIENT},
     {PUSH_MESSAGE, SERVER, MIDISOCK_OK},
     {PUSH_MESSAGE, SERVER, MIDISOCK_ERR_NO_SUCH_CLIENT},
     {PUSH_MESSAGE, LATE, MIDISOCK_OK},
     {PUSH_MESSAGE, LATE, MIDISOCK_ERR_FULL},
+    {PUSH_MESSAGE, CROWDED, MIDISOCK_OK},
+    {PUSH_MESSAGE, CROWDED, MIDISOCK_ERR_FULL},
+    {PUSH_MESSAGE, PAIR_A, MIDISOCK_OK},
+    {PUSH_MESSAGE, FLAKY, MIDISOCK_OFFLINE},
+    {PUSH_MESSAGE, GONE, MIDISOCK_ERR_CLOSED},
     {PUSH_MESSAGE, CLOSED, MIDISOCK_ERR_CLOSED},
     {PUSH_MESSAGE, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
     {PUSH_MESSAGE, OFFLINE, MIDISOCK_OFFLINE},
@@ -63,18 +70,28 @@ static const struct {
     {SKIP, STEADY, MIDISOCK_OK},
     {SKIP, SERVER, MIDISOCK_OK},
     {SKIP, PAIR_B, MIDISOCK_OK},
+    {SKIP, FLAKY, MIDISOCK_OK},
+    {SKIP, GONE, MIDISOCK_ERR_CLOSED},
     {SKIP, CLOSED, MIDISOCK_ERR_CLOSED},
     {SKIP, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
     {SKIP, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
     {PANIC, STEADY, MIDISOCK_OK},
     {PANIC, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
     {PANIC, PAIR_A, MIDISOCK_OK},
+    {PANIC, SERVER, MIDISOCK_OK},
+    {PANIC, FLAKY, MIDISOCK_OK},
+    {PANIC, FLAKY, MIDISOCK_OFFLINE},
+    {PANIC, GONE, MIDISOCK_ERR_CLOSED},
     {PANIC, OFFLINE, MIDISOCK_OFFLINE},
     {PANIC, CLOSED, MIDISOCK_ERR_CLOSED},
     {PANIC, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
     {RESET, STEADY, MIDISOCK_OK},
     {RESET, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
     {RESET, PAIR_A, MIDISOCK_OK},
+    {RESET, SERVER, MIDISOCK_OK},
+    {RESET, FLAKY, MIDISOCK_OK},
+    {RESET, FLAKY, MIDISOCK_OFFLINE},
+    {RESET, GONE, MIDISOCK_ERR_CLOSED},
     {RESET, OFFLINE, MIDISOCK_OFFLINE},
     {RESET, CLOSED, MIDISOCK_ERR_CLOSED},
     {RESET, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
@@ -82,6 +99,8 @@ static const struct {
     {CANCEL, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
     {CANCEL, LATE, MIDISOCK_OK},
     {CANCEL, PAIR_A, MIDISOCK_OK},
+    {CANCEL, OFFLINE, MIDISOCK_OK},
+    {CANCEL, GONE, MIDISOCK_ERR_CLOSED},
     {CANCEL, CLOSED, MIDISOCK_ERR_CLOSED},
     {CANCEL, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
     {BEGIN_BLOCK, STEADY, MIDISOCK_OK},
@@ -89,6 +108,7 @@ static const struct {
     {BEGIN_BLOCK, MANUAL, MIDISOCK_ERR_WRONG_ROLE},
     {POP_BLOCK, STEADY, MIDISOCK_OK},
     {POP_BLOCK, STEADY, MIDISOCK_EMPTY},
+    {POP_BLOCK, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
     {POP_BLOCK, SERVER, MIDISOCK_OK},
     {POP_BLOCK, PAIR_B, MIDISOCK_OK},
     {POP_BLOCK, GONE, MIDISOCK_ERR_CLOSED},
@@ -98,6 +118,8 @@ static const struct {
     {PUSH_FRAME, STEADY, MIDISOCK_ERR_INVALID_ARGUMENT},
     {PUSH_FRAME, STEADY, MIDISOCK_ERR_INVALID_MESSAGE},
     {PUSH_FRAME, STEADY, MIDISOCK_ERR_TOO_LARGE},
+    {PUSH_FRAME, SERVER, MIDISOCK_OK},
+    {PUSH_FRAME, PAIR_A, MIDISOCK_OK},
     {PUSH_FRAME, STUCK, MIDISOCK_ERR_FULL},
     {PUSH_FRAME, FLAKY, MIDISOCK_OFFLINE},
     {PUSH_FRAME, GONE, MIDISOCK_ERR_CLOSED},
@@ -175,13 +197,14 @@ static midisock_result note(driver *d, function function, role role, midisock_re
     } while (0)
 
 /* Looks at a popped message as a program would. */
-static void look(driver *d, const midisock_message *message)
+static void look(driver *d, role role, const midisock_message *message)
 {
     uint8_t status = message->size > 0 ? message->data[0] : 0;
     uint8_t last = message->size > 0 ? message->data[message->size - 1] : 0x80;
     if (status < 0x80 || (status == 0xf0 ? last != 0xf7 : message->size > 1 && last > 0x7f))
         d->tally->damaged++;
-    d->tally->large_in += message->size == LARGE;
+    if (role != PAIR_A && role != PAIR_B)
+        d->tally->large_in += message->size == LARGE;
     d->tally->synthetic += (message->flags & MIDISOCK_SYNTHETIC) != 0;
 }
 
@@ -214,7 +237,18 @@ static void push_large(driver *d, role role, midisock_port *port)
     unsigned long before;
     if (CALL(PUSH, role, midisock_push(port, d->large, LARGE)) == MIDISOCK_OK)
         d->tally->large++;
+    CALL(PUSH_FRAME, role, midisock_push_frame(port, 0, d->large, LARGE));
+    midisock_message message;
+    memset(&message, 0, sizeof message);
+    message.data = d->large;
+    message.size = LARGE;
+    message.time_ns = midisock_now_ns() + 1000000;
+    if (CALL(PUSH_MESSAGE, role, midisock_push_message(port, &message)) == MIDISOCK_OK &&
+        role != PAIR_A && role != PAIR_B)
+        d->tally->large_late++;
     d->large[LARGE - 1] = 0x11;
+    message.size++;
+    CALL(PUSH_MESSAGE, role, midisock_push_message(port, &message));
     CALL(PUSH, role, midisock_push(port, d->large, LARGE + 1));
     CALL(PUSH_FRAME, role, midisock_push_frame(port, 0, d->large, LARGE + 1));
     d->large[LARGE - 1] = 0xf7;
@@ -229,9 +263,15 @@ static void push_nonsense(driver *d, role role, midisock_port *port)
     CALL(PUSH, role, midisock_push(port, NULL, 3));
     CALL(PUSH, role, midisock_push(NULL, HALF, 2));
     CALL(PUSH_MESSAGE, role, midisock_push_message(port, NULL));
+    midisock_message half;
+    memset(&half, 0, sizeof half);
+    half.data = HALF;
+    half.size = sizeof HALF;
+    CALL(PUSH_MESSAGE, role, midisock_push_message(port, &half));
     CALL(PUSH_FRAME, role, midisock_push_frame(port, 0, HALF, sizeof HALF));
     CALL(PUSH_FRAME, role, midisock_push_frame(port, UINT32_MAX, HALF, sizeof HALF));
     CALL(POP, role, midisock_pop(port, NULL));
+    CALL(POP_BLOCK, role, midisock_pop_block(port, NULL));
     CALL(SKIP, role, midisock_skip(NULL));
     CALL(PANIC, role, midisock_panic(NULL));
     CALL(RESET, role, midisock_reset(NULL));
@@ -276,6 +316,33 @@ static void push_messages(driver *d, role role, midisock_port *port)
     }
 }
 
+/* To one client after the other while the queue is full: what is refused is told apart for a few. */
+static void push_to_many(driver *d, role role, midisock_port *port)
+{
+    enum { TOLD_APART = 3 };
+    unsigned long before;
+    uint8_t bytes[3];
+    midisock_message message;
+    uint32_t refused = 0;
+    unsigned clients = 0;
+    while (CALL(PUSH, role, midisock_push(port, (const uint8_t[]){0xb0, 7, 7}, 3)) == MIDISOCK_OK)
+        continue;
+    memset(&message, 0, sizeof message);
+    message.data = bytes;
+    for (int i = 0; i < 40; i++) {
+        message.client = 1 + check_random(&d->random) % CROWD;
+        message.size = (uint32_t)any_message(d, bytes);
+        midisock_result result = CALL(PUSH_MESSAGE, role, midisock_push_message(port, &message));
+        if (result != MIDISOCK_ERR_FULL)
+            refused = 0; /* the network thread has taken what was refused before */
+        else
+            refused |= 1u << message.client;
+    }
+    for (; refused != 0; refused &= refused - 1)
+        clients++;
+    d->tally->strangers += clients > TOLD_APART;
+}
+
 static void pop_some(driver *d, role role, midisock_port *port)
 {
     unsigned long before;
@@ -283,7 +350,7 @@ static void pop_some(driver *d, role role, midisock_port *port)
     for (int i = 0; i < 300; i++) {
         if (CALL(POP, role, midisock_pop(port, &message)) != MIDISOCK_OK)
             return;
-        look(d, &message);
+        look(d, role, &message);
     }
 }
 
@@ -307,7 +374,7 @@ static void do_block(driver *d, role role, midisock_port *port)
     for (int i = 0; i < 300; i++) {
         if (CALL(POP_BLOCK, role, midisock_pop_block(port, &message)) != MIDISOCK_OK)
             break;
-        look(d, &message);
+        look(d, role, &message);
     }
     for (uint32_t frame = 0; frame < 300; frame += 37) {
         size_t size = any_message(d, bytes);
@@ -356,7 +423,7 @@ ONE(pop)
     unsigned long before;
     midisock_message message;
     if (CALL(POP, role, midisock_pop(port, &message)) == MIDISOCK_OK)
-        look(d, &message);
+        look(d, role, &message);
 }
 ONE(skip)
 {
@@ -390,7 +457,7 @@ ONE(pop_block)
     unsigned long before;
     midisock_message message;
     if (CALL(POP_BLOCK, role, midisock_pop_block(port, &message)) == MIDISOCK_OK)
-        look(d, &message);
+        look(d, role, &message);
 }
 ONE(push_frame)
 {
@@ -460,7 +527,9 @@ static void do_something(driver *d, role role)
     unsigned long before;
     midisock_port *port = d->cast->ports[role];
     uint32_t r = check_random(&d->random) % 64;
-    if (r < 16)
+    if (r < 16 && role == CROWDED)
+        push_to_many(d, role, port);
+    else if (r < 16)
         push_some(d, role, port);
     else if (r < 34)
         pop_some(d, role, port);
@@ -490,12 +559,19 @@ static uint64_t seen(const tally *tally, size_t wanted)
                       [WANTED[wanted].result - LEAST_RESULT];
 }
 
+/* What no single result tells. */
+static int has_the_rest(const tally *tally)
+{
+    return tally->large > 0 && tally->large_late > 0 && tally->large_in > 0 &&
+           tally->synthetic > 0 && tally->strangers > 0;
+}
+
 static int has_all(const tally *tally)
 {
     for (size_t i = 0; i < WANTED_COUNT; i++)
         if (seen(tally, i) == 0)
             return 0;
-    return tally->large > 0 && tally->large_in > 0 && tally->synthetic > 0;
+    return has_the_rest(tally);
 }
 
 /* Not on the stack: pages of it would be touched for the first time. */
@@ -561,11 +637,12 @@ void driver_check(const cast *cast, const tally *tally, const char *what)
             printf(", %.1f us at most", (double)tally->longest_ns[f] / 1000);
         printf("\n");
     }
-    printf("# in all %llu calls, %zu outcomes; %llu SysEx of 16 KB out, %llu in; %llu synthetic; "
-           "peers went %u times\n",
+    printf("# in all %llu calls, %zu outcomes; %llu SysEx of 16 KB out, %llu later, %llu in; "
+           "%llu synthetic; %llu times many were refused by name; peers went %u times\n",
            (unsigned long long)tally->calls, (size_t)WANTED_COUNT,
-           (unsigned long long)tally->large, (unsigned long long)tally->large_in,
-           (unsigned long long)tally->synthetic, cast_lives(cast));
+           (unsigned long long)tally->large, (unsigned long long)tally->large_late,
+           (unsigned long long)tally->large_in, (unsigned long long)tally->synthetic,
+           (unsigned long long)tally->strangers, cast_lives(cast));
     fflush(stdout);
     for (size_t i = 0; i < WANTED_COUNT; i++)
         if (seen(tally, i) == 0)
@@ -574,7 +651,7 @@ void driver_check(const cast *cast, const tally *tally, const char *what)
                        midisock_strerror(WANTED[i].result), cast_name(WANTED[i].role));
     CHECK_INT(0, tally->out_of_time);
     CHECK_INT(0, tally->damaged);
-    CHECK(tally->large > 0 && tally->large_in > 0 && tally->synthetic > 0);
+    CHECK(has_the_rest(tally));
     for (int f = 0; f < FUNCTIONS; f++)
         for (int r = 0; r < ROLES; r++)
             CHECK_INT(0, tally->seen[f][r][MIDISOCK_ERR_INTERNAL - LEAST_RESULT]);

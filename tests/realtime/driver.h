@@ -21,7 +21,9 @@ typedef struct tally {
     /* How often a function gave a result on a port of some role. */
     uint64_t seen[FUNCTIONS][ROLES][RESULTS];
     uint64_t large;      /* 16 KB SysEx pushed */
-    uint64_t large_in;   /* and popped */
+    uint64_t large_late; /* and scheduled */
+    uint64_t large_in;   /* and popped, not from a pair */
+    uint64_t strangers;  /* times that more clients were refused by name than are told apart */
     uint64_t synthetic;  /* messages popped that the library made */
     uint64_t damaged;    /* messages popped that are no whole message */
     /* What the probe counted: in all, and the most in one call. */

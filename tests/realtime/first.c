@@ -195,6 +195,7 @@ FIRST(pair_skip, midisock_skip(stage->a) == MIDISOCK_OK && push(stage->b, MIDISO
                      midisock_skip(stage->a) == MIDISOCK_OK && pop(stage->a, MIDISOCK_EMPTY))
 FIRST(pair_panic, midisock_panic(stage->a) == MIDISOCK_OK && pop(stage->b, MIDISOCK_OK))
 FIRST(pair_reset, midisock_reset(stage->a) == MIDISOCK_OK && pop(stage->b, MIDISOCK_OK))
+FIRST(pair_cancel, midisock_cancel(stage->a) == MIDISOCK_OK)
 FIRST(pair_block, begin_block(stage->a) && push(stage->b, MIDISOCK_OK) &&
                       (pop_block(stage->a, MIDISOCK_OK) || pop_block(stage->a, MIDISOCK_EMPTY)))
 FIRST(pair_state, midisock_state(stage->a) == MIDISOCK_STATE_CONNECTED)

@@ -39,7 +39,7 @@ FIRST_CALLS(FIRST_DECLARE)
 #define FIRST_PAIR_CALLS(X) \
     X(pair_push) X(pair_push_large) X(pair_push_full) X(pair_push_message) X(pair_pop) \
     X(pair_skip) X(pair_panic) X(pair_reset) X(pair_block) X(pair_state) X(pair_stats) \
-    X(pair_repair) X(now_ns) X(strerror) X(version) X(version_string)
+    X(pair_cancel) X(pair_repair) X(now_ns) X(strerror) X(version) X(version_string)
 FIRST_PAIR_CALLS(FIRST_DECLARE)
 
 #endif

@@ -2,7 +2,8 @@
  * The realtime functions of the API, one row each: its name here, and its name
  * after midisock_. The suite "rows" fails where a function that the header
  * declares with MIDISOCK_REALTIME is missing here, or has no row in one of the
- * tables of driver.c (CALLS, WANTED), first.h, count.c or nonblocking.cpp.
+ * tables of driver.c (CALLS, WANTED), first.h, count.c or nonblocking.cpp, or is
+ * not in call_all of test_waitfree.c.
  */
 #ifndef MIDISOCK_TESTS_FUNCTIONS_H
 #define MIDISOCK_TESTS_FUNCTIONS_H

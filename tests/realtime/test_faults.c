@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -74,24 +75,32 @@ static void run(test *test)
     fflush(stdout);
 }
 
-/* The whole of both rings, some times over, from the first call on. */
-static void go_round(test *test)
+/* What goes out of one port and into the other, some times through the whole of its rings. */
+static void go_one_way(test *test, midisock_port *from, midisock_port *to)
 {
     uint8_t data[512];
     midisock_message message;
     memset(data, 1, sizeof data);
     data[0] = 0xf0;
     data[sizeof data - 1] = 0xf7;
-    unsigned long before = faults();
-    while (test->bytes < (uint64_t)ROUNDS * QUEUE) {
+    for (uint64_t bytes = 0; bytes < (uint64_t)ROUNDS * QUEUE;) {
         test->calls++;
-        if (midisock_push(test->port, data, sizeof data) == MIDISOCK_OK) {
+        if (midisock_push(from, data, sizeof data) == MIDISOCK_OK) {
+            bytes += sizeof data;
             test->bytes += sizeof data;
             continue;
         }
-        while (midisock_pop(test->other, &message) == MIDISOCK_OK)
+        while (midisock_pop(to, &message) == MIDISOCK_OK)
             test->calls++;
     }
+}
+
+/* Both ways, from the first call on. */
+static void go_round(test *test)
+{
+    unsigned long before = faults();
+    go_one_way(test, test->port, test->other);
+    go_one_way(test, test->other, test->port);
     test->faults = faults() - before;
 }
 
@@ -120,6 +129,25 @@ static void whole_rings_of_a_connection(void)
     test.port = check_connect(server, &config);
     run(&test);
     midisock_close(test.port);
+    midisock_close(server);
+    CHECK_INT(0, test.faults);
+}
+
+/* One whose queues the network thread made, and `midisock_accept` touched. */
+static void whole_rings_of_an_accepted_port(void)
+{
+    test test = {go_round, NULL, NULL, 0, 0, 0};
+    midisock_config config;
+    midisock_config_init(&config, sizeof config);
+    config.in_queue_bytes = config.out_queue_bytes = QUEUE;
+    config.overflow = MIDISOCK_OVERFLOW_WAIT;
+    config.accept_mode = MIDISOCK_ACCEPT_MANUAL;
+    midisock_port *server = check_listen(&config);
+    test.other = check_connect(server, &config);
+    CHECK_OK(midisock_accept(server, DEADLINE_MS, &test.port));
+    run(&test);
+    midisock_close(test.port);
+    midisock_close(test.other);
     midisock_close(server);
     CHECK_INT(0, test.faults);
 }
@@ -230,6 +258,7 @@ int main(int argc, char **argv)
     static const check_case TABLE[] = {
         CASE(whole_rings_of_a_pair),
         CASE(whole_rings_of_a_connection),
+        CASE(whole_rings_of_an_accepted_port),
         CASE(none_in_any_function),
 #define FIRST_OF_PAIR_CASE(name) CASE(first_of_pair_##name),
         FIRST_PAIR_CALLS(FIRST_OF_PAIR_CASE)
@@ -237,5 +266,8 @@ int main(int argc, char **argv)
         FIRST_CALLS(FIRST_CASE)
         CASE(control_new_pages_are_caught),
     };
+    /* A page is a page: of a huge one a single touch would bring hundreds. */
+    if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0)
+        printf("# transparent huge pages cannot be turned off\n");
     return check_main(argc, argv, CASES(TABLE));
 }

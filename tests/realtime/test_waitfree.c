@@ -126,6 +126,14 @@ static midisock_port *start_network_thread(void)
     return port;
 }
 
+static void check_where(pid_t thread)
+{
+    cpu_set_t where;
+    CHECK_INT(0, sched_getaffinity(thread, sizeof where, &where));
+    CHECK_INT(1, CPU_COUNT(&where));
+    CHECK(CPU_ISSET(the_cpu, &where));
+}
+
 /* Peers that send as much as is taken, for ever or for a while at a time. */
 typedef struct flood {
     pthread_t thread;
@@ -207,6 +215,9 @@ static void saturated(uint32_t wake)
     unsigned long before = watched_ns();
     check_start(&audio, drive, NULL);
     check_join(audio);
+    /* Or nothing was shown: it did run, and only where the audio thread does. */
+    CHECK(watched_ns() > before);
+    check_where(check_network_thread());
     printf("# the network thread had %.0f %% of the processor\n",
            100.0 * (double)(watched_ns() - before) / (double)(now_ns() - began));
     driver_check(&the_cast, &the_tally, "ns of the network thread's");
@@ -266,6 +277,7 @@ typedef struct starving {
     uint64_t calls;
     unsigned spells;
     unsigned not_starved;
+    unsigned waited; /* calls, all of a port taken together, in which the network thread ran */
     midisock_result flushed;
 } starving;
 
@@ -300,6 +312,7 @@ static uint64_t call_all(midisock_port *port)
     midisock_skip(port);
     midisock_panic(port);
     midisock_reset(port);
+    midisock_cancel(port);
     (void)midisock_state(port);
     (void)midisock_client_count(port);
     (void)midisock_local_port(port);
@@ -307,7 +320,8 @@ static uint64_t call_all(midisock_port *port)
     (void)midisock_strerror(MIDISOCK_OK);
     (void)midisock_version();
     (void)midisock_version_string();
-    return calls + 12;
+    (void)midisock_now_ns();
+    return calls + 14;
 }
 
 /* Makes 40,000 calls in each of so many spells in which the network thread
@@ -325,8 +339,11 @@ static void *call_while_starved(void *starving_)
         unsigned long before = watched_ns();
         uint64_t until = s->calls + CALLS_OF_A_SPELL;
         while (s->calls < until) {
-            for (role role = 0; role < ROLES; role++)
+            for (role role = 0; role < ROLES; role++) {
+                unsigned long ran = watched_ns();
                 s->calls += call_all(the_cast.ports[role]);
+                s->waited += watched_ns() != ran;
+            }
             /* In its sleep it is the load that runs. */
             sleep_ns(20000);
         }
@@ -363,6 +380,7 @@ static void starved(uint32_t wake)
     cast_close(&the_cast);
     midisock_close(first);
     CHECK(starving.spells > 0);
+    CHECK_INT(0, starving.waited);
     CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, starving.flushed);
 }
 
