@@ -42,7 +42,9 @@ unsafe extern "C" fn touch_if_own(
         return 0;
     }
     for segment in segments() {
-        for address in range(segment).step_by(PAGE) {
+        // From where its first page begins: a segment may begin in the midst of one, and end early in its last.
+        let range = range(segment);
+        for address in (range.start & !(PAGE - 1)..range.end).step_by(PAGE) {
             // SAFETY: inside a readable segment of an object that is mapped: this one.
             unsafe { std::ptr::with_exposed_provenance::<u8>(address).read_volatile() };
         }
