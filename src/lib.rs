@@ -36,6 +36,8 @@ mod spill;
 mod stats;
 mod still_held;
 mod sync;
+#[cfg(loom)]
+mod sync_loom;
 mod sys;
 mod timing;
 mod wait;

@@ -46,7 +46,8 @@ impl Request {
         while (position.wrapping_sub(stands) as isize) > 0
             && let Err(other) = self
                 .position
-                .compare_exchange(stands, position, Ordering::Relaxed, Ordering::Relaxed)
+                // Release: who sees the position, which may be before it is counted, sees the queue filled up to there.
+                .compare_exchange(stands, position, Ordering::Release, Ordering::Relaxed)
         {
             stands = other;
         }
@@ -57,7 +58,7 @@ impl Request {
     #[inline]
     pub(crate) fn pending(&self, done: u32) -> Option<(u32, usize)> {
         let count = self.count.load(Ordering::Acquire);
-        (count != done).then(|| (count, self.position.load(Ordering::Relaxed)))
+        (count != done).then(|| (count, self.position.load(Ordering::Acquire)))
     }
 
     /// How often was asked, if that is not `done` yet and has its turn: the queue has been emptied up to `position`.
