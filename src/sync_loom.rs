@@ -1,6 +1,6 @@
 //! loom's atomics, with which a model can be shown to fail: of one place in the source, named by the environment variable
 //! `MIDISOCK_WEAKEN`, one half of the order is taken away (`src/queue.rs:374 release`). What a model then does not notice
-//! it does not prove. `scripts/test memory-order` does that with every place in turn.
+//! it does not prove. The suite `memory-order` does that with one place after the other.
 
 use loom::sync::atomic as loom_atomic;
 pub(crate) use loom_atomic::Ordering;
