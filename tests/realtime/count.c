@@ -207,6 +207,13 @@ static void open_ports(void)
 
 static void fill(void)
 {
+    large[0] = 0xf0;
+    memset(large + 1, 1, LARGE - 1);
+    large[LARGE - 1] = 0xf7;
+    /* First: what wakes the network thread has it empty the out queues too. */
+    for (int i = 0; i < CALLS; i++)
+        raw_send(sysex_peer, large, LARGE);
+    CHECK_COUNT(sysex, messages_in, CALLS);
     /* Full both, and nothing refused yet by the one that would remember it. */
     while (midisock_push(small_a, CONTROL, 3) == MIDISOCK_OK)
         CHECK_OK(midisock_push(lossy_a, CONTROL, 3));
@@ -223,12 +230,6 @@ static void fill(void)
     unsigned across = messages(QUEUE - 8 * LARGE) + 32;
     for (unsigned i = 0; i < across; i++)
         CHECK_OK(midisock_push(a, CONTROL, 3));
-    large[0] = 0xf0;
-    memset(large + 1, 1, LARGE - 1);
-    large[LARGE - 1] = 0xf7;
-    for (int i = 0; i < CALLS; i++)
-        raw_send(sysex_peer, large, LARGE);
-    CHECK_COUNT(sysex, messages_in, CALLS);
     memset(&message, 0, sizeof message);
     block.struct_size = sizeof block;
     block.sample_rate = 48000;
