@@ -32,6 +32,8 @@ pub(crate) struct PairPeer {
     holds: bool,
     /// `Requests::told` of the peer when nothing was asked for, and nothing is to be made good; or `LOOK`.
     looked: u64,
+    /// `Requests::told` when `asks` looked last.
+    told: u32,
 }
 
 /// Of `looked`: it has to be looked at more closely.
@@ -61,6 +63,7 @@ impl PairPeer {
             lossy: false,
             holds: false,
             looked: LOOK,
+            told: 0,
         }
     }
 
@@ -71,7 +74,13 @@ impl PairPeer {
         let told = requests.told();
         let asks = requests.panic.is_unserved() || requests.reset.is_unserved() || self.lossy || self.spill_taken;
         self.looked = if asks { LOOK } else { told.into() };
+        self.told = told;
         asks
+    }
+
+    /// Whether something was asked for since `asks` looked.
+    pub(crate) fn was_asked_since(&self) -> bool {
+        self.shared.requests.told() != self.told
     }
 
     /// Whether `asks` has to be asked: false where it would say no.

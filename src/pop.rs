@@ -123,10 +123,10 @@ impl PopSide {
     #[inline(always)]
     fn pop_note_of_pair(&mut self, shared: &Shared, give: impl FnOnce(Popped)) -> bool {
         let Some(peer) = &mut self.peer else { return false };
-        if peer.may_ask() {
-            return false;
-        }
-        let Some((note, record)) = self.incoming.pop_short(Short::is_note) else {
+        // Whether something was asked for is looked at after the message was seen: what was asked for before it was pushed
+        // comes first.
+        let wanted = |short: Short| short.is_note() && !peer.may_ask();
+        let Some((note, record)) = self.incoming.pop_short(wanted) else {
             return false;
         };
         // Of a pair's messages none has a client: this spares a store.
@@ -172,37 +172,45 @@ impl PopSide {
         now_ns: u64,
         place: impl Fn(&mut BlockClock, u64) -> Option<u32>,
     ) -> Option<Popped> {
-        if self.has_own() {
-            // As soon as possible.
+        // Twice where something is asked for meanwhile; what is asked for after that is for the next call.
+        for _ in 0..2 {
+            if self.has_own() {
+                // As soon as possible.
+                let frame = place(&mut self.clock, 0)?;
+                if let Some((client, message, flags)) = self.next_own(shared) {
+                    return Some(self.give_made(shared, now_ns, client, message, frame, flags));
+                }
+                if self.skipping.until.is_some() {
+                    return None;
+                }
+            }
+            let spilled = self.peer.as_ref().is_some_and(|peer| peer.has_spilled());
+            self.incoming.release();
+            if let Some(record) = self.incoming.peek() {
+                // It may have been pushed after that: then it comes after it.
+                if self.peer.as_ref().is_some_and(|peer| peer.was_asked_since()) {
+                    continue;
+                }
+                let frame = place(&mut self.clock, record.time_ns)?;
+                if let Some(peer) = &mut self.peer {
+                    // SAFETY: the record stays in the queue until the next call.
+                    peer.hear(unsafe { record.data.as_ref() });
+                    peer.tell_holds(shared);
+                }
+                return Some(self.take(&record, frame));
+            }
+            let peer = self.peer.as_mut()?;
             let frame = place(&mut self.clock, 0)?;
-            if let Some((client, message, flags)) = self.next_own(shared) {
-                return Some(self.give_made(shared, now_ns, client, message, frame, flags));
+            if spilled {
+                shared
+                    .popped
+                    .unrepaired
+                    .add(peer.take_spilled(self.incoming.position()).into());
             }
-            if self.skipping.until.is_some() {
-                return None;
-            }
+            let message = peer.next_difference().or_else(|| peer.next_release(shared))?;
+            return Some(self.give_made(shared, now_ns, 0, message, frame, SYNTHETIC));
         }
-        let spilled = self.peer.as_ref().is_some_and(|peer| peer.has_spilled());
-        self.incoming.release();
-        if let Some(record) = self.incoming.peek() {
-            let frame = place(&mut self.clock, record.time_ns)?;
-            if let Some(peer) = &mut self.peer {
-                // SAFETY: the record stays in the queue until the next call.
-                peer.hear(unsafe { record.data.as_ref() });
-                peer.tell_holds(shared);
-            }
-            return Some(self.take(&record, frame));
-        }
-        let peer = self.peer.as_mut()?;
-        let frame = place(&mut self.clock, 0)?;
-        if spilled {
-            shared
-                .popped
-                .unrepaired
-                .add(peer.take_spilled(self.incoming.position()).into());
-        }
-        let message = peer.next_difference().or_else(|| peer.next_release(shared))?;
-        Some(self.give_made(shared, now_ns, 0, message, frame, SYNTHETIC))
+        None
     }
 
     fn give_made(&mut self, shared: &Shared, at_ns: u64, client: u32, message: Msg, frame: u32, flags: u32) -> Popped {

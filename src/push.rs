@@ -188,6 +188,7 @@ impl PushSide {
     pub(crate) fn cancel(&mut self) {
         if !self.is_pair() {
             self.shared.requests.cancel.ask(self.outgoing.position());
+            self.shared.requests.tell();
             self.shared.wake_if_signalling();
         }
     }

@@ -8,7 +8,7 @@ pub(crate) struct Requests {
     pub panic: Request,
     pub reset: Request,
     pub cancel: Request,
-    /// How often either was asked for: what has not changed need not be looked at more closely.
+    /// How often any of them was asked for: what has not changed need not be looked at more closely.
     told: AtomicU32,
 }
 

@@ -170,6 +170,7 @@ impl NetPort {
             return false;
         };
         let from = outgoing.position();
+        let told = self.shared.requests.told();
         if let Some((count, position)) = self.shared.requests.panic.pending(self.panics_done) {
             while (outgoing.position().wrapping_sub(position) as isize) < 0 {
                 let Some(record) = outgoing.peek() else { break };
@@ -222,7 +223,8 @@ impl NetPort {
                 continue;
             }
             let Some(record) = outgoing.peek() else { break };
-            if budget == 0 {
+            // What is asked for meanwhile may have been asked for before this was pushed: then it comes first.
+            if budget == 0 || self.shared.requests.told() != told {
                 left = true;
                 break;
             }
@@ -354,8 +356,10 @@ impl NetPort {
             return;
         };
         loop {
+            // In this order: what was asked for before a message that is seen is seen too.
+            let next = outgoing.peek();
             self.lose_reset_if_due(outgoing.position());
-            let Some(record) = outgoing.peek() else { break };
+            let Some(record) = next else { break };
             outgoing.take(&record);
             if record.time_ns != 0 {
                 self.unschedule(record.data.len());

@@ -215,6 +215,63 @@ static void from_any_thread_while_another_pushes(void)
     midisock_close(server);
 }
 
+static void what_is_pushed_after_them_comes_after(void)
+{
+    /* The network thread goes round and round meanwhile, and has something to
+     * do: at some time it looks between the two calls. */
+    uint8_t panic[48];
+    uint8_t reset[96];
+    panic_bytes(panic);
+    reset_bytes(reset);
+    uint16_t number = 0;
+    int listener = raw_listen(&number);
+    midisock_config c = check_config();
+    c.busy_poll_us = 1000000;
+    midisock_port *client = NULL;
+    CHECK_OK(midisock_connect("127.0.0.1", number, &c, &client));
+    int fd = raw_accept(listener);
+    CHECK_OK(midisock_wait_connected(client, DEADLINE_MS));
+    for (int i = 0; i < 1500; i++) {
+        const uint8_t note[] = {0x90, (uint8_t)(i & 127), 64};
+        const uint8_t *request = i % 3 == 0 ? panic : reset;
+        const size_t size = i % 3 == 0 ? sizeof panic : i % 3 == 1 ? sizeof reset : 0;
+        int before = 1 + i % 64;
+        uint8_t got = 0xf3;
+        for (int k = 0; k < before; k++)
+            CHECK_OK(midisock_push(client, BYTES(0xf3, 0x55)));
+        if (i % 3 == 0) {
+            CHECK_OK(midisock_panic(client));
+            CHECK_OK(midisock_push(client, note, 3));
+        } else if (i % 3 == 1) {
+            CHECK_OK(midisock_reset(client));
+            CHECK_OK(midisock_push(client, note, 3));
+        } else {
+            midisock_message m = {0};
+            m.data = note;
+            m.size = 3;
+            m.time_ns = midisock_now_ns() + 100000;
+            CHECK_OK(midisock_cancel(client));
+            CHECK_OK(midisock_push_message(client, &m));
+        }
+        /* A panic drops what waits, the others nothing. */
+        for (raw_read(fd, &got, 1); got == 0xf3; raw_read(fd, &got, 1)) {
+            RAW_EXPECT(fd, 0x55);
+            before--;
+        }
+        CHECK(i % 3 == 0 ? before >= 0 : before == 0);
+        if (size != 0) {
+            CHECK_INT(request[0], got);
+            raw_expect(fd, request + 1, size - 1, __FILE__, __LINE__);
+            raw_read(fd, &got, 1);
+        }
+        CHECK_INT(note[0], got);
+        raw_expect(fd, note + 1, sizeof note - 1, __FILE__, __LINE__);
+    }
+    raw_close(fd);
+    raw_close(listener);
+    midisock_close(client);
+}
+
 enum { PAIR, CLIENT, SERVER, ROLES };
 
 /* Whether a pedal, pressed before a reset and after it, is where it belongs at
@@ -365,6 +422,7 @@ int main(int argc, char **argv)
         CASE(refused_after_a_reset_of_a_skipped_queue),
         CASE(reset_after_what_the_peer_never_got),
         CASE(reset_drops_nothing),    CASE(from_any_thread_while_another_pushes),
+        CASE(what_is_pushed_after_them_comes_after),
     };
     return check_main(argc, argv, CASES(cases));
 }
