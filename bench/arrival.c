@@ -33,11 +33,8 @@ static void *callback(void *unused)
 {
     size_t have = 0;
     uint64_t next;
-    struct sched_param priority = {0};
     (void)unused;
-    priority.sched_priority = 50;
-    if (audio.fifo)
-        audio.is_fifo = pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority) == 0;
+    audio.is_fifo = audio.fifo && schedule_fifo();
     for (next = clock_ns() + audio.period; have < audio.count; next += audio.period) {
         midisock_message message;
         uint64_t now;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,13 @@ void pause_ns(uint64_t ns)
     left.tv_nsec = (long)(ns % 1000000000u);
     while (nanosleep(&left, &left) != 0 && errno == EINTR)
         ;
+}
+
+int schedule_fifo(void)
+{
+    struct sched_param priority = {0};
+    priority.sched_priority = 50;
+    return pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority) == 0;
 }
 
 void pin(int cpu)

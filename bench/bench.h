@@ -28,6 +28,8 @@ void sleep_until(uint64_t at);
 /* Keeps the calling thread, and those it starts from now on, on one processor; below 0: on any. Nothing happens
  * where the system cannot do that. */
 void pin(int cpu);
+/* Has the calling thread run at SCHED_FIFO, as an audio thread does; whether the system lets it. */
+int schedule_fifo(void);
 
 /* Sockets on 127.0.0.1 with TCP_NODELAY. */
 int tcp_listen(uint16_t *port);

@@ -250,24 +250,28 @@ def push(bench):
     if "LIBLO" in others():
         senders["liblo over TCP"] = "liblo"
 
-    def variant(sender, period, count, library=None):
+    def variant(sender, fifo, period, count, library=None):
         if sender == "mido":
-            return lambda: push_with_mido(python, period, count)
-        return lambda: bench.run("push", "--sender", sender, "--period-us", period, "--count", count, library=library)
+            return lambda: push_with_mido(python, fifo, period, count)
+        return lambda: bench.run("push", "--sender", sender, "--fifo", int(fifo), "--period-us", period,
+                                 "--count", count, library=library)
 
     result = {"rows": [], "raw": {}}
-    for label, period, count in (("each block of 128 frames", 2667, bench.pick(1000, 300, 10)),
-                                 ("after 100 ms of nothing", 100_000, bench.pick(20, 15, 3)),
-                                 # The network thread has backed off by then, which is nobody else's matter.
-                                 ("after 1.5 s of nothing", 1_500_000, bench.pick(8, 3, 1))):
+    often = bench.pick(1000, 300, 10)
+    for label, fifo, period, count in (
+            ("each block of 128 frames, SCHED_FIFO", True, 2667, often),
+            ("each block of 128 frames, normal priority", False, 2667, often),
+            ("after 100 ms of nothing, SCHED_FIFO", True, 100_000, bench.pick(20, 15, 3)),
+            # The network thread has backed off by then, which is nobody else's matter.
+            ("after 1.5 s of nothing, SCHED_FIFO", True, 1_500_000, bench.pick(8, 3, 1))):
         variants = {}
         everybody = period < 1_000_000
         for suffix, library in bench.libraries.items():
             for name, sender in senders.items():
                 if name.startswith("midisock") or everybody and not suffix:
-                    variants[name + suffix] = variant(sender, period, count, library)
+                    variants[name + suffix] = variant(sender, fifo, period, count, library)
         if python and everybody:
-            variants["mido (Python)"] = variant("mido", period, count)
+            variants["mido (Python)"] = variant("mido", fifo, period, count)
         raw = bench.alternate(variants, bench.pick(2, 1, 1))
         result["raw"][label] = raw
         for name, runs in raw.items():
@@ -277,14 +281,14 @@ def push(bench):
     return result
 
 
-def push_with_mido(python, period, count):
+def push_with_mido(python, fifo, period, count):
     """As bench/push.c, with mido's sending side."""
     receiver = subprocess.Popen([str(PROGRAMS / "push"), "--sender", "other", "--count", str(count)],
                                 stdout=subprocess.PIPE, text=True)
     try:
         port = int(receiver.stdout.readline())
-        sent = subprocess.run([str(python), "-B", str(BENCH / "mido_push.py"), str(port), str(period), str(count)],
-                              stdout=subprocess.PIPE, check=True, text=True, timeout=SECONDS)
+        sent = subprocess.run([str(python), "-B", str(BENCH / "mido_push.py"), str(port), str(period), str(count),
+                               *(["FIFO"] if fifo else [])], stdout=subprocess.PIPE, check=True, text=True, timeout=SECONDS)
         arrived = json.loads(receiver.communicate(timeout=SECONDS)[0])["arrived"]
     finally:
         receiver.kill()

@@ -1,11 +1,12 @@
 /* What a push costs the thread that pushes, and how long the message then takes to a peer.
  *
- *   push --sender tick|signal|send|liblo|other [--period-us N] [--count N] [--burst N]
+ *   push --sender tick|signal|send|liblo|other [--period-us N] [--count N] [--burst N] [--fifo 0|1]
  *
  * Each period the sending thread wakes up, as an audio callback does, and sends so many 3-byte messages. The peer is a
  * thread that blocks in recv(2). tick, signal: midisock_push with that wake mode. send: send(2) on the sending thread.
  * liblo: lo_send over TCP, a MIDI argument to "/m". other: another process sends; this one prints the port that it
- * listens at, and then only when each message was received.
+ * listens at, and then only when each message was received. With --fifo the sending thread runs at SCHED_FIFO, if the
+ * system lets it: otherwise whoever a message wakes may get the processor before the call is over.
  *
  * No coordinated omission: a message is due when its period begins, or, where the thread had nothing left to do before,
  * when the timer woke it; so what a slow call holds up counts for all that it holds up. Prints the distributions of a
@@ -107,6 +108,8 @@ int main(int argc, char **argv)
     if (pthread_create(&receiver, NULL, receive, NULL) != 0)
         fail("no thread");
     pause_ns(20000000);
+    if (option_number(argc, argv, "--fifo", 0) != 0)
+        schedule_fifo();
     begin = clock_ns();
     for (i = 0; i < count; i++) {
         uint64_t now = clock_ns();

@@ -98,10 +98,12 @@ static inline void put_number(uint64_t number)
 
 static midisock_result push_timed(void *in, uint64_t time_ns)
 {
-    midisock_message message = {0};
+    /* As with what is popped: where it lies must not depend on the stack. */
+    static midisock_message message __attribute__((aligned(64)));
     message.time_ns = time_ns;
     message.data = data;
     message.size = (uint32_t)size;
+    message.client = 0;
     return midisock_push_message(in, &message);
 }
 
