@@ -219,15 +219,32 @@ static size_t any_message(driver *d, uint8_t out[3])
     return out[0] >= 0xc0 && out[0] < 0xe0 ? 2 : 3;
 }
 
+/* The peer has just gone: the moment would seldom be met by chance, where this
+ * thread leaves others little time. */
+static void call_while_offline(driver *d, role role, midisock_port *port)
+{
+    unsigned long before;
+    midisock_message message;
+    memset(&message, 0, sizeof message);
+    message.data = d->medium;
+    message.size = sizeof d->medium;
+    CALL(PANIC, role, midisock_panic(port));
+    CALL(RESET, role, midisock_reset(port));
+    CALL(PUSH_MESSAGE, role, midisock_push_message(port, &message));
+    CALL(PUSH_FRAME, role, midisock_push_frame(port, 0, d->medium, sizeof d->medium));
+}
+
 static void push_some(driver *d, role role, midisock_port *port)
 {
     unsigned long before;
     uint8_t bytes[3];
+    int offline = 0;
     /* More than the smallest queue takes. */
     int count = check_random(&d->random) % 8 == 0 ? 250 : 8;
     for (int i = 0; i < count; i++) {
         size_t size = any_message(d, bytes);
-        CALL(PUSH, role, midisock_push(port, bytes, size));
+        if (CALL(PUSH, role, midisock_push(port, bytes, size)) == MIDISOCK_OFFLINE && offline++ == 0)
+            call_while_offline(d, role, port);
     }
     CALL(PUSH, role, midisock_push(port, d->medium, sizeof d->medium));
 }
