@@ -229,9 +229,9 @@ impl PairPeer {
         let done = self.shared.requests.reset.served();
         // One asked for since has its place after what was queued since.
         let asked = self.shared.requests.reset.due(done, position).unwrap_or(done);
-        let unrepaired = spill.take(|lost| {
-            let (before, after) = lost.resets_around(done, asked);
-            if before {
+        let taken = spill.take(|lost| {
+            let resets = lost.resets_around(done, asked);
+            if resets.before {
                 self.lose_each(&RESET);
             }
             // A pair knows of no clients: there is one summary.
@@ -242,18 +242,17 @@ impl PairPeer {
                     unrepaired += self.lose(&message);
                 }
             }
-            if after {
+            if resets.after {
                 self.lose_each(&RESET);
             }
-            unrepaired
+            (unrepaired, resets.done)
         });
-        self.spill_taken = unrepaired.is_some();
-        if self.spill_taken {
-            self.looked = LOOK;
-            self.shared.requests.reset.serve(asked);
-        }
+        self.spill_taken = taken.is_some();
         self.spill = Some(spill);
-        unrepaired.unwrap_or(0)
+        let Some((unrepaired, done)) = taken else { return 0 };
+        self.looked = LOOK;
+        self.shared.requests.reset.serve(done);
+        unrepaired
     }
 
     /// When one of the two is closed and nothing waits: what releases what is held.

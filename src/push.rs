@@ -89,7 +89,7 @@ impl PushSide {
     /// The same of any other channel message.
     #[inline(always)]
     pub(crate) fn push_short(&mut self, time_ns: u64, client: u32, data: &[u8]) -> bool {
-        // `push_usual` was tried with all it knows.
+        // `push_usual` was tried with all it knows, or the message is for a frame.
         let short = Short::of_callers(data).filter(|short| !short.is_usual() && short.is_channel_message());
         short.is_some() && self.put_short(time_ns, client, data.len(), || short)
     }

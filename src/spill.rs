@@ -115,11 +115,20 @@ impl Lost {
         self.resets.1 = resets;
     }
 
-    /// Of so many resets that were asked for, of which so many are done, whether one has its place before all of this,
-    /// and whether one has it after all. Those between are in it.
-    pub(crate) fn resets_around(&self, done: u32, asked: u32) -> (bool, bool) {
+    /// Of so many resets that were asked for, of which so many are done, those that have their place around all of this.
+    /// Those between are in it, also one that was asked for after `asked` was read.
+    pub(crate) fn resets_around(&self, done: u32, asked: u32) -> ResetsAround {
         let (first, last) = self.resets;
-        (first.wrapping_sub(done) as i32 > 0, asked.wrapping_sub(last) as i32 > 0)
+        let after = asked.wrapping_sub(last) as i32 > 0;
+        ResetsAround {
+            before: first.wrapping_sub(done) as i32 > 0,
+            after,
+            done: if after || last.wrapping_sub(done) as i32 <= 0 {
+                asked
+            } else {
+                last
+            },
+        }
     }
 
     /// More clients than are told apart: rather let go of a note of all of them than let it sound at one.
@@ -156,6 +165,14 @@ impl Lost {
     pub(crate) fn is_named(&self, client: u32) -> bool {
         self.named[..self.used].iter().any(|named| named.client == client)
     }
+}
+
+/// See `Lost::resets_around`.
+pub(crate) struct ResetsAround {
+    pub before: bool,
+    pub after: bool,
+    /// Up to which count they are done with it.
+    pub done: u32,
 }
 
 struct Slots([Slot; 2]);
@@ -343,6 +360,27 @@ mod tests {
         assert!(spill.is_lossy() && out.take(|_| ()).is_none());
         out.give_back();
         assert_eq!(all(&mut out), to_all([[0xB0, 7, 2]]));
+    }
+
+    #[test]
+    fn each_reset_has_one_place() {
+        let around = |first, last, done, asked| {
+            let (mut spill, mut out) = spill(0);
+            for resets in [first, last] {
+                spill.lose(0, &[0xB0, 7, 1], Refused { resets, due_ns: 0 });
+            }
+            let resets = out.take(|lost| lost.resets_around(done, asked)).unwrap();
+            (resets.before, resets.after, resets.done)
+        };
+        assert_eq!(around(0, 0, 0, 0), (false, false, 0));
+        assert_eq!(around(1, 1, 0, 1), (true, false, 1));
+        assert_eq!(around(0, 0, 0, 1), (false, true, 1));
+        assert_eq!(around(0, 1, 0, 2), (false, true, 2));
+        // Asked for, and pushed after it, since it was read how many there are: it is in it.
+        assert_eq!(around(0, 1, 0, 0), (false, false, 1));
+        assert_eq!(around(1, 2, 0, 1), (true, false, 2));
+        // Round the end of the count.
+        assert_eq!(around(u32::MAX, 0, u32::MAX, u32::MAX), (false, false, 0));
     }
 
     #[test]

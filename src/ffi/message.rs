@@ -69,8 +69,9 @@ pub unsafe extern "C" fn midisock_push(port: *mut midisock_port, data: *const u8
         return Code::InvalidArgument as i32;
     };
     // SAFETY: `data` is NULL or points to `size` bytes, by this function's contract.
-    if unsafe { push_quickly::<false>(port, 0, 0, data, size) } {
-        return Code::Ok as i32;
+    let result = unsafe { push_quickly::<false>(port, 0, 0, data, size) };
+    if result != OTHERWISE {
+        return result;
     }
     // SAFETY: as above.
     unsafe { push_bytes(port, data, size) }
@@ -105,14 +106,27 @@ pub unsafe extern "C" fn midisock_push_message(
     // SAFETY: not NULL and aligned, a message by this function's contract.
     let m = unsafe { &*message };
     // SAFETY: `data` is NULL or points to `size` bytes, by this function's contract.
-    if unsafe { push_quickly::<true>(port, m.time_ns, m.client, m.data, m.size as usize) } {
-        return Code::Ok as i32;
+    let result = unsafe { push_quickly::<true>(port, m.time_ns, m.client, m.data, m.size as usize) };
+    if result != OTHERWISE {
+        return result;
     }
     // SAFETY: as above.
     unsafe { push_message(port, m) }
 }
 
-/// Pushes what nearly every message is, see `push_usual`; false: it is for one of the next two. They stand apart, so
+/// In place of a result: it is for the next function to do.
+const OTHERWISE: midisock_result = midisock_result::MAX;
+
+/// The result of a quick way that has done it or not.
+#[inline(always)]
+fn quickly(way: impl FnOnce() -> bool) -> midisock_result {
+    contain(
+        Code::Internal as i32,
+        || if way() { Code::Ok as i32 } else { OTHERWISE },
+    )
+}
+
+/// Pushes what nearly every message is, see `push_usual`; OTHERWISE: it is for one of the next two. They stand apart, so
 /// that what this does needs no stack. `WITH_MORE` tells the two callers apart, so that each has a copy of its own of
 /// what would else be called.
 ///
@@ -125,14 +139,14 @@ unsafe fn push_quickly<const WITH_MORE: bool>(
     client: u32,
     data: *const u8,
     size: usize,
-) -> bool {
-    // A panic is told of by them.
-    size == 3
-        && !data.is_null()
-        && contain(false, || {
-            // SAFETY: `data` points to three bytes, by this function's contract.
-            port.push_usual(time, client, unsafe { &*data.cast() })
-        })
+) -> midisock_result {
+    if size != 3 || data.is_null() {
+        return OTHERWISE;
+    }
+    quickly(|| {
+        // SAFETY: `data` points to three bytes, by this function's contract.
+        port.push_usual(time, client, unsafe { &*data.cast() })
+    })
 }
 
 /// # Safety
@@ -212,8 +226,9 @@ pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midiso
     };
     // SAFETY: checked above as far as can be, and writable by this function's contract.
     let give = |popped: Popped| unsafe { out.write(midisock_message::of(&popped)) };
-    if contain(false, || port.pop_short(give)) {
-        return Code::Ok as i32;
+    let result = quickly(|| port.pop_short(give));
+    if result != OTHERWISE {
+        return result;
     }
     // SAFETY: as above.
     unsafe { pop_otherwise(port, out) }

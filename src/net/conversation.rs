@@ -2,7 +2,7 @@
 //!
 //! Where each message is an answer to the one before, at once, nearly all the time goes into waking threads: the network
 //! thread, the program that waits, and the network thread again. So where answers have come soon, one after the other,
-//! the network thread looks for the next one a little while before it sleeps, and so does a wait on one of its ports.
+//! the network thread looks for the next one a little while before it sleeps, and so does a wait on any of its ports.
 //! What that costs is bounded: so much for each message of such a conversation; where answers are not there in time it
 //! ends after a few of them, and does not begin again before as many have come.
 
@@ -40,11 +40,10 @@ impl Conversation {
     /// A turn of the network thread. Until when to look for what comes next; 0: it may sleep.
     pub(super) fn turn(&mut self, now: u64) -> u64 {
         let (heard, pushed) = (std::mem::take(&mut self.heard), std::mem::take(&mut self.pushed));
+        if now >= self.until {
+            self.give_up();
+        }
         if !heard && !pushed {
-            if self.until != 0 && now >= self.until {
-                self.until = 0;
-                self.score = self.score.saturating_sub(IN_VAIN);
-            }
             return self.until;
         }
         let said = if pushed { Said::Here } else { Said::There };
@@ -57,6 +56,14 @@ impl Conversation {
         self.last = Some((said, now));
         self.until = if self.score < SCORES.0 { 0 } else { now + LOOK_NS };
         self.until
+    }
+
+    /// The time is over, and nothing came.
+    pub(super) fn give_up(&mut self) {
+        if self.until != 0 {
+            self.until = 0;
+            self.score = self.score.saturating_sub(IN_VAIN);
+        }
     }
 }
 
@@ -119,6 +126,18 @@ mod tests {
         // A program that answers at once, and a peer that does not.
         let (looked, _) = converse((0..100_000).map(|at| if at % 2 == 0 { 10_000 } else { 1_000_000 }));
         assert_eq!(looked, 0.0);
+    }
+
+    /// Where it is not a turn that sees that the time is over.
+    #[test]
+    fn a_look_in_vain_counts_also_when_the_answer_comes_with_the_next_turn() {
+        let mut conversation = Conversation::default();
+        let (mut now, mut looked) = (1_000_000_000, 0);
+        for at in 0..100_000 {
+            now += LOOK_NS + 10_000;
+            looked += u64::from(turn(&mut conversation, now, at % 2 == 0, at % 2 != 0) != 0);
+        }
+        assert!(looked < 10_000, "{looked}");
     }
 
     #[test]

@@ -207,9 +207,14 @@ impl NetPort {
         // Looked at before the queue is found empty: then it stands for what came after all that was in it.
         let spilled = self.spill.as_ref().is_some_and(SpillOut::has_some);
         loop {
-            // What was refused may come before it: it has its place in `deliver_spilled`.
-            if outgoing.peek().is_some() || !self.spill.as_ref().is_some_and(SpillOut::has_some) {
-                self.reset_if_due(outgoing.position(), links, dirty);
+            // What was refused may come before it: it has its place in `deliver_spilled`. In this order: what was queued
+            // before the refusal is seen.
+            if let Some(count) = self.shared.requests.reset.due(self.resets_done, outgoing.position()) {
+                let refused = self.spill.as_ref().is_some_and(SpillOut::has_some);
+                if !refused || outgoing.peek().is_some() {
+                    self.send_all(&RESET, links, dirty);
+                    self.resets_done = count;
+                }
             }
             self.backed_up = self.is_backed_up(links);
             if self.backed_up {
@@ -377,13 +382,6 @@ impl NetPort {
         if let Some(count) = self.shared.requests.reset.due(self.resets_done, position) {
             self.resets_done = count;
             self.lose_request(&RESET);
-        }
-    }
-
-    fn reset_if_due(&mut self, position: usize, links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
-        if let Some(count) = self.shared.requests.reset.due(self.resets_done, position) {
-            self.send_all(&RESET, links, dirty);
-            self.resets_done = count;
         }
     }
 

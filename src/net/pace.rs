@@ -45,6 +45,8 @@ impl Reactor {
         if self.is_busy() {
             self.look(events);
         } else {
+            self.conversation.give_up();
+            self.waker.set_conversing(false);
             self.sleep(events);
         }
     }

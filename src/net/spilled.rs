@@ -25,8 +25,8 @@ impl NetPort {
         let asked = self.shared.requests.reset.due(self.resets_done, position);
         let asked = asked.unwrap_or(self.resets_done);
         let taken = spill.take(|lost| {
-            let (before, after) = lost.resets_around(self.resets_done, asked);
-            if before {
+            let resets = lost.resets_around(self.resets_done, asked);
+            if resets.before {
                 self.send_all(&RESET, links, dirty);
             }
             let mut lists = Vec::new();
@@ -49,12 +49,13 @@ impl NetPort {
                     self.spilled_to(*key, list, links, dirty);
                 }
             }
-            if after {
+            if resets.after {
                 self.send_all(&RESET, links, dirty);
             }
+            resets.done
         });
-        if taken.is_some() {
-            self.resets_done = asked;
+        if let Some(done) = taken {
+            self.resets_done = done;
             spill.give_back();
         }
         self.spill = Some(spill);
