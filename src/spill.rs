@@ -116,7 +116,8 @@ impl Lost {
     }
 
     /// Of so many resets that were asked for, of which so many are done, those that have their place around all of this.
-    /// Those between are in it, also one that was asked for after `asked` was read.
+    /// Those between are in it, also one that was asked for after `asked` was read. One may be given twice, where it was
+    /// done while a push was being refused: never too few, and the last in its place.
     pub(crate) fn resets_around(&self, done: u32, asked: u32) -> ResetsAround {
         let (first, last) = self.resets;
         let after = asked.wrapping_sub(last) as i32 > 0;
@@ -363,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn each_reset_has_one_place() {
+    fn resets_have_their_places() {
         let around = |first, last, done, asked| {
             let (mut spill, mut out) = spill(0);
             for resets in [first, last] {

@@ -170,6 +170,8 @@ impl NetPort {
             return false;
         };
         let from = outgoing.position();
+        // What was there before was also asked before: it is taken in this turn whatever is asked for meanwhile.
+        let seen = outgoing.end();
         let told = self.shared.requests.told();
         if let Some((count, position)) = self.shared.requests.panic.pending(self.panics_done) {
             while (outgoing.position().wrapping_sub(position) as isize) < 0 {
@@ -205,7 +207,7 @@ impl NetPort {
         let mut left = false;
         let mut budget = TURN_BYTES;
         // Looked at before the queue is found empty: then it stands for what came after all that was in it.
-        let spilled = self.spill.as_ref().is_some_and(SpillOut::has_some);
+        let mut spilled = self.spill.as_ref().is_some_and(SpillOut::has_some);
         loop {
             // What was refused may come before it: it has its place in `deliver_spilled`. In this order: what was queued
             // before the refusal is seen.
@@ -214,6 +216,8 @@ impl NetPort {
                 if !refused || outgoing.peek().is_some() {
                     self.send_all(&RESET, links, dirty);
                     self.resets_done = count;
+                } else {
+                    spilled = true;
                 }
             }
             self.backed_up = self.is_backed_up(links);
@@ -229,7 +233,8 @@ impl NetPort {
             }
             let Some(record) = outgoing.peek() else { break };
             // What is asked for meanwhile may have been asked for before this was pushed: then it comes first.
-            if budget == 0 || self.shared.requests.told() != told {
+            let is_new = outgoing.position().wrapping_sub(seen) as isize >= 0;
+            if budget == 0 || is_new && self.shared.requests.told() != told {
                 left = true;
                 break;
             }

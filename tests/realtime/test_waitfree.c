@@ -340,10 +340,12 @@ static void *call_while_starved(void *starving_)
         uint64_t until = s->calls + CALLS_OF_A_SPELL;
         while (s->calls < until) {
             for (role role = 0; role < ROLES; role++) {
+                /* A spell that is over lets it run; one that ends while a
+                 * call waits does not excuse it. */
+                int in_spell = __atomic_load_n(&s->load.running, __ATOMIC_ACQUIRE);
                 unsigned long ran = watched_ns();
                 s->calls += call_all(the_cast.ports[role]);
-                /* A spell that is over lets it run. */
-                s->waited += watched_ns() != ran && __atomic_load_n(&s->load.running, __ATOMIC_ACQUIRE);
+                s->waited += in_spell && watched_ns() != ran;
             }
             /* In its sleep it is the load that runs. */
             sleep_ns(20000);
