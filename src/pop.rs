@@ -153,7 +153,7 @@ impl PopSide {
         if !self.clock.has_block() {
             return Err(Code::InvalidArgument);
         }
-        if self.peer.is_none() && self.skipping.until.is_none() {
+        if self.peer.is_none() && !self.is_skipping() {
             self.incoming.release();
             let record = self.incoming.peek();
             return Ok(record.and_then(|record| {
@@ -180,7 +180,7 @@ impl PopSide {
                 if let Some((client, message, flags)) = self.next_own(shared) {
                     return Some(self.give_made(shared, now_ns, client, message, frame, flags));
                 }
-                if self.skipping.until.is_some() {
+                if self.is_skipping() {
                     return None;
                 }
             }
@@ -235,7 +235,7 @@ impl PopSide {
 
     /// Whether something comes before what is in the queue.
     fn has_own(&mut self) -> bool {
-        self.skipping.until.is_some() || self.peer.as_mut().is_some_and(|peer| peer.asks())
+        self.is_skipping() || self.peer.as_mut().is_some_and(|peer| peer.asks())
     }
 
     /// The next message that is not in the queue: its client, itself, its flags.
@@ -259,7 +259,7 @@ impl PopSide {
                 return Some((0, message, 0));
             }
         }
-        if self.skipping.until.is_some() {
+        if self.is_skipping() {
             let (client, message) = self.next_skipped(shared)?;
             let marked = self.skipping.still_held.marks(&message);
             return Some((client, message, if marked { SYNTHETIC | STILL_HELD } else { SYNTHETIC }));
@@ -366,7 +366,7 @@ impl PopSide {
 
     /// Whether nothing is in the queue or about to be made here.
     pub(crate) fn is_empty(&mut self) -> bool {
-        self.skipping.until.is_none() && self.incoming.peek().is_none()
+        !self.is_skipping() && self.incoming.peek().is_none()
     }
 }
 

@@ -89,8 +89,8 @@ pub struct midisock_config {
     /// How long the network thread goes on looking for more before it sleeps, after something came or went, and
     /// how long a wait on this port looks before it sleeps, in microseconds: 0, not at all (1000000 at most). It
     /// buys latency with a core: each of them keeps one busy for so long. The longest of the ports' counts for the
-    /// network thread. With MIDISOCK_WAKE_SIGNAL both look for 50 us all the same while messages are answers to one
-    /// another.
+    /// network thread. While messages of ports with MIDISOCK_WAKE_SIGNAL are answers to one another, it and all waits
+    /// look for 50 us all the same.
     pub busy_poll_us: u32,
     /// What midisock_pop_block adds to arrival times, in ns: MIDISOCK_LATENCY_AUTO. 0: as soon as possible.
     pub latency_ns: u64,

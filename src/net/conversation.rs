@@ -58,6 +58,11 @@ impl Conversation {
         self.until
     }
 
+    /// What `turn` said last, unless it was given up.
+    pub(super) fn until(&self) -> u64 {
+        self.until
+    }
+
     /// The time is over, and nothing came.
     pub(super) fn give_up(&mut self) {
         if self.until != 0 {

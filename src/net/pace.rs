@@ -53,7 +53,7 @@ impl Reactor {
 
     /// Whether to look again at once rather than sleep.
     fn is_busy(&self) -> bool {
-        let until = self.busy_until.max(self.look_until);
+        let until = self.busy_until.max(self.conversation.until());
         until != 0 && now_ns() < until
     }
 

@@ -87,9 +87,9 @@ pub(super) struct Reactor {
     pub unacknowledged: Vec<usize>,
     pub serial: u64,
     pub stall_pause_ns: u64,
-    /// Until when the thread looks again and again rather than sleep: see `busy_poll_us`, and `Conversation`.
+    /// Until when the thread looks again and again rather than sleep: see `busy_poll_us`.
     pub busy_until: u64,
-    pub look_until: u64,
+    /// The same where messages are answers to one another.
     pub conversation: Conversation,
     /// The realtime priority that is wanted, the one there is, and why it is another: see `review_priority`.
     pub priority_wanted: u32,
@@ -116,7 +116,6 @@ impl Reactor {
             serial: 0,
             stall_pause_ns: STALL_PAUSE_NS.0,
             busy_until: 0,
-            look_until: 0,
             conversation: Conversation::default(),
             priority_wanted: 0,
             priority: 0,
@@ -173,8 +172,8 @@ impl Reactor {
             let busy_poll_ns = self.busy_poll_ns();
             self.busy_until = if busy_poll_ns == 0 { 0 } else { now + busy_poll_ns };
         }
-        self.look_until = self.conversation.turn(now);
-        self.waker.set_conversing(self.look_until != 0);
+        let look_until = self.conversation.turn(now);
+        self.waker.set_conversing(look_until != 0);
         self.write_dirty(now);
         while let Some((at, owner)) = self.timers.take_due(now) {
             match owner {

@@ -104,12 +104,18 @@ static void go_round(test *test)
     test->faults = faults() - before;
 }
 
-static void whole_rings_of_a_pair(void)
+static midisock_config with_large_rings(void)
 {
-    test test = {go_round, NULL, NULL, 0, 0, 0};
     midisock_config config;
     midisock_config_init(&config, sizeof config);
     config.in_queue_bytes = config.out_queue_bytes = QUEUE;
+    return config;
+}
+
+static void whole_rings_of_a_pair(void)
+{
+    test test = {go_round, NULL, NULL, 0, 0, 0};
+    midisock_config config = with_large_rings();
     CHECK_OK(midisock_pair(&config, &test.port, &test.other));
     run(&test);
     midisock_close(test.port);
@@ -120,9 +126,7 @@ static void whole_rings_of_a_pair(void)
 static void whole_rings_of_a_connection(void)
 {
     test test = {go_round, NULL, NULL, 0, 0, 0};
-    midisock_config config;
-    midisock_config_init(&config, sizeof config);
-    config.in_queue_bytes = config.out_queue_bytes = QUEUE;
+    midisock_config config = with_large_rings();
     config.overflow = MIDISOCK_OVERFLOW_WAIT;
     midisock_port *server = check_listen(&config);
     test.other = server;
@@ -137,9 +141,7 @@ static void whole_rings_of_a_connection(void)
 static void whole_rings_of_an_accepted_port(void)
 {
     test test = {go_round, NULL, NULL, 0, 0, 0};
-    midisock_config config;
-    midisock_config_init(&config, sizeof config);
-    config.in_queue_bytes = config.out_queue_bytes = QUEUE;
+    midisock_config config = with_large_rings();
     config.overflow = MIDISOCK_OVERFLOW_WAIT;
     config.accept_mode = MIDISOCK_ACCEPT_MANUAL;
     midisock_port *server = check_listen(&config);
