@@ -1,8 +1,8 @@
 //! Addresses and lists of who may connect: any text, and what is understood is understood the same again.
 
 use super::bytes::Bytes;
-use crate::address;
-use crate::allow::Allow;
+use crate::net::address;
+use crate::session::allow::Allow;
 use std::net::{IpAddr, SocketAddr};
 
 /// Runs one input.

@@ -23,53 +23,53 @@ NUMBER = "nothing is handed over: it stands for itself"
 HALF = "it is the other half of the exchange that is needed"
 BEFORE = "what is published after it orders it"
 SPARE = {
-    ("src/client_table.rs", "slot.id.store(0, Ordering::Release);", "release"): FENCES,
-    ("src/event.rs", "count.fetch_sub(1, Ordering::Release);", "release"): NUMBER,
-    ("src/event.rs", "self.count.fetch_add(1, Ordering::Release);", "release"): FENCES,
-    ("src/event.rs", "ANY.fetch_add(1, Ordering::Release);", "release"): FENCES,
-    ("src/event.rs", "let seen = count.load(Ordering::Acquire);", "acquire"): FENCES,
-    ("src/net/sleeper.rs", "self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel)", "acquire"):
+    ("src/realtime/client_table.rs", "slot.id.store(0, Ordering::Release);", "release"): FENCES,
+    ("src/realtime/event.rs", "count.fetch_sub(1, Ordering::Release);", "release"): NUMBER,
+    ("src/realtime/event.rs", "self.count.fetch_add(1, Ordering::Release);", "release"): FENCES,
+    ("src/realtime/event.rs", "ANY.fetch_add(1, Ordering::Release);", "release"): FENCES,
+    ("src/realtime/event.rs", "let seen = count.load(Ordering::Acquire);", "acquire"): FENCES,
+    ("src/realtime/sleeper.rs", "self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel)", "acquire"):
         FENCES,
-    ("src/net/sleeper.rs", "self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel)", "release"):
+    ("src/realtime/sleeper.rs", "self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel)", "release"):
         FENCES,
-    ("src/pair.rs", "own.popped.holds.store(holds, Ordering::Release);", "release"): NUMBER,
-    ("src/port.rs", "Some(_) => shared.is_closed() && !shared.popped.holds.load(Ordering::Acquire),", "acquire"): NUMBER,
-    ("src/queue.rs", "self.ring.consumer.taken.store(self.read, Ordering::Release);", "release"): NUMBER,
-    ("src/queue.rs", "self.ring.consumer.taken.load(Ordering::Acquire) != self.ring.tail.load(Ordering::Acquire)",
+    ("src/realtime/pair.rs", "own.popped.holds.store(holds, Ordering::Release);", "release"): NUMBER,
+    ("src/port/mod.rs", "Some(_) => shared.is_closed() && !shared.popped.holds.load(Ordering::Acquire),", "acquire"): NUMBER,
+    ("src/realtime/ring.rs", "self.ring.consumer.taken.store(self.read, Ordering::Release);", "release"): NUMBER,
+    ("src/realtime/ring.rs", "self.ring.consumer.taken.load(Ordering::Acquire) != self.ring.tail.load(Ordering::Acquire)",
      "acquire"): NUMBER,
-    ("src/queue.rs", "self.ring.tail.load(Ordering::Acquire)", "acquire"): NUMBER,
-    ("src/request.rs", "self.served.store(count, Ordering::Release);", "release"): NUMBER,
-    ("src/request.rs", "self.count.load(Ordering::Acquire) != self.served.load(Ordering::Acquire)", "acquire"): NUMBER,
-    ("src/request.rs", "self.count.load(Ordering::Acquire)", "acquire"): NUMBER,
-    ("src/request.rs", "self.served.load(Ordering::Acquire).wrapping_sub(count) as i32 >= 0", "acquire"): NUMBER,
-    ("src/shared.rs", "self.flags.load(Ordering::Acquire) & UP != 0", "acquire"): NUMBER,
-    ("src/shared.rs", "self.flags.load(Ordering::Acquire) == UP", "acquire"): NUMBER,
-    ("src/shared.rs", "self.flags.load(Ordering::Acquire) & SHUT_DOWN != 0", "acquire"): NUMBER,
-    ("src/shared.rs", "self.flags.fetch_or(CLOSED | SHUT_DOWN, Ordering::AcqRel) & SHUT_DOWN == 0", "acquire"): NUMBER,
-    ("src/shared.rs", "self.flags.fetch_or(CLOSED | SHUT_DOWN, Ordering::AcqRel) & SHUT_DOWN == 0", "release"): NUMBER,
-    ("src/shared.rs", "self.flags.fetch_or(HOLDS, Ordering::AcqRel);", "acquire"): HALF,
-    ("src/shared.rs", "self.flags.fetch_or(HOLDS, Ordering::AcqRel);", "release"): BEFORE,
-    ("src/shared.rs", "self.flags.fetch_and(!HOLDS, Ordering::AcqRel);", "acquire"): HALF,
-    ("src/shared.rs", "self.flags.fetch_or(CLOSED, Ordering::AcqRel);", "acquire"): HALF,
-    ("src/shared.rs", "self.flags.fetch_or(CLOSED | ENDED, Ordering::AcqRel);", "acquire"): HALF,
-    ("src/shared.rs", "self.state.load(Ordering::Acquire)", "acquire"): NUMBER,
+    ("src/realtime/ring.rs", "self.ring.tail.load(Ordering::Acquire)", "acquire"): NUMBER,
+    ("src/realtime/requests.rs", "self.served.store(count, Ordering::Release);", "release"): NUMBER,
+    ("src/realtime/requests.rs", "self.count.load(Ordering::Acquire) != self.served.load(Ordering::Acquire)", "acquire"): NUMBER,
+    ("src/realtime/requests.rs", "self.count.load(Ordering::Acquire)", "acquire"): NUMBER,
+    ("src/realtime/requests.rs", "self.served.load(Ordering::Acquire).wrapping_sub(count) as i32 >= 0", "acquire"): NUMBER,
+    ("src/realtime/shared.rs", "self.flags.load(Ordering::Acquire) & UP != 0", "acquire"): NUMBER,
+    ("src/realtime/shared.rs", "self.flags.load(Ordering::Acquire) == UP", "acquire"): NUMBER,
+    ("src/realtime/shared.rs", "self.flags.load(Ordering::Acquire) & SHUT_DOWN != 0", "acquire"): NUMBER,
+    ("src/realtime/shared.rs", "self.flags.fetch_or(CLOSED | SHUT_DOWN, Ordering::AcqRel) & SHUT_DOWN == 0", "acquire"): NUMBER,
+    ("src/realtime/shared.rs", "self.flags.fetch_or(CLOSED | SHUT_DOWN, Ordering::AcqRel) & SHUT_DOWN == 0", "release"): NUMBER,
+    ("src/realtime/shared.rs", "self.flags.fetch_or(HOLDS, Ordering::AcqRel);", "acquire"): HALF,
+    ("src/realtime/shared.rs", "self.flags.fetch_or(HOLDS, Ordering::AcqRel);", "release"): BEFORE,
+    ("src/realtime/shared.rs", "self.flags.fetch_and(!HOLDS, Ordering::AcqRel);", "acquire"): HALF,
+    ("src/realtime/shared.rs", "self.flags.fetch_or(CLOSED, Ordering::AcqRel);", "acquire"): HALF,
+    ("src/realtime/shared.rs", "self.flags.fetch_or(CLOSED | ENDED, Ordering::AcqRel);", "acquire"): HALF,
+    ("src/realtime/shared.rs", "self.state.load(Ordering::Acquire)", "acquire"): NUMBER,
     ("src/sys/notified.rs", "!self.0.swap(true, Ordering::AcqRel)", "acquire"): HALF,
     ("src/sys/notified.rs", "self.0.swap(false, Ordering::AcqRel);", "release"): HALF,
 }
 # Files of which the same is so throughout: who came first is all that they tell.
-SPARE_FILES = ("src/acceptance.rs", "src/net/life.rs")
+SPARE_FILES = ("src/realtime/acceptance.rs", "src/net/life.rs")
 # What the argument in docs/memory-order.md needs, and no model notices: there it is the argument alone that stands.
 UNSHOWN = [
-    ("src/client_table.rs", "to.id.store(id, Ordering::Release);", "release"),
-    ("src/client_table.rs", "id != 0 && self.slot(id).id.load(Ordering::Acquire) == id", "acquire"),
+    ("src/realtime/client_table.rs", "to.id.store(id, Ordering::Release);", "release"),
+    ("src/realtime/client_table.rs", "id != 0 && self.slot(id).id.load(Ordering::Acquire) == id", "acquire"),
     ("src/net/outgoing.rs", "self.shared.handed.store(from, Ordering::Release);", "release"),
     ("src/net/outgoing.rs", "self.shared.handed.store(handed, Ordering::Release);", "release"),
-    ("src/spill.rs", "self.lossy = self.slots.0[self.current].state.load(Ordering::Acquire) == FULL;", "acquire"),
-    ("src/spill.rs", "self.0.0.iter().any(|slot| slot.state.load(Ordering::Acquire) != FREE)", "acquire"),
-    ("src/spill.rs", "slot.state.store(FREE, Ordering::Release);", "release"),
+    ("src/realtime/refused.rs", "self.lossy = self.slots.0[self.current].state.load(Ordering::Acquire) == FULL;", "acquire"),
+    ("src/realtime/refused.rs", "self.0.0.iter().any(|slot| slot.state.load(Ordering::Acquire) != FREE)", "acquire"),
+    ("src/realtime/refused.rs", "slot.state.store(FREE, Ordering::Release);", "release"),
 ]
 
-MODELS = [ROOT / "src" / "loom_models.rs", ROOT / "src" / "net" / "loom_models.rs"]
+MODELS = [ROOT / "src" / "realtime" / "loom_models.rs", ROOT / "src" / "net" / "loom_models.rs"]
 LOOM = OUT / "loom.log"
 
 # Not built with optimisation across the whole program: quicker, and of no use here.
@@ -108,7 +108,7 @@ def memory_order(run):
             model = found[1]
         if found := re.search(r": (\d+) executions", line):
             executions[model] = int(found[1])
-        if found := re.match(r"place: (src/(?!loom_models|net/loom_models).*)", line):
+        if found := re.match(r"place: (src/(?!realtime/loom_models|net/loom_models).*)", line):
             places.setdefault(found[1], set()).add(model)
     texts = {place: text_of(place) for place in places}
     left_out = {**SPARE, **dict.fromkeys(UNSHOWN)}

@@ -3,7 +3,7 @@
 use super::message::midisock_message;
 use super::result::midisock_result;
 use super::{midisock_port, usable, with_port};
-use crate::code::Code;
+use crate::sys::code::Code;
 use crate::timing::Block;
 
 /// flags: rendering is not in real time: all messages at frame 0, clocks frozen.

@@ -1,8 +1,8 @@
 //! `midisock_config`: how a port behaves.
 
 use super::sized;
-use crate::code::Code;
-use crate::config::{Accept, Config, Overflow, Wake};
+use crate::realtime::config::{Accept, Config, Overflow, Wake};
+use crate::sys::code::Code;
 use std::ffi::{CStr, c_char};
 use std::mem::offset_of;
 

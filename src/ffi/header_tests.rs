@@ -3,9 +3,9 @@
 use super::notification::*;
 use super::result::*;
 use super::state::*;
-use crate::code::Code;
-use crate::notify::Kind;
-use crate::shared::State;
+use crate::realtime::notifications::Kind;
+use crate::realtime::shared::State;
+use crate::sys::code::Code;
 use std::path::Path;
 
 /// The header as cbindgen makes it now.
@@ -84,8 +84,8 @@ fn numbers_of_the_api_are_the_codes() {
     ] {
         assert_eq!(number, state as i32);
     }
-    assert_eq!(super::message::MIDISOCK_SYNTHETIC, crate::shared::SYNTHETIC);
-    assert_eq!(super::message::MIDISOCK_STILL_HELD, crate::shared::STILL_HELD);
+    assert_eq!(super::message::MIDISOCK_SYNTHETIC, crate::realtime::shared::SYNTHETIC);
+    assert_eq!(super::message::MIDISOCK_STILL_HELD, crate::realtime::shared::STILL_HELD);
     for (number, kind) in [
         (MIDISOCK_CONNECTED, Kind::Connected),
         (MIDISOCK_CONNECT_FAILED, Kind::ConnectFailed),

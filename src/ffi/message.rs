@@ -2,9 +2,9 @@
 
 use super::result::midisock_result;
 use super::{contain, midisock_port, usable, with_port};
-use crate::code::Code;
-use crate::pop::Popped;
 use crate::port::Port;
+use crate::realtime::pop::Popped;
+use crate::sys::code::Code;
 
 /// flags on pop: made by the library, not sent by the peer.
 pub const MIDISOCK_SYNTHETIC: u32 = 1;

@@ -30,8 +30,8 @@ mod sized;
 #[cfg(test)]
 mod header_tests;
 
-use crate::code::Code;
 use crate::port::Port;
+use crate::sys::code::Code;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A port: see the overview in the README. Opaque; it belongs to the caller until midisock_close.
@@ -65,7 +65,7 @@ impl midisock_port {
 fn contain<T>(internal: T, call: impl FnOnce() -> T) -> T {
     let call = || {
         #[cfg(midisock_defect)]
-        crate::defect::in_call();
+        crate::sys::defect::in_call();
         call()
     };
     match catch_unwind(AssertUnwindSafe(call)) {

@@ -3,8 +3,8 @@
 use super::port::write_text;
 use super::result::midisock_result;
 use super::{code, midisock_port, usable, with_port};
-use crate::code::Code;
-use crate::notify::Notification;
+use crate::realtime::notifications::Notification;
+use crate::sys::code::Code;
 use std::ffi::c_char;
 
 /// kind: the port's own link was made.
@@ -51,7 +51,7 @@ impl midisock_notification {
     fn of(notification: &Notification) -> Self {
         let mut address = [0; 64];
         if let Some(peer) = notification.address {
-            let text = crate::address::text(peer);
+            let text = crate::net::address::text(peer);
             for (to, from) in address.iter_mut().take(63).zip(text.bytes()) {
                 *to = from as c_char;
             }
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn midisock_client_address(
     unsafe {
         with_port(server, |server| match server.client_address(client) {
             // SAFETY: room for `capacity` bytes, by this function's contract.
-            Ok(address) => match write_text(&crate::address::text(address), buffer, capacity) {
+            Ok(address) => match write_text(&crate::net::address::text(address), buffer, capacity) {
                 true => Code::Ok,
                 false => Code::InvalidArgument,
             },

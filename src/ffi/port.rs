@@ -3,9 +3,9 @@
 use super::config::{self, midisock_config};
 use super::result::midisock_result;
 use super::{contain, midisock_port, timeout, usable, with_port};
-use crate::address;
-use crate::code::Code;
+use crate::net::address;
 use crate::port::Port;
+use crate::sys::code::Code;
 use std::ffi::{CStr, c_char};
 
 /// Makes a server: binds and listens before it returns (but see midisock_config.listen_retry_ms).
@@ -236,7 +236,7 @@ unsafe fn open(
     host: *const c_char,
     config: *const midisock_config,
     out: *mut *mut midisock_port,
-    make: impl FnOnce(Option<&str>, crate::config::Config) -> Result<Port, Code>,
+    make: impl FnOnce(Option<&str>, crate::realtime::config::Config) -> Result<Port, Code>,
 ) -> midisock_result {
     if !usable(out) {
         return Code::InvalidArgument as i32;

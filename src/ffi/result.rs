@@ -1,6 +1,6 @@
 //! `midisock_result`: what every call returns.
 
-use crate::code::Code;
+use crate::sys::code::Code;
 use std::ffi::c_char;
 
 /// The outcome of a call: 0 is success, above 0 no error but nothing done, below 0 an error.

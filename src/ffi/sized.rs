@@ -1,6 +1,6 @@
 //! Structs that grow from version to version travel with their size.
 
-use crate::code::Code;
+use crate::sys::code::Code;
 
 /// No struct of this API will ever be larger: a bigger size is a mistake, not a newer header.
 pub(super) const LIMIT: usize = 4096;

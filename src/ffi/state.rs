@@ -2,7 +2,7 @@
 
 use super::result::midisock_result;
 use super::{midisock_port, sized, usable, with_port, with_port_or};
-use crate::code::Code;
+use crate::sys::code::Code;
 
 /// A server whose address is in use and which keeps trying (midisock_config.listen_retry_ms).
 pub const MIDISOCK_STATE_BINDING: i32 = 1;

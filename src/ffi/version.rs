@@ -38,5 +38,5 @@ pub extern "C" fn midisock_version_string() -> *const c_char {
 /// cbindgen:postfix=MIDISOCK_REALTIME
 #[unsafe(no_mangle)]
 pub extern "C" fn midisock_now_ns() -> u64 {
-    crate::clock::now_ns()
+    crate::sys::clock::now_ns()
 }

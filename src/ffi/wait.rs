@@ -2,8 +2,8 @@
 
 use super::result::midisock_result;
 use super::{code, midisock_port, timeout, with_port};
-use crate::code::Code;
-use crate::wait::{self, What};
+use crate::port::wait::{self, What};
+use crate::sys::code::Code;
 
 /// what: midisock_pop has something.
 pub const MIDISOCK_WAIT_MESSAGE: u32 = 1;

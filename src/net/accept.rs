@@ -1,17 +1,17 @@
 //! Taking clients: binding again, accepting, turning away.
 
 use super::bind;
-use super::http::{self, First};
 use super::link::{Link, Owner, Phase};
 use super::net_port::Work;
 use super::reactor::Reactor;
 use super::thread::Network;
-use crate::address::canonical;
-use crate::clock::ms;
-use crate::code::Code;
-use crate::notify::{Kind, Notification};
+use crate::net::address::canonical;
 use crate::port::Port;
-use crate::shared::{Role, Shared};
+use crate::realtime::notifications::{Kind, Notification};
+use crate::realtime::shared::{Role, Shared};
+use crate::session::sniff::{self, First};
+use crate::sys::clock::ms;
+use crate::sys::code::Code;
 use socket2::Socket;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -191,7 +191,7 @@ impl Reactor {
     pub(super) fn sniff(&mut self, key: usize, now: u64) -> bool {
         let link = &mut self.links[key];
         let is_new = matches!(link.phase, Phase::Sniffing { .. });
-        match http::first(&link.held) {
+        match sniff::first(&link.held) {
             First::Undecided => {
                 self.rearm(key, now);
                 false

@@ -1,10 +1,10 @@
 //! Binding a server's addresses.
 
-use super::resolve;
-use crate::address;
-use crate::clock::ms;
-use crate::code::Code;
-use crate::config::Config;
+use super::resolver;
+use crate::net::address;
+use crate::realtime::config::Config;
+use crate::sys::clock::ms;
+use crate::sys::code::Code;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -45,7 +45,7 @@ pub(crate) fn addresses(host: Option<&str>, port: u16, config: &Config) -> Resul
             if let Some(ip) = address::literal(host) {
                 return Ok(vec![SocketAddr::new(ip, port)]);
             }
-            let found = resolve::resolve_and_wait(host, port, Duration::from_nanos(ms(config.connect_timeout_ms)));
+            let found = resolver::resolve_and_wait(host, port, Duration::from_nanos(ms(config.connect_timeout_ms)));
             return if found.is_empty() {
                 Err(Code::Address)
             } else {

@@ -3,7 +3,7 @@
 use super::link::Link;
 use super::net_port::NetPort;
 use crate::midi::message;
-use crate::shared::scheduled_cost;
+use crate::realtime::shared::scheduled_cost;
 use slab::Slab;
 use std::sync::atomic::Ordering;
 

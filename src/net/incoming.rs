@@ -3,11 +3,11 @@
 use super::link::{Link, Phase};
 use super::net_port::NetPort;
 use super::reactor::Reactor;
-use super::track::Track;
-use crate::clock::{ms, now_ns};
-use crate::code::Code;
 use crate::midi::parser::Sink;
-use crate::queue::Producer;
+use crate::realtime::ring::Producer;
+use crate::session::track::Track;
+use crate::sys::clock::{ms, now_ns};
+use crate::sys::code::Code;
 use crate::sys::tcp;
 use std::io::{ErrorKind, Read};
 

@@ -1,8 +1,8 @@
 //! How long the network thread lives: as long as there are ports. Whoever takes hold of it last, or lets go of it last,
 //! may do so at any moment of its ending; nobody is left with a thread that does not come back.
 
-use crate::event::Event;
-use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::realtime::event::Event;
+use crate::sys::sync::{AtomicBool, AtomicU32, Ordering};
 
 /// In place of a number of users: the thread ends and takes no more.
 const ENDING: u32 = u32::MAX;

@@ -1,13 +1,13 @@
 //! One connection: its socket, the parser of what comes, the bytes that wait to go.
 
 use super::acknowledge::Answers;
-use super::outbox::Outbox;
 use super::timers::Armed;
-use super::track::Track;
 use super::watch::{Watch, keep_alive};
-use crate::code::Code;
-use crate::config::Config;
 use crate::midi::parser::Parser;
+use crate::realtime::config::Config;
+use crate::session::send_buffer::Outbox;
+use crate::session::track::Track;
+use crate::sys::code::Code;
 use crate::sys::tcp;
 use socket2::Socket;
 use std::net::SocketAddr;

@@ -4,18 +4,18 @@ use super::Ends;
 use super::life::Life;
 use super::net_port::{NetPort, Work};
 use super::reply::{Done, Reply};
-use super::sleeper::Sleeper;
-use crate::clock::now_ns;
-use crate::code::Code;
-use crate::config::{Config, Overflow};
-use crate::loom_models::explore;
 use crate::port::Port;
-use crate::push::PushSide;
-use crate::queue::{Consumer, queue};
-use crate::shared::{Role, Shared};
-use crate::spill::{SpillOut, spill};
-use crate::sync::{Arc, AtomicBool, Ordering};
+use crate::realtime::config::{Config, Overflow};
+use crate::realtime::loom_models::explore;
+use crate::realtime::push::PushSide;
+use crate::realtime::refused::{SpillOut, spill};
+use crate::realtime::ring::{Consumer, queue};
+use crate::realtime::shared::{Role, Shared};
+use crate::realtime::sleeper::Sleeper;
+use crate::sys::clock::now_ns;
+use crate::sys::code::Code;
 use crate::sys::notified::Notified;
+use crate::sys::sync::{Arc, AtomicBool, Ordering};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use slab::Slab;
@@ -230,7 +230,7 @@ fn flush_after(pushes: u8, at_least: usize) {
             common.1.notify();
         };
         let has_spilled = || spilled.has_some();
-        let flushed = crate::wait::until_handed(&shared, gauge.tail(), None, has_spilled, ask);
+        let flushed = crate::port::wait::until_handed(&shared, gauge.tail(), None, has_spilled, ask);
         assert_eq!(flushed, Ok(()));
         assert!(!gauge.has_message() && !spilled.has_some());
         common.2.store(true, Ordering::Release);
@@ -257,7 +257,7 @@ fn the_end_comes_after_the_last_message() {
             shared.end();
             shared.event.signal();
         });
-        let what = crate::wait::What {
+        let what = crate::port::wait::What {
             message: true,
             room: false,
             notification: false,
@@ -265,7 +265,7 @@ fn the_end_comes_after_the_last_message() {
         };
         let mut got = Vec::new();
         loop {
-            match crate::wait::for_any(&[&port], what, None) {
+            match crate::port::wait::for_any(&[&port], what, None) {
                 Ok(_) => match port.pop() {
                     Ok(popped) => got.push(popped.time_ns),
                     Err(code) => {
@@ -354,13 +354,13 @@ fn shutdown_ends_a_wait() {
         let port = Arc::new(Port::of_model(&shared, outgoing, incoming));
         let other = Arc::clone(&port);
         let waiting = thread::spawn(move || {
-            let what = crate::wait::What {
+            let what = crate::port::wait::What {
                 message: true,
                 room: false,
                 notification: true,
                 client: false,
             };
-            assert_eq!(crate::wait::for_any(&[&other], what, None), Err(Code::Closed));
+            assert_eq!(crate::port::wait::for_any(&[&other], what, None), Err(Code::Closed));
             assert_eq!(other.push(0, 0, &[0xF8]), Code::Closed);
         });
         port.shutdown();

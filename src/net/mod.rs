@@ -6,46 +6,42 @@
 
 mod accept;
 mod acknowledge;
+pub(crate) mod address;
 mod backoff;
 mod bind;
-mod connect;
+mod connector;
 mod conversation;
 mod ending;
 mod holding;
-mod http;
 mod incoming;
 mod life;
 mod link;
 #[cfg(all(test, loom))]
 mod loom_models;
 mod net_port;
-mod outbox;
 mod outgoing;
 mod pace;
 mod priority;
 mod reactor;
 mod repair;
 mod reply;
-mod resolve;
+mod resolver;
 mod rhythm;
-mod schedule;
 mod sent;
-mod sleeper;
 mod spilled;
 mod thread;
 mod timers;
-mod track;
 mod watch;
 
 pub(crate) use conversation::LOOK_NS;
 pub(crate) use thread::{Network, Waker};
 
-use crate::code::Code;
-use crate::config::{Accept, Config};
 use crate::port::Port;
-use crate::queue::{Consumer, Producer};
-use crate::shared::{Role, Shared, State};
-use crate::spill::SpillOut;
+use crate::realtime::config::{Accept, Config};
+use crate::realtime::refused::SpillOut;
+use crate::realtime::ring::{Consumer, Producer};
+use crate::realtime::shared::{Role, Shared, State};
+use crate::sys::code::Code;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -1,18 +1,18 @@
 //! The network thread's half of a port.
 
 use super::Ends;
-use super::connect::Connector;
+use super::connector::Connector;
 use super::repair::Departed;
 use super::reply::Reply;
 use super::rhythm::{Heard, Rhythm};
-use super::schedule::Schedule;
 use super::timers::Armed;
-use super::track::Track;
-use crate::client_table::Ids;
 use crate::midi::state::ChannelState;
-use crate::queue::{Consumer, Producer};
-use crate::shared::{Role, Shared};
-use crate::spill::SpillOut;
+use crate::realtime::client_table::Ids;
+use crate::realtime::refused::SpillOut;
+use crate::realtime::ring::{Consumer, Producer};
+use crate::realtime::shared::{Role, Shared};
+use crate::session::schedule::Schedule;
+use crate::session::track::Track;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -3,12 +3,12 @@
 use super::link::{Link, Phase};
 use super::net_port::{NetPort, Work};
 use super::reactor::Reactor;
-use crate::clock::{ms, now_ns};
 use crate::midi::reset::{PANIC, RESET};
-use crate::notify::{Kind, Notification};
-use crate::queue::Record;
-use crate::shared::Shared;
-use crate::spill::SpillOut;
+use crate::realtime::notifications::{Kind, Notification};
+use crate::realtime::refused::SpillOut;
+use crate::realtime::ring::Record;
+use crate::realtime::shared::Shared;
+use crate::sys::clock::{ms, now_ns};
 use crate::sys::tcp::SEND_FLAGS;
 use slab::Slab;
 use std::io::ErrorKind;

@@ -2,7 +2,7 @@
 
 use super::net_port::NetPort;
 use super::reactor::Reactor;
-use crate::clock::now_ns;
+use crate::sys::clock::now_ns;
 use crate::sys::poller::Events;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

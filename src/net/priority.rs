@@ -1,9 +1,9 @@
 //! The realtime priority of the network thread: the highest that any port asks for.
 
 use super::reactor::Reactor;
-use crate::code::Code;
-use crate::notify::{Kind, Notification};
+use crate::realtime::notifications::{Kind, Notification};
 use crate::sys;
+use crate::sys::code::Code;
 use std::sync::atomic::Ordering;
 
 impl Reactor {

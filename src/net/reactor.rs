@@ -2,17 +2,17 @@
 
 use super::Ends;
 use super::bind::Bound;
-use super::connect::Connector;
+use super::connector::Connector;
 use super::conversation::Conversation;
 use super::link::{Interest, Link};
 use super::net_port::{NetPort, Work};
 use super::thread::{Command, Task, Waker};
 use super::timers::{Owner, Timers};
-use crate::client_table::Ids;
-use crate::clock::{ms, now_ns};
-use crate::code::Code;
-use crate::queue::Producer;
-use crate::shared::State;
+use crate::realtime::client_table::Ids;
+use crate::realtime::ring::Producer;
+use crate::realtime::shared::State;
+use crate::sys::clock::{ms, now_ns};
+use crate::sys::code::Code;
 use crate::sys::poller::{Event, Events};
 use slab::Slab;
 use socket2::Socket;
@@ -150,7 +150,7 @@ impl Reactor {
     fn turn(&mut self, events: &mut Events) -> bool {
         self.wait(events);
         #[cfg(midisock_defect)]
-        crate::defect::in_network_thread();
+        crate::sys::defect::in_network_thread();
         let now = now_ns();
         let had_something = !events.is_empty();
         self.again = false;

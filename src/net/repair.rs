@@ -4,11 +4,11 @@
 use super::link::{Link, Phase};
 use super::net_port::NetPort;
 use super::reactor::Reactor;
-use super::track::Track;
-use crate::clock::now_ns;
 use crate::midi::message;
-use crate::notify::{Kind, Notification};
-use crate::shared::{Role, STILL_HELD, SYNTHETIC};
+use crate::realtime::notifications::{Kind, Notification};
+use crate::realtime::shared::{Role, STILL_HELD, SYNTHETIC};
+use crate::session::track::Track;
+use crate::sys::clock::now_ns;
 use slab::Slab;
 
 /// The longest message that is made here.

@@ -1,7 +1,7 @@
 //! The answer of the network thread to a command that a control thread waits for.
 
-use crate::event::Event;
-use crate::sync::{AtomicU32, Ordering};
+use crate::realtime::event::Event;
+use crate::sys::sync::{AtomicU32, Ordering};
 use std::sync::Arc;
 
 /// Where the answer is waited for.

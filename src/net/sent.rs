@@ -6,13 +6,13 @@
 
 use super::link::Link;
 use super::net_port::NetPort;
-use super::track::Track;
-use crate::clock::now_ns;
 use crate::midi::message;
 use crate::midi::reset::PANIC;
 use crate::midi::state::ChannelState;
-use crate::notify::{Kind, Notification};
-use crate::shared::Role;
+use crate::realtime::notifications::{Kind, Notification};
+use crate::realtime::shared::Role;
+use crate::session::track::Track;
+use crate::sys::clock::now_ns;
 use std::sync::atomic::Ordering;
 
 impl NetPort {

@@ -3,11 +3,11 @@
 
 use super::link::Link;
 use super::net_port::{NetPort, Work};
-use super::schedule::{CHANNELS, channel_of};
 use crate::midi::reset::RESET;
 use crate::midi::state::{ChannelState, Msg, next_repair};
 use crate::midi::summary::Given;
-use crate::shared::Role;
+use crate::realtime::shared::Role;
+use crate::session::schedule::{CHANNELS, channel_of};
 use slab::Slab;
 
 impl NetPort {

@@ -6,10 +6,10 @@ use super::life::Life;
 use super::pace::Lateness;
 use super::reactor::Reactor;
 use super::reply::{Done, Reply};
-use super::resolve::Resolution;
-use super::sleeper::Sleeper;
-use crate::code::Code;
-use crate::shared::Shared;
+use super::resolver::Resolution;
+use crate::realtime::shared::Shared;
+use crate::realtime::sleeper::Sleeper;
+use crate::sys::code::Code;
 use crate::sys::poller::Poller;
 use crossbeam_queue::SegQueue;
 use parking_lot::Mutex;
@@ -269,6 +269,6 @@ impl Network {
             let _ = ended.thread.join();
         }
         drop(running);
-        super::resolve::wait_for_all(patience);
+        super::resolver::wait_for_all(patience);
     }
 }

@@ -4,7 +4,7 @@
 //! of an hour; TCP_USER_TIMEOUT shortens that, but ends living peers that do not read too. So the acknowledgements
 //! decide: a living peer answers probes of its closed window.
 
-use crate::clock::ms;
+use crate::sys::clock::ms;
 use crate::sys::tcp;
 use socket2::{Socket, TcpKeepalive};
 use std::time::Duration;

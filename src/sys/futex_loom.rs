@@ -1,6 +1,6 @@
 //! The futex of loom's models: a wake that comes too early is lost, as with the real one.
 
-use crate::sync::{AtomicU32, Ordering};
+use crate::sys::sync::{AtomicU32, Ordering};
 use loom::sync::{Condvar, Mutex};
 use std::time::Duration;
 

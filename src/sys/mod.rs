@@ -1,5 +1,13 @@
 //! What is a system's own, behind one set of names.
 
+pub(crate) mod clock;
+pub(crate) mod code;
+#[cfg(midisock_defect)]
+pub(crate) mod defect;
+pub(crate) mod sync;
+#[cfg(loom)]
+pub(crate) mod sync_loom;
+
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]

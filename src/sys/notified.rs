@@ -1,6 +1,6 @@
 //! Whether a poller was notified and has not noticed yet, so that it need not be notified again.
 
-use crate::sync::{AtomicBool, Ordering};
+use crate::sys::sync::{AtomicBool, Ordering};
 
 #[derive(Default)]
 pub(crate) struct Notified(AtomicBool);

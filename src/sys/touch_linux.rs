@@ -10,7 +10,7 @@ pub(crate) fn touch_own_pages() {
         // SAFETY: `touch_if_own` is of the type wanted, and takes no data.
         unsafe { libc::dl_iterate_phdr(Some(touch_if_own), std::ptr::null_mut()) };
         // The clock's pages are the kernel's.
-        crate::clock::now_ns();
+        crate::sys::clock::now_ns();
         // Rounding is the mathematics library's where the processor is not known to do it.
         std::hint::black_box(std::hint::black_box(1.5_f64).round());
     });

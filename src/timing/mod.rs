@@ -8,7 +8,7 @@ mod latency;
 #[cfg(test)]
 mod tests;
 
-use crate::code::Code;
+use crate::sys::code::Code;
 use dll::Dll;
 use latency::Latency;
 

@@ -1,6 +1,6 @@
 //! Notifications: what happened to a port's connections, for a control thread to take when it likes.
 
-use crate::code::Code;
+use crate::sys::code::Code;
 use crossbeam_queue::SegQueue;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +32,7 @@ pub(crate) struct Notification {
 impl Notification {
     pub(crate) fn new(kind: Kind) -> Self {
         Self {
-            time_ns: crate::clock::now_ns(),
+            time_ns: crate::sys::clock::now_ns(),
             kind,
             reason: Code::Ok,
             client: 0,

@@ -10,7 +10,7 @@ const MOST_MARKS: usize = 64;
 
 /// Bytes for one peer.
 #[derive(Default)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     bytes: Vec<u8>,
     /// Up to here the system has taken them.
     written: usize,
@@ -35,12 +35,12 @@ struct Mark {
 impl Outbox {
     /// Adds one whole message.
     #[inline]
-    pub(super) fn push(&mut self, message: &[u8]) {
+    pub(crate) fn push(&mut self, message: &[u8]) {
         self.bytes.extend_from_slice(message);
     }
 
     /// Ends a batch: what was pushed since the last mark came at `time_ns` from the out queue, beginning at `from`.
-    pub(super) fn mark(&mut self, from: usize, time_ns: u64) {
+    pub(crate) fn mark(&mut self, from: usize, time_ns: u64) {
         if self.marks.back().is_some_and(|mark| mark.end == self.bytes.len()) {
             return;
         }
@@ -58,20 +58,20 @@ impl Outbox {
     }
 
     /// What the system has not taken.
-    pub(super) fn pending(&self) -> &[u8] {
+    pub(crate) fn pending(&self) -> &[u8] {
         &self.bytes[self.written..]
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.written
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.written == self.bytes.len()
     }
 
     /// Calls back for each message of which the peer's state has not been told.
-    pub(super) fn each_untold(&self, mut each: impl FnMut(&[u8])) {
+    pub(crate) fn each_untold(&self, mut each: impl FnMut(&[u8])) {
         let mut at = self.whole.max(self.committed);
         while at < self.bytes.len() {
             let end = at + message::len_at(&self.bytes[at..]);
@@ -81,7 +81,7 @@ impl Outbox {
     }
 
     /// Calls back for each message that is not wholly with the system.
-    pub(super) fn each_unfinished(&self, mut each: impl FnMut(&[u8])) {
+    pub(crate) fn each_unfinished(&self, mut each: impl FnMut(&[u8])) {
         let mut at = self.whole;
         while at < self.bytes.len() {
             let end = at + message::len_at(&self.bytes[at..]);
@@ -91,14 +91,14 @@ impl Outbox {
     }
 
     /// Takes it as certain that all that waits will be written; calls back for each message that was not certain yet.
-    pub(super) fn commit(&mut self, certain: impl FnMut(&[u8])) {
+    pub(crate) fn commit(&mut self, certain: impl FnMut(&[u8])) {
         self.each_untold(certain);
         self.committed = self.bytes.len();
     }
 
     /// Notes that the system took so many bytes; calls back for each message that is now wholly with it and was not
     /// committed. How many messages were finished.
-    pub(super) fn advance(&mut self, count: usize, mut sent: impl FnMut(&[u8])) -> u64 {
+    pub(crate) fn advance(&mut self, count: usize, mut sent: impl FnMut(&[u8])) -> u64 {
         let mut finished = 0;
         self.written += count;
         while self.whole < self.written {
@@ -140,7 +140,7 @@ impl Outbox {
         }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         if self.bytes.capacity() > KEPT_BYTES {
             self.bytes = Vec::new();
@@ -151,7 +151,7 @@ impl Outbox {
 
     /// Drops the whole messages of which nothing was written and that are not committed; calls back for each, with
     /// `false`. One partly written stays and is committed, with `true`.
-    pub(super) fn drop_unwritten(&mut self, mut each: impl FnMut(&[u8], bool)) {
+    pub(crate) fn drop_unwritten(&mut self, mut each: impl FnMut(&[u8], bool)) {
         let mut keep = self.written;
         if self.whole < self.written {
             keep = self.whole + message::len_at(&self.bytes[self.whole..]);
@@ -183,12 +183,12 @@ impl Outbox {
     }
 
     /// When the oldest byte that was not written came.
-    pub(super) fn oldest_ns(&self) -> Option<u64> {
+    pub(crate) fn oldest_ns(&self) -> Option<u64> {
         self.marks.front().map(|mark| mark.time_ns)
     }
 
     /// Up to which position of the out queue all is with the system, given that it was emptied up to `position`.
-    pub(super) fn handed(&self, position: usize) -> usize {
+    pub(crate) fn handed(&self, position: usize) -> usize {
         self.marks.front().map_or(position, |mark| mark.from)
     }
 }

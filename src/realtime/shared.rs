@@ -1,17 +1,17 @@
 //! What the two sides of a port and the network thread know of each other: atomics, and nothing that locks.
 
-use crate::acceptance::Acceptance;
-use crate::beat::Beat;
-use crate::client_table::ClientTable;
-use crate::config::{Config, Overflow, Wake};
-use crate::event::Event;
 use crate::net::Waker;
-use crate::notify::Notifications;
 use crate::port::Port;
-use crate::queue::Gauge;
-use crate::request::Requests;
-use crate::stats::{NetworkCounters, PopCounters, PushCounters};
-use crate::sync::{AtomicI32, AtomicU16, AtomicU32, AtomicUsize, Ordering};
+use crate::realtime::acceptance::Acceptance;
+use crate::realtime::beat::Beat;
+use crate::realtime::client_table::ClientTable;
+use crate::realtime::config::{Config, Overflow, Wake};
+use crate::realtime::event::Event;
+use crate::realtime::notifications::Notifications;
+use crate::realtime::requests::Requests;
+use crate::realtime::ring::Gauge;
+use crate::realtime::stats::{NetworkCounters, PopCounters, PushCounters};
+use crate::sys::sync::{AtomicI32, AtomicU16, AtomicU32, AtomicUsize, Ordering};
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;

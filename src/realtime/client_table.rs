@@ -3,7 +3,7 @@
 //! An id is a slot and a generation, plus one: the low bits index the table, the high bits count how often the slot was used.
 //! A slot whose generations are used up is retired, so that no id comes twice in the life of a port.
 
-use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::sys::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// Readable from any thread; written by the network thread alone, through [`Ids`].

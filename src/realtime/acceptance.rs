@@ -1,6 +1,6 @@
 //! Whether a client of a manual server was accepted before it left.
 
-use crate::sync::{AtomicU32, Ordering};
+use crate::sys::sync::{AtomicU32, Ordering};
 
 /// Of an accepted port. The caller accepts and the client leaves in one order or the other: one of the two is told.
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! Who may connect: a list of addresses and CIDR ranges (RFC 4632, RFC 4291).
 
-use crate::code::Code;
+use crate::sys::code::Code;
 use std::net::IpAddr;
 use std::str::FromStr;
 

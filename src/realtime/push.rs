@@ -1,11 +1,11 @@
 //! The pushing side of a port.
 
-use crate::clock::now_ns;
-use crate::code::Code;
 use crate::midi::message;
-use crate::queue::{Producer, Short};
-use crate::shared::{Role, Shared, scheduled_cost};
-use crate::spill::{Refused, SpillGauge, SpillIn};
+use crate::realtime::refused::{Refused, SpillGauge, SpillIn};
+use crate::realtime::ring::{Producer, Short};
+use crate::realtime::shared::{Role, Shared, scheduled_cost};
+use crate::sys::clock::now_ns;
+use crate::sys::code::Code;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

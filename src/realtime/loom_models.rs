@@ -3,18 +3,18 @@
 //! explored: one that explores a single one proves nothing. Here are those of a port and its queues, in
 //! `net/loom_models.rs` those of the network thread; `docs/memory-order.md` says which atomics they are about.
 
-use crate::acceptance::Acceptance;
-use crate::client_table::{ClientTable, Ids};
-use crate::code::Code;
-use crate::config::Config;
-use crate::event::Event;
 use crate::midi::summary::Given;
-use crate::pop::Popped;
 use crate::port::Port;
-use crate::queue::queue;
-use crate::request::Request;
-use crate::spill::{Refused, SpillOut, spill};
-use crate::sync::{Arc, AtomicU32, AtomicUsize, Ordering};
+use crate::realtime::acceptance::Acceptance;
+use crate::realtime::client_table::{ClientTable, Ids};
+use crate::realtime::config::Config;
+use crate::realtime::event::Event;
+use crate::realtime::pop::Popped;
+use crate::realtime::refused::{Refused, SpillOut, spill};
+use crate::realtime::requests::Request;
+use crate::realtime::ring::queue;
+use crate::sys::code::Code;
+use crate::sys::sync::{Arc, AtomicU32, AtomicUsize, Ordering};
 use loom::thread;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize as Counter;
@@ -31,7 +31,7 @@ pub(crate) fn explore(name: &str, at_least: usize, preemptions: usize, model: im
     });
     let explored = executions.load(Ordering::Relaxed);
     println!("{name}: {explored} executions, {preemptions} preemptions at most");
-    for place in crate::sync_loom::take_places() {
+    for place in crate::sys::sync_loom::take_places() {
         println!("place: {place}");
     }
     assert!(explored >= at_least, "{name}: only {explored} executions were explored");
@@ -74,7 +74,7 @@ fn queue_keeps_order_and_bytes() {
             sent
         });
         let mut got = 0u8;
-        let check = |record: &crate::queue::Record, got: u8| {
+        let check = |record: &crate::realtime::ring::Record, got: u8| {
             // SAFETY: the record is valid until the next pop.
             let data = unsafe { record.data.as_ref() };
             assert_eq!((record.time_ns, record.client, record.flags), (u64::from(got), 7, 1));
@@ -189,15 +189,17 @@ fn spill_keeps_its_place_beside_the_queue() {
     explore("spill and queue", 300, 3, || {
         let (mut producer, mut consumer) = queue(64).unwrap();
         let (mut spill, mut out) = spill(0);
-        let push =
-            move |value: u8, producer: &mut crate::queue::Producer, spill: &mut crate::spill::SpillIn, room: bool| {
-                let message = [0xB0, 7, value];
-                if spill.is_lossy() || !room || !producer.write(0, 0, 0, &message) {
-                    spill.lose(0, &message, Refused::default());
-                } else {
-                    producer.publish();
-                }
-            };
+        let push = move |value: u8,
+                         producer: &mut crate::realtime::ring::Producer,
+                         spill: &mut crate::realtime::refused::SpillIn,
+                         room: bool| {
+            let message = [0xB0, 7, value];
+            if spill.is_lossy() || !room || !producer.write(0, 0, 0, &message) {
+                spill.lose(0, &message, Refused::default());
+            } else {
+                producer.publish();
+            }
+        };
         let pushing = thread::spawn(move || {
             push(1, &mut producer, &mut spill, true);
             push(2, &mut producer, &mut spill, false);
@@ -257,7 +259,7 @@ fn event_of_several_loses_no_wake_up() {
         let other = Arc::clone(&shared);
         let waiting = thread::spawn(move || {
             let both = [&other.0[0], &other.0[1]];
-            let seen = crate::event::wait_for_any(&both, None, None, || {
+            let seen = crate::realtime::event::wait_for_any(&both, None, None, || {
                 (other.1.load(Ordering::Relaxed) == 1).then_some(())
             });
             assert!(seen.is_some());

@@ -1,6 +1,6 @@
 //! One side of a port, which one thread at a time may use.
 
-use crate::code::Code;
+use crate::sys::code::Code;
 use crossbeam_utils::CachePadded;
 use std::cell::UnsafeCell;
 #[cfg(debug_assertions)]

@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 /// One that waits.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Scheduled {
+pub(crate) struct Scheduled {
     pub time_ns: u64,
     /// In order of pushing.
     number: u64,
@@ -44,7 +44,7 @@ impl Note {
 }
 
 #[derive(Default)]
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     heap: BinaryHeap<Scheduled>,
     pushed: u64,
     /// Note messages that wait, by channel and note, in the order in which they are due.
@@ -52,12 +52,12 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }
 
     /// Holds a message back until `time_ns`; for a Note Off, ask `time_of_note_off` first.
-    pub(super) fn add(&mut self, time_ns: u64, client: u32, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, time_ns: u64, client: u32, bytes: &[u8]) {
         let number = self.pushed;
         self.pushed += 1;
         let on = message::is_note_on(bytes);
@@ -82,7 +82,7 @@ impl Schedule {
 
     /// When a message that is meant for `time_ns` may be sent: a Note Off that ends a note which begins later only
     /// when that has begun. `sounding`: how many Note Ons of its note were sent that no Note Off has ended.
-    pub(super) fn time_of(&self, time_ns: u64, client: u32, bytes: &[u8], sounding: impl FnOnce() -> usize) -> u64 {
+    pub(crate) fn time_of(&self, time_ns: u64, client: u32, bytes: &[u8], sounding: impl FnOnce() -> usize) -> u64 {
         if self.notes.is_empty() || !message::is_note_off(bytes) {
             return time_ns;
         }
@@ -106,13 +106,13 @@ impl Schedule {
     }
 
     /// How many Note Offs wait for a note of a client.
-    pub(super) fn note_offs(&self, client: u32, bytes: &[u8]) -> usize {
+    pub(crate) fn note_offs(&self, client: u32, bytes: &[u8]) -> usize {
         let notes = self.notes.get(&note_of(bytes)).map_or(&[][..], |notes| notes);
         notes.iter().filter(|note| !note.on && note.meets(client)).count()
     }
 
     /// When the last of what waits for a client is due until a time, notes not counted: by `channel_of`.
-    pub(super) fn last_of_channels(&self, client: u32, until: u64) -> [u64; CHANNELS] {
+    pub(crate) fn last_of_channels(&self, client: u32, until: u64) -> [u64; CHANNELS] {
         let mut last = [0; CHANNELS];
         for waiting in &self.heap {
             if let Some(channel) = channel_of(&waiting.bytes)
@@ -126,12 +126,12 @@ impl Schedule {
     }
 
     /// When the next is due.
-    pub(super) fn next_ns(&self) -> Option<u64> {
+    pub(crate) fn next_ns(&self) -> Option<u64> {
         self.heap.peek().map(|next| next.time_ns)
     }
 
     /// Takes the next one that is due.
-    pub(super) fn take_due(&mut self, now: u64) -> Option<Scheduled> {
+    pub(crate) fn take_due(&mut self, now: u64) -> Option<Scheduled> {
         if self.next_ns()? > now {
             return None;
         }
@@ -150,7 +150,7 @@ impl Schedule {
     }
 
     /// Takes all, in the order in which they are due.
-    pub(super) fn take_all(&mut self) -> Vec<Scheduled> {
+    pub(crate) fn take_all(&mut self) -> Vec<Scheduled> {
         self.notes.clear();
         let mut all = std::mem::take(&mut self.heap).into_sorted_vec();
         all.reverse();
@@ -164,10 +164,10 @@ fn meet(one: u32, other: u32) -> bool {
 }
 
 /// The sixteen, and one for what belongs to none.
-pub(super) const CHANNELS: usize = 17;
+pub(crate) const CHANNELS: usize = 17;
 
 /// The channel whose state a message changes, notes aside; None: it changes no state.
-pub(super) fn channel_of(message: &[u8]) -> Option<usize> {
+pub(crate) fn channel_of(message: &[u8]) -> Option<usize> {
     match *message {
         [status @ 0xA0..=0xEF, ..] => Some(usize::from(status & 15)),
         [0xF2 | 0xF3 | 0xFA..=0xFC | 0xFF, ..] => Some(CHANNELS - 1),

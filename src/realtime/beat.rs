@@ -28,7 +28,8 @@ impl Stamp {
     #[inline]
     pub(crate) fn note(&self) {
         if self.is_asked() {
-            self.0.store(crate::clock::now_ns().max(UNASKED + 1), Ordering::Relaxed);
+            self.0
+                .store(crate::sys::clock::now_ns().max(UNASKED + 1), Ordering::Relaxed);
         }
     }
 

@@ -3,7 +3,7 @@
 
 /// What the first bytes of a connection say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum First {
+pub(crate) enum First {
     /// They may still become a request.
     Undecided,
     Http,
@@ -27,7 +27,7 @@ const METHODS: [&[u8]; 10] = [
 /// The first record of TLS (RFC 8446, section 5.1): of the handshake's, with a version from 3.0 to 3.4.
 const TLS: [&[u8]; 5] = [&[22, 3, 0], &[22, 3, 1], &[22, 3, 2], &[22, 3, 3], &[22, 3, 4]];
 
-pub(super) fn first(bytes: &[u8]) -> First {
+pub(crate) fn first(bytes: &[u8]) -> First {
     let mut beginnings = METHODS.iter().chain(&TLS);
     if beginnings.clone().any(|beginning| bytes.starts_with(beginning)) {
         First::Http

@@ -4,9 +4,9 @@
 use crate::midi::reset::{PANIC, RESET};
 use crate::midi::state::{ChannelState, Msg, next_repair};
 use crate::midi::summary::Given;
-use crate::queue::Short;
-use crate::shared::Shared;
-use crate::spill::SpillOut;
+use crate::realtime::refused::SpillOut;
+use crate::realtime::ring::Short;
+use crate::realtime::shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

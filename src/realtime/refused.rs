@@ -12,7 +12,7 @@
 use crate::midi::message;
 use crate::midi::reset::RESET;
 use crate::midi::summary::Summary;
-use crate::sync::{Arc, AtomicUsize, Ordering, UnsafeCell};
+use crate::sys::sync::{Arc, AtomicUsize, Ordering, UnsafeCell};
 
 const FREE: usize = 0;
 const BUSY: usize = 1;

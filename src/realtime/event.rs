@@ -4,8 +4,8 @@
 //! moved. Whoever changes something that a condition looks at calls `signal` afterwards; it costs a fence and a load
 //! while nobody waits, and no lock ever.
 
-use crate::sync::{AtomicU32, Ordering, fence};
 use crate::sys;
+use crate::sys::sync::{AtomicU32, Ordering, fence};
 use std::time::{Duration, Instant};
 
 /// Moves for the ports that a `wait_any` looks at.

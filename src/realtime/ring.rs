@@ -12,16 +12,16 @@
 //!
 //! Positions count up without end and wrap with the integer; the capacity is a power of two.
 
-use crate::code::Code;
 use crate::midi::message::channel_len;
-use crate::sync::{Arc, AtomicUsize, Ordering};
+use crate::sys::code::Code;
+use crate::sys::sync::{Arc, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
 use std::alloc::{Layout, alloc, dealloc};
 use std::hint::cold_path;
 use std::ptr::NonNull;
 
 #[cfg(all(test, not(loom)))]
-#[path = "queue_tests.rs"]
+#[path = "ring_tests.rs"]
 mod tests;
 
 /// What begins a record. `word` is, as bytes in memory, the tag and three more: a short message, or the lower bits of a

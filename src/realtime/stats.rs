@@ -1,6 +1,6 @@
 //! Counters of a port.
 
-use crate::sync::AtomicBool;
+use crate::sys::sync::AtomicBool;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What `midisock_get_stats` tells.

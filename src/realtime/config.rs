@@ -1,7 +1,7 @@
 //! How a port behaves, checked and with its defaults.
 
-use crate::allow::Allow;
-use crate::code::Code;
+use crate::session::allow::Allow;
+use crate::sys::code::Code;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Accept {

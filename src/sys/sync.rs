@@ -1,7 +1,7 @@
 //! Atomics: the real ones, or loom's, which explores every interleaving (`--cfg loom`).
 
 #[cfg(loom)]
-pub(crate) use crate::sync_loom::{
+pub(crate) use crate::sys::sync_loom::{
     AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 #[cfg(loom)]

@@ -1,6 +1,6 @@
 //! Whether the network thread sleeps, so that a push wakes it then and only then.
 
-use crate::sync::{AtomicBool, Ordering, fence};
+use crate::sys::sync::{AtomicBool, Ordering, fence};
 use crossbeam_utils::CachePadded;
 
 /// Set while the network thread sleeps or is about to.

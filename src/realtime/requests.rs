@@ -1,6 +1,6 @@
 //! Panic and reset: asked for by any thread without a place in the out queue, done by whoever empties it.
 
-use crate::sync::{AtomicU32, AtomicUsize, Ordering};
+use crate::sys::sync::{AtomicU32, AtomicUsize, Ordering};
 
 /// What any thread may ask for without a place in the out queue.
 #[derive(Default)]

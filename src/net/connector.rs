@@ -4,12 +4,12 @@ use super::backoff::Backoff;
 use super::link::{Link, Owner, Phase};
 use super::net_port::Work;
 use super::reactor::{Key, Reactor};
-use super::resolve::{self, Resolution};
-use crate::address;
-use crate::clock::{ms, now_ns};
-use crate::code::Code;
-use crate::notify::{Kind, Notification};
-use crate::shared::{Shared, State};
+use super::resolver::{self, Resolution};
+use crate::net::address;
+use crate::realtime::notifications::{Kind, Notification};
+use crate::realtime::shared::{Shared, State};
+use crate::sys::clock::{ms, now_ns};
+use crate::sys::code::Code;
 use crate::sys::poller::{Event, Poller};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -88,7 +88,7 @@ impl Reactor {
             return self.try_next_address(key, Code::Address, 0, now);
         }
         connector.phase = Attempt::Resolving;
-        if !resolve::resolve(connector.host.clone(), connector.port, id, waker) {
+        if !resolver::resolve(connector.host.clone(), connector.port, id, waker) {
             self.attempt_failed(key, Code::NoResources, 0, now);
         }
     }

@@ -1,13 +1,13 @@
 //! The popping side of a port.
 
-use crate::clock::now_ns;
-use crate::code::Code;
 use crate::midi::state::Msg;
 use crate::midi::summary::{Given, Summary};
-use crate::pair::PairPeer;
-use crate::queue::{Consumer, Record, Short};
-use crate::shared::{STILL_HELD, SYNTHETIC, Shared};
-use crate::still_held::StillHeld;
+use crate::realtime::pair::PairPeer;
+use crate::realtime::ring::{Consumer, Record, Short};
+use crate::realtime::shared::{STILL_HELD, SYNTHETIC, Shared};
+use crate::realtime::still_held::StillHeld;
+use crate::sys::clock::now_ns;
+use crate::sys::code::Code;
 use crate::timing::BlockClock;
 use std::ptr::NonNull;
 

@@ -1,20 +1,22 @@
 //! A port: its two queues, its shared state, its identity. All that an audio thread ever reaches.
 
-use crate::address;
-use crate::clock::now_ns;
-use crate::code::Code;
-use crate::config::Config;
-use crate::event;
+pub(crate) mod wait;
+
+use crate::net::address;
 use crate::net::{self, Network};
-use crate::notify::{Kind, Notification};
-use crate::pair::PairPeer;
-use crate::pop::{PopSide, Popped};
-use crate::push::PushSide;
-use crate::queue::{Consumer, Producer, queue, untouched_queue};
-use crate::shared::{Role, Shared};
-use crate::side::Side;
-use crate::spill::{MOST_NAMED, SpillGauge, SpillIn, SpillOut, spill};
-use crate::stats::Snapshot;
+use crate::realtime::config::Config;
+use crate::realtime::event;
+use crate::realtime::notifications::{Kind, Notification};
+use crate::realtime::pair::PairPeer;
+use crate::realtime::pop::{PopSide, Popped};
+use crate::realtime::push::PushSide;
+use crate::realtime::refused::{MOST_NAMED, SpillGauge, SpillIn, SpillOut, spill};
+use crate::realtime::ring::{Consumer, Producer, queue, untouched_queue};
+use crate::realtime::shared::{Role, Shared};
+use crate::realtime::side::Side;
+use crate::realtime::stats::Snapshot;
+use crate::sys::clock::now_ns;
+use crate::sys::code::Code;
 use crate::timing::{Block, BlockClock};
 use std::net::SocketAddr;
 use std::sync::Arc;

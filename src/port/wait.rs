@@ -1,9 +1,9 @@
 //! Waiting: the conditions that a control thread can wait for.
 
-use crate::code::Code;
-use crate::event::{Event, wait_for_any};
 use crate::port::Port;
-use crate::shared::{Role, Shared};
+use crate::realtime::event::{Event, wait_for_any};
+use crate::realtime::shared::{Role, Shared};
+use crate::sys::code::Code;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,7 @@ fn look_for<T>(busy: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T
 }
 
 fn is_closed(port: &Port) -> bool {
-    port.state() == crate::shared::State::Closed as i32
+    port.state() == crate::realtime::shared::State::Closed as i32
 }
 
 /// The first of the ports that is closed and has nothing left to pop.
