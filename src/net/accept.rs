@@ -1,12 +1,13 @@
 //! Taking clients: binding again, accepting, turning away.
 
+use super::Opened;
 use super::bind;
 use super::link::{Link, Owner, Phase};
 use super::net_port::Work;
 use super::reactor::Reactor;
 use super::thread::Network;
 use crate::net::address::canonical;
-use crate::port::Port;
+use crate::realtime::endpoint::Endpoint;
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::shared::{Role, Shared};
 use crate::session::sniff::{self, First};
@@ -276,11 +277,11 @@ impl Reactor {
     }
 
     fn become_port(&mut self, key: usize, server: &Shared) -> bool {
-        let Some(network) = Network::enter_from_inside(&self.waker) else {
+        let Some(network) = Network::enter_from_inside(&self.control) else {
             return false;
         };
-        let Ok((port, ends)) = Port::with_network(Role::Accepted, &server.config, network) else {
-            Network::leave_from_inside(&self.waker);
+        let Ok((endpoint, ends)) = Endpoint::with_network(Role::Accepted, &server.config, network.waker()) else {
+            Network::leave_from_inside(&self.control);
             return false;
         };
         ends.shared.counters.connections.add(1);
@@ -294,7 +295,17 @@ impl Reactor {
         link.server = Some(server.id);
         self.ports[old].links.retain(|other| *other != key);
         self.ports[new].links.push(key);
-        server.accepted.push(port);
+        if let Work::Server {
+            accepted: Some(accepted),
+            ..
+        } = &self.ports[old].work
+        {
+            accepted.push(Opened {
+                endpoint,
+                network,
+                accepted: None,
+            });
+        }
         true
     }
 }

@@ -80,7 +80,7 @@ impl Reactor {
     /// Begins an attempt: a look-up, then each address in turn.
     pub(super) fn start_connecting(&mut self, key: usize, now: u64) {
         let id = self.ports[key].shared.id;
-        let waker = Arc::downgrade(&self.waker);
+        let waker = Arc::downgrade(&self.control);
         let Some(connector) = self.connector(key) else { return };
         connector.next = 0;
         if let Some(ip) = address::literal(&connector.host) {

@@ -6,8 +6,8 @@
 //! What that costs is bounded: so much for each message of such a conversation; where answers are not there in time it
 //! ends after a few of them, and does not begin again before as many have come.
 
-/// What is looked for so long, in ns, before sleeping.
-pub(crate) const LOOK_NS: u64 = 50_000;
+use crate::realtime::waker::LOOK_NS;
+
 /// An answer later than this, in ns, is none. Longer than the look: without it two threads have to be woken.
 const SOON_NS: u64 = 120_000;
 /// Each answer that comes soon adds one to the score, up to the second number; from the first on it is looked for.

@@ -1,11 +1,11 @@
 //! The protocols between the network thread and others, in all interleavings: see `loom_models.rs` in the folder above.
 
-use super::Ends;
 use super::life::Life;
 use super::net_port::{NetPort, Work};
 use super::reply::{Done, Reply};
-use crate::port::Port;
 use crate::realtime::config::{Config, Overflow};
+use crate::realtime::endpoint::Endpoint;
+use crate::realtime::endpoint::NetworkEnds;
 use crate::realtime::loom_models::explore;
 use crate::realtime::push::PushSide;
 use crate::realtime::refused::{SpillOut, spill};
@@ -165,7 +165,7 @@ fn accepted(config: &Config, outgoing: &Consumer, incoming: Option<&Consumer>) -
 }
 
 fn net_port(shared: &std::sync::Arc<Shared>, from_audio: Consumer, spill: Option<SpillOut>) -> NetPort {
-    let ends = Ends {
+    let ends = NetworkEnds {
         shared: std::sync::Arc::clone(shared),
         queues: Some((queue(64).unwrap().0, from_audio)),
         spill,
@@ -247,7 +247,7 @@ fn the_end_comes_after_the_last_message() {
         let (mut to_audio, incoming) = queue(64).unwrap();
         let (outgoing, from_audio) = queue(64).unwrap();
         let shared = accepted(&config, &from_audio, Some(&incoming));
-        let port = Port::of_model(&shared, outgoing, incoming);
+        let port = Endpoint::of_model(&shared, outgoing, incoming);
         let network = thread::spawn(move || {
             assert!(to_audio.write(1, 0, 0, &[0xF8]));
             to_audio.publish();
@@ -298,7 +298,7 @@ fn a_shutdown_leaves_no_note_held() {
         let (mut to_audio, incoming) = queue(64).unwrap();
         let (outgoing, from_audio) = queue(64).unwrap();
         let shared = accepted(&config, &from_audio, Some(&incoming));
-        let audio = Port::of_model(&shared, outgoing, incoming);
+        let audio = Endpoint::of_model(&shared, outgoing, incoming);
         let mut port = net_port(&shared, from_audio, None);
         let network = thread::spawn(move || {
             // As `take_in`, then, when the peer is told off, `settle`, do.
@@ -351,7 +351,7 @@ fn shutdown_ends_a_wait() {
         let (_to_audio, incoming) = queue(64).unwrap();
         let (outgoing, from_audio) = queue(64).unwrap();
         let shared = accepted(&config, &from_audio, Some(&incoming));
-        let port = Arc::new(Port::of_model(&shared, outgoing, incoming));
+        let port = Arc::new(Endpoint::of_model(&shared, outgoing, incoming));
         let other = Arc::clone(&port);
         let waiting = thread::spawn(move || {
             let what = crate::port::wait::What {

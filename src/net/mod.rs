@@ -33,31 +33,31 @@ mod thread;
 mod timers;
 mod watch;
 
-pub(crate) use conversation::LOOK_NS;
-pub(crate) use thread::{Network, Waker};
+pub(crate) use thread::Network;
 
-use crate::port::Port;
 use crate::realtime::config::{Accept, Config};
-use crate::realtime::refused::SpillOut;
-use crate::realtime::ring::{Consumer, Producer};
+use crate::realtime::endpoint::Endpoint;
 use crate::realtime::shared::{Role, Shared, State};
 use crate::sys::code::Code;
+use crossbeam_queue::SegQueue;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use thread::Command;
+use thread::{Command, Task};
 
-/// The network thread's ends of a port.
-pub(crate) struct Ends {
-    pub shared: Arc<Shared>,
-    /// The producer of the in queue and the consumer of the out queue; None for a manual server.
-    pub queues: Option<(Producer, Consumer)>,
-    /// What push could not queue, on a repairing port.
-    pub spill: Option<SpillOut>,
+/// A port that was opened: for the caller's handle.
+pub(crate) struct Opened {
+    pub endpoint: Endpoint,
+    pub network: Network,
+    /// A manual server's clients that wait for `accept`.
+    pub accepted: Option<Arc<AcceptQueue>>,
 }
 
+/// Clients of a manual server that wait for `accept`.
+pub(crate) type AcceptQueue = SegQueue<Opened>;
+
 /// A server, bound and listening (or binding in the background, where that is asked for).
-pub(crate) fn listen(host: Option<&str>, port: u16, config: Config) -> Result<Port, Code> {
+pub(crate) fn listen(host: Option<&str>, port: u16, config: Config) -> Result<Opened, Code> {
     let addresses = bind::addresses(host, port, &config)?;
     let listeners = match bind::bind(&addresses) {
         Ok(listeners) => Some(listeners),
@@ -69,28 +69,43 @@ pub(crate) fn listen(host: Option<&str>, port: u16, config: Config) -> Result<Po
     } else {
         Role::Merged
     };
-    open(role, &config, |shared| {
+    let accepted = (role == Role::Manual).then(Arc::default);
+    let waiting = accepted.clone();
+    open(role, &config, accepted, |shared| {
         match &listeners {
             Some(bound) => shared.local_port.store(bound.port, Ordering::Relaxed),
             None => shared.set_state(State::Binding),
         }
-        thread::Task::Serve { addresses, listeners }
+        Task::Serve {
+            addresses,
+            listeners,
+            accepted: waiting,
+        }
     })
 }
 
 /// A client, which connects in the background.
-pub(crate) fn connect(host: &str, port: u16, config: Config) -> Result<Port, Code> {
+pub(crate) fn connect(host: &str, port: u16, config: Config) -> Result<Opened, Code> {
     let host = host.to_owned();
-    open(Role::Client, &config, |_| thread::Task::Connect { host, port })
+    open(Role::Client, &config, None, |_| Task::Connect { host, port })
 }
 
-fn open(role: Role, config: &Config, task: impl FnOnce(&Shared) -> thread::Task) -> Result<Port, Code> {
+fn open(
+    role: Role,
+    config: &Config,
+    accepted: Option<Arc<AcceptQueue>>,
+    task: impl FnOnce(&Shared) -> Task,
+) -> Result<Opened, Code> {
     let network = Network::enter()?;
-    match Port::with_network(role, config, network.another()) {
-        Ok((port, ends)) => {
+    match Endpoint::with_network(role, config, network.waker()) {
+        Ok((endpoint, ends)) => {
             let task = task(&ends.shared);
             network.submit(Command::Add(Box::new(ends), task));
-            Ok(port)
+            Ok(Opened {
+                endpoint,
+                network,
+                accepted,
+            })
         }
         Err(code) => {
             network.leave(Duration::ZERO);

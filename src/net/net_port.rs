@@ -1,6 +1,6 @@
 //! The network thread's half of a port.
 
-use super::Ends;
+use super::AcceptQueue;
 use super::connector::Connector;
 use super::repair::Departed;
 use super::reply::Reply;
@@ -8,6 +8,7 @@ use super::rhythm::{Heard, Rhythm};
 use super::timers::Armed;
 use crate::midi::state::ChannelState;
 use crate::realtime::client_table::Ids;
+use crate::realtime::endpoint::NetworkEnds;
 use crate::realtime::refused::SpillOut;
 use crate::realtime::ring::{Consumer, Producer};
 use crate::realtime::shared::{Role, Shared};
@@ -29,6 +30,8 @@ pub(super) enum Work {
         ids: Ids,
         /// Links by client id.
         by_client: HashMap<u32, usize>,
+        /// A manual server's clients that wait for `accept`.
+        accepted: Option<Arc<AcceptQueue>>,
     },
     Client(Connector),
     Accepted,
@@ -87,7 +90,7 @@ pub(super) struct NetPort {
 }
 
 impl NetPort {
-    pub(super) fn new(ends: Ends, work: Work) -> Self {
+    pub(super) fn new(ends: NetworkEnds, work: Work) -> Self {
         let (incoming, outgoing) = ends.queues.unzip();
         let tick_ns = u64::from(ends.shared.config.tick_us) * 1000;
         let greets = ends.shared.role == Role::Merged && ends.shared.config.greet;

@@ -4,40 +4,10 @@ use super::net_port::NetPort;
 use super::reactor::Reactor;
 use crate::sys::clock::now_ns;
 use crate::sys::poller::Events;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Looks at several ports that are due within so many ns are one.
 const TOGETHER_NS: u64 = 50_000;
-
-/// How the thread keeps its times, for the stats.
-#[derive(Default)]
-pub(crate) struct Lateness {
-    /// How often it has woken.
-    wakes: AtomicU64,
-    /// How much later than it had meant to, smoothed over about 64 times.
-    late_ns: AtomicU64,
-}
-
-impl Lateness {
-    pub(crate) fn wakes(&self) -> u64 {
-        self.wakes.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn late_ns(&self) -> u64 {
-        // Kept in 1/64 ns.
-        self.late_ns.load(Ordering::Relaxed) / 64
-    }
-
-    fn woke(&self) {
-        self.wakes.store(self.wakes() + 1, Ordering::Relaxed);
-    }
-
-    fn was_late(&self, ns: u64) {
-        let mean = self.late_ns.load(Ordering::Relaxed);
-        self.late_ns.store(mean - mean / 64 + ns, Ordering::Relaxed);
-    }
-}
 
 impl Reactor {
     /// Waits for something to do, or looks whether there is.
@@ -75,9 +45,9 @@ impl Reactor {
     /// Waits for sockets, commands, pushes that signal, deadlines and looks.
     fn sleep(&mut self, events: &mut Events) {
         self.waker.fall_asleep();
-        let unused = self.waker.life.is_unused() && self.links.is_empty() && self.ports.is_empty();
+        let unused = self.control.life.is_unused() && self.links.is_empty() && self.ports.is_empty();
         let now = now_ns();
-        let until = if self.again || unused || self.is_signalled() || !self.waker.commands.is_empty() {
+        let until = if self.again || unused || self.is_signalled() || !self.control.commands.is_empty() {
             Some(now)
         } else {
             self.sleeps_until(now)

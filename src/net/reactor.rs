@@ -1,16 +1,17 @@
 //! The network thread's loop: one turn after the other, each with a bounded effort for every port and connection.
 
-use super::Ends;
 use super::bind::Bound;
 use super::connector::Connector;
 use super::conversation::Conversation;
 use super::link::{Interest, Link};
 use super::net_port::{NetPort, Work};
-use super::thread::{Command, Task, Waker};
+use super::thread::{Command, Control, Task};
 use super::timers::{Owner, Timers};
 use crate::realtime::client_table::Ids;
+use crate::realtime::endpoint::NetworkEnds;
 use crate::realtime::ring::Producer;
 use crate::realtime::shared::State;
+use crate::realtime::waker::Waker;
 use crate::sys::clock::{ms, now_ns};
 use crate::sys::code::Code;
 use crate::sys::poller::{Event, Events};
@@ -70,6 +71,7 @@ impl Key {
 }
 
 pub(super) struct Reactor {
+    pub control: Arc<Control>,
     pub waker: Arc<Waker>,
     pub ports: Slab<NetPort>,
     pub by_id: HashMap<u64, usize>,
@@ -100,9 +102,10 @@ pub(super) struct Reactor {
 }
 
 impl Reactor {
-    pub(super) fn new(waker: Arc<Waker>) -> Self {
+    pub(super) fn new(control: Arc<Control>) -> Self {
         Self {
-            waker,
+            waker: Arc::clone(&control.waker),
+            control,
             ports: Slab::new(),
             by_id: HashMap::new(),
             links: Slab::new(),
@@ -125,8 +128,8 @@ impl Reactor {
     }
 
     /// Lets go of everything but the way to be reached.
-    pub(super) fn into_waker(self) -> Arc<Waker> {
-        self.waker
+    pub(super) fn into_control(self) -> Arc<Control> {
+        self.control
     }
 
     /// Runs until no port is left and nothing more is to be written.
@@ -164,7 +167,7 @@ impl Reactor {
                 self.accept(key, now);
             }
         }
-        while let Some(command) = self.waker.commands.pop() {
+        while let Some(command) = self.control.commands.pop() {
             self.obey(command, now);
         }
         self.retry_stalled();
@@ -196,7 +199,7 @@ impl Reactor {
         self.tell_touched();
         self.acknowledge_heard(now);
         let idle = self.links.is_empty() && self.ports.is_empty();
-        !(self.waker.life.is_unused() && idle && self.waker.commands.is_empty() && self.waker.life.may_end())
+        !(self.control.life.is_unused() && idle && self.control.commands.is_empty() && self.control.life.may_end())
     }
 
     /// Whether going on with a stalled link is worth while: with each message the audio thread takes, a little room
@@ -314,11 +317,15 @@ impl Reactor {
         }
     }
 
-    fn add(&mut self, ends: Ends, task: Task, now: u64) {
+    fn add(&mut self, ends: NetworkEnds, task: Task, now: u64) {
         let shared = Arc::clone(&ends.shared);
         let listen_retry_ms = shared.config.listen_retry_ms;
         match task {
-            Task::Serve { addresses, listeners } => {
+            Task::Serve {
+                addresses,
+                listeners,
+                accepted,
+            } => {
                 let until = if listen_retry_ms == u32::MAX {
                     u64::MAX
                 } else {
@@ -329,6 +336,7 @@ impl Reactor {
                     binding: listeners.is_none().then_some((addresses, until)),
                     ids: Ids::new(&shared.clients),
                     by_client: HashMap::new(),
+                    accepted,
                 };
                 let key = self.insert(ends, work);
                 self.review_priority(Some(key));
@@ -345,7 +353,7 @@ impl Reactor {
         }
     }
 
-    pub(super) fn insert(&mut self, ends: Ends, work: Work) -> usize {
+    pub(super) fn insert(&mut self, ends: NetworkEnds, work: Work) -> usize {
         let id = ends.shared.id;
         let key = self.ports.insert(NetPort::new(ends, work));
         self.by_id.insert(id, key);

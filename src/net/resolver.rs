@@ -1,7 +1,7 @@
 //! Names to addresses, on a thread of their own: a look-up may hang for a minute, and nobody must wait for it. Who closes
 //! the last port waits for those that do not hang, so that no thread is left.
 
-use super::thread::Waker;
+use super::thread::Control;
 use parking_lot::{Condvar, Mutex};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,7 +91,7 @@ pub(super) fn wait_for_all(patience: Duration) {
 }
 
 /// Looks a name up and tells the network thread, if that is still there. False when no thread could be had.
-pub(super) fn resolve(host: String, port: u16, owner: u64, waker: Weak<Waker>) -> bool {
+pub(super) fn resolve(host: String, port: u16, owner: u64, waker: Weak<Control>) -> bool {
     spawn(move || {
         let resolution = look_up(&host, port);
         if let Some(waker) = waker.upgrade() {

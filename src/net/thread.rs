@@ -1,21 +1,19 @@
 //! The network thread's life: started by the first port, joined by the last; and how others reach it.
 
-use super::Ends;
+use super::AcceptQueue;
 use super::bind::Bound;
 use super::life::Life;
-use super::pace::Lateness;
 use super::reactor::Reactor;
 use super::reply::{Done, Reply};
 use super::resolver::Resolution;
+use crate::realtime::endpoint::NetworkEnds;
 use crate::realtime::shared::Shared;
-use crate::realtime::sleeper::Sleeper;
+use crate::realtime::waker::Waker;
 use crate::sys::code::Code;
-use crate::sys::poller::Poller;
 use crossbeam_queue::SegQueue;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,6 +22,7 @@ pub(crate) enum Task {
     Serve {
         addresses: Vec<SocketAddr>,
         listeners: Option<Bound>,
+        accepted: Option<Arc<AcceptQueue>>,
     },
     Connect {
         host: String,
@@ -33,7 +32,7 @@ pub(crate) enum Task {
 
 /// What others ask of the network thread.
 pub(super) enum Command {
-    Add(Box<Ends>, Task),
+    Add(Box<NetworkEnds>, Task),
     ShutDown {
         port: u64,
     },
@@ -63,49 +62,16 @@ pub(super) enum Command {
 }
 
 /// How to reach the network thread.
-pub(crate) struct Waker {
-    pub(super) poller: Poller,
+pub(crate) struct Control {
+    pub(super) waker: Arc<Waker>,
     pub(super) commands: SegQueue<Command>,
     pub(super) life: Life,
-    sleeper: Sleeper,
-    pub(crate) lateness: Lateness,
-    /// See `Conversation`.
-    conversing: AtomicBool,
 }
 
-impl Waker {
-    /// Network thread: whether a wait should look for what comes next before it sleeps.
-    pub(super) fn set_conversing(&self, conversing: bool) {
-        if self.is_conversing() != conversing {
-            self.conversing.store(conversing, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn is_conversing(&self) -> bool {
-        self.conversing.load(Ordering::Relaxed)
-    }
-
+impl Control {
     /// Wakes the network thread: one system call.
     pub(crate) fn wake(&self) {
-        self.poller.notify();
-    }
-
-    /// Wakes the network thread if it sleeps: at most one non-blocking system call. Call it after publishing.
-    #[inline]
-    pub(crate) fn wake_if_asleep(&self) {
-        if self.sleeper.must_be_woken() {
-            self.wake();
-        }
-    }
-
-    /// Network thread: from now on pushes wake it. It must look at the queues once more after this.
-    pub(super) fn fall_asleep(&self) {
-        self.sleeper.fall_asleep();
-    }
-
-    /// Network thread: it is awake.
-    pub(super) fn awake(&self) {
-        self.sleeper.awake();
+        self.waker.wake();
     }
 
     fn submit(&self, command: Command) {
@@ -120,7 +86,7 @@ impl Waker {
 }
 
 struct Running {
-    waker: Arc<Waker>,
+    control: Arc<Control>,
     thread: JoinHandle<()>,
 }
 
@@ -129,7 +95,7 @@ static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 
 /// A port's hold on the network thread. It must be given back with `leave`, or it holds for ever.
 pub(crate) struct Network {
-    waker: Arc<Waker>,
+    control: Arc<Control>,
 }
 
 impl Network {
@@ -137,64 +103,54 @@ impl Network {
     pub(super) fn enter() -> Result<Self, Code> {
         let mut running = RUNNING.lock();
         if let Some(there) = &*running
-            && there.waker.life.join()
+            && there.control.life.join()
         {
             return Ok(Self {
-                waker: Arc::clone(&there.waker),
+                control: Arc::clone(&there.control),
             });
         }
         if let Some(ending) = running.take() {
             // It waits for nothing any more.
             let _ = ending.thread.join();
         }
-        let waker = Arc::new(Waker {
-            poller: Poller::new().map_err(|error| Code::of(&error))?,
+        let control = Arc::new(Control {
+            waker: Arc::new(Waker::new().map_err(|error| Code::of(&error))?),
             commands: SegQueue::new(),
             life: Life::with_one_user(),
-            sleeper: Sleeper::default(),
-            lateness: Lateness::default(),
-            conversing: AtomicBool::new(false),
         });
-        let mut reactor = Reactor::new(Arc::clone(&waker));
+        let mut reactor = Reactor::new(Arc::clone(&control));
         let thread = std::thread::Builder::new().name("midisock".into()).spawn(move || {
             crate::sys::prepare_network_thread();
             reactor.run();
-            let waker = reactor.into_waker();
-            waker.life.tell_over();
+            let control = reactor.into_control();
+            control.life.tell_over();
         });
         let thread = thread.map_err(|_| Code::NoResources)?;
         *running = Some(Running {
-            waker: Arc::clone(&waker),
+            control: Arc::clone(&control),
             thread,
         });
-        Ok(Self { waker })
-    }
-
-    /// The same hold, not one more: for the port that will give it back.
-    pub(super) fn another(&self) -> Self {
-        Self {
-            waker: Arc::clone(&self.waker),
-        }
+        Ok(Self { control })
     }
 
     /// The network thread's own way to a hold for a port it makes: there is a server, so the thread is not ending.
-    pub(super) fn enter_from_inside(waker: &Arc<Waker>) -> Option<Self> {
-        waker.life.join().then(|| Self {
-            waker: Arc::clone(waker),
+    pub(super) fn enter_from_inside(control: &Arc<Control>) -> Option<Self> {
+        control.life.join().then(|| Self {
+            control: Arc::clone(control),
         })
     }
 
     /// Undoes `enter_from_inside` for a port that could not be made.
-    pub(super) fn leave_from_inside(waker: &Waker) {
-        waker.life.leave();
+    pub(super) fn leave_from_inside(control: &Control) {
+        control.life.leave();
     }
 
     pub(crate) fn waker(&self) -> Arc<Waker> {
-        Arc::clone(&self.waker)
+        Arc::clone(&self.control.waker)
     }
 
     pub(super) fn submit(&self, command: Command) {
-        self.waker.submit(command);
+        self.control.submit(command);
     }
 
     /// Starts the orderly end of a port.
@@ -252,18 +208,18 @@ impl Network {
     /// Gives the hold back. The last one waits until the network thread has written what it may still write, and
     /// joins it; and for look-ups that are under way, for so long at most.
     pub(crate) fn leave(self, patience: Duration) {
-        let waker = &self.waker;
-        if !waker.life.leave() {
+        let control = &self.control;
+        if !control.life.leave() {
             return;
         }
-        waker.wake();
-        if !waker.life.wait_over() {
+        control.wake();
+        if !control.life.wait_over() {
             return;
         }
         let mut running = RUNNING.lock();
         if running
             .as_ref()
-            .is_some_and(|running| Arc::ptr_eq(&running.waker, waker))
+            .is_some_and(|running| Arc::ptr_eq(&running.control, control))
             && let Some(ended) = running.take()
         {
             let _ = ended.thread.join();

@@ -28,7 +28,7 @@ impl What {
         self.message && port.has_message()
             || self.room && port.has_room()
             || self.notification && !shared.notifications.is_empty()
-            || self.client && !shared.accepted.is_empty()
+            || self.client && port.has_client()
     }
 }
 

@@ -4,10 +4,10 @@
 //! `net/loom_models.rs` those of the network thread; `docs/memory-order.md` says which atomics they are about.
 
 use crate::midi::summary::Given;
-use crate::port::Port;
 use crate::realtime::acceptance::Acceptance;
 use crate::realtime::client_table::{ClientTable, Ids};
 use crate::realtime::config::Config;
+use crate::realtime::endpoint::Endpoint;
 use crate::realtime::event::Event;
 use crate::realtime::pop::Popped;
 use crate::realtime::refused::{Refused, SpillOut, spill};
@@ -317,7 +317,7 @@ fn pair_ends_after_its_last_message() {
             out_queue_bytes: 64,
             ..Config::default()
         };
-        let (a, b) = Port::pair(&config).unwrap();
+        let (a, b) = Endpoint::pair(&config).unwrap();
         let pushing = roomy(move || {
             assert_eq!(a.push(1, 0, &[0x90, 60, 64]), Code::Ok);
             a.shutdown();
@@ -359,7 +359,7 @@ fn pair_panics_once() {
             out_queue_bytes: 128,
             ..Config::default()
         };
-        let (a, b) = Port::pair(&config).unwrap();
+        let (a, b) = Endpoint::pair(&config).unwrap();
         let pushing = roomy(move || {
             assert!(a.push_usual(1, 0, &[0x90, 1, 64]));
             assert_eq!(a.panic(), Code::Ok);

@@ -4,6 +4,7 @@ pub(crate) mod acceptance;
 pub(crate) mod beat;
 pub(crate) mod client_table;
 pub(crate) mod config;
+pub(crate) mod endpoint;
 pub(crate) mod event;
 #[cfg(all(test, loom))]
 pub(crate) mod loom_models;
@@ -19,3 +20,4 @@ pub(crate) mod side;
 pub(crate) mod sleeper;
 pub(crate) mod stats;
 pub(crate) mod still_held;
+pub(crate) mod waker;

@@ -1,7 +1,5 @@
 //! What the two sides of a port and the network thread know of each other: atomics, and nothing that locks.
 
-use crate::net::Waker;
-use crate::port::Port;
 use crate::realtime::acceptance::Acceptance;
 use crate::realtime::beat::Beat;
 use crate::realtime::client_table::ClientTable;
@@ -11,8 +9,8 @@ use crate::realtime::notifications::Notifications;
 use crate::realtime::requests::Requests;
 use crate::realtime::ring::Gauge;
 use crate::realtime::stats::{NetworkCounters, PopCounters, PushCounters};
+use crate::realtime::waker::Waker;
 use crate::sys::sync::{AtomicI32, AtomicU16, AtomicU32, AtomicUsize, Ordering};
-use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -105,8 +103,6 @@ pub(crate) struct Shared {
     pub event: CachePadded<Event>,
     pub notifications: Notifications,
     pub clients: ClientTable,
-    /// Ports that wait for `accept`.
-    pub accepted: SegQueue<Port>,
     /// None for a manual server.
     pub incoming: Option<Gauge>,
     pub outgoing: Option<Gauge>,
@@ -157,7 +153,6 @@ impl Shared {
             event: CachePadded::default(),
             notifications: Notifications::new(256 + 2 * clients as usize),
             clients: ClientTable::new(clients),
-            accepted: SegQueue::new(),
             incoming,
             outgoing,
         }
