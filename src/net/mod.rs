@@ -1,49 +1,55 @@
-//! The network thread: one for the process, the only one that touches sockets.
+//! The network thread and its sockets: the only I/O.
 //!
-//! [`thread`] starts it with the first port and joins it with the last. [`reactor`] is its loop; the other modules are
-//! what the loop does: [`accept`] takes clients, [`connect`] makes and makes again connections, [`incoming`] fills in
-//! queues, [`outgoing`] empties out queues, [`ending`] ends connections in good order.
+//! | file | what it is |
+//! |---|---|
+//! | [`reactor`] | the thread's loop |
+//! | [`driver`] | what all sessions share in it: the poller, its keys in [`registry`], a buffer |
+//! | [`seat`] | one session with its sockets; it carries out what the session asks for |
+//! | [`transport`] | one connection's socket: the seam for anything else that carries bytes |
+//! | [`listener`], [`connector`] | how connections are made, with [`bind`], [`resolver`], [`race`], [`backoff`] |
+//! | [`thread`], [`life`], [`command`], [`reply`] | how other threads start, reach and join it |
+//! | [`sleep`], [`predict`], [`answers`], [`priority`] | when it wakes |
+//!
+//! `port` calls it. It calls `session` and what lies below.
 
-mod accept;
-mod acknowledge;
 pub(crate) mod address;
+mod answers;
 mod backoff;
 mod bind;
+mod command;
 mod connector;
-mod conversation;
-mod ending;
-mod holding;
-mod incoming;
+mod driver;
 mod life;
-mod link;
+mod listener;
 #[cfg(all(test, loom))]
 mod loom_models;
-mod net_port;
-mod outgoing;
-mod pace;
+mod predict;
 mod priority;
+mod race;
 mod reactor;
-mod repair;
+mod registry;
 mod reply;
 mod resolver;
-mod rhythm;
-mod sent;
-mod spilled;
+mod seat;
+mod sleep;
 mod thread;
-mod timers;
-mod watch;
+mod transport;
 
 pub(crate) use thread::Network;
 
 use crate::realtime::config::{Accept, Config};
-use crate::realtime::endpoint::Endpoint;
+use crate::realtime::drain::OutQueue;
+use crate::realtime::endpoint::{Endpoint, NetworkEnds};
+use crate::realtime::ring::Producer;
 use crate::realtime::shared::{Role, Shared, State};
+use crate::session::options::Options;
+use crate::sys::clock::ms;
 use crate::sys::code::Code;
+use command::{Command, NewPort, Task};
 use crossbeam_queue::SegQueue;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use thread::{Command, Task};
 
 /// A port that was opened: for the caller's handle.
 pub(crate) struct Opened {
@@ -56,22 +62,41 @@ pub(crate) struct Opened {
 /// Clients of a manual server that wait for `accept`.
 pub(crate) type AcceptQueue = SegQueue<Opened>;
 
-/// A server, bound and listening (or binding in the background, where that is asked for).
-pub(crate) fn listen(host: Option<&str>, port: u16, config: Config) -> Result<Opened, Code> {
-    let addresses = bind::addresses(host, port, &config)?;
+/// The network thread's ends of a port.
+struct Ends {
+    shared: Arc<Shared>,
+    /// None for a manual server.
+    queues: Option<(Producer, OutQueue)>,
+}
+
+impl Ends {
+    fn of(ends: NetworkEnds) -> Self {
+        let shared = Arc::clone(&ends.shared);
+        let queues = ends.queues.map(|(incoming, outgoing)| {
+            let queue = OutQueue::new(outgoing, ends.refused, Arc::clone(&shared));
+            (incoming, queue)
+        });
+        Self { shared, queues }
+    }
+}
+
+/// A server, bound and listening, or binding in the background where that is asked for.
+pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Options) -> Result<Opened, Code> {
+    let look_up_timeout = Duration::from_nanos(ms(config.connect_timeout_ms));
+    let addresses = bind::addresses(host, port, look_up_timeout).map_err(|failure| failure.code)?;
     let listeners = match bind::bind(&addresses) {
         Ok(listeners) => Some(listeners),
-        Err(error) if error.code == Code::AddressInUse && config.listen_retry_ms != 0 => None,
-        Err(error) => return Err(error.code),
+        Err(error) if error.failure.code == Code::AddressInUse && config.listen_retry_ms != 0 => None,
+        Err(error) => return Err(error.failure.code),
     };
     let role = if config.accept == Accept::Manual {
         Role::Manual
     } else {
         Role::Merged
     };
-    let accepted = (role == Role::Manual).then(Arc::default);
+    let accepted: Option<Arc<AcceptQueue>> = (role == Role::Manual).then(Arc::default);
     let waiting = accepted.clone();
-    open(role, &config, accepted, |shared| {
+    open(role, config, options, accepted, |shared| {
         match &listeners {
             Some(bound) => shared.local_port.store(bound.port, Ordering::Relaxed),
             None => shared.set_state(State::Binding),
@@ -85,14 +110,15 @@ pub(crate) fn listen(host: Option<&str>, port: u16, config: Config) -> Result<Op
 }
 
 /// A client, which connects in the background.
-pub(crate) fn connect(host: &str, port: u16, config: Config) -> Result<Opened, Code> {
+pub(crate) fn connect(host: &str, port: u16, config: &Config) -> Result<Opened, Code> {
     let host = host.to_owned();
-    open(Role::Client, &config, None, |_| Task::Connect { host, port })
+    open(Role::Client, config, Options::default(), None, |_| Task::Connect { host, port })
 }
 
 fn open(
     role: Role,
     config: &Config,
+    options: Options,
     accepted: Option<Arc<AcceptQueue>>,
     task: impl FnOnce(&Shared) -> Task,
 ) -> Result<Opened, Code> {
@@ -100,7 +126,8 @@ fn open(
     match Endpoint::with_network(role, config, network.waker()) {
         Ok((endpoint, ends)) => {
             let task = task(&ends.shared);
-            network.submit(Command::Add(Box::new(ends), task));
+            let ends = Ends::of(ends);
+            network.submit(Command::Add(Box::new(NewPort { ends, options, task })));
             Ok(Opened {
                 endpoint,
                 network,

@@ -1,45 +1,48 @@
 //! The realtime priority of the network thread: the highest that any port asks for.
 
-use super::reactor::Reactor;
 use crate::realtime::notifications::{Kind, Notification};
+use crate::realtime::shared::Shared;
 use crate::sys;
 use crate::sys::code::Code;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-impl Reactor {
-    /// The ports have changed. `asking`: the key of one that is to be told if the system refuses what it asks for; it
-    /// works all the same.
-    pub(super) fn review_priority(&mut self, asking: Option<usize>) {
-        let wanted = self.ports.iter().map(|(_, port)| port.priority).max();
-        let wanted = wanted.unwrap_or(0);
-        // Whoever asks again may have been given the right to it meanwhile.
-        if wanted != self.priority_wanted || asking.is_some() && self.priority_error.is_some() {
-            self.priority_wanted = wanted;
-            self.priority = match sys::set_realtime_priority(wanted) {
-                Ok(priority) => {
-                    self.priority_error = None;
-                    priority
-                }
+/// The priority that there is, and the one that is wanted.
+#[derive(Default)]
+pub(super) struct Priority {
+    wanted: u32,
+    actual: u32,
+    /// Why there is not what is wanted.
+    error: Option<(Code, i32)>,
+    /// The ports have changed.
+    pub review: bool,
+}
+
+impl Priority {
+    /// Brings the priority to what the ports ask for. The ones that have asked since are told if the system refuses; they
+    /// work all the same.
+    pub(super) fn update<'a>(&mut self, ports: impl Iterator<Item = &'a Arc<Shared>> + Clone) {
+        self.review = false;
+        let wanted = ports.clone().map(|port| port.priority.wanted()).max().unwrap_or(0);
+        let asking: Vec<&Arc<Shared>> = ports.clone().filter(|port| port.priority.take_asked()).collect();
+        // A port that asks again may have been given the right to it meanwhile.
+        if wanted != self.wanted || !asking.is_empty() && self.error.is_some() {
+            self.wanted = wanted;
+            match sys::set_realtime_priority(wanted) {
+                Ok(priority) => (self.actual, self.error) = (priority, None),
                 // As it was: a lower one that was given before is better than none.
-                Err(error) => {
-                    self.priority_error = Some((Code::of(&error), error.raw_os_error().unwrap_or(0)));
-                    self.priority
-                }
-            };
+                Err(error) => self.error = Some((Code::of(&error), error.raw_os_error().unwrap_or(0))),
+            }
         }
-        for (_, port) in &self.ports {
-            port.shared
-                .counters
-                .priority
-                .store(self.priority.into(), Ordering::Relaxed);
+        for port in ports {
+            port.counters.priority.store(self.actual.into(), Ordering::Relaxed);
         }
-        if let Some(key) = asking
-            && let Some((code, os_error)) = self.priority_error
-            && self.ports[key].priority > self.priority
-        {
-            let refused = Notification::new(Kind::PriorityRefused).reason(code, os_error);
-            self.ports[key].shared.notifications.tell(refused);
-            self.touch(key);
+        let Some((code, os_error)) = self.error else { return };
+        for port in asking {
+            if port.priority.wanted() > self.actual {
+                port.notifications.tell(Notification::new(Kind::PriorityRefused).reason(code, os_error));
+                port.event.signal();
+            }
         }
     }
 }

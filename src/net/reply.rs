@@ -12,7 +12,7 @@ pub(crate) struct Done {
     outcome: AtomicU32,
 }
 
-/// The network thread's end of it: given in any case, if only by dropping it.
+/// The network thread's end of it. One that is dropped answers that there was no such thing.
 pub(crate) struct Reply(Arc<Done>);
 
 impl Reply {
@@ -20,29 +20,28 @@ impl Reply {
         Self(Arc::clone(done))
     }
 
-    pub(crate) fn tell(self, found: bool) {
-        self.0.tell(found);
+    pub(crate) fn answer(self, found: bool) {
+        self.0.answer(found);
     }
 }
 
 impl Drop for Reply {
     fn drop(&mut self) {
         if self.0.outcome.load(Ordering::Relaxed) == 0 {
-            self.0.tell(false);
+            self.0.answer(false);
         }
     }
 }
 
 impl Done {
-    fn tell(&self, found: bool) {
+    fn answer(&self, found: bool) {
         self.outcome.store(if found { 1 } else { 2 }, Ordering::Release);
         self.event.signal();
     }
 
     /// Waits for the answer: whether there was what the command was about.
     pub(crate) fn wait(&self) -> bool {
-        self.event
-            .wait_for(None, || Some(self.outcome.load(Ordering::Acquire)).filter(|o| *o != 0))
-            == Some(1)
+        let outcome = || Some(self.outcome.load(Ordering::Acquire)).filter(|outcome| *outcome != 0);
+        self.event.wait_for(None, outcome) == Some(1)
     }
 }

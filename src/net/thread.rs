@@ -1,87 +1,53 @@
-//! The network thread's life: started by the first port, joined by the last; and how others reach it.
+//! The network thread's life: started by the first port, joined by the last; and how other threads reach it.
 
-use super::AcceptQueue;
-use super::bind::Bound;
+use super::command::Command;
 use super::life::Life;
 use super::reactor::Reactor;
 use super::reply::{Done, Reply};
-use super::resolver::Resolution;
-use crate::realtime::endpoint::NetworkEnds;
+use super::resolver::{self, Resolution};
 use crate::realtime::shared::Shared;
 use crate::realtime::waker::Waker;
+use crate::sys;
 use crate::sys::code::Code;
 use crossbeam_queue::SegQueue;
 use parking_lot::Mutex;
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// What a new port is to do.
-pub(crate) enum Task {
-    Serve {
-        addresses: Vec<SocketAddr>,
-        listeners: Option<Bound>,
-        accepted: Option<Arc<AcceptQueue>>,
-    },
-    Connect {
-        host: String,
-        port: u16,
-    },
-}
-
-/// What others ask of the network thread.
-pub(super) enum Command {
-    Add(Box<NetworkEnds>, Task),
-    ShutDown {
-        port: u64,
-    },
-    Close {
-        port: u64,
-        done: Reply,
-    },
-    Disconnect {
-        port: u64,
-        client: u32,
-        done: Reply,
-    },
-    /// The realtime priority that a port asks for from now on.
-    Prioritize {
-        port: u64,
-        priority: u32,
-    },
-    /// The reply is told when it is reckoned.
-    TellProgress {
-        port: u64,
-        done: Option<Reply>,
-    },
-    Resolved {
-        port: u64,
-        resolution: Resolution,
-    },
-}
 
 /// How to reach the network thread.
 pub(crate) struct Control {
     pub(super) waker: Arc<Waker>,
     pub(super) commands: SegQueue<Command>,
     pub(super) life: Life,
+    /// A port has asked for another realtime priority.
+    priority_asked: AtomicBool,
 }
 
 impl Control {
-    /// Wakes the network thread: one system call.
-    pub(crate) fn wake(&self) {
-        self.waker.wake();
+    fn new() -> Result<Self, Code> {
+        Ok(Self {
+            waker: Arc::new(Waker::new().map_err(|error| Code::of(&error))?),
+            commands: SegQueue::new(),
+            life: Life::with_one_user(),
+            priority_asked: AtomicBool::new(false),
+        })
     }
 
     fn submit(&self, command: Command) {
         self.commands.push(command);
-        self.wake();
+        self.waker.wake();
     }
 
-    /// A resolver's answer.
+    /// The outcome of a look-up.
     pub(super) fn resolved(&self, port: u64, resolution: Resolution) {
         self.submit(Command::Resolved { port, resolution });
+    }
+
+    /// Network thread: whether a port has asked for another priority since the last call.
+    pub(super) fn take_priority_asked(&self) -> bool {
+        self.priority_asked.load(Ordering::Relaxed) && self.priority_asked.swap(false, Ordering::AcqRel)
     }
 }
 
@@ -102,28 +68,21 @@ impl Network {
     /// Takes hold of the network thread, starting it where there is none.
     pub(super) fn enter() -> Result<Self, Code> {
         let mut running = RUNNING.lock();
-        if let Some(there) = &*running
-            && there.control.life.join()
-        {
-            return Ok(Self {
-                control: Arc::clone(&there.control),
-            });
+        if let Some(there) = &*running {
+            if there.control.life.join() {
+                let control = Arc::clone(&there.control);
+                return Ok(Self { control });
+            }
         }
         if let Some(ending) = running.take() {
             // It waits for nothing any more.
             let _ = ending.thread.join();
         }
-        let control = Arc::new(Control {
-            waker: Arc::new(Waker::new().map_err(|error| Code::of(&error))?),
-            commands: SegQueue::new(),
-            life: Life::with_one_user(),
-        });
+        let control = Arc::new(Control::new()?);
         let mut reactor = Reactor::new(Arc::clone(&control));
-        let thread = std::thread::Builder::new().name("midisock".into()).spawn(move || {
-            crate::sys::prepare_network_thread();
+        let thread = sys::spawn("midisock", None, move || {
             reactor.run();
-            let control = reactor.into_control();
-            control.life.tell_over();
+            reactor.into_control().life.tell_over();
         });
         let thread = thread.map_err(|_| Code::NoResources)?;
         *running = Some(Running {
@@ -133,7 +92,7 @@ impl Network {
         Ok(Self { control })
     }
 
-    /// The network thread's own way to a hold for a port it makes: there is a server, so the thread is not ending.
+    /// The network thread's own way to a hold for a port that it makes: there is a server, so the thread is not ending.
     pub(super) fn enter_from_inside(control: &Arc<Control>) -> Option<Self> {
         control.life.join().then(|| Self {
             control: Arc::clone(control),
@@ -153,78 +112,60 @@ impl Network {
         self.control.submit(command);
     }
 
+    /// Has the network thread look at what was asked for.
+    pub(crate) fn wake(&self) {
+        self.control.waker.wake();
+    }
+
     /// Starts the orderly end of a port.
     pub(crate) fn shut_down(&self, shared: &Shared) {
         self.submit(Command::ShutDown { port: shared.id });
     }
 
-    /// Has the network thread let go of a port's handle: when this returns its address is free.
+    /// Has the network thread let go of a port's handle: when this returns, its address is free.
     pub(crate) fn close(&self, shared: &Shared) {
-        let done = Arc::new(Done::default());
-        self.submit(Command::Close {
-            port: shared.id,
-            done: Reply::to(&done),
-        });
-        done.wait();
+        self.ask(|done| Command::Close { port: shared.id, done });
     }
 
-    /// Has the network thread tell how far a port's out queue is with the system.
-    pub(crate) fn ask_for_progress(&self, shared: &Shared) {
-        self.submit(Command::TellProgress {
-            port: shared.id,
-            done: None,
-        });
-    }
-
-    /// The same, and waits until it has been told: at once, for the network thread waits for nobody.
-    pub(crate) fn learn_progress(&self, shared: &Shared) {
-        let done = Arc::new(Done::default());
-        self.submit(Command::TellProgress {
-            port: shared.id,
-            done: Some(Reply::to(&done)),
-        });
-        done.wait();
-    }
-
-    /// Ends a client's connection; false when there was none with that id any more.
+    /// Ends a client's connection; false when there is none with that id any more.
     pub(crate) fn disconnect(&self, shared: &Shared, client: u32) -> bool {
+        let port = shared.id;
+        self.ask(|done| Command::Disconnect { port, client, done })
+    }
+
+    fn ask(&self, command: impl FnOnce(Reply) -> Command) -> bool {
         let done = Arc::new(Done::default());
-        self.submit(Command::Disconnect {
-            port: shared.id,
-            client,
-            done: Reply::to(&done),
-        });
+        self.submit(command(Reply::to(&done)));
         done.wait()
     }
 
-    /// Another realtime priority than the port was made with.
+    /// Another realtime priority than the port was made with. However often it is asked for, the network thread looks
+    /// once a turn.
     pub(crate) fn prioritize(&self, shared: &Shared, priority: u32) {
-        self.submit(Command::Prioritize {
-            port: shared.id,
-            priority,
-        });
+        shared.priority.ask(priority);
+        self.control.priority_asked.store(true, Ordering::Release);
+        self.wake();
     }
 
-    /// Gives the hold back. The last one waits until the network thread has written what it may still write, and
-    /// joins it; and for look-ups that are under way, for so long at most.
+    /// Gives the hold back. The last one waits until the network thread has written what it may still write, and joins
+    /// it; and for look-ups that are under way, for so long at most.
     pub(crate) fn leave(self, patience: Duration) {
         let control = &self.control;
         if !control.life.leave() {
             return;
         }
-        control.wake();
+        control.waker.wake();
         if !control.life.wait_over() {
             return;
         }
         let mut running = RUNNING.lock();
-        if running
-            .as_ref()
-            .is_some_and(|running| Arc::ptr_eq(&running.control, control))
-            && let Some(ended) = running.take()
-        {
-            let _ = ended.thread.join();
+        let is_this = running.as_ref().is_some_and(|running| Arc::ptr_eq(&running.control, control));
+        if is_this {
+            if let Some(ended) = running.take() {
+                let _ = ended.thread.join();
+            }
         }
         drop(running);
-        super::resolver::wait_for_all(patience);
+        resolver::wait_for_all(patience);
     }
 }

@@ -1,12 +1,16 @@
 //! Messages with a time ahead, held back until it comes.
+//!
+//! A Note Off never leaves before the Note On that it ends: as many Note Offs as Note Ons were pushed, and each has its
+//! own. It is paired when it is pushed: with the latest Note On that is due no later than itself and has no Note Off
+//! yet; else with a note that sounds; else with the first Note On that is due later, and then it waits for that one.
 
 use crate::midi::message;
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
-/// One that waits.
+/// A message that waits.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Scheduled {
+pub(super) struct Scheduled {
     pub time_ns: u64,
     /// In order of pushing.
     number: u64,
@@ -27,156 +31,158 @@ impl PartialOrd for Scheduled {
     }
 }
 
-/// A Note On or Note Off that waits.
-#[derive(Clone, Copy, Debug)]
-struct Note {
-    time_ns: u64,
-    number: u64,
-    client: u32,
-    on: bool,
+/// When a Note On is due, and its number: its place in the order of sending.
+type Place = (u64, u64);
+
+/// What waits of one note.
+#[derive(Debug, Default)]
+struct Key {
+    /// Note Ons without a Note Off, and the client that each is for.
+    open: BTreeMap<Place, u32>,
+    /// Note Ons with a Note Off, by number, and the client that the Note Off is for.
+    paired: HashMap<u64, u32>,
+    /// Note Offs whose Note On has left, or that have none: how many for each client.
+    offs: BTreeMap<u32, usize>,
 }
 
-impl Note {
-    /// As `meet`.
-    fn meets(&self, client: u32) -> bool {
-        meet(self.client, client)
+impl Key {
+    fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.paired.is_empty() && self.offs.is_empty()
+    }
+
+    /// How many Note Offs wait here that end what sounds at a client, or, 0, at any.
+    fn offs_for(&self, client: u32) -> usize {
+        let meeting = self.offs.iter().filter(|(other, _)| meet(**other, client));
+        meeting.map(|(_, count)| *count).sum()
+    }
+
+    /// The Note On that a Note Off for `time_ns` ends; None: one that sounds, or none.
+    fn partner(&self, time_ns: u64, client: u32, sounding: impl FnOnce() -> usize) -> Option<Place> {
+        let meets = |(_, other): &(&Place, &u32)| meet(**other, client);
+        let before = self.open.range(..=(time_ns, u64::MAX)).rev().find(meets);
+        let partner = match before {
+            Some(on) => Some(on),
+            None => {
+                let after = self.open.range((time_ns, u64::MAX)..).find(meets)?;
+                (sounding() <= self.offs_for(client)).then_some(after)
+            }
+        };
+        partner.map(|(place, _)| *place)
+    }
+
+    fn remove_off(&mut self, client: u32) {
+        if let Some(count) = self.offs.get_mut(&client) {
+            *count -= 1;
+            if *count == 0 {
+                self.offs.remove(&client);
+            }
+        }
     }
 }
 
 #[derive(Default)]
-pub(crate) struct Schedule {
+pub(super) struct Schedule {
     heap: BinaryHeap<Scheduled>,
     pushed: u64,
-    /// Note messages that wait, by channel and note, in the order in which they are due.
-    notes: HashMap<u16, Vec<Note>>,
+    keys: HashMap<u16, Key>,
 }
 
 impl Schedule {
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }
 
-    /// Holds a message back until `time_ns`; for a Note Off, ask `time_of_note_off` first.
-    pub(crate) fn add(&mut self, time_ns: u64, client: u32, bytes: &[u8]) {
+    /// When a message that is meant for `time_ns` may leave. `sounding`: how many Note Ons of its note have left, or
+    /// will before anything scheduled does, that no Note Off has ended; asked only where it matters.
+    pub(super) fn time_of(&self, time_ns: u64, client: u32, bytes: &[u8], sounding: impl FnOnce() -> usize) -> u64 {
+        if self.keys.is_empty() || !message::is_note_off(bytes) {
+            return time_ns;
+        }
+        let key = self.keys.get(&key_of(bytes));
+        let partner = key.and_then(|key| key.partner(time_ns, client, sounding));
+        partner.map_or(time_ns, |(at, _)| at.max(time_ns))
+    }
+
+    /// Holds a message back until `time_ns`, or, a Note Off, until its Note On has left.
+    pub(super) fn add(&mut self, time_ns: u64, client: u32, bytes: &[u8], sounding: impl FnOnce() -> usize) {
         let number = self.pushed;
         self.pushed += 1;
-        let on = message::is_note_on(bytes);
-        if on || message::is_note_off(bytes) {
-            let notes = self.notes.entry(note_of(bytes)).or_default();
-            let at = notes.partition_point(|note| note.time_ns <= time_ns);
-            let note = Note {
-                time_ns,
-                number,
-                client,
-                on,
-            };
-            notes.insert(at, note);
+        let mut at = time_ns;
+        if message::is_note_on(bytes) {
+            self.keys.entry(key_of(bytes)).or_default().open.insert((time_ns, number), client);
+        } else if message::is_note_off(bytes) {
+            let key = self.keys.entry(key_of(bytes)).or_default();
+            match key.partner(time_ns, client, sounding) {
+                Some(place) => {
+                    key.open.remove(&place);
+                    key.paired.insert(place.1, client);
+                    at = at.max(place.0);
+                }
+                None => *key.offs.entry(client).or_default() += 1,
+            }
         }
         self.heap.push(Scheduled {
-            time_ns,
+            time_ns: at,
             number,
             client,
             bytes: bytes.into(),
         });
     }
 
-    /// When a message that is meant for `time_ns` may be sent: a Note Off that ends a note which begins later only
-    /// when that has begun. `sounding`: how many Note Ons of its note were sent that no Note Off has ended.
-    pub(crate) fn time_of(&self, time_ns: u64, client: u32, bytes: &[u8], sounding: impl FnOnce() -> usize) -> u64 {
-        if self.notes.is_empty() || !message::is_note_off(bytes) {
-            return time_ns;
-        }
-        let Some(notes) = self.notes.get(&note_of(bytes)) else {
-            return time_ns;
-        };
-        let split = notes.partition_point(|note| note.time_ns <= time_ns);
-        let (before, after) = notes.split_at(split);
-        if !after.iter().any(|note| note.on && note.meets(client)) {
-            return time_ns;
-        }
-        // One that ends nothing leaves nothing behind.
-        let step = |held: usize, note: &Note| if note.on { held + 1 } else { held.saturating_sub(1) };
-        let meeting = |note: &&Note| note.meets(client);
-        let held = before.iter().filter(meeting).fold(sounding(), step);
-        if held > 0 {
-            return time_ns;
-        }
-        let begins = after.iter().filter(meeting).find(|note| note.on);
-        begins.map_or(time_ns, |note| note.time_ns)
+    /// How many Note Offs wait that end what sounds of this note at a client, or, 0, at any.
+    pub(super) fn note_offs(&self, client: u32, bytes: &[u8]) -> usize {
+        self.keys.get(&key_of(bytes)).map_or(0, |key| key.offs_for(client))
     }
 
-    /// How many Note Offs wait for a note of a client.
-    pub(crate) fn note_offs(&self, client: u32, bytes: &[u8]) -> usize {
-        let notes = self.notes.get(&note_of(bytes)).map_or(&[][..], |notes| notes);
-        notes.iter().filter(|note| !note.on && note.meets(client)).count()
-    }
-
-    /// When the last of what waits for a client is due until a time, notes not counted: by `channel_of`.
-    pub(crate) fn last_of_channels(&self, client: u32, until: u64) -> [u64; CHANNELS] {
-        let mut last = [0; CHANNELS];
-        for waiting in &self.heap {
-            if let Some(channel) = channel_of(&waiting.bytes)
-                && meet(waiting.client, client)
-                && waiting.time_ns <= until
-            {
-                last[channel] = last[channel].max(waiting.time_ns);
-            }
-        }
-        last
-    }
-
-    /// When the next is due.
-    pub(crate) fn next_ns(&self) -> Option<u64> {
+    /// When the next message is due.
+    pub(super) fn next_ns(&self) -> Option<u64> {
         self.heap.peek().map(|next| next.time_ns)
     }
 
-    /// Takes the next one that is due.
-    pub(crate) fn take_due(&mut self, now: u64) -> Option<Scheduled> {
+    /// Takes the next message that is due.
+    pub(super) fn take_due(&mut self, now: u64) -> Option<Scheduled> {
         if self.next_ns()? > now {
             return None;
         }
         let next = self.heap.pop()?;
         if message::is_note_on(&next.bytes) || message::is_note_off(&next.bytes) {
-            let key = note_of(&next.bytes);
-            if let Some(notes) = self.notes.get_mut(&key) {
-                // It is the first of them.
-                notes.retain(|note| note.number != next.number);
-                if notes.is_empty() {
-                    self.notes.remove(&key);
-                }
-            }
+            self.note_leaves(&next);
         }
         Some(next)
     }
 
+    fn note_leaves(&mut self, leaving: &Scheduled) {
+        let number = key_of(&leaving.bytes);
+        let Some(key) = self.keys.get_mut(&number) else { return };
+        if message::is_note_off(&leaving.bytes) {
+            key.remove_off(leaving.client);
+        } else if key.open.remove(&(leaving.time_ns, leaving.number)).is_none() {
+            // Its Note Off, which leaves later, ends from now on what sounds.
+            if let Some(client) = key.paired.remove(&leaving.number) {
+                *key.offs.entry(client).or_default() += 1;
+            }
+        }
+        if key.is_empty() {
+            self.keys.remove(&number);
+        }
+    }
+
     /// Takes all, in the order in which they are due.
-    pub(crate) fn take_all(&mut self) -> Vec<Scheduled> {
-        self.notes.clear();
+    pub(super) fn take_all(&mut self) -> Vec<Scheduled> {
+        self.keys.clear();
         let mut all = std::mem::take(&mut self.heap).into_sorted_vec();
         all.reverse();
         all
     }
 }
 
-/// Whether messages for two clients, or for all (0), reach somebody both.
+/// Whether messages for two clients, or for all (0), reach a common one.
 fn meet(one: u32, other: u32) -> bool {
     one == 0 || other == 0 || one == other
 }
 
-/// The sixteen, and one for what belongs to none.
-pub(crate) const CHANNELS: usize = 17;
-
-/// The channel whose state a message changes, notes aside; None: it changes no state.
-pub(crate) fn channel_of(message: &[u8]) -> Option<usize> {
-    match *message {
-        [status @ 0xA0..=0xEF, ..] => Some(usize::from(status & 15)),
-        [0xF2 | 0xF3 | 0xFA..=0xFC | 0xFF, ..] => Some(CHANNELS - 1),
-        _ => None,
-    }
-}
-
 /// Channel and note number of a note message.
-fn note_of(bytes: &[u8]) -> u16 {
+fn key_of(bytes: &[u8]) -> u16 {
     u16::from(bytes[0] & 0x0F) << 7 | u16::from(bytes[1])
 }
 
@@ -188,42 +194,46 @@ mod tests {
     const OFF: [u8; 3] = [0x81, 60, 0];
     const ON: [u8; 3] = [0x91, 60, 1];
 
-    /// Adds a message as the network thread does.
+    /// Adds a message as a session does, and says when it will leave.
     fn push(schedule: &mut Schedule, time: u64, client: u32, bytes: &[u8], sounding: usize) -> u64 {
-        let time = schedule.time_of(time, client, bytes, || sounding);
-        schedule.add(time, client, bytes);
-        time
+        let at = schedule.time_of(time, client, bytes, || sounding);
+        schedule.add(time, client, bytes, || sounding);
+        at
+    }
+
+    fn statuses(schedule: &mut Schedule) -> Vec<(u64, u8)> {
+        std::iter::from_fn(|| schedule.take_due(u64::MAX)).map(|next| (next.time_ns, next.bytes[0])).collect()
     }
 
     #[test]
     fn in_order_of_time_then_of_pushing() {
         let mut schedule = Schedule::default();
         for (time, number) in [(30, 0), (10, 1), (20, 2), (10, 3)] {
-            schedule.add(time, 0, &[0xB0, 1, number]);
+            push(&mut schedule, time, 0, &[0xB0, 1, number], 0);
         }
         assert_eq!(schedule.next_ns(), Some(10));
         assert_eq!(schedule.take_due(9), None);
-        let order: Vec<u8> = std::iter::from_fn(|| schedule.take_due(100))
-            .map(|next| next.bytes[2])
-            .collect();
+        let order: Vec<u8> = std::iter::from_fn(|| schedule.take_due(100)).map(|next| next.bytes[2]).collect();
         assert_eq!(order, [1, 3, 2, 0]);
     }
 
     #[test]
-    fn a_note_off_never_overtakes_its_note_on() {
+    fn a_note_off_waits_for_its_note_on() {
         let mut schedule = Schedule::default();
-        schedule.add(100, 0, &ON);
+        push(&mut schedule, 100, 0, &ON, 0);
         assert_eq!(schedule.time_of(0, 0, &OFF, || 0), 100);
         assert_eq!(schedule.time_of(0, 7, &[0x91, 60, 0], || 0), 100);
-        assert_eq!(schedule.time_of(0, 0, &[0x91, 61, 0], || 0), 0);
+        assert_eq!(schedule.time_of(0, 0, &[0x91, 61, 0], || 0), 0, "another note");
         assert_eq!(schedule.time_of(0, 0, &ON, || 0), 0);
         assert_eq!(push(&mut schedule, 50, 0, &OFF, 0), 100);
-        let order: Vec<u8> = std::iter::from_fn(|| schedule.take_due(100))
-            .map(|next| next.bytes[0])
-            .collect();
-        assert_eq!(order, [0x91, 0x81]);
-        assert!(schedule.notes.is_empty());
-        schedule.add(100, 7, &ON);
+        assert_eq!(statuses(&mut schedule), [(100, 0x91), (100, 0x81)]);
+        assert!(schedule.keys.is_empty());
+    }
+
+    #[test]
+    fn a_note_off_for_another_client_does_not_wait() {
+        let mut schedule = Schedule::default();
+        push(&mut schedule, 100, 7, &ON, 0);
         assert_eq!(schedule.time_of(0, 8, &OFF, || 0), 0);
         assert_eq!(schedule.time_of(0, 0, &OFF, || 0), 100);
         assert_eq!(schedule.take_all().len(), 1);
@@ -231,37 +241,85 @@ mod tests {
     }
 
     #[test]
-    fn a_note_off_is_for_the_first_note_that_is_not_ended() {
+    fn each_note_off_has_its_note_on() {
+        // Two notes ahead, two Note Offs for now.
         let mut schedule = Schedule::default();
-        // The note sounds, and will be struck again: this ends it now.
-        schedule.add(200, 0, &ON);
-        assert_eq!(push(&mut schedule, 0, 0, &OFF, 1), 0);
-        schedule.take_due(0);
-        // Two notes, then their ends, pushed in any order.
-        schedule.add(100, 0, &ON);
+        push(&mut schedule, 100, 0, &ON, 0);
+        push(&mut schedule, 200, 0, &ON, 0);
+        assert_eq!(push(&mut schedule, 0, 0, &OFF, 0), 100);
+        assert_eq!(push(&mut schedule, 0, 0, &OFF, 0), 200);
+        assert_eq!(push(&mut schedule, 0, 0, &OFF, 0), 0, "one more ends nothing, and does not wait");
+        let on_off = [(0, 0x81), (100, 0x91), (100, 0x81), (200, 0x91), (200, 0x81)];
+        assert_eq!(statuses(&mut schedule), on_off);
+        assert!(schedule.keys.is_empty());
+    }
+
+    #[test]
+    fn a_note_that_sounds_is_ended_before_it_is_struck_again() {
+        let mut schedule = Schedule::default();
+        push(&mut schedule, 200, 0, &ON, 0);
+        assert_eq!(push(&mut schedule, 10, 0, &OFF, 1), 10);
+        assert_eq!(schedule.note_offs(0, &OFF), 1);
+        assert_eq!(push(&mut schedule, 20, 0, &OFF, 1), 200, "what sounds has its Note Off");
+        schedule.take_due(10);
+        assert_eq!(schedule.note_offs(0, &OFF), 0);
+    }
+
+    #[test]
+    fn two_notes_may_be_ended_in_any_order() {
+        let mut schedule = Schedule::default();
+        push(&mut schedule, 100, 0, &ON, 0);
+        push(&mut schedule, 200, 0, &ON, 0);
         assert_eq!(push(&mut schedule, 250, 0, &OFF, 0), 250);
         assert_eq!(push(&mut schedule, 150, 0, &OFF, 0), 150);
-        // One more belongs to the second note at the soonest.
-        assert_eq!(push(&mut schedule, 160, 0, &OFF, 0), 200);
-        assert_eq!(schedule.note_offs(0, &OFF), 3);
+        assert_eq!(statuses(&mut schedule), [(100, 0x91), (150, 0x81), (200, 0x91), (250, 0x81)]);
+    }
+
+    /// Live Note Offs of a key with one strike ahead cost the same each, and all but one leave at once.
+    #[test]
+    fn a_flood_of_note_offs_is_not_kept() {
+        let mut schedule = Schedule::default();
+        push(&mut schedule, 1000, 0, &ON, 0);
+        let waiting = (0..100_000).filter(|_| {
+            let waits = schedule.time_of(0, 0, &OFF, || 0) > 0;
+            if waits {
+                schedule.add(0, 0, &OFF, || 0);
+            }
+            waits
+        });
+        assert_eq!(waiting.count(), 1);
+        assert_eq!(schedule.heap.len(), 2);
     }
 
     proptest! {
-        /// However notes are pushed: what comes out is in order of time, no Note Off comes before its Note On, and
-        /// none is missing. Of a note that is struck again the ends are in order of its beginnings; of others, each
-        /// note once, the end may be meant for a time before the beginning.
+        /// However notes are pushed: what leaves is in order of time, no Note Off comes before its Note On, and none is
+        /// missing: where as many Note Offs as Note Ons are pushed, nothing sounds in the end.
         #[test]
-        fn offs_follow_their_ons(
+        fn note_offs_follow_their_note_ons(
             client in prop_oneof![Just(0u32), Just(7)],
-            again in proptest::collection::vec((0u64..1000, 0u64..1000, 0u8..3), 0..40),
-            once in proptest::collection::vec((0u64..1000, 0u64..1000), 0..40),
+            notes in proptest::collection::vec((0u64..1000, 0u64..1000, 0u8..3, any::<bool>()), 0..60),
+            shuffle in any::<u64>(),
         ) {
             let mut schedule = Schedule::default();
-            let again = again.into_iter().map(|(on, length, note)| (on, on + length, note));
-            let once = once.into_iter().zip(3u8..).map(|((on, off), note)| (on, off, note));
-            for (on, off, note) in again.chain(once) {
-                schedule.add(on, client, &[0x90, note, 1]);
-                push(&mut schedule, off, client, &[0x80, note, 1], 0);
+            let mut pushes = Vec::new();
+            for (on, off, note, _) in &notes {
+                pushes.push((*on, true, *note));
+                pushes.push((*off, false, *note));
+            }
+            // Note Offs anywhere behind the first of their Note Ons.
+            let mut random = shuffle | 1;
+            for index in (1..pushes.len()).rev() {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                let other = (random % (index as u64 + 1)) as usize;
+                if pushes[index].1 == pushes[other].1 {
+                    pushes.swap(index, other);
+                }
+            }
+            for (time, on, note) in pushes {
+                let status = if on { 0x90 } else { 0x80 };
+                push(&mut schedule, time, client, &[status, note, 1], 0);
             }
             let mut last = 0;
             let mut held = HashMap::<u8, i32>::new();
@@ -270,10 +328,30 @@ mod tests {
                 last = next.time_ns;
                 let count = held.entry(next.bytes[1]).or_default();
                 *count += if next.bytes[0] == 0x90 { 1 } else { -1 };
+                // A Note Off pushed before its Note On leaves without it.
+                prop_assert!(*count >= -60);
+            }
+            prop_assert!(schedule.keys.is_empty() && schedule.is_empty());
+            prop_assert!(held.values().all(|count| *count == 0));
+        }
+
+        /// Each note's Note Off is pushed right after its Note On, whatever their times: no Note Off leaves early.
+        #[test]
+        fn no_note_off_leaves_before_its_note_on(
+            notes in proptest::collection::vec((0u64..1000, 0u64..1000, 0u8..3), 0..60),
+        ) {
+            let mut schedule = Schedule::default();
+            for (on, off, note) in notes {
+                push(&mut schedule, on, 0, &[0x90, note, 1], 0);
+                push(&mut schedule, off, 0, &[0x80, note, 1], 0);
+            }
+            let mut held = HashMap::<u8, i32>::new();
+            while let Some(next) = schedule.take_due(u64::MAX) {
+                let count = held.entry(next.bytes[1]).or_default();
+                *count += if next.bytes[0] == 0x90 { 1 } else { -1 };
                 prop_assert!(*count >= 0);
             }
             prop_assert!(held.values().all(|count| *count == 0));
-            prop_assert!(schedule.notes.is_empty() && schedule.is_empty());
         }
     }
 }

@@ -1,40 +1,40 @@
-//! Tells an HTTP request from MIDI by its first bytes: a web page can make a browser post to a loopback server, and a
-//! body parses as notes. So do the random bytes with which TLS begins, where the page asks for https.
+//! Tells a MIDI peer from a program that speaks something else, by the first bytes that it sends.
+//!
+//! A web page can make a browser connect to a server on loopback, and what the browser sends parses as notes. HTTP, TLS,
+//! STUN, TURN and SSH all begin with three or more bytes below 80. MIDI begins with a status byte; one or two stray data
+//! bytes before it are tolerated, as a client that joins a running stream may send them.
 
-/// What the first bytes of a connection say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum First {
-    /// They may still become a request.
-    Undecided,
-    Http,
-    Midi,
+/// So many data bytes before the first status byte are no MIDI.
+const MOST_DATA_BYTES: usize = 2;
+
+/// How far the first bytes have been seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sniffer {
+    data_bytes: usize,
 }
 
-/// Methods of RFC 9110, PATCH of RFC 5789, and the preface of HTTP/2 (RFC 9113).
-const METHODS: [&[u8]; 10] = [
-    b"GET ",
-    b"HEAD ",
-    b"POST ",
-    b"PUT ",
-    b"DELETE ",
-    b"CONNECT ",
-    b"OPTIONS ",
-    b"TRACE ",
-    b"PATCH ",
-    b"PRI ",
-];
+/// What the first bytes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// No status byte yet, and not enough data bytes to tell.
+    Undecided,
+    Midi,
+    Foreign,
+}
 
-/// The first record of TLS (RFC 8446, section 5.1): of the handshake's, with a version from 3.0 to 3.4.
-const TLS: [&[u8]; 5] = [&[22, 3, 0], &[22, 3, 1], &[22, 3, 2], &[22, 3, 3], &[22, 3, 4]];
-
-pub(crate) fn first(bytes: &[u8]) -> First {
-    let mut beginnings = METHODS.iter().chain(&TLS);
-    if beginnings.clone().any(|beginning| bytes.starts_with(beginning)) {
-        First::Http
-    } else if beginnings.any(|beginning| beginning.starts_with(bytes)) {
-        First::Undecided
-    } else {
-        First::Midi
+impl Sniffer {
+    /// Takes the next of the first bytes.
+    pub(super) fn see(&mut self, bytes: &[u8]) -> Verdict {
+        let run = bytes.iter().take_while(|byte| **byte < 0x80).take(MOST_DATA_BYTES + 1);
+        let run = run.count();
+        self.data_bytes += run;
+        if self.data_bytes > MOST_DATA_BYTES {
+            Verdict::Foreign
+        } else if run < bytes.len() {
+            Verdict::Midi
+        } else {
+            Verdict::Undecided
+        }
     }
 }
 
@@ -42,18 +42,40 @@ pub(crate) fn first(bytes: &[u8]) -> First {
 mod tests {
     use super::*;
 
+    /// Whatever the pieces, the verdict is the same.
+    fn verdict(bytes: &[u8]) -> Verdict {
+        let whole = Sniffer::default().see(bytes);
+        let mut sniffer = Sniffer::default();
+        let mut by_bytes = Verdict::Undecided;
+        for byte in bytes {
+            by_bytes = sniffer.see(&[*byte]);
+            if by_bytes != Verdict::Undecided {
+                break;
+            }
+        }
+        assert_eq!(whole, by_bytes, "{bytes:02x?}");
+        whole
+    }
+
     #[test]
-    fn requests_and_messages() {
-        assert_eq!(first(b""), First::Undecided);
-        assert_eq!(first(b"P"), First::Undecided);
-        assert_eq!(first(b"POST"), First::Undecided);
-        assert_eq!(first(b"POST /x HTTP/1.1\r\n"), First::Http);
-        assert_eq!(first(b"GET "), First::Http);
-        assert_eq!(first(b"GETX"), First::Midi);
-        assert_eq!(first(&[0x90, 60, 64]), First::Midi);
-        assert_eq!(first(&[0x47, 0x90]), First::Midi, "a stray data byte is no request");
-        assert_eq!(first(&[22, 3]), First::Undecided);
-        assert_eq!(first(&[22, 3, 1, 2, 0]), First::Http);
-        assert_eq!(first(&[22, 3, 5]), First::Midi);
+    fn midi_begins_with_a_status_byte() {
+        for bytes in [&[0x90, 60, 64][..], &[0xF8], &[0xF0, 1, 2], &[60, 0x90], &[60, 64, 0x90, 1, 1]] {
+            assert_eq!(verdict(bytes), Verdict::Midi);
+        }
+    }
+
+    #[test]
+    fn other_protocols_do_not() {
+        let stun = [0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42];
+        let turn = [0, 3, 0, 0x10];
+        for bytes in [b"GET / HTTP/1.1\r\n", &b"POST"[..], b"PRI * HTTP/2.0", b"SSH-2.0-", &[22, 3, 1, 2], &stun, &turn] {
+            assert_eq!(verdict(bytes), Verdict::Foreign, "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn two_data_bytes_tell_nothing() {
+        assert_eq!(verdict(&[]), Verdict::Undecided);
+        assert_eq!(verdict(&[22, 3]), Verdict::Undecided);
     }
 }

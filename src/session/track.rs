@@ -1,11 +1,11 @@
-//! Where the two ends of one direction of a connection stand: what the receiver heard, and, while something is lost on
-//! the way, where the sender stands.
+//! The two ends of one direction of a connection: the channel state that the receiver has, and, while something is lost
+//! on the way, the one that the sender has.
 
 use crate::midi::state::{ChannelState, Msg, Unread, next_repair, next_repair_seen};
 
 /// Heard always, wanted only while lossy. Allocated with the first message, so that idle connections cost nothing.
 #[derive(Default)]
-pub(crate) struct Track {
+pub(super) struct Track {
     heard: Option<Box<ChannelState>>,
     wanted: Option<Box<ChannelState>>,
     /// What was released lately, where the receiver may come back on a new link and have read less.
@@ -15,7 +15,7 @@ pub(crate) struct Track {
 impl Track {
     /// Takes a message that the receiver gets. Only while nothing is owed.
     #[inline]
-    pub(crate) fn deliver(&mut self, message: &[u8]) {
+    pub(super) fn deliver(&mut self, message: &[u8]) {
         let heard = self.heard.get_or_insert_with(Box::default);
         if let Some(unread) = &mut self.unread {
             unread.take(heard, message);
@@ -24,12 +24,12 @@ impl Track {
     }
 
     /// Takes a message that the receiver does not get; how many messages cannot be brought back for it.
-    pub(crate) fn lose(&mut self, message: &[u8]) -> u64 {
+    pub(super) fn lose(&mut self, message: &[u8]) -> u64 {
         self.split().lose(message).into()
     }
 
     /// Where the receiver will stand after what waits for it.
-    pub(crate) fn ahead(&self, waiting: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Box<ChannelState> {
+    pub(super) fn ahead(&self, waiting: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Box<ChannelState> {
         let mut ahead = self.heard.clone().unwrap_or_default();
         waiting(&mut |message| ahead.apply(message));
         ahead
@@ -37,12 +37,12 @@ impl Track {
 
     /// Whether something was lost and not made good yet: until then nothing may be delivered.
     #[inline]
-    pub(crate) fn is_lossy(&self) -> bool {
+    pub(super) fn is_lossy(&self) -> bool {
         self.wanted.is_some()
     }
 
     /// The next message that makes good what was lost, taken as delivered; None: nothing is owed any more.
-    pub(crate) fn next_repair(&mut self) -> Option<Msg> {
+    pub(super) fn next_repair(&mut self) -> Option<Msg> {
         let heard = self.heard.as_mut()?;
         let unread = &mut self.unread;
         let message = next_repair_seen(heard, self.wanted.as_mut()?, |heard, message| {
@@ -57,7 +57,7 @@ impl Track {
     }
 
     /// The next message that releases what the receiver was left with, taken as delivered.
-    pub(crate) fn next_release(&mut self) -> Option<Msg> {
+    pub(super) fn next_release(&mut self) -> Option<Msg> {
         self.wanted = None;
         let message = self.heard.as_ref()?.release()?;
         self.deliver(&message);
@@ -65,32 +65,17 @@ impl Track {
     }
 
     /// Whether there is nothing to release.
-    pub(crate) fn is_neutral(&self) -> bool {
+    pub(super) fn is_neutral(&self) -> bool {
         self.heard.as_ref().is_none_or(|heard| heard.is_neutral())
     }
 
-    /// Whether the receiver holds the note or pedal that a message would release.
-    pub(crate) fn holds(&self, release: &[u8]) -> bool {
-        let Some(heard) = &self.heard else { return false };
-        match *release {
-            [status @ 0x80..=0x8F, note, _] => heard.holds_note(status & 15, note) != 0,
-            [status @ 0xB0..=0xBF, pedal, _] => heard.holds_pedal(status & 15, pedal),
-            _ => false,
-        }
-    }
-
-    /// How many times a release would have to come until the receiver holds its note or pedal no more.
-    pub(crate) fn count(&self, release: &[u8]) -> usize {
-        let Some(heard) = &self.heard else { return 0 };
-        match *release {
-            [status @ 0x80..=0x9F, note, _] => heard.holds_note(status & 15, note).into(),
-            [status @ 0xB0..=0xBF, pedal, _] => heard.holds_pedal(status & 15, pedal).into(),
-            _ => 0,
-        }
+    /// The receiver's state; None: it has received nothing yet.
+    pub(super) fn received(&self) -> Option<&ChannelState> {
+        self.heard.as_deref()
     }
 
     /// The receiver may not have read the last of what it was sent: it is taken to hold all that it may hold.
-    pub(crate) fn doubt(&mut self) {
+    pub(super) fn doubt(&mut self) {
         let Some(unread) = self.unread.take() else { return };
         if !unread.is_empty() {
             self.split();
@@ -108,20 +93,21 @@ impl Track {
         })
     }
 
-    /// The receiver is on a new connection: what it was left with is released, and, repairing, it is told where
-    /// controllers, programs and bends stand. Of this connection it is known what may not be read.
-    pub(crate) fn reconnect(mut self, release: bool, repair: bool, mut send: impl FnMut(Msg)) -> Self {
+    /// The receiver is on a new connection: what it was left with is released, and the values of controllers,
+    /// programs and bends are sent. From now on it is kept what the receiver may not have read.
+    pub(super) fn reconnect(mut self, release: bool, mut send: impl FnMut(Msg)) -> Self {
         self.unread = Some(Unread::new());
         if self.heard.is_none() {
             return self;
         }
         self.split();
         let wanted = self.wanted.take();
-        while release && let Some(message) = self.next_release() {
+        while release {
+            let Some(message) = self.next_release() else { break };
             send(message);
         }
         let heard = self.heard.take();
-        if repair && let (Some(heard), Some(mut wanted)) = (heard, wanted) {
+        if let (Some(heard), Some(mut wanted)) = (heard, wanted) {
             self.heard = Some(Box::new(wanted.newcomer_after(&heard)));
             self.wanted = Some(wanted);
             while let Some(message) = self.next_repair() {
@@ -132,7 +118,7 @@ impl Track {
     }
 
     /// A newcomer to a stream that stands somewhere: it is told of controllers, programs and bends, not of notes.
-    pub(crate) fn greet(stands: &ChannelState, mut send: impl FnMut(Msg)) -> Self {
+    pub(super) fn greet(stands: &ChannelState, mut send: impl FnMut(Msg)) -> Self {
         let mut wanted = Box::new(stands.clone());
         let mut heard = Box::new(wanted.newcomer());
         while let Some(message) = next_repair(&mut heard, &mut wanted) {

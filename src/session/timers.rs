@@ -1,22 +1,23 @@
-//! Deadlines of links and ports, soonest first.
+//! Deadlines, soonest first.
 
+use super::effect::{Peer, PortKey};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Whose deadline it is: the key, and a number that tells it from a later user of the same key.
+/// Whose deadline it is. The number tells a connection or port from a later one with the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Owner {
-    Link(usize, u64),
-    Port(usize, u64),
+    Connection(Peer, u64),
+    Port(PortKey, u64),
 }
 
-/// A heap of deadlines. One that is moved stays in it; its owner knows which is still meant.
+/// A heap of deadlines. Superseded deadlines stay in the heap; their owner ignores them.
 #[derive(Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(u64, Owner)>>,
 }
 
-/// The deadline an owner has in the heap.
+/// The deadline that an owner has in the heap.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Armed(u64);
 
@@ -26,8 +27,19 @@ impl Default for Armed {
     }
 }
 
+impl Armed {
+    /// Whether a deadline that came is the one that was armed last. Then none is armed any more.
+    pub(super) fn comes(&mut self, at: u64) -> bool {
+        let current = self.0 == at;
+        if current {
+            self.0 = u64::MAX;
+        }
+        current
+    }
+}
+
 impl Timers {
-    /// Wants the owner to be called at `at`, unless it will be sooner anyway.
+    /// Has the owner called at `at`, unless it will be called sooner anyway.
     pub(super) fn arm(&mut self, armed: &mut Armed, at: u64, owner: Owner) {
         if at < armed.0 {
             armed.0 = at;
@@ -40,23 +52,12 @@ impl Timers {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Takes one that has come.
+    /// Takes one deadline that has come.
     pub(super) fn take_due(&mut self, now: u64) -> Option<(u64, Owner)> {
         if self.next()? > now {
             return None;
         }
         self.heap.pop().map(|Reverse(due)| due)
-    }
-}
-
-impl Armed {
-    /// Whether a deadline that came is the one that was last armed; then there is none any more.
-    pub(super) fn comes(&mut self, at: u64) -> bool {
-        let meant = self.0 == at;
-        if meant {
-            self.0 = u64::MAX;
-        }
-        meant
     }
 }
 
@@ -68,7 +69,7 @@ mod tests {
     fn a_deadline_that_moved_forward_comes_once() {
         let mut timers = Timers::default();
         let mut armed = Armed::default();
-        let owner = Owner::Link(1, 1);
+        let owner = Owner::Connection(Peer(1), 1);
         timers.arm(&mut armed, 100, owner);
         timers.arm(&mut armed, 200, owner);
         timers.arm(&mut armed, 50, owner);

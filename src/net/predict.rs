@@ -1,13 +1,13 @@
 //! When to look at the out queue of a port whose pushes wake nobody.
 //!
 //! A push is only found by looking. Where an audio callback pushes, looking just after it has done so is worth most.
-//! From `begin_block`, or from pops and pushes that come evenly, it is known when the callback begins; from the times
-//! of pushes, after how much of the period the last of them comes: the window. A look is made at the end of the window,
-//! and every other time one in the middle of it as well, where it is long: one and a half a period. A tick shorter than
-//! `WANTS_MORE_NS` asks for more: looks no further apart than that within the window. Where there is no rhythm it is
-//! every tick; and where nothing has been pushed for a second, every `IDLE_TICKS` ticks.
+//! `begin_block` tells when the callback begins; the times of pushes tell after how much of the period the last of them
+//! comes: the window. A look is made at the end of the window, and every other time one in the middle of it as well, where
+//! it is long: one and a half a period. A tick shorter than `WANTS_MORE_NS` asks for more: looks no further apart than
+//! that within the window. Where `begin_block` is not called there is a look every tick; and where nothing has been pushed
+//! for a second, every `IDLE_TICKS` ticks.
 //!
-//! No look is what a push depends on: every turn of the network thread, whatever made it, looks at all ports. This is
+//! No push depends on a prediction: every turn of the network thread, whatever caused it, looks at all ports. This is
 //! about when there is to be a turn at the latest.
 
 /// Without a push for so long, in ns, a port is idle.
@@ -28,39 +28,36 @@ const LATER_PUSHES: f64 = 16.0;
 const WINDOW_STEPS: f64 = 512.0;
 /// Pushes that come later in the period, as a part of it, are not the callback's.
 const LATEST: f64 = 0.9;
-/// A period that was not heard of for so long, in periods and at least in ns, is over.
+/// A period that was not told of for so long, in periods and at least in ns, is over.
 const LOST_PERIODS: u64 = 8;
 const LOST_NS: u64 = 40_000_000;
 /// A period that is longer is not waited for, in ns; nor is one shorter than a tick.
 const LONGEST_NS: u64 = 200_000_000;
-/// Calls in a row that come evenly are a rhythm, and so many that do not are none any more.
-const EVEN_CALLS: u32 = 16;
-/// How often a rhythm may be doubted.
+/// How often the period may be doubted.
 const MOST_DOUBTS: u32 = 64;
 
-/// What was heard from the audio thread since the last turn.
+/// What was seen of the audio thread since the last turn.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Heard {
-    /// What `begin_block` has told last: the beginning and the length of a period; zeros where it was never called.
+pub(super) struct Observed {
+    /// The beginning and the length of the last period of `begin_block`; zeros where it was never called.
     pub period: (u64, u64),
-    /// The first push, and the first pop that found nothing.
+    /// The first push.
     pub pushed_ns: Option<u64>,
-    pub popped_ns: Option<u64>,
     /// Whether anything was found in the out queue.
     pub found: bool,
 }
 
-pub(super) struct Rhythm {
+pub(super) struct Prediction {
     tick_ns: u64,
-    /// When some period began, and how long one is; 0: there is no rhythm.
+    /// When some period began, and how long one is; 0: it is not known.
     start_ns: u64,
     period_ns: u64,
-    /// When it was last heard of.
-    heard_ns: u64,
-    told: (u64, u64),
+    /// When `begin_block` was last seen, and what it told.
+    seen_ns: u64,
+    last_period: (u64, u64),
     /// The end of the window, in ns after the beginning of the period.
     window_ns: f64,
-    /// The next look, and the next that the rhythm asks for.
+    /// The next look, and the next that the period asks for.
     next_ns: u64,
     aim_ns: u64,
     /// The beginning of the last period for which a look at the end of the window was planned.
@@ -73,26 +70,16 @@ pub(super) struct Rhythm {
     pushed_ns: u64,
     /// Pushes that came outside of the callback, more or less.
     doubts: u32,
-    guess: Guess,
 }
 
-/// A rhythm that is not told: from when pops, or else pushes, come.
-#[derive(Default)]
-struct Guess {
-    last_ns: u64,
-    period_ns: f64,
-    even: u32,
-    popped_ns: u64,
-}
-
-impl Rhythm {
+impl Prediction {
     pub(super) fn new(tick_ns: u64) -> Self {
         Self {
             tick_ns,
             start_ns: 0,
             period_ns: 0,
-            heard_ns: 0,
-            told: (0, 0),
+            seen_ns: 0,
+            last_period: (0, 0),
             window_ns: 0.0,
             next_ns: 0,
             aim_ns: 0,
@@ -101,7 +88,6 @@ impl Rhythm {
             every_other: false,
             pushed_ns: 0,
             doubts: 0,
-            guess: Guess::default(),
         }
     }
 
@@ -110,46 +96,42 @@ impl Rhythm {
         self.next_ns
     }
 
-    /// There is nothing to be learned, and nothing before this.
+    /// There is nothing to be learned, and nothing to be found before this.
     pub(super) fn wait_until(&mut self, next_ns: u64) {
         self.next_ns = next_ns;
     }
 
     /// There is a turn, which looks: plans the next look.
-    pub(super) fn look(&mut self, now: u64, heard: Heard) {
-        if heard.found || self.pushed_ns == 0 {
+    pub(super) fn observe(&mut self, now: u64, observed: Observed) {
+        if observed.found || self.pushed_ns == 0 {
             self.pushed_ns = now;
         }
-        self.learn(now, heard);
+        self.learn(now, observed);
         if now.saturating_sub(self.pushed_ns) >= IDLE_NS {
             self.next_ns = now + (IDLE_TICKS * self.tick_ns).min(MOST_NS).max(self.tick_ns);
-        } else if !self.has_rhythm() {
+        } else if !self.has_period() {
             self.next_ns = now + self.tick_ns;
         } else {
             if now >= self.aim_ns || self.aim_ns > now + 2 * self.period_ns {
-                self.aim_ns = self.next_in_rhythm(now);
+                self.aim_ns = self.next_in_period(now);
             }
-            // What is not the callback's, or is for a time before that, does not wait for ever.
+            // A push from elsewhere, or for a time before that, does not wait for ever.
             self.next_ns = self.aim_ns.min(now + MOST_NS.max(self.tick_ns));
         }
     }
 
-    fn has_rhythm(&self) -> bool {
+    fn has_period(&self) -> bool {
         (self.tick_ns..=LONGEST_NS).contains(&self.period_ns) && self.doubts < MOST_DOUBTS / 2
     }
 
-    /// Takes in what was heard.
-    fn learn(&mut self, now: u64, heard: Heard) {
+    fn learn(&mut self, now: u64, observed: Observed) {
         let before = self.period_ns;
-        if heard.period != self.told {
-            self.told = heard.period;
-            (self.start_ns, self.period_ns) = heard.period;
-            self.heard_ns = now;
-        } else if self.told.0 == 0 || self.is_lost(now) {
-            self.told = heard.period;
-            self.guess(now, heard);
+        if observed.period != self.last_period {
+            self.last_period = observed.period;
+            (self.start_ns, self.period_ns) = observed.period;
+            self.seen_ns = now;
         }
-        if self.is_lost(now) {
+        if now.saturating_sub(self.seen_ns) > LOST_NS.max(self.period_ns.saturating_mul(LOST_PERIODS)) {
             self.period_ns = 0;
         }
         if self.period_ns != before && self.period_ns.abs_diff(before) > self.period_ns / 8 {
@@ -157,15 +139,9 @@ impl Rhythm {
             self.window_ns = self.period_ns as f64 / 2.0;
             self.doubts = 0;
         }
-        if let Some(pushed_ns) = heard.pushed_ns
-            && self.period_ns != 0
-        {
+        if let Some(pushed_ns) = observed.pushed_ns.filter(|_| self.period_ns != 0) {
             self.note_push(pushed_ns);
         }
-    }
-
-    fn is_lost(&self, now: u64) -> bool {
-        now.saturating_sub(self.heard_ns) > LOST_NS.max(self.period_ns.saturating_mul(LOST_PERIODS))
     }
 
     /// A push at this time belongs into the window.
@@ -186,7 +162,7 @@ impl Rhythm {
     }
 
     /// The next look after now.
-    fn next_in_rhythm(&mut self, now: u64) -> u64 {
+    fn next_in_period(&mut self, now: u64) -> u64 {
         let period = i128::from(self.period_ns);
         let end = self.window_ns + MARGIN_NS;
         // The beginning of the first period whose window ends after now, and has not been looked at: the window may
@@ -220,53 +196,6 @@ impl Rhythm {
         self.planned_ns = start;
         at(end)
     }
-
-    /// Looks for a rhythm in the times of calls.
-    fn guess(&mut self, now: u64, heard: Heard) {
-        let guess = &mut self.guess;
-        // Pops are better: a callback makes one that finds nothing, and may push often.
-        let call = match heard.popped_ns {
-            Some(popped_ns) => {
-                guess.popped_ns = now;
-                popped_ns
-            }
-            None if now.saturating_sub(guess.popped_ns) < IDLE_NS => return,
-            None => match heard.pushed_ns {
-                Some(pushed_ns) => pushed_ns,
-                None => return,
-            },
-        };
-        let passed = call.saturating_sub(guess.last_ns) as f64;
-        guess.last_ns = call;
-        let periods = (passed / guess.period_ns.max(1.0)).round();
-        let off = passed - periods * guess.period_ns;
-        if !(1.0..=4.0).contains(&periods) || off.abs() > 0.3 * guess.period_ns {
-            guess.even = guess.even.saturating_sub(EVEN_CALLS / 4);
-            if guess.even == 0 {
-                guess.period_ns = passed;
-                self.period_ns = 0;
-            }
-            return;
-        }
-        guess.period_ns += off / periods / 8.0;
-        guess.even = (guess.even + 1).min(2 * EVEN_CALLS);
-        // A callback that comes about as often as ticks is no better known than by ticking.
-        if guess.even < EVEN_CALLS || guess.period_ns < 2.0 * self.tick_ns as f64 {
-            return;
-        }
-        // The line through them, a little before them: a push just before a pop is of the same call.
-        let lead = guess.period_ns / 8.0;
-        let period = guess.period_ns;
-        let expected = if self.period_ns == 0 {
-            call as f64
-        } else {
-            let since = call as f64 - (self.start_ns as f64 + lead);
-            call as f64 - (since - (since / period).round() * period) * 7.0 / 8.0
-        };
-        self.start_ns = (expected - lead) as u64;
-        self.period_ns = period as u64;
-        self.heard_ns = now;
-    }
 }
 
 #[cfg(test)]
@@ -296,7 +225,6 @@ mod tests {
         from: f64,
         jitter: f64,
         begins_blocks: bool,
-        pops: bool,
     }
 
     struct Outcome {
@@ -313,25 +241,25 @@ mod tests {
     }
 
     fn simulate_ticking(tick_ns: u64, callback: Callback, periods: u64, pause: u64) -> Outcome {
-        let mut rhythm = Rhythm::new(tick_ns);
+        let mut prediction = Prediction::new(tick_ns);
         let mut noise = Noise(88_172_645_463_325_252);
         let mut now = START;
-        let mut heard = Heard::default();
+        let mut observed = Observed::default();
         let mut pushes = std::collections::VecDeque::new();
         let mut waits = Vec::new();
         let mut looks = 0;
-        let look = |rhythm: &mut Rhythm,
+        let look = |prediction: &mut Prediction,
                     until: u64,
                     pushes: &mut std::collections::VecDeque<u64>,
-                    heard: &mut Heard,
+                    observed: &mut Observed,
                     now: &mut u64,
                     waits: &mut Vec<u64>,
                     looks: &mut u64| {
-            while rhythm.next_ns().max(*now) < until {
-                *now = rhythm.next_ns().max(*now + 1);
-                let mut found = Heard {
-                    period: heard.period,
-                    ..Heard::default()
+            while prediction.next_ns().max(*now) < until {
+                *now = prediction.next_ns().max(*now + 1);
+                let mut found = Observed {
+                    period: observed.period,
+                    ..Observed::default()
                 };
                 while pushes.front().is_some_and(|at| at <= now) {
                     let at = pushes.pop_front().unwrap();
@@ -339,8 +267,7 @@ mod tests {
                     found.pushed_ns = found.pushed_ns.or(Some(at));
                     found.found = true;
                 }
-                found.popped_ns = heard.popped_ns.take();
-                rhythm.look(*now, found);
+                prediction.observe(*now, found);
                 *looks += 1;
             }
         };
@@ -348,19 +275,16 @@ mod tests {
             let due = START + number * callback.period_ns;
             let begins = due + (noise.next() * callback.jitter * callback.period_ns as f64) as u64;
             look(
-                &mut rhythm,
+                &mut prediction,
                 begins,
                 &mut pushes,
-                &mut heard,
+                &mut observed,
                 &mut now,
                 &mut waits,
                 &mut looks,
             );
             if callback.begins_blocks {
-                heard.period = (due, callback.period_ns);
-            }
-            if callback.pops {
-                heard.popped_ns = heard.popped_ns.or(Some(begins));
+                observed.period = (due, callback.period_ns);
             }
             if number == periods / 2 {
                 waits.clear();
@@ -386,7 +310,6 @@ mod tests {
             from: 0.0,
             jitter: 0.0,
             begins_blocks: true,
-            pops: true,
         }
     }
 
@@ -447,32 +370,12 @@ mod tests {
     }
 
     #[test]
-    fn a_rhythm_is_found_without_begin_block() {
-        for pops in [true, false] {
-            let silent = Callback {
-                begins_blocks: false,
-                pops,
-                jitter: 0.1,
-                ..callback(256, 0.2)
-            };
-            let outcome = simulate(silent, 4_000, 0);
-            assert!(
-                outcome.looks_per_period <= 1.6,
-                "pops {pops}: {}",
-                outcome.looks_per_period
-            );
-            assert!(outcome.median_ns < 1_000_000, "pops {pops}: {} ns", outcome.median_ns);
-        }
-    }
-
-    #[test]
-    fn without_a_rhythm_it_ticks() {
+    fn without_begin_block_it_ticks() {
         // From any thread at any time.
         let outcome = simulate(callback(256, 1.0), 4_000, 0);
         assert!(outcome.worst_ns <= TICK + callback(256, 1.0).period_ns);
         let silent = Callback {
             begins_blocks: false,
-            pops: false,
             ..callback(256, 1.0)
         };
         let outcome = simulate(silent, 4_000, 0);
@@ -501,50 +404,49 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_that_has_stopped_is_no_rhythm() {
-        let mut rhythm = Rhythm::new(TICK);
+    fn a_callback_that_has_stopped_has_no_period() {
+        let mut prediction = Prediction::new(TICK);
         let period = (START, 2_666_667);
-        rhythm.look(
+        prediction.observe(
             START,
-            Heard {
+            Observed {
                 period,
                 found: true,
-                ..Heard::default()
+                ..Observed::default()
             },
         );
-        assert!(rhythm.has_rhythm());
-        rhythm.look(
+        assert!(prediction.has_period());
+        prediction.observe(
             START + 50_000_000,
-            Heard {
+            Observed {
                 period,
                 found: true,
-                ..Heard::default()
+                ..Observed::default()
             },
         );
-        assert!(!rhythm.has_rhythm());
-        assert_eq!(rhythm.next_ns(), START + 50_000_000 + TICK);
+        assert!(!prediction.has_period());
+        assert_eq!(prediction.next_ns(), START + 50_000_000 + TICK);
     }
 
     #[test]
     fn strange_times_do_no_harm() {
         for start in [1, START, u64::MAX] {
             for length in [0, 1, 1000, u64::MAX] {
-                let mut rhythm = Rhythm::new(TICK);
+                let mut prediction = Prediction::new(TICK);
                 let mut now = START;
                 for _ in 0..100 {
-                    let heard = Heard {
+                    let observed = Observed {
                         period: (start, length),
                         pushed_ns: Some(u64::MAX - 5),
-                        popped_ns: Some(3),
-                        found: true,
+                            found: true,
                     };
-                    rhythm.look(now, heard);
+                    prediction.observe(now, observed);
                     // Whatever it was told: a push is found in bounded time.
                     assert!(
-                        rhythm.next_ns() > now && rhythm.next_ns() <= now + MOST_NS,
+                        prediction.next_ns() > now && prediction.next_ns() <= now + MOST_NS,
                         "{start} {length}"
                     );
-                    now = rhythm.next_ns();
+                    now = prediction.next_ns();
                 }
             }
         }

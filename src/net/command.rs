@@ -1,0 +1,52 @@
+//! What control threads ask of the network thread.
+
+use super::bind::Bound;
+use super::reply::Reply;
+use super::resolver::Resolution;
+use super::{AcceptQueue, Ends};
+use crate::session::options::Options;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What makes the connections of a new port.
+pub(super) enum Task {
+    Serve {
+        addresses: Vec<SocketAddr>,
+        /// None while the address is in use.
+        listeners: Option<Bound>,
+        accepted: Option<Arc<AcceptQueue>>,
+    },
+    Connect {
+        host: String,
+        port: u16,
+    },
+}
+
+/// A port that was made.
+pub(super) struct NewPort {
+    pub ends: Ends,
+    pub options: Options,
+    pub task: Task,
+}
+
+/// Asked of the network thread. Each is asked by a thread that waits for the answer, or once in the life of a port.
+pub(super) enum Command {
+    Add(Box<NewPort>),
+    ShutDown {
+        port: u64,
+    },
+    Close {
+        port: u64,
+        done: Reply,
+    },
+    Disconnect {
+        port: u64,
+        client: u32,
+        done: Reply,
+    },
+    /// The outcome of a look-up.
+    Resolved {
+        port: u64,
+        resolution: Resolution,
+    },
+}

@@ -1,0 +1,150 @@
+//! The sockets of a server that listens, or that waits until its address is free.
+
+use super::bind::{self, BindError, Bound};
+use super::registry::{Registry, Source};
+use crate::net::address::canonical;
+use crate::sys::clock::ms;
+use crate::sys::poller::{Event, Poller};
+use socket2::Socket;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+
+/// Out of descriptors: how long a listener is not watched. A level-triggered poller would tell of it again at once.
+const SILENCE_MS: u32 = 100;
+/// Between two tries to bind an address that is in use.
+const BIND_RETRY_MS: u32 = 100;
+
+struct Listening {
+    socket: Socket,
+    key: usize,
+    /// Not watched until then; 0: watched.
+    silent_until: u64,
+}
+
+struct Binding {
+    addresses: Vec<SocketAddr>,
+    /// Until when to try.
+    until: u64,
+    next_try: u64,
+}
+
+/// What an attempt to bind came to.
+pub(super) enum Attempt {
+    Bound(u16),
+    /// It failed; `last`: there will be no other.
+    Failed { error: BindError, last: bool },
+}
+
+/// What a try to accept came to.
+pub(super) enum Accepted {
+    Client(Socket, Option<SocketAddr>),
+    /// One that was gone before it was taken.
+    Gone,
+    /// Nobody waits, or the listener was silenced.
+    Nobody,
+}
+
+#[derive(Default)]
+pub(super) struct Listeners {
+    listening: Vec<Listening>,
+    binding: Option<Binding>,
+}
+
+impl Listeners {
+    /// Tries to bind from now on, until `until`.
+    pub(super) fn bind_later(&mut self, addresses: Vec<SocketAddr>, until: u64, now: u64) {
+        self.binding = Some(Binding {
+            addresses,
+            until,
+            next_try: now,
+        });
+    }
+
+    /// Starts to watch bound sockets.
+    pub(super) fn listen(&mut self, bound: Bound, seat: usize, poller: &Poller, registry: &mut Registry, now: u64) {
+        for socket in bound.listeners {
+            let key = registry.add(seat, Source::Listener(self.listening.len()));
+            let mut listening = Listening {
+                socket,
+                key,
+                silent_until: 0,
+            };
+            listening.watch(poller, now);
+            self.listening.push(listening);
+        }
+    }
+
+    /// Takes a client that waits.
+    pub(super) fn accept(&mut self, index: usize, poller: &Poller, now: u64) -> Accepted {
+        let Some(listening) = self.listening.get_mut(index) else {
+            return Accepted::Nobody;
+        };
+        match listening.socket.accept() {
+            Ok((socket, address)) => Accepted::Client(socket, address.as_socket().map(canonical)),
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => Accepted::Gone,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nobody,
+            Err(_) => {
+                // Most likely out of descriptors.
+                let _ = poller.delete(&listening.socket);
+                listening.silent_until = now + ms(SILENCE_MS);
+                Accepted::Nobody
+            }
+        }
+    }
+
+    /// When to call `timeout`.
+    pub(super) fn next_timeout(&self) -> Option<u64> {
+        let silent = self.listening.iter().map(|listening| listening.silent_until);
+        let silent = silent.filter(|until| *until != 0).min();
+        let binding = self.binding.as_ref().map(|binding| binding.next_try.min(binding.until));
+        [silent, binding].into_iter().flatten().min()
+    }
+
+    /// Watches listeners again that were silenced, and tries to bind.
+    pub(super) fn timeout(&mut self, seat: usize, poller: &Poller, registry: &mut Registry, now: u64) -> Option<Attempt> {
+        for listening in &mut self.listening {
+            if listening.silent_until != 0 && listening.silent_until <= now {
+                listening.watch(poller, now);
+            }
+        }
+        let binding = self.binding.as_mut()?;
+        if now < binding.next_try.min(binding.until) {
+            return None;
+        }
+        match bind::bind(&binding.addresses) {
+            Ok(bound) => {
+                self.binding = None;
+                let port = bound.port;
+                self.listen(bound, seat, poller, registry, now);
+                Some(Attempt::Bound(port))
+            }
+            Err(error) => {
+                let last = now >= binding.until || !error.may_pass();
+                binding.next_try = now + ms(BIND_RETRY_MS);
+                if last {
+                    self.binding = None;
+                }
+                Some(Attempt::Failed { error, last })
+            }
+        }
+    }
+
+    /// Stops listening and binding.
+    pub(super) fn close(&mut self, poller: &Poller, registry: &mut Registry) {
+        self.binding = None;
+        for listening in self.listening.drain(..) {
+            if listening.silent_until == 0 {
+                let _ = poller.delete(&listening.socket);
+            }
+            registry.remove(listening.key);
+        }
+    }
+}
+
+impl Listening {
+    fn watch(&mut self, poller: &Poller, now: u64) {
+        // It is taken out before it is dropped: in `Listeners::close`, and while it is silent.
+        let added = poller.add(&self.socket, Event::readable(self.key));
+        self.silent_until = if added.is_ok() { 0 } else { now + ms(SILENCE_MS) };
+    }
+}

@@ -1,0 +1,580 @@
+//! One session with what it needs of the system: its sockets, its listeners or its attempts to connect. It feeds the
+//! session, and carries out what that asks for.
+
+use super::answers::Acknowledgement;
+use super::connector::{Connector, Outcome};
+use super::driver::Driver;
+use super::listener::{Accepted, Attempt, Listeners};
+use super::predict::{Observed, Prediction};
+use super::registry::Source;
+use super::transport::Transport;
+use super::{AcceptQueue, Opened};
+use crate::realtime::drain::OutQueue;
+use crate::realtime::endpoint::Endpoint;
+use crate::realtime::notifications::{Kind, Notification};
+use crate::realtime::ring::Producer;
+use crate::realtime::shared::{Shared, State};
+use crate::session::options::Options;
+use crate::session::{Effect, Peer, PortKey, Reason, Session};
+use crate::sys::clock::now_ns;
+use crate::sys::code::Code;
+use socket2::Socket;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// How often a port without a peer is looked at: what is pushed is remembered, and nobody waits for that.
+const OFFLINE_TICK_NS: u64 = 20_000_000;
+/// Connections taken in one turn from one listener.
+const MOST_ACCEPTED: usize = 64;
+/// Reads of what came before a connection broke.
+const MOST_READS: usize = 1024;
+/// After how many ns the poller is asked again when it refused.
+const RETRY_NS: u64 = 10_000_000;
+
+/// What makes the connections of a session.
+pub(super) enum Work {
+    Serve {
+        listeners: Listeners,
+        /// A manual server's clients that wait for `accept`.
+        accepted: Option<Arc<AcceptQueue>>,
+    },
+    Connect(Connector),
+    /// There are no more to come.
+    Nothing,
+}
+
+/// One connection's socket.
+struct Wire {
+    transport: Transport,
+    key: usize,
+    acknowledgement: Acknowledgement,
+}
+
+/// One port of the session.
+pub(super) struct Place {
+    pub key: PortKey,
+    pub shared: Arc<Shared>,
+    /// When its out queue is worth a look.
+    prediction: Prediction,
+}
+
+impl Place {
+    fn new(key: PortKey, shared: &Arc<Shared>) -> Self {
+        Self {
+            key,
+            shared: Arc::clone(shared),
+            prediction: Prediction::new(u64::from(shared.config.tick_us) * 1000),
+        }
+    }
+
+    /// When its out queue is to be looked at; None: a push says so, or nobody can push.
+    fn next_look_ns(&self) -> Option<u64> {
+        self.ticks().then(|| self.prediction.next_ns())
+    }
+
+    /// Whether its out queue is looked at without being asked.
+    fn ticks(&self) -> bool {
+        self.shared.role.has_queues() && !self.shared.signals && !self.shared.is_closed()
+    }
+
+    /// Its out queue is looked at. `found`: it has something.
+    fn observe(&mut self, now: u64, found: bool) {
+        if !self.ticks() {
+            return;
+        }
+        if !self.shared.is_up() {
+            return self.prediction.wait_until(now + OFFLINE_TICK_NS);
+        }
+        let beat = &self.shared.beat;
+        let observed = Observed {
+            period: beat.last(),
+            pushed_ns: beat.pushed.ask(),
+            found,
+        };
+        self.prediction.observe(now, observed);
+    }
+}
+
+/// One session and its sockets.
+pub(super) struct Seat {
+    key: usize,
+    /// The port that the connections are made for.
+    main: PortKey,
+    pub session: Session,
+    pub work: Work,
+    wires: Vec<Option<Wire>>,
+    pub places: Vec<Place>,
+    /// Something happened: what its sockets are watched for may have changed.
+    changed: bool,
+    /// The poller refused something: when to try again.
+    retry_at: Option<u64>,
+}
+
+impl Seat {
+    pub(super) fn new(
+        key: usize,
+        shared: &Arc<Shared>,
+        queues: Option<(Producer, OutQueue)>,
+        options: Options,
+        work: Work,
+    ) -> (Self, PortKey) {
+        let (session, port) = Session::new(Arc::clone(shared), queues, options);
+        let seat = Self {
+            key,
+            main: port,
+            session,
+            work,
+            wires: Vec::new(),
+            places: vec![Place::new(port, shared)],
+            changed: true,
+            retry_at: None,
+        };
+        (seat, port)
+    }
+
+    /// Whether its listeners, or its attempts to connect, are a port's.
+    pub(super) fn makes_connections_for(&self, port: PortKey) -> bool {
+        self.main == port
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.session.is_empty()
+    }
+
+    pub(super) fn key(&self) -> usize {
+        self.key
+    }
+
+    /// The soonest of its deadlines.
+    pub(super) fn next_timeout(&self) -> Option<u64> {
+        let work = match &self.work {
+            Work::Serve { listeners, .. } => listeners.next_timeout(),
+            Work::Connect(connector) => connector.next_timeout(),
+            Work::Nothing => None,
+        };
+        [self.session.poll_timeout(), work, self.retry_at].into_iter().flatten().min()
+    }
+
+    /// When to look at the out queues of its ports.
+    pub(super) fn next_looks(&self) -> impl Iterator<Item = u64> + '_ {
+        self.places.iter().filter_map(Place::next_look_ns)
+    }
+
+    /// The poller has an event for one of its sockets.
+    pub(super) fn handle(&mut self, source: Source, readable: bool, writable: bool, driver: &mut Driver, now: u64) {
+        match source {
+            Source::Connection(peer) => {
+                if writable {
+                    self.session.handle_writable(peer, now);
+                    self.carry_out(driver, now);
+                }
+                if readable {
+                    self.readable(peer, driver, now);
+                }
+            }
+            // Accepted after all else: clients that have left give their places first.
+            Source::Listener(_) => {}
+            Source::Attempt(slot) => self.connect(driver, now, |connector, surroundings| connector.ready(slot, surroundings, now)),
+        }
+    }
+
+    fn wire(&mut self, peer: Peer) -> Option<&mut Wire> {
+        self.wires.get_mut(peer.0)?.as_mut()
+    }
+
+    fn readable(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
+        if self.session.interest(peer).read {
+            self.read(peer, driver, now);
+        } else {
+            // Only a broken connection says so unasked.
+            self.broke(peer, Reason::of(Code::Io), driver, now);
+        }
+        self.carry_out(driver, now);
+    }
+
+    /// Reads once, and feeds the session; whether there was something.
+    fn read(&mut self, peer: Peer, driver: &mut Driver, now: u64) -> bool {
+        self.changed = true;
+        let limit = self.session.read_limit(peer).min(driver.scratch.len());
+        let Some(wire) = self.wires.get_mut(peer.0).and_then(Option::as_mut) else {
+            return false;
+        };
+        match wire.transport.read(&mut driver.scratch[..limit]) {
+            Ok(0) => {
+                // The end is acknowledged at once too: a peer that closes in good order waits for it.
+                wire.transport.acknowledge_at_once();
+                self.session.handle_eof(peer, now);
+                false
+            }
+            Ok(count) => {
+                // Read after the bytes: this is when they arrived.
+                let arrived_ns = now_ns();
+                if wire.acknowledgement.received(arrived_ns) {
+                    driver.unacknowledged.push((self.key, peer));
+                }
+                self.session.handle_bytes(peer, arrived_ns, &driver.scratch[..count]);
+                if let Some(shared) = self.session.port_of(peer) {
+                    shared.counters.note_lag(now_ns().saturating_sub(arrived_ns));
+                    driver.conversation.received |= shared.signals;
+                }
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            Err(error) => {
+                self.session.handle_failure(peer, now, Reason::of_error(&error));
+                false
+            }
+        }
+    }
+
+    /// A connection broke: what came before is still handed over, and reading tells why.
+    fn broke(&mut self, peer: Peer, reason: Reason, driver: &mut Driver, now: u64) {
+        for _ in 0..MOST_READS {
+            if !self.read(peer, driver, now) {
+                break;
+            }
+        }
+        self.session.handle_failure(peer, now, reason);
+    }
+
+    /// Takes clients that wait at a listener.
+    pub(super) fn accept(&mut self, index: usize, driver: &mut Driver, now: u64) {
+        for _ in 0..MOST_ACCEPTED {
+            let Work::Serve { listeners, .. } = &mut self.work else {
+                return;
+            };
+            match listeners.accept(index, driver.poller(), now) {
+                Accepted::Client(socket, address) => self.add_client(socket, address, driver, now),
+                Accepted::Gone => {}
+                Accepted::Nobody => return,
+            }
+        }
+        driver.again = true;
+    }
+
+    fn add_client(&mut self, socket: Socket, address: Option<SocketAddr>, driver: &mut Driver, now: u64) {
+        if !self.session.has_place() {
+            // Clients may have left of whom nobody has told, since they are not read.
+            for peer in self.session.peers_in_doubt() {
+                self.measure(peer, driver, now);
+            }
+        }
+        if socket.set_nonblocking(true).is_err() {
+            return;
+        }
+        if let Some(peer) = self.session.add_client(address, now) {
+            self.add_wire(peer, socket, driver);
+            // Its first bytes come with the connection more often than not.
+            self.read(peer, driver, now);
+        }
+        self.carry_out(driver, now);
+    }
+
+    fn add_wire(&mut self, peer: Peer, socket: Socket, driver: &mut Driver) {
+        let Some(shared) = self.session.port_of(peer) else { return };
+        let wire = Wire {
+            transport: Transport::tcp(socket, &shared.config),
+            key: driver.registry.add(self.key, Source::Connection(peer)),
+            acknowledgement: Acknowledgement::default(),
+        };
+        if self.wires.len() <= peer.0 {
+            self.wires.resize_with(peer.0 + 1, || None);
+        }
+        self.wires[peer.0] = Some(wire);
+        self.changed = true;
+    }
+
+    /// Has the connector do something, and carries out what comes of it.
+    pub(super) fn connect(
+        &mut self,
+        driver: &mut Driver,
+        now: u64,
+        call: impl FnOnce(&mut Connector, &mut super::connector::Surroundings<'_>) -> Outcome,
+    ) {
+        let Work::Connect(connector) = &mut self.work else {
+            return;
+        };
+        let Some(place) = self.places.first() else { return };
+        let (key, shared) = (place.key, Arc::clone(&place.shared));
+        let outcome = driver.with_surroundings(self.key, shared.id, |surroundings| call(connector, surroundings));
+        match outcome {
+            Outcome::Waiting => {}
+            Outcome::Connected { socket, peer } => {
+                let local = socket.local_addr().ok().and_then(|local| local.as_socket());
+                let local_port = local.map_or(0, |local| local.port());
+                shared.local_port.store(local_port, Ordering::Relaxed);
+                if let Some(peer) = self.session.connect(key, Some(peer), now) {
+                    self.add_wire(peer, socket, driver);
+                }
+            }
+            Outcome::Failed {
+                failure,
+                address,
+                announce,
+                retries,
+            } => {
+                shared.failure.store(failure.code as i32, Ordering::Release);
+                if announce {
+                    let failed = Notification::new(Kind::ConnectFailed).reason(failure.code, failure.os_error);
+                    shared.notifications.tell(failed.address(address));
+                }
+                self.after_attempt(key, retries, driver, now);
+            }
+        }
+        self.carry_out(driver, now);
+    }
+
+    /// An attempt has failed, or a connection has ended.
+    fn after_attempt(&mut self, key: PortKey, retries: bool, driver: &mut Driver, now: u64) {
+        let Some(shared) = self.session.shared(key).map(Arc::clone) else {
+            return;
+        };
+        if retries && !shared.is_closed() {
+            shared.set_state(State::Connecting);
+        } else {
+            self.stop_work(driver);
+            self.session.give_up(key, now);
+        }
+        driver.woken(&shared);
+    }
+
+    /// No more connections are made.
+    pub(super) fn stop_work(&mut self, driver: &mut Driver) {
+        match std::mem::replace(&mut self.work, Work::Nothing) {
+            Work::Serve { mut listeners, .. } => {
+                let (poller, registry) = driver.poller_and_registry();
+                listeners.close(poller, registry);
+            }
+            Work::Connect(mut connector) => {
+                connector.abandon(driver.poller());
+                driver.forget_attempts(self.key);
+            }
+            Work::Nothing => {}
+        }
+    }
+
+    /// Moves what was pushed to the connections; whether something was found.
+    pub(super) fn drain(&mut self, driver: &mut Driver, now: u64) -> bool {
+        let mut found = false;
+        for index in 0..self.places.len() {
+            let key = self.places[index].key;
+            let has_work = self.session.has_work(key, now);
+            self.places[index].observe(now, has_work);
+            if has_work {
+                driver.conversation.pushed |= self.places[index].shared.signals;
+                found = true;
+                self.session.drain(key, now);
+            }
+        }
+        if found {
+            self.carry_out(driver, now);
+        }
+        found
+    }
+
+    /// Deadlines have come.
+    pub(super) fn timeout(&mut self, driver: &mut Driver, now: u64) {
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = None;
+            self.changed = true;
+        }
+        self.session.handle_timeout(now);
+        self.carry_out(driver, now);
+        let (poller, registry) = driver.poller_and_registry();
+        let attempt = match &mut self.work {
+            Work::Serve { listeners, .. } => listeners.timeout(self.key, poller, registry, now),
+            Work::Connect(_) => {
+                self.connect(driver, now, |connector, surroundings| connector.timeout(surroundings, now));
+                None
+            }
+            Work::Nothing => None,
+        };
+        if let Some(attempt) = attempt {
+            self.after_binding(&attempt, driver, now);
+        }
+    }
+
+    fn after_binding(&mut self, attempt: &Attempt, driver: &mut Driver, now: u64) {
+        let Some(place) = self.places.first() else { return };
+        let (key, shared) = (place.key, Arc::clone(&place.shared));
+        match attempt {
+            Attempt::Bound(port) => {
+                shared.local_port.store(*port, Ordering::Relaxed);
+                shared.failure.store(0, Ordering::Release);
+                shared.set_state(State::Listening);
+            }
+            Attempt::Failed { error, last } => {
+                let failure = error.failure;
+                let address = error.address;
+                let reason = |kind| Notification::new(kind).reason(failure.code, failure.os_error).address(address);
+                if shared.failure.swap(failure.code as i32, Ordering::AcqRel) != failure.code as i32 {
+                    shared.notifications.tell(reason(Kind::ConnectFailed));
+                }
+                if *last {
+                    shared.notifications.tell(reason(Kind::Disconnected));
+                    self.session.give_up(key, now);
+                    self.carry_out(driver, now);
+                }
+            }
+        }
+        driver.woken(&shared);
+    }
+
+    /// Connections that waited for room in an in queue try again; whether one found some.
+    pub(super) fn retry_waiting(&mut self, driver: &mut Driver, now: u64) -> bool {
+        let mut read_again = Vec::new();
+        let progress = self.session.retry_waiting(now, &mut read_again);
+        for peer in read_again {
+            self.read(peer, driver, now);
+        }
+        self.changed |= progress;
+        self.carry_out(driver, now);
+        progress
+    }
+
+    /// Carries out what the session asks for.
+    pub(super) fn carry_out(&mut self, driver: &mut Driver, now: u64) {
+        while let Some(effect) = self.session.poll_effect() {
+            self.changed = true;
+            match effect {
+                Effect::Write(peer) => self.write(peer, driver, now),
+                Effect::FinishWriting(peer) => {
+                    let finished = self.wire(peer).map_or(Ok(()), |wire| wire.transport.finish_writing());
+                    if let Err(error) = finished {
+                        self.session.handle_failure(peer, now, Reason::of_error(&error));
+                    }
+                }
+                Effect::Close(peer) => {
+                    if let Some(wire) = self.wires.get_mut(peer.0).and_then(Option::take) {
+                        driver.registry.remove(wire.key);
+                        driver.close(wire.transport);
+                    }
+                }
+                Effect::Measure(peer) => self.measure(peer, driver, now),
+                Effect::Accept(peer) => self.open_port(peer, driver, now),
+                Effect::Disconnected { port, useful } => {
+                    if let Work::Connect(connector) = &mut self.work {
+                        let retries = connector.connection_lost(useful, now);
+                        self.after_attempt(port, retries, driver, now);
+                    }
+                }
+                Effect::Wake(port) => {
+                    if let Some(shared) = self.session.shared(port) {
+                        driver.woken(shared);
+                    }
+                }
+                Effect::Forget(port) => {
+                    if let Some(index) = self.places.iter().position(|place| place.key == port) {
+                        let place = self.places.remove(index);
+                        driver.ports.remove(&place.shared.id);
+                        driver.priority.review = true;
+                    }
+                }
+            }
+        }
+        driver.again |= self.session.take_again();
+    }
+
+    /// Writes as much as the system takes.
+    fn write(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
+        loop {
+            let bytes = self.session.unsent(peer);
+            let Some(wire) = self.wires.get_mut(peer.0).and_then(Option::as_mut) else {
+                return;
+            };
+            if bytes.is_empty() {
+                return;
+            }
+            match wire.transport.write(bytes) {
+                Ok(count) => {
+                    let all = count == bytes.len();
+                    wire.acknowledgement.sent(now_ns());
+                    self.session.handle_sent(peer, now, count);
+                    if !all {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return self.session.handle_sent(peer, now, 0),
+                Err(error) => return self.broke(peer, Reason::of_error(&error), driver, now),
+            }
+        }
+    }
+
+    /// Tells the session how far a peer has acknowledged, or that the connection broke.
+    fn measure(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
+        let Some(wire) = self.wire(peer) else { return };
+        if let Some(error) = wire.transport.take_error() {
+            return self.broke(peer, Reason::of_error(&error), driver, now);
+        }
+        let progress = wire.transport.progress();
+        self.session.handle_progress(peer, now, progress);
+    }
+
+    /// A manual server's client gets a port of its own.
+    fn open_port(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
+        let server = self.session.port_of(peer).map(Arc::clone);
+        let opened = server.and_then(|server| driver.open_accepted(&server));
+        let (Some((endpoint, network, ends)), Work::Serve { accepted: Some(waiting), .. }) = (opened, &self.work) else {
+            return self.session.reject(peer);
+        };
+        let shared = Arc::clone(&ends.shared);
+        let Some(queues) = ends.queues else { return self.session.reject(peer) };
+        let waiting = Arc::clone(waiting);
+        let Some(key) = self.session.accept(peer, ends.shared, queues, now) else {
+            return;
+        };
+        self.places.push(Place::new(key, &shared));
+        driver.ports.insert(shared.id, (self.key, key));
+        driver.priority.review = true;
+        waiting.push(Opened {
+            endpoint,
+            network,
+            accepted: None,
+        });
+    }
+
+    /// Has the poller watch its sockets for what they wait for now.
+    pub(super) fn update_interests(&mut self, driver: &mut Driver, now: u64) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        for (index, wire) in self.wires.iter_mut().enumerate() {
+            let Some(wire) = wire else { continue };
+            let interest = self.session.interest(Peer(index));
+            if wire.transport.watch(driver.poller(), wire.key, interest).is_err() {
+                // Out of memory in the kernel, most likely.
+                self.retry_at = Some(now + RETRY_NS);
+            }
+        }
+    }
+
+    /// Acknowledges what a peer sent, if its time has come; when it will come else.
+    pub(super) fn acknowledge(&mut self, peer: Peer, now: u64) -> Option<u64> {
+        let wire = self.wire(peer)?;
+        let due = wire.acknowledgement.due_ns()?;
+        if now < due {
+            return Some(due);
+        }
+        wire.transport.acknowledge_at_once();
+        wire.acknowledgement.acknowledged();
+        None
+    }
+
+    /// After a defect: every port of it ends.
+    pub(super) fn give_up(&mut self, driver: &mut Driver) {
+        self.stop_work(driver);
+        for wire in self.wires.drain(..).flatten() {
+            driver.close(wire.transport);
+        }
+        for place in &self.places {
+            place.shared.set_up(false);
+            place.shared.end();
+            place.shared.event.signal();
+        }
+    }
+}
+
+/// The caller's ends of an accepted port, with which the server answers `accept`.
+pub(super) type AcceptedEnds = (Endpoint, super::Network, super::Ends);

@@ -1,0 +1,163 @@
+//! When the network thread sleeps and until when, and how late it wakes.
+
+use super::driver::Driver;
+use super::seat::Seat;
+use crate::sys::clock::now_ns;
+use crate::sys::poller::Events;
+use slab::Slab;
+use std::io;
+use std::time::Duration;
+
+/// Looks at several ports that are due within so many ns are one.
+const TOGETHER_NS: u64 = 50_000;
+/// While a connection waits for room in an in queue, the thread looks again after the first of these times in ns, then
+/// after twice as long, up to the second: the audio thread takes messages without telling anybody.
+const STALL_PAUSE_NS: (u64, u64) = (20_000, 1_000_000);
+/// So long, in ns, the thread looks for that room without sleeping, as long as it finds some.
+const STALL_LOOK_NS: u64 = 20_000;
+/// Pauses of the processor between two looks: about a microsecond. Each look takes the consumer's cache line away from it.
+const STALL_LOOK_SPINS: u32 = 64;
+/// Where the poller fails, the thread sleeps so long, in ms, then twice as long, up to the second number.
+const BROKEN_PAUSE_MS: (u64, u64) = (1, 100);
+
+/// How the network thread spends the time between two turns.
+pub(super) struct Sleep {
+    stall_pause_ns: u64,
+    /// Until when the thread looks again and again rather than sleep: see `busy_poll_us`.
+    busy_until: u64,
+    pub next_acknowledgement: Option<u64>,
+    broken_pause_ms: u64,
+}
+
+impl Default for Sleep {
+    fn default() -> Self {
+        Self {
+            stall_pause_ns: STALL_PAUSE_NS.0,
+            busy_until: 0,
+            next_acknowledgement: None,
+            broken_pause_ms: BROKEN_PAUSE_MS.0,
+        }
+    }
+}
+
+impl Sleep {
+    /// Waits for something to do, or looks whether there is.
+    pub(super) fn wait(&mut self, driver: &mut Driver, seats: &mut Slab<Seat>, events: &mut Events) {
+        let until = self.busy_until.max(driver.conversation.until());
+        let outcome = if until != 0 && now_ns() < until {
+            look(driver, events)
+        } else {
+            driver.conversation.give_up();
+            driver.control.waker.set_conversing(false);
+            self.sleep(driver, seats, events)
+        };
+        match outcome {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                std::thread::sleep(Duration::from_millis(self.broken_pause_ms));
+                self.broken_pause_ms = (self.broken_pause_ms * 2).min(BROKEN_PAUSE_MS.1);
+            }
+            _ => self.broken_pause_ms = BROKEN_PAUSE_MS.0,
+        }
+    }
+
+    /// Something came or went: looks for more for as long as any port wants that.
+    pub(super) fn stay_awake(&mut self, seats: &Slab<Seat>, now: u64) {
+        let ports = seats.iter().flat_map(|(_, seat)| &seat.places);
+        let longest = ports.map(|place| place.shared.config.busy_poll_us).max().unwrap_or(0);
+        self.busy_until = if longest == 0 { 0 } else { now + u64::from(longest) * 1000 };
+    }
+
+    /// Where messages are taken as fast as they come there is room again sooner than a sleep would end.
+    pub(super) fn look_for_room(&self, seats: &Slab<Seat>) {
+        let waits = |seat: &Seat| seat.session.waits_for_room();
+        if self.stall_pause_ns != STALL_PAUSE_NS.0 || !seats.iter().any(|(_, seat)| waits(seat)) {
+            return;
+        }
+        let until = now_ns() + STALL_LOOK_NS;
+        while !seats.iter().any(|(_, seat)| seat.session.has_room()) && now_ns() < until {
+            for _ in 0..STALL_LOOK_SPINS {
+                std::hint::spin_loop();
+            }
+        }
+    }
+
+    /// Connections that waited for room have tried again.
+    pub(super) fn retried(&mut self, progress: bool) {
+        self.stall_pause_ns = if progress {
+            STALL_PAUSE_NS.0
+        } else {
+            (self.stall_pause_ns * 2).min(STALL_PAUSE_NS.1)
+        };
+    }
+
+    /// Waits for sockets, commands, pushes that signal, deadlines and looks.
+    fn sleep(&mut self, driver: &mut Driver, seats: &mut Slab<Seat>, events: &mut Events) -> io::Result<()> {
+        let waker = &driver.control.waker;
+        waker.fall_asleep();
+        let unused = driver.control.life.is_unused() && seats.is_empty();
+        let now = now_ns();
+        let has_more = driver.again || unused || !driver.control.commands.is_empty();
+        let until = if has_more || is_signalled(seats, now) {
+            Some(now)
+        } else {
+            self.sleeps_until(seats, now)
+        };
+        let timeout = until.map(|until| Duration::from_nanos(until.saturating_sub(now)));
+        let outcome = waker.poller.wait(events, timeout);
+        waker.awake();
+        if timeout != Some(Duration::ZERO) {
+            note_wake(driver, seats, until);
+        }
+        outcome
+    }
+
+    /// Until when there is nothing to do; None: for ever.
+    fn sleeps_until(&self, seats: &Slab<Seat>, now: u64) -> Option<u64> {
+        let stalled = seats.iter().any(|(_, seat)| seat.session.waits_for_room());
+        let stall = stalled.then(|| now + self.stall_pause_ns);
+        let timeouts = seats.iter().filter_map(|(_, seat)| seat.next_timeout()).min();
+        let others = [stall, timeouts, self.next_acknowledgement, next_look(seats)];
+        others.into_iter().flatten().min()
+    }
+}
+
+/// Looks at the sockets without waiting. Pushes need not wake the thread: it does not say that it sleeps.
+fn look(driver: &Driver, events: &mut Events) -> io::Result<()> {
+    let outcome = driver.poller().wait(events, Some(Duration::ZERO));
+    if events.is_empty() {
+        // Another thread may need this processor to go on.
+        std::thread::yield_now();
+    }
+    outcome
+}
+
+/// Whether a push that signals, or a flush, came before the thread said that it sleeps.
+fn is_signalled(seats: &mut Slab<Seat>, now: u64) -> bool {
+    seats.iter_mut().any(|(_, seat)| {
+        let Seat { session, places, .. } = seat;
+        places.iter().any(|place| {
+            let asked = place.shared.signals || place.shared.flush.unseen().is_some();
+            asked && session.has_work(place.key, now)
+        })
+    })
+}
+
+/// When to look at ports whose pushes wake nobody: at several of them at once, where that is not much later.
+fn next_look(seats: &Slab<Seat>) -> Option<u64> {
+    let looks = || seats.iter().flat_map(|(_, seat)| seat.next_looks());
+    let first = looks().min()?;
+    looks().filter(|at| *at <= first.saturating_add(TOGETHER_NS)).max()
+}
+
+/// The thread has slept.
+fn note_wake(driver: &Driver, seats: &Slab<Seat>, until: Option<u64>) {
+    let lateness = &driver.control.waker.lateness;
+    lateness.woke();
+    let Some(late_ns) = until.and_then(|until| now_ns().checked_sub(until)) else {
+        return;
+    };
+    lateness.was_late(late_ns);
+    for place in seats.iter().flat_map(|(_, seat)| &seat.places) {
+        place.shared.counters.note_late(late_ns);
+    }
+}

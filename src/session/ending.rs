@@ -1,0 +1,446 @@
+//! Ending connections and ports in good order.
+//!
+//! Closing a socket with unread input resets the connection, and the peer loses what was written. So a connection that
+//! this side ends is written empty first, then its sending side is shut down, then what still comes is read and thrown
+//! away until all is acknowledged or the peer closes: within `linger_ms`.
+
+use super::connection::{Connection, Phase, Reason};
+use super::effect::{Effect, Keyed, Peer, PortKey};
+use super::output::Flow;
+use super::port::{Life, notification};
+use super::{Session, port};
+use crate::midi::state::ChannelState;
+use crate::realtime::notifications::{Kind, Notification};
+use crate::realtime::ring::Producer;
+use crate::realtime::shared::{Role, Shared};
+use crate::sys::clock::ms;
+use crate::sys::code::Code;
+use crate::sys::tcp::Progress;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// How long a peer that shut down its sending side is kept for answers, once all that it sent has been taken.
+const ANSWER_MS: u32 = 50;
+
+impl Session {
+    /// A peer does not speak MIDI. One that was announced, since it was silent until then, leaves for it.
+    pub(super) fn turn_away(&mut self, peer: Peer, now: u64) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let (server, is_confirmed) = (connection.server, connection.is_confirmed());
+        connection.input.backlog.clear();
+        if let Some(shared) = server.and_then(|server| self.shared(server)) {
+            shared.counters.rejected.add(1);
+        }
+        if is_confirmed {
+            self.end(peer, Reason::of(Code::Permission), now);
+        } else {
+            self.drop_unannounced(peer);
+        }
+    }
+
+    /// A client that was never announced goes without a word.
+    pub(super) fn drop_unannounced(&mut self, peer: Peer) {
+        self.uncount(peer);
+        self.close(peer);
+    }
+
+    /// The peer sends no more.
+    pub(super) fn input_ended(&mut self, peer: Peer, reason: Reason, now: u64) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let Some(port) = self.ports.at(connection.port) else { return };
+        if connection.phase == Phase::Open {
+            connection.phase = Phase::HalfClosed {
+                until: now + ms(port.config().linger_ms),
+                quiet_since: None,
+            };
+        }
+        if reason != Reason::ORDERLY {
+            return self.end(peer, reason, now);
+        }
+        if connection.waits_for_room() {
+            return;
+        }
+        let key = connection.port;
+        // Its releases are owed from now on: what it sends is over, whatever becomes of what is sent to it.
+        self.inbound(key, now, |inbound| inbound.depart(peer));
+        self.settle(key, now);
+        self.effects.push(Effect::Measure(peer));
+    }
+
+    /// Whether a connection whose peer sends no more has come to its end.
+    pub(super) fn check_half_closed(&mut self, peer: Peer, progress: Option<&Progress>, now: u64) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let waits = connection.waits_for_room();
+        let Phase::HalfClosed { until, quiet_since } = &mut connection.phase else {
+            return;
+        };
+        let Some(port) = self.ports.at(connection.port) else { return };
+        let is_over = now >= *until;
+        let handed_over = !waits && port.incoming.as_ref().is_none_or(Producer::is_drained);
+        let unacknowledged = progress.map_or(0, |progress| progress.unacknowledged);
+        if handed_over && connection.output.buffer.is_empty() && unacknowledged == 0 {
+            quiet_since.get_or_insert(now);
+        } else {
+            *quiet_since = None;
+        }
+        let answer = ms(ANSWER_MS.min(port.config().linger_ms));
+        if !is_over && quiet_since.is_none_or(|since| now < since + answer) {
+            return;
+        }
+        // It may still read: a half-closed peer gets the releases of what sounds. One that this side connects to again
+        // gets them then.
+        let key = connection.port;
+        let returns = port.shared.role == Role::Client && port.config().reconnect_max_ms != 0;
+        let release = port.config().release_on_disconnect && !returns;
+        let made = release && self.outbound(key, now, |outbound| outbound.finish_output(peer, true));
+        if !made || is_over {
+            self.end(peer, Reason::ORDERLY, now);
+        }
+    }
+
+    /// A connection is over.
+    pub(super) fn end(&mut self, peer: Peer, reason: Reason, now: u64) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        if !connection.is_live() {
+            return self.close(peer);
+        }
+        let key = connection.port;
+        let Some(port) = self.ports.at(key) else { return };
+        let lasted = now.saturating_sub(connection.since) > ms(port.config().reconnect_max_ms);
+        let useful = connection.input.received_any || lasted;
+        self.inbound(key, now, |inbound| inbound.depart(peer));
+        self.keep_for_next(peer, useful);
+        self.leave(peer, reason, now);
+        self.close(peer);
+        self.after_leaving(key, useful, now);
+    }
+
+    /// What follows for a port when a connection has left it.
+    fn after_leaving(&mut self, key: PortKey, useful: bool, now: u64) {
+        let Some(role) = self.shared(key).map(|shared| shared.role) else {
+            return;
+        };
+        if matches!(role, Role::Client | Role::Accepted) {
+            self.outbound(key, now, |outbound| outbound.discard());
+        }
+        match role {
+            Role::Client => {
+                if let Some(shared) = self.shared(key) {
+                    shared.local_port.store(0, Ordering::Relaxed);
+                }
+                self.effects.push(Effect::Disconnected { port: key, useful });
+            }
+            Role::Accepted => self.give_up(key, now),
+            _ => {}
+        }
+        self.settle(key, now);
+        self.again = true;
+        self.changed(key);
+        self.forget_if_done(key);
+    }
+
+    /// A connection is over: a client's port remembers what its peer was left with. A peer that has not surely read all
+    /// that it was sent may hold more than that. Everybody else's is counted as not sent.
+    fn keep_for_next(&mut self, peer: Peer, useful: bool) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let Some(port) = self.ports.at_mut(connection.port) else { return };
+        let all_read = connection.ended_in_order() && (useful || !connection.output.resumed);
+        let was_finished = connection.output.flow == Flow::Finished;
+        if port.shared.role != Role::Client || was_finished {
+            return count_unsent(port, connection);
+        }
+        let shared = Arc::clone(&port.shared);
+        connection.output.drop_waiting(|unrepaired| {
+            shared.counters.dropped_out.add(1);
+            shared.counters.unrepaired.add(unrepaired);
+        });
+        let mut track = std::mem::take(&mut connection.output.track);
+        if !all_read {
+            track.doubt();
+        }
+        port.memory.keep(track);
+    }
+
+    /// A connection is no client, or no port's own, any more, as far as the API tells.
+    fn leave(&mut self, peer: Peer, reason: Reason, now: u64) {
+        self.uncount(peer);
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let announced = std::mem::take(&mut connection.announced);
+        let (key, server, client) = (connection.port, connection.server, connection.client);
+        let address = connection.address;
+        let left = |kind| {
+            let notification = notification(kind, now).client(client).address(address);
+            notification.reason(reason.code, reason.os_error)
+        };
+        let Some(port) = self.ports.at(key) else { return };
+        let shared = Arc::clone(&port.shared);
+        if let Flow::Congested { announced } = connection.output.flow {
+            let recovered = notification(Kind::Recovered, now).client(client).reason(reason.code, reason.os_error);
+            port.end_congestion(announced, recovered);
+            connection.output.flow = Flow::Open;
+        }
+        shared.counters.disconnections.add(1);
+        match shared.role {
+            Role::Merged => shared.notifications.end(announced, left(Kind::ClientLeft)),
+            Role::Client => {
+                shared.set_up(false);
+                shared.notifications.end(announced, left(Kind::Disconnected));
+            }
+            _ => {
+                shared.set_up(false);
+                shared.notifications.tell(left(Kind::Disconnected).client(0));
+            }
+        }
+        if let Some(server) = server.filter(|server| *server != key) {
+            self.accepted_left(server, &shared, announced, left(Kind::ClientLeft));
+        }
+    }
+
+    /// A client of a manual server has left. It keeps its place until it is accepted.
+    fn accepted_left(&mut self, server: PortKey, accepted: &Shared, announced: bool, left: Notification) {
+        let Some(shared) = self.shared(server).map(Arc::clone) else {
+            return;
+        };
+        // Added first: a thread that accepts it takes it away again.
+        shared.left_behind.fetch_add(1, Ordering::AcqRel);
+        if !accepted.acceptance.leave() {
+            shared.left_behind.fetch_sub(1, Ordering::AcqRel);
+        }
+        shared.counters.disconnections.add(1);
+        shared.notifications.end(announced, left);
+        self.changed(server);
+    }
+
+    /// Takes a client out of its server's count.
+    fn uncount(&mut self, peer: Peer) {
+        let Some(client) = self.connections.at(peer).map(|connection| connection.client) else {
+            return;
+        };
+        let Some(server) = self.server.as_mut() else { return };
+        if server.by_client.remove(&client).is_none() {
+            return;
+        }
+        let Some(shared) = self.ports.at(server.port).map(|port| &port.shared) else {
+            return;
+        };
+        server.ids.leave(&shared.clients, client);
+        if shared.client_count.fetch_sub(1, Ordering::Relaxed) == 1 && shared.role == Role::Merged {
+            shared.set_up(false);
+        }
+    }
+
+    /// Lets go of a connection. The driver closes its socket.
+    fn close(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        if connection.phase == Phase::Gone {
+            return;
+        }
+        connection.phase = Phase::Gone;
+        let (key, serial, written) = (connection.port, connection.serial, connection.output.written);
+        self.effects.push(Effect::Close(peer));
+        if let Some(port) = self.ports.at_mut(key) {
+            port.peers.retain(|other| *other != peer);
+            port.flushes.connection_ended(peer, serial, written);
+            // It may have been the one that held up the others.
+            port.backed_up = false;
+        }
+        self.again = true;
+        self.finish_flushes(key);
+        self.changed(key);
+    }
+
+    /// Ends a client's connection in good order; false when there is none with that id.
+    pub(crate) fn disconnect(&mut self, key: PortKey, client: u32, now: u64) -> bool {
+        let server = self.server.as_ref().filter(|server| server.port == key);
+        let Some(peer) = server.and_then(|server| server.by_client.get(&client).copied()) else {
+            return false;
+        };
+        // What was pushed before this goes out first, also of a queue that is held up by another client.
+        self.drain(key, now);
+        self.outbound(key, now, |outbound| {
+            outbound.bring_forward(peer);
+            let release = outbound.port.config().release_on_close;
+            outbound.finish_output(peer, release);
+        });
+        self.begin_closing(peer, now);
+        self.changed(key);
+        true
+    }
+
+    /// This side ends a connection.
+    fn begin_closing(&mut self, peer: Peer, now: u64) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let key = connection.port;
+        if matches!(connection.phase, Phase::New { .. } | Phase::Accepting) {
+            // A client that was pushed to is one, even if it has said nothing yet.
+            if self.shared(key).is_some_and(|shared| shared.role == Role::Manual) {
+                return self.drop_unannounced(peer);
+            }
+            self.confirm_client(peer, now);
+        }
+        self.leave(peer, Reason::ORDERLY, now);
+        if let Some(connection) = self.connections.at_mut(peer) {
+            // What it sent and was not handed over is not any more.
+            connection.input.backlog = Vec::new();
+        }
+        self.inbound(key, now, |inbound| inbound.depart(peer));
+        self.settle(key, now);
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let Some(port) = self.ports.at_mut(key) else { return };
+        connection.phase = Phase::Closing {
+            until: now + ms(port.config().linger_ms),
+            finished: false,
+        };
+        // It may have been the one that held up the others.
+        port.backed_up = false;
+        self.again = true;
+        self.effects.write(peer, connection);
+        self.check_closing(peer, None, now);
+        self.rearm(peer, now);
+    }
+
+    /// Whether a connection that is being closed has come to its end.
+    pub(super) fn check_closing(&mut self, peer: Peer, progress: Option<&Progress>, now: u64) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let Phase::Closing { until, finished } = &mut connection.phase else {
+            return;
+        };
+        let output = &connection.output;
+        let broken = output.is_broken();
+        let is_written = output.buffer.is_empty() && !output.takes();
+        if is_written && !*finished && !broken {
+            *finished = true;
+            self.effects.push(Effect::FinishWriting(peer));
+        }
+        let acknowledged = progress.is_some_and(|progress| progress.unacknowledged == 0);
+        let is_read = *finished && (connection.input.end.is_some() || acknowledged);
+        // However short the time, what waits has been offered to the system once.
+        let is_late = now >= *until && (is_written || connection.output.blocked);
+        if broken || is_late || is_read {
+            if let Some(port) = self.ports.at(connection.port) {
+                count_unsent(port, connection);
+            }
+            let key = connection.port;
+            self.close(peer);
+            self.forget_if_done(key);
+        }
+    }
+
+    /// Peers that have left, and are only kept for an answer or until there is room for what they sent, keep nobody out:
+    /// as when all clients are started anew.
+    pub(super) fn make_place(&mut self, now: u64) {
+        let Some(server) = self.server.as_ref() else { return };
+        let mut peers: Vec<Peer> = server.by_client.values().copied().collect();
+        peers.sort_unstable();
+        for peer in peers {
+            let Some(connection) = self.connections.at(peer) else { continue };
+            let is_leaving = matches!(connection.phase, Phase::HalfClosed { .. });
+            if is_leaving && (connection.waits_for_room() || connection.output.buffer.is_empty()) {
+                let reason = connection.input.end.unwrap_or(Reason::ORDERLY);
+                self.end(peer, reason, now);
+            }
+            if self.has_place() {
+                return;
+            }
+        }
+    }
+
+    /// Peers of which it is not known whether they have left, since they are not read.
+    pub(crate) fn peers_in_doubt(&self) -> Vec<Peer> {
+        let doubtful = |(_, connection): &(usize, &Connection)| connection.waits_for_room();
+        self.connections.iter().filter(doubtful).map(|(key, _)| Peer(key)).collect()
+    }
+
+    /// Starts the orderly end of a port: nothing new begins, and every connection is closed.
+    pub(crate) fn shut_down(&mut self, key: PortKey, now: u64) {
+        let Some(port) = self.ports.at_mut(key) else { return };
+        if port.is_ending() {
+            return;
+        }
+        port.life = Life::Ending;
+        // What departed peers sent and was not handed over is not any more; their releases are still owed.
+        port.owed.departed.iter_mut().for_each(|departed| {
+            if let Some(backlog) = &mut departed.backlog {
+                backlog.bytes.clear();
+            }
+        });
+        for peer in port.peers.clone() {
+            if self.connections.at(peer).is_some_and(Connection::is_live) {
+                self.begin_closing(peer, now);
+            }
+        }
+        self.drain(key, now);
+        self.shut_down_unaccepted(key, now);
+        if let Some(shared) = self.shared(key) {
+            shared.set_up(false);
+        }
+        self.give_up(key, now);
+    }
+
+    /// Clients of a manual server that nobody can accept any more see the end.
+    fn shut_down_unaccepted(&mut self, key: PortKey, now: u64) {
+        if !self.shared(key).is_some_and(|shared| shared.role == Role::Manual) {
+            return;
+        }
+        let unaccepted = self.ports.iter().filter(|(_, port)| {
+            port.shared.role == Role::Accepted && port.shared.acceptance.leave()
+        });
+        let unaccepted: Vec<PortKey> = unaccepted.map(|(other, _)| PortKey(other)).collect();
+        for port in unaccepted {
+            self.shut_down(port, now);
+        }
+    }
+
+    /// The peer of a port has gone for good, or the port was shut down: it ends when nothing is owed any more.
+    pub(crate) fn give_up(&mut self, key: PortKey, now: u64) {
+        let Some(port) = self.ports.at_mut(key) else { return };
+        port.life = port.life.max(Life::Ending);
+        port.shared.close();
+        self.changed(key);
+        self.settle(key, now);
+    }
+
+    /// The caller has closed the handle of a port.
+    pub(crate) fn release(&mut self, key: PortKey, now: u64) {
+        self.shut_down(key, now);
+        if let Some(port) = self.ports.at_mut(key) {
+            port.life = Life::Released;
+            port.owed.departed.clear();
+        }
+        self.forget_if_done(key);
+    }
+
+    /// Forgets a port whose handle is closed and that has no connection any more.
+    fn forget_if_done(&mut self, key: PortKey) {
+        let done = |port: &port::Port| port.life == Life::Released && port.peers.is_empty();
+        if self.ports.at(key).is_some_and(done) {
+            self.effects.push(Effect::Forget(key));
+        }
+    }
+}
+
+/// A connection is over for good: what was not written whole is dropped.
+fn count_unsent(port: &port::Port, connection: &mut Connection) {
+    connection.output.buffer.each_unfinished(|message| port.count_lost(ChannelState::is_event(message).into()));
+    connection.output.buffer.clear();
+}

@@ -1,0 +1,121 @@
+//! `midisock_flush`: when all that was due has been handed to the system.
+
+use super::connection::Connection;
+use super::effect::{Keyed, Peer};
+use slab::Slab;
+
+/// Flushes that are kept apart; beyond, the last ones wait for one another.
+const MOST_PENDING: usize = 16;
+
+/// A flush that was asked for.
+struct Pending {
+    ticket: u32,
+    stage: Stage,
+    /// Some of it was lost with its connection.
+    lost: bool,
+}
+
+enum Stage {
+    /// What was pushed up to this position of the out queue, and what is due at this time, is not with the connections
+    /// yet.
+    Draining { position: usize, due_ns: u64 },
+    /// Each of these connections has to write so many bytes in all.
+    Writing(Vec<Target>),
+}
+
+struct Target {
+    peer: Peer,
+    serial: u64,
+    written: u64,
+}
+
+/// The flushes of one port.
+#[derive(Default)]
+pub(super) struct Flushes {
+    pending: Vec<Pending>,
+}
+
+impl Flushes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// A flush is asked for now, with the out queue filled up to `position`.
+    pub(super) fn ask(&mut self, ticket: u32, position: usize, now: u64) {
+        if self.pending.len() == MOST_PENDING {
+            self.pending.pop();
+        }
+        self.pending.push(Pending {
+            ticket,
+            stage: Stage::Draining { position, due_ns: now },
+            lost: false,
+        });
+    }
+
+    /// The out queue has been emptied up to `position`, and nothing is left that was due before `next_due_ns`: what those
+    /// who wait for that wait for now is in the buffers of `connections`.
+    pub(super) fn drained(
+        &mut self,
+        position: usize,
+        next_due_ns: u64,
+        connections: &Slab<Connection>,
+        peers: &[Peer],
+    ) {
+        for pending in &mut self.pending {
+            if let Stage::Draining { position: wanted, due_ns } = pending.stage {
+                let reached = position.wrapping_sub(wanted) as isize >= 0;
+                if reached && next_due_ns > due_ns {
+                    pending.stage = Stage::Writing(targets(connections, peers));
+                }
+            }
+        }
+    }
+
+    /// A connection has ended after so many bytes: what it did not write is lost.
+    pub(super) fn connection_ended(&mut self, peer: Peer, serial: u64, written: u64) {
+        for pending in &mut self.pending {
+            let Stage::Writing(targets) = &mut pending.stage else { continue };
+            targets.retain(|target| {
+                let is_it = target.peer == peer && target.serial == serial;
+                pending.lost |= is_it && written < target.written;
+                !is_it
+            });
+        }
+    }
+
+    /// Takes the next flush that is done: its ticket, and whether some of it was lost.
+    pub(super) fn take_done(&mut self, connections: &Slab<Connection>) -> Option<(u32, bool)> {
+        let first = self.pending.first()?;
+        let Stage::Writing(targets) = &first.stage else { return None };
+        if !targets.iter().all(|target| target.is_reached(connections)) {
+            return None;
+        }
+        let done = self.pending.remove(0);
+        Some((done.ticket, done.lost))
+    }
+}
+
+fn targets(connections: &Slab<Connection>, peers: &[Peer]) -> Vec<Target> {
+    let awaited = peers.iter().filter_map(|peer| {
+        let connection = connections.at(*peer)?;
+        let output = &connection.output;
+        // A congested peer gets the difference when it reads again: that may be never.
+        let awaits = !output.buffer.is_empty() && output.takes() && !output.is_congested();
+        awaits.then(|| Target {
+            peer: *peer,
+            serial: connection.serial,
+            written: output.written + output.buffer.len() as u64,
+        })
+    });
+    awaited.collect()
+}
+
+impl Target {
+    fn is_reached(&self, connections: &Slab<Connection>) -> bool {
+        let connection = connections.at(self.peer).filter(|connection| connection.serial == self.serial);
+        connection.is_none_or(|connection| {
+            let output = &connection.output;
+            output.is_congested() || output.buffer.is_empty() || output.written >= self.written
+        })
+    }
+}

@@ -1,0 +1,313 @@
+//! From peers to the in queue of a port, and what is owed to the thread that pops it: the difference in state after a
+//! loss, and the releases of what departed peers hold.
+
+use super::connection::{Connection, Input};
+use super::effect::{Keyed, Peer};
+use super::owed::{self, Backlog, Departed};
+use super::port::{Port, notification};
+use super::track::Track;
+use crate::midi::parser::{Parser, Sink};
+use crate::realtime::notifications::Kind;
+use crate::realtime::ring::Producer;
+use crate::realtime::shared::{Role, STILL_HELD, SYNTHETIC};
+use slab::Slab;
+
+/// The longest message that is made here.
+const LONGEST: usize = 3;
+
+/// Puts messages into an in queue.
+struct Inlet<'a> {
+    queue: &'a mut Producer,
+    time_ns: u64,
+    client: u32,
+    repairs: bool,
+    /// Whether the peer's state is followed.
+    follows: bool,
+    track: &'a mut Track,
+    /// Nothing may be put in until what was lost is made good.
+    blocked: bool,
+    messages: u64,
+    dropped: u64,
+    unrepaired: u64,
+}
+
+impl Sink for Inlet<'_> {
+    #[inline]
+    fn message(&mut self, bytes: &[u8]) -> bool {
+        if self.blocked || !self.queue.write(self.time_ns, self.client, 0, bytes) {
+            if !self.repairs {
+                return false;
+            }
+            self.blocked = true;
+            self.dropped += 1;
+            self.unrepaired += self.track.lose(bytes);
+        } else if self.follows {
+            self.track.deliver(bytes);
+        }
+        self.messages += 1;
+        self.queue.publish_batch();
+        true
+    }
+}
+
+/// Takes messages that are dropped, to count them.
+struct Dropping(u64);
+
+impl Sink for Dropping {
+    fn message(&mut self, _bytes: &[u8]) -> bool {
+        self.0 += 1;
+        true
+    }
+}
+
+/// What one peer's bytes need beside the port.
+struct Source<'a> {
+    parser: &'a mut Parser,
+    track: &'a mut Track,
+    client: u32,
+    arrived_ns: u64,
+    must_wait: bool,
+}
+
+impl<'a> Source<'a> {
+    fn of(input: &'a mut Input, client: u32, must_wait: bool) -> Self {
+        Self {
+            parser: &mut input.parser,
+            track: &mut input.track,
+            client,
+            arrived_ns: input.arrived_ns,
+            must_wait,
+        }
+    }
+}
+
+/// A port, and the connections that fill its in queue.
+pub(super) struct Inbound<'a> {
+    pub port: &'a mut Port,
+    pub connections: &'a mut Slab<Connection>,
+    pub now: u64,
+}
+
+impl Inbound<'_> {
+    /// Hands bytes of a peer, which arrived at `input.arrived_ns`, over to the in queue; how many of them were, before
+    /// there was no room.
+    pub(super) fn take(&mut self, peer: Peer, bytes: &[u8]) -> usize {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return bytes.len();
+        };
+        let (client, must_wait) = (self.port.client_of(connection), self.port.must_wait());
+        let source = Source::of(&mut connection.input, client, must_wait);
+        feed(self.port, source, bytes, self.now)
+    }
+
+    /// Hands over what waits for room; whether anything was handed over.
+    pub(super) fn resume(&mut self, peer: Peer) -> bool {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return false;
+        };
+        let backlog = std::mem::take(&mut connection.input.backlog);
+        let taken = self.take(peer, &backlog);
+        if let Some(connection) = self.connections.at_mut(peer) {
+            if taken < backlog.len() {
+                connection.input.backlog = backlog;
+                connection.input.backlog.drain(..taken);
+            }
+        }
+        taken > 0
+    }
+
+    /// A peer goes: from now on what it sent and was not handed over is owed, and the releases of what it holds.
+    pub(super) fn depart(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let client = self.port.client_of(connection);
+        let input = &mut connection.input;
+        let bytes = std::mem::take(&mut input.backlog);
+        let mut parser = std::mem::replace(&mut input.parser, Parser::new(0));
+        let track = std::mem::take(&mut input.track);
+        if self.port.life == super::port::Life::Released {
+            return;
+        }
+        let mut backlog = Backlog {
+            bytes,
+            arrived_ns: input.arrived_ns,
+            track,
+            parser: Parser::new(0),
+        };
+        let most = self.port.config().max_clients.max(1) as usize;
+        if !self.port.owed.has_room_for(backlog.bytes.len(), most) {
+            let mut dropping = Dropping(0);
+            parser.feed(&backlog.bytes, &mut dropping);
+            backlog.bytes.clear();
+            let counters = &self.port.shared.counters;
+            counters.messages_in.add(dropping.0);
+            counters.dropped_in.add(dropping.0);
+        }
+        backlog.parser = parser;
+        let mut departed = Departed::new(client, backlog);
+        self.end_backlog(&mut departed);
+        if departed.backlog.is_some() || !departed.releases.is_empty() {
+            self.port.owed.departed.push_back(departed);
+        }
+        self.settle();
+    }
+
+    /// Once all that a departed peer sent is handed over: what is left is the releases.
+    fn end_backlog(&mut self, departed: &mut Departed) {
+        let Some(mut backlog) = departed.backlog.take() else {
+            return;
+        };
+        if !backlog.bytes.is_empty() {
+            departed.backlog = Some(backlog);
+            return;
+        }
+        backlog.parser.finish();
+        self.port.count_invalid(&mut backlog.parser);
+        while self.port.config().release_on_disconnect {
+            let Some(release) = backlog.track.next_release() else { break };
+            departed.releases.push_back(release);
+        }
+    }
+
+    /// Gives what is owed, as far as there is room. What is left is looked at again after a tick.
+    pub(super) fn settle(&mut self) {
+        if self.port.owed.is_empty() {
+            return;
+        }
+        // Half of the queue first, or the live stream would be lost again at once.
+        if self.port.has_room() {
+            self.port.shared.set_holds(true);
+            self.repair_lost();
+            self.release_departed();
+        }
+        let lossy = |peer: &Peer| self.connections.at(*peer).is_some_and(|connection| connection.input.track.is_lossy());
+        if let Some(announced) = self.port.owed.loss {
+            if !self.port.peers.iter().any(lossy) {
+                self.port.owed.loss = None;
+                let recovered = notification(Kind::Recovered, self.now);
+                self.port.shared.notifications.end(announced, recovered);
+            }
+        }
+        self.port.update_holds(self.connections);
+    }
+
+    /// Gives the difference to what was lost.
+    fn repair_lost(&mut self) {
+        for index in 0..self.port.peers.len() {
+            let peer = self.port.peers[index];
+            while self.has_room_for_one() {
+                let Some(connection) = self.connections.at_mut(peer) else { break };
+                if !connection.input.track.is_lossy() {
+                    break;
+                }
+                let Some(message) = connection.input.track.next_repair() else { break };
+                let client = self.port.client_of(connection);
+                let flags = self.flags_of(Some(peer), &message);
+                self.give(client, flags, &message);
+            }
+        }
+        self.publish();
+    }
+
+    /// Gives what departed peers sent and hold, one after the other.
+    fn release_departed(&mut self) {
+        while let Some(mut departed) = self.port.owed.departed.pop_front() {
+            if let Some(backlog) = &mut departed.backlog {
+                let bytes = std::mem::take(&mut backlog.bytes);
+                let source = Source {
+                    parser: &mut backlog.parser,
+                    track: &mut backlog.track,
+                    client: departed.client,
+                    arrived_ns: backlog.arrived_ns,
+                    must_wait: false,
+                };
+                let taken = feed(self.port, source, &bytes, self.now);
+                backlog.bytes = bytes;
+                backlog.bytes.drain(..taken);
+                self.end_backlog(&mut departed);
+            }
+            while departed.backlog.is_none() && self.has_room_for_one() {
+                let Some(message) = departed.releases.pop_front() else { break };
+                let flags = self.flags_of(None, &message);
+                self.give(departed.client, flags, &message);
+            }
+            self.publish();
+            if departed.backlog.is_some() || !departed.releases.is_empty() {
+                self.port.owed.departed.push_front(departed);
+                return;
+            }
+        }
+    }
+
+    fn has_room_for_one(&mut self) -> bool {
+        self.port.incoming.as_mut().is_some_and(|queue| queue.has_room(LONGEST))
+    }
+
+    fn give(&mut self, client: u32, flags: u32, message: &[u8]) {
+        if let Some(queue) = &mut self.port.incoming {
+            queue.write(self.now, client, flags, message);
+            self.port.shared.counters.synthesized.add(1);
+        }
+    }
+
+    fn publish(&mut self) {
+        if let Some(queue) = &mut self.port.incoming {
+            queue.publish();
+        }
+    }
+
+    /// The flags of a message that is made in the name of a client: whether another one of a merged server holds what
+    /// it releases.
+    fn flags_of(&self, peer: Option<Peer>, message: &[u8]) -> u32 {
+        if self.port.shared.role != Role::Merged || !owed::is_release(message) {
+            return SYNTHETIC;
+        }
+        let mut others = self.port.peers.iter().filter(|other| Some(**other) != peer);
+        let held = others.any(|other| {
+            let connection = self.connections.at(*other);
+            connection.is_some_and(|connection| owed::holds(&connection.input.track, message))
+        });
+        let held = held || self.port.owed.departed.iter().any(|departed| departed.holds(message));
+        if held { SYNTHETIC | STILL_HELD } else { SYNTHETIC }
+    }
+}
+
+/// Parses bytes into the in queue of a port; how many were taken before there was no room.
+fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
+    let repairs = port.repairs();
+    let releases = port.config().release_on_disconnect;
+    let Some(queue) = &mut port.incoming else {
+        return bytes.len();
+    };
+    // Before something is handed over that may have to be released: a thread that pops it and then shuts the port down
+    // must not learn that nothing comes any more.
+    if releases && !port.shared.holds() {
+        port.shared.set_holds(true);
+    }
+    let mut inlet = Inlet {
+        queue,
+        time_ns: source.arrived_ns,
+        client: source.client,
+        repairs,
+        follows: repairs || releases,
+        blocked: source.must_wait || source.track.is_lossy(),
+        track: source.track,
+        messages: 0,
+        dropped: 0,
+        unrepaired: 0,
+    };
+    let taken = source.parser.feed(bytes, &mut inlet);
+    let (messages, dropped, unrepaired) = (inlet.messages, inlet.dropped, inlet.unrepaired);
+    queue.publish();
+    let counters = &port.shared.counters;
+    counters.messages_in.add(messages);
+    counters.dropped_in.add(dropped);
+    counters.unrepaired.add(unrepaired);
+    port.count_invalid(source.parser);
+    if dropped != 0 && port.owed.loss.is_none() {
+        let congested = notification(Kind::Congested, now);
+        port.owed.loss = Some(port.shared.notifications.begin(congested));
+    }
+    taken
+}

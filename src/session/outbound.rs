@@ -1,0 +1,322 @@
+//! From the out queue and the schedule of a port to the send buffers of its connections.
+
+use super::connection::{Connection, Phase};
+use super::effect::{Keyed, Peer};
+use super::output::Flow;
+use super::port::{Effects, Port, notification};
+use crate::midi::message;
+use crate::midi::reset::RESET;
+use crate::midi::state::ChannelState;
+use crate::realtime::drain::{OutQueue, Step};
+use crate::realtime::notifications::Kind;
+use crate::realtime::ring::Record;
+use slab::Slab;
+
+/// Bytes taken from one out queue at one time.
+const TURN_BYTES: usize = 256 * 1024;
+/// Steps taken at one time.
+pub(super) const TURN_STEPS: usize = 64 * 1024;
+
+/// How far a drain came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drained {
+    /// All that is due is with the connections, or waits until a peer has read.
+    Done,
+    /// There is more: go on when what was asked for is written.
+    More,
+}
+
+/// A port, and the connections that its messages go to.
+pub(super) struct Outbound<'a> {
+    pub port: &'a mut Port,
+    pub connections: &'a mut Slab<Connection>,
+    pub effects: &'a mut Effects,
+    pub now: u64,
+    /// A buffer is full, and the system may take some of it.
+    pub writes_first: bool,
+}
+
+impl Outbound<'_> {
+    /// Moves what is due from the out queue and the schedule to the connections.
+    pub(super) fn drain(&mut self) -> Drained {
+        let Some(mut queue) = self.port.queue.take() else {
+            return Drained::Done;
+        };
+        let drained = self.drain_queue(&mut queue);
+        queue.release();
+        let waits = self.port.backed_up || drained == Drained::More;
+        if self.port.is_ending() && !waits {
+            self.finish();
+        }
+        for peer in self.port.peers.clone() {
+            if let Some(connection) = self.connections.at_mut(peer) {
+                connection.output.buffer.end_batch(self.now);
+                if self.port.schedule.is_empty() {
+                    connection.output.forget_ahead();
+                }
+            }
+        }
+        if !waits {
+            let next_due = self.port.schedule.next_ns().unwrap_or(u64::MAX);
+            let position = queue.position();
+            self.port.flushes.drained(position, next_due, self.connections, &self.port.peers);
+        }
+        self.port.queue = Some(queue);
+        drained
+    }
+
+    fn drain_queue(&mut self, queue: &mut OutQueue) -> Drained {
+        let (mut bytes, mut steps) = (TURN_BYTES, TURN_STEPS);
+        loop {
+            if self.writes_first || bytes == 0 || steps == 0 {
+                return Drained::More;
+            }
+            steps -= 1;
+            self.port.backed_up = self.port.is_backed_up(self.connections);
+            let step = if self.port.backed_up { queue.next_request() } else { queue.next() };
+            match step {
+                None => break,
+                Some(Step::Dropped(record)) => self.drop_for_panic(&record),
+                Some(Step::Panic) => self.panic(),
+                Some(Step::Cancel) => self.cancel(),
+                Some(Step::Reset) => self.send_all(&RESET),
+                Some(Step::Message { record, cancelled }) => {
+                    bytes = bytes.saturating_sub(record.data.len());
+                    self.take(&record, cancelled);
+                }
+                Some(Step::Refused(lost)) => self.deliver_refused(lost),
+            }
+        }
+        if !self.port.backed_up {
+            self.deliver_due(self.now);
+            self.port.backed_up = self.port.is_backed_up(self.connections);
+        }
+        if self.writes_first { Drained::More } else { Drained::Done }
+    }
+
+    /// Sends or schedules a message from the out queue. Messages leave in order of time, then of pushing; one for now
+    /// counts with the time of its push.
+    fn take(&mut self, record: &Record<'_>, cancelled: bool) {
+        let (client, bytes) = (record.client, record.data);
+        if record.is_scheduled() {
+            if cancelled && !self.ends_what_sounds(client, bytes) {
+                return self.port.unschedule(bytes.len());
+            }
+            return self.schedule(record.time_ns, client, bytes);
+        }
+        let pushed_ns = if record.time_ns == 0 { self.now } else { record.time_ns.min(self.now) };
+        self.deliver_due(pushed_ns);
+        let at = self.time_of(pushed_ns, client, bytes);
+        if at > pushed_ns {
+            self.port.count_scheduled(bytes.len());
+            self.schedule(pushed_ns, client, bytes);
+        } else {
+            self.deliver(client, bytes);
+        }
+    }
+
+    /// When a message may leave: a Note Off not before its Note On.
+    pub(super) fn time_of(&mut self, time_ns: u64, client: u32, bytes: &[u8]) -> u64 {
+        if self.port.schedule.is_empty() {
+            return time_ns;
+        }
+        let (peers, connections) = (&self.port.peers, &mut *self.connections);
+        self.port.schedule.time_of(time_ns, client, bytes, || sounding(peers, connections, client, bytes))
+    }
+
+    pub(super) fn schedule(&mut self, time_ns: u64, client: u32, bytes: &[u8]) {
+        let (peers, connections) = (&self.port.peers, &mut *self.connections);
+        self.port.schedule.add(time_ns, client, bytes, || sounding(peers, connections, client, bytes));
+    }
+
+    /// Sends what is scheduled up to a time.
+    fn deliver_due(&mut self, until: u64) {
+        while let Some(due) = self.port.schedule.take_due(until) {
+            self.port.unschedule(due.bytes.len());
+            self.deliver(due.client, &due.bytes);
+        }
+    }
+
+    /// Forgets what is scheduled, but what ends what sounds: that stays as it is.
+    fn cancel(&mut self) {
+        for waiting in self.port.schedule.take_all() {
+            if self.ends_what_sounds(waiting.client, &waiting.bytes) {
+                self.schedule(waiting.time_ns, waiting.client, &waiting.bytes);
+            } else {
+                self.port.unschedule(waiting.bytes.len());
+            }
+        }
+    }
+
+    /// Whether a scheduled message ends something that sounds at a peer, or puts to rest what is not, and no other one
+    /// that stays will.
+    fn ends_what_sounds(&mut self, client: u32, bytes: &[u8]) -> bool {
+        if message::is_note_off(bytes) {
+            let held = sounding(&self.port.peers, self.connections, client, bytes);
+            return held > self.port.schedule.note_offs(client, bytes);
+        }
+        let is_pedal_up = message::is_pedal_up(bytes);
+        if !is_pedal_up && !message::lets_go(bytes) {
+            return false;
+        }
+        reached(&self.port.peers, client, self.connections, |connection| {
+            let ahead = connection.output.ahead();
+            if is_pedal_up {
+                ahead.holds_pedal(bytes[0] & 15, bytes[1])
+            } else {
+                ahead.is_let_go_by(bytes)
+            }
+        })
+    }
+
+    /// Adds a message to the buffer of one client, or of all.
+    fn deliver(&mut self, client: u32, bytes: &[u8]) {
+        if self.port.peers.is_empty() {
+            return self.lose_without_peer(client, bytes);
+        }
+        if client == 0 {
+            self.port.memory.follow(bytes);
+        }
+        let mut found = false;
+        for index in 0..self.port.peers.len() {
+            let peer = self.port.peers[index];
+            if client == 0 || self.connections.at(peer).is_some_and(|connection| connection.client == client) {
+                found = true;
+                self.offer(peer, bytes);
+            }
+        }
+        if !found {
+            // It was pushed to a client that has gone.
+            self.port.count_lost(ChannelState::is_event(bytes).into());
+        }
+    }
+
+    /// Adds a message to the buffer of a peer, unless that is congested.
+    pub(super) fn offer(&mut self, peer: Peer, bytes: &[u8]) {
+        let repairs = self.port.repairs();
+        let limit = self.port.config().client_buffer_bytes as usize;
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let output = &mut connection.output;
+        if !output.takes() {
+            return;
+        }
+        if output.is_congested() {
+            let unrepaired = output.track.lose(bytes);
+            return self.port.count_lost(unrepaired);
+        }
+        let was_empty = output.buffer.is_empty();
+        output.push(bytes);
+        if repairs && !was_empty && output.buffer.len() > limit {
+            if output.blocked || !connection.is_confirmed() {
+                connection.output.buffer.end_batch(self.now);
+                return self.congest(peer);
+            }
+            // The system may take some now.
+            self.writes_first = true;
+        }
+        self.effects.write(peer, connection);
+    }
+
+    pub(super) fn send_all(&mut self, messages: &[[u8; 3]]) {
+        for message in messages {
+            if self.port.peers.is_empty() {
+                // Not counted: a request is no message of the caller's.
+                self.port.memory.lose(message);
+                continue;
+            }
+            self.port.memory.follow(message);
+            for index in 0..self.port.peers.len() {
+                self.offer(self.port.peers[index], message);
+            }
+        }
+    }
+
+    /// Gives one client what is still in the out queue for it, without taking it from the others.
+    pub(super) fn bring_forward(&mut self, peer: Peer) {
+        let Some(mut queue) = self.port.queue.take() else {
+            return;
+        };
+        let client = self.connections.at(peer).map_or(0, |connection| connection.client);
+        queue.scan(|record, cancelled| {
+            let scheduled = record.is_scheduled();
+            let is_for_it = record.client == 0 || record.client == client;
+            if !is_for_it || scheduled && record.time_ns > self.now {
+                return;
+            }
+            if !(scheduled && cancelled) || self.ends_what_sounds(client, record.data) {
+                self.offer(peer, record.data);
+            }
+        });
+        self.port.queue = Some(queue);
+    }
+
+    /// The port is being closed, and all that was due is with the peers: what ends what sounds follows, whatever its time,
+    /// then the releases of all that the peers still hold.
+    fn finish(&mut self) {
+        for waiting in self.port.schedule.take_all() {
+            self.port.unschedule(waiting.bytes.len());
+            // None is left in the schedule: each that is sent counts at the peer.
+            if self.ends_what_sounds(waiting.client, &waiting.bytes) {
+                self.deliver(waiting.client, &waiting.bytes);
+            }
+        }
+        let release = self.port.config().release_on_close;
+        for index in 0..self.port.peers.len() {
+            self.finish_output(self.port.peers[index], release);
+        }
+    }
+
+    /// A peer gets no more of what is pushed: what sounds at it is released, where that is wanted. Whether there was
+    /// something.
+    pub(super) fn finish_output(&mut self, peer: Peer, release: bool) -> bool {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return false;
+        };
+        if !connection.output.takes() {
+            return false;
+        }
+        if let Flow::Congested { announced } = connection.output.flow {
+            let recovered = notification(Kind::Recovered, self.now).client(connection.client);
+            self.port.end_congestion(announced, recovered);
+        }
+        connection.output.flow = Flow::Finished;
+        let mut made = 0;
+        if release {
+            made = connection.output.push_releases(self.now);
+            self.port.shared.counters.synthesized.add(made);
+        }
+        if matches!(connection.phase, Phase::New { .. } | Phase::Accepting) {
+            return false;
+        }
+        self.effects.write(peer, connection);
+        made != 0
+    }
+}
+
+/// Whether something holds at one of those that a message for `client` reaches.
+fn reached(
+    peers: &[Peer],
+    client: u32,
+    connections: &mut Slab<Connection>,
+    mut holds: impl FnMut(&mut Connection) -> bool,
+) -> bool {
+    peers.iter().any(|peer| {
+        let connection = connections.at_mut(*peer);
+        let connection = connection.filter(|connection| client == 0 || connection.client == client);
+        connection.is_some_and(&mut holds)
+    })
+}
+
+/// How many Note Ons of a note no Note Off has ended at those that a message for `client` reaches, after what waits for
+/// them; the most counts.
+fn sounding(peers: &[Peer], connections: &mut Slab<Connection>, client: u32, bytes: &[u8]) -> usize {
+    let mut most = 0;
+    reached(peers, client, connections, |connection| {
+        let ahead = connection.output.ahead();
+        most = most.max(ahead.holds_note(bytes[0] & 15, bytes[1]).into());
+        false
+    });
+    most
+}

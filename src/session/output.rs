@@ -1,0 +1,162 @@
+//! The sending half of a connection: what waits to be written, and what the peer has received.
+
+use super::send_buffer::SendBuffer;
+use super::track::Track;
+use crate::midi::state::ChannelState;
+
+/// Whether messages are added, and whether they can still be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    Open,
+    /// The peer does not read: messages are dropped until the buffer is empty, then the difference in state is sent.
+    /// `announced`: CONGESTED was told, and RECOVERED must be.
+    Congested { announced: bool },
+    /// No more messages are added. What waits is still written.
+    Finished,
+    /// Nothing more can be written.
+    Broken,
+}
+
+/// The sending half of a connection.
+pub(super) struct Output {
+    pub buffer: SendBuffer,
+    pub track: Track,
+    /// What the peer will have received after what waits: made when a schedule needs it, kept up to date until then.
+    ahead: Option<Box<ChannelState>>,
+    pub flow: Flow,
+    /// The system took less than was offered, and has not said since that it takes more.
+    pub blocked: bool,
+    /// The driver has been asked to write.
+    pub write_requested: bool,
+    /// The connection began with what puts the peer right after the last one.
+    pub resumed: bool,
+    /// Bytes that the system took.
+    pub written: u64,
+}
+
+impl Output {
+    pub(super) fn new() -> Self {
+        Self {
+            buffer: SendBuffer::default(),
+            track: Track::default(),
+            ahead: None,
+            flow: Flow::Open,
+            blocked: false,
+            write_requested: false,
+            resumed: false,
+            written: 0,
+        }
+    }
+
+    /// Whether the peer gets what is pushed, now or as a difference.
+    pub(super) fn takes(&self) -> bool {
+        matches!(self.flow, Flow::Open | Flow::Congested { .. })
+    }
+
+    pub(super) fn is_congested(&self) -> bool {
+        matches!(self.flow, Flow::Congested { .. })
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.flow == Flow::Broken
+    }
+
+    /// Adds a message.
+    #[inline]
+    pub(super) fn push(&mut self, message: &[u8]) {
+        self.buffer.push(message);
+        if let Some(ahead) = &mut self.ahead {
+            ahead.apply(message);
+        }
+    }
+
+    /// The system took so many bytes; how many messages were finished.
+    pub(super) fn sent(&mut self, count: usize) -> u64 {
+        self.blocked = count < self.buffer.len();
+        self.written += count as u64;
+        let track = &mut self.track;
+        self.buffer.advance(count, |message| track.deliver(message))
+    }
+
+    /// The state that the peer will have after what waits for it.
+    pub(super) fn ahead(&mut self) -> &ChannelState {
+        let (track, buffer) = (&self.track, &self.buffer);
+        self.ahead.get_or_insert_with(|| track.ahead(|give| buffer.each_uncommitted(give)))
+    }
+
+    /// No schedule needs to know what is ahead any more, or what waited was dropped.
+    pub(super) fn forget_ahead(&mut self) {
+        self.ahead = None;
+    }
+
+    /// Drops what waits: the peer does not get it, and it is lost to it. The rest of a message partly written still
+    /// goes out, unless the connection is broken; then it counts as received only where that is the safe side.
+    /// `each`: how many messages no difference restores, for each one that was dropped.
+    pub(super) fn drop_waiting(&mut self, mut each: impl FnMut(u64)) {
+        self.ahead = None;
+        let broken = self.is_broken();
+        let track = &mut self.track;
+        self.buffer.drop_unwritten(|message, kept| {
+            let received = kept && (!broken || crate::midi::message::is_note_on(message));
+            if received && !track.is_lossy() {
+                track.deliver(message);
+            } else {
+                each(track.lose(message));
+            }
+        });
+    }
+
+    /// Drops what waits without making it good; calls back for each message.
+    pub(super) fn discard_waiting(&mut self, mut each: impl FnMut()) {
+        self.ahead = None;
+        let track = &mut self.track;
+        self.buffer.drop_unwritten(|message, kept| {
+            if kept {
+                track.deliver(message);
+            } else {
+                each();
+            }
+        });
+    }
+
+    /// Adds what restores the peer's state. How many messages that is; they are never dropped.
+    pub(super) fn push_repairs(&mut self, now: u64) -> u64 {
+        let mut made = 0;
+        while let Some(message) = self.track.next_repair() {
+            self.buffer.push(&message);
+            made += 1;
+        }
+        self.end_made(now);
+        made
+    }
+
+    /// Adds what releases everything that the peer holds, after what waits for it. How many messages that is.
+    pub(super) fn push_releases(&mut self, now: u64) -> u64 {
+        let track = &mut self.track;
+        // A congested peer gets no more of the live stream: what waits for it is a message partly written.
+        self.buffer.commit(|message| {
+            if !track.is_lossy() {
+                track.deliver(message);
+            }
+        });
+        let mut made = 0;
+        while let Some(message) = self.track.next_release() {
+            self.buffer.push(&message);
+            made += 1;
+        }
+        self.end_made(now);
+        made
+    }
+
+    /// Messages were added that the track has taken already: they are never dropped.
+    pub(super) fn end_made(&mut self, now: u64) {
+        self.ahead = None;
+        self.buffer.commit(|_| {});
+        self.buffer.end_batch(now);
+    }
+
+    /// The connection broke. What waits is not written any more.
+    pub(super) fn break_off(&mut self) {
+        self.flow = Flow::Broken;
+    }
+}

@@ -1,0 +1,193 @@
+//! One port of a session: its queues, its schedule, and what it owes to its two sides.
+
+use super::connection::Connection;
+use super::effect::{Effect, Keyed, Peer, PortKey};
+use super::flush::Flushes;
+use super::memory::Memory;
+use super::owed::Owed;
+use super::schedule::Schedule;
+use super::timers::Armed;
+use crate::realtime::config::Config;
+use crate::realtime::drain::OutQueue;
+use crate::realtime::notifications::{Kind, Notification};
+use crate::realtime::ring::Producer;
+use crate::realtime::shared::{Role, Shared, scheduled_cost};
+use slab::Slab;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Not repairing: more than this does not wait for one peer outside of the out queue.
+pub(super) const BACKED_UP_BYTES: usize = 64 * 1024;
+
+/// Where a port is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Life {
+    Open,
+    /// Shut down, or its peer has gone for good: it ends when nothing is owed any more.
+    Ending,
+    /// And its handle is closed: it goes with its last connection.
+    Released,
+}
+
+/// The network's side of a port.
+pub(super) struct Port {
+    pub shared: Arc<Shared>,
+    /// None for a manual server.
+    pub queue: Option<OutQueue>,
+    pub incoming: Option<Producer>,
+    pub schedule: Schedule,
+    /// Its connections, those that are being closed included.
+    pub peers: Vec<Peer>,
+    pub life: Life,
+    pub owed: Owed,
+    pub memory: Memory,
+    pub flushes: Flushes,
+    /// The out queue waits until a peer has read.
+    pub backed_up: bool,
+    /// A waiting thread is to be told of a change.
+    pub changed: bool,
+    pub armed: Armed,
+}
+
+/// Effects in the order in which they must be carried out.
+#[derive(Default)]
+pub(super) struct Effects(pub VecDeque<Effect>);
+
+impl Effects {
+    pub(super) fn push(&mut self, effect: Effect) {
+        self.0.push_back(effect);
+    }
+
+    /// Asks for a write to a connection whose buffer has something, once until it is done.
+    pub(super) fn write(&mut self, peer: Peer, connection: &mut Connection) {
+        let output = &mut connection.output;
+        if connection.is_confirmed_for_writing() && !output.buffer.is_empty() && !output.write_requested {
+            output.write_requested = true;
+            self.push(Effect::Write(peer));
+        }
+    }
+
+    /// Has the threads told that wait for something of a port.
+    pub(super) fn wake(&mut self, key: PortKey, port: &mut Port) {
+        if !port.changed {
+            port.changed = true;
+            self.push(Effect::Wake(key));
+        }
+    }
+}
+
+impl Port {
+    pub(super) fn new(shared: Arc<Shared>, queues: Option<(Producer, OutQueue)>) -> Self {
+        let (incoming, queue) = queues.unzip();
+        Self {
+            memory: Memory::new(&shared),
+            shared,
+            queue,
+            incoming,
+            schedule: Schedule::default(),
+            peers: Vec::new(),
+            life: Life::Open,
+            owed: Owed::default(),
+            flushes: Flushes::default(),
+            backed_up: false,
+            changed: false,
+            armed: Armed::default(),
+        }
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    pub(super) fn repairs(&self) -> bool {
+        self.shared.repairs
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        self.life >= Life::Ending
+    }
+
+    /// Whether the in queue has room for going on with what waits: with each message that the audio thread takes a little
+    /// room comes, and handing over one by one would cost both sides more.
+    pub(super) fn has_room(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Producer::is_half_free)
+    }
+
+    /// The id that messages of a connection carry.
+    pub(super) fn client_of(&self, connection: &Connection) -> u32 {
+        if self.shared.role == Role::Merged {
+            connection.client
+        } else {
+            0
+        }
+    }
+
+    /// Whether what comes from a peer must wait for what is owed from an earlier one: on a port with one peer.
+    pub(super) fn must_wait(&self) -> bool {
+        self.shared.role != Role::Merged && !self.owed.departed.is_empty()
+    }
+
+    /// Whether a peer has to read before more is taken from the out queue.
+    pub(super) fn is_backed_up(&self, connections: &Slab<Connection>) -> bool {
+        let full = |peer: &Peer| {
+            let output = connections.at(*peer).map(|connection| &connection.output);
+            output.is_some_and(|output| output.takes() && output.buffer.len() >= BACKED_UP_BYTES)
+        };
+        !self.repairs() && self.peers.iter().any(full)
+    }
+
+    /// Tells the popping side whether releases would come if every peer left now.
+    pub(super) fn update_holds(&self, connections: &Slab<Connection>) {
+        let holds = |peer: &Peer| {
+            connections
+                .at(*peer)
+                .is_some_and(|connection| !connection.input.track.is_neutral())
+        };
+        let releases = self.config().release_on_disconnect && self.peers.iter().any(holds);
+        let wanted = releases || !self.owed.departed.is_empty();
+        if wanted != self.shared.holds() {
+            self.shared.set_holds(wanted);
+        }
+    }
+
+    /// A message is not scheduled any more.
+    pub(super) fn unschedule(&self, size: usize) {
+        self.shared.scheduled_bytes.fetch_sub(scheduled_cost(size), Ordering::Relaxed);
+    }
+
+    /// A message is scheduled that push did not count.
+    pub(super) fn count_scheduled(&self, size: usize) {
+        self.shared.scheduled_bytes.fetch_add(scheduled_cost(size), Ordering::Relaxed);
+    }
+
+    /// Counts a message that a peer does not get, and how many no difference restores for it.
+    pub(super) fn count_lost(&self, unrepaired: u64) {
+        self.shared.counters.dropped_out.add(1);
+        self.shared.counters.unrepaired.add(unrepaired);
+    }
+
+    /// Counts what the parser of a connection could not make a message of.
+    pub(super) fn count_invalid(&self, parser: &mut crate::midi::parser::Parser) {
+        let counts = parser.take_counts();
+        self.shared.counters.invalid_bytes.add(counts.invalid);
+        self.shared.counters.oversize_in.add(counts.oversize);
+    }
+
+    pub(super) fn notify(&self, notification: Notification) {
+        self.shared.notifications.tell(notification);
+    }
+
+    /// A peer reads again after it was congested, or has gone.
+    pub(super) fn end_congestion(&self, announced: bool, recovered: Notification) {
+        self.shared.notifications.end(announced, recovered);
+    }
+}
+
+/// A notification of this time.
+pub(super) fn notification(kind: Kind, now: u64) -> Notification {
+    Notification {
+        time_ns: now,
+        ..Notification::new(kind)
+    }
+}

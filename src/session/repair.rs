@@ -1,0 +1,303 @@
+//! What goes out where messages were lost: after congestion, a panic, refused pushes, and while there is no peer.
+
+use super::connection::Connection;
+use super::effect::{Keyed, Peer};
+use super::outbound::{Outbound, TURN_STEPS};
+use super::output::Flow;
+use super::port::notification;
+use super::track::Track;
+use crate::midi::reset::{PANIC, RESET};
+use crate::midi::state::{ChannelState, Msg, next_repair};
+use crate::midi::summary::Given;
+use crate::realtime::drain::Step;
+use crate::realtime::notifications::Kind;
+use crate::realtime::refused::Lost;
+use crate::realtime::ring::Record;
+
+impl Outbound<'_> {
+    /// A peer does not read: what waits for it is too late.
+    pub(super) fn congest(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        if connection.output.flow != Flow::Open {
+            return;
+        }
+        let port = &*self.port;
+        connection.output.drop_waiting(|unrepaired| port.count_lost(unrepaired));
+        // Nobody was told of a client that may be a browser.
+        let announced = connection.is_confirmed() && {
+            let congested = notification(Kind::Congested, self.now);
+            let congested = congested.client(connection.client).address(connection.address);
+            port.shared.notifications.begin(congested)
+        };
+        connection.output.flow = Flow::Congested { announced };
+    }
+
+    /// A congested peer reads again: the difference goes out first.
+    pub(super) fn make_good(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let Flow::Congested { announced } = connection.output.flow else {
+            return;
+        };
+        let made = connection.output.push_repairs(self.now);
+        self.port.shared.counters.synthesized.add(made);
+        connection.output.flow = Flow::Open;
+        let recovered = notification(Kind::Recovered, self.now).client(connection.client);
+        self.port.end_congestion(announced, recovered);
+        self.effects.write(peer, connection);
+    }
+
+    /// A message that a panic takes out of the queue. A repairing port makes good what it did to the state.
+    pub(super) fn drop_for_panic(&mut self, record: &Record<'_>) {
+        let (client, bytes) = (record.client, record.data);
+        if record.is_scheduled() {
+            self.port.unschedule(bytes.len());
+            if record.time_ns > self.now {
+                return;
+            }
+        }
+        if self.port.peers.is_empty() {
+            return self.lose_without_peer(client, bytes);
+        }
+        if client == 0 {
+            self.port.memory.follow(bytes);
+        }
+        for index in 0..self.port.peers.len() {
+            let Some(connection) = self.connections.at_mut(self.port.peers[index]) else {
+                continue;
+            };
+            if !connection.output.takes() || client != 0 && client != connection.client {
+                continue;
+            }
+            let port = &*self.port;
+            if port.repairs() {
+                // What waits before it has to be lost first.
+                connection.output.drop_waiting(|unrepaired| port.count_lost(unrepaired));
+                port.count_lost(connection.output.track.lose(bytes));
+            } else {
+                port.count_lost(0);
+            }
+        }
+    }
+
+    /// What waits for the peers is dropped, and All Sound Off goes out. Where something was dropped that a repairing port
+    /// makes good, the difference begins with it.
+    pub(super) fn panic(&mut self) {
+        for waiting in self.port.schedule.take_all() {
+            self.port.unschedule(waiting.bytes.len());
+        }
+        for message in &PANIC {
+            if self.port.peers.is_empty() {
+                self.port.memory.lose(message);
+            } else {
+                self.port.memory.follow(message);
+            }
+        }
+        for index in 0..self.port.peers.len() {
+            self.silence(self.port.peers[index]);
+        }
+    }
+
+    pub(super) fn silence(&mut self, peer: Peer) {
+        let port = &*self.port;
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let output = &mut connection.output;
+        if !output.takes() {
+            return;
+        }
+        if port.repairs() {
+            output.drop_waiting(|unrepaired| port.count_lost(unrepaired));
+        } else {
+            output.discard_waiting(|| port.count_lost(0));
+        }
+        if !output.track.is_lossy() {
+            PANIC.iter().for_each(|message| output.push(message));
+            return self.effects.write(peer, connection);
+        }
+        for message in &PANIC {
+            output.track.lose(message);
+        }
+        if !output.is_congested() {
+            let made = output.push_repairs(self.now);
+            port.shared.counters.synthesized.add(made);
+            self.effects.write(peer, connection);
+        }
+    }
+
+    /// Makes good what push could not queue: each peer gets the difference between what it has, and will have after what
+    /// waits for it, and the state of the pushing side. It is done in one go: a difference is bounded.
+    pub(super) fn deliver_refused(&mut self, lost: &mut Lost) {
+        let mut given = Given::new();
+        let mut lists = Vec::new();
+        for (client, summary) in lost.summaries() {
+            given.clear();
+            let list: Vec<Msg> = std::iter::from_fn(|| summary.next(&mut given)).collect();
+            lists.push((client, list));
+        }
+        for (client, mut list) in lists {
+            // A Note Off of a note that is still to begin waits for that, so that the note ends.
+            list.retain(|message| {
+                let waits = self.time_of(self.now, client, message) > self.now;
+                if waits {
+                    self.port.count_scheduled(message.len());
+                    self.schedule(self.now, client, message);
+                }
+                !waits
+            });
+            self.refused_to(client, &list, |connection| !lost.is_named(connection.client));
+        }
+        for (due_ns, client, message) in lost.later() {
+            self.port.count_scheduled(message.len());
+            self.schedule(due_ns, client, &message);
+        }
+    }
+
+    pub(super) fn refused_to(&mut self, client: u32, list: &[Msg], concerns: impl Fn(&Connection) -> bool) {
+        if client == 0 {
+            if self.port.peers.is_empty() {
+                // Counted as dropped when they were refused.
+                let unrepaired = list.iter().map(|message| self.port.memory.lose(message)).sum();
+                return self.port.shared.counters.unrepaired.add(unrepaired);
+            }
+            list.iter().for_each(|message| self.port.memory.follow(message));
+        }
+        for index in 0..self.port.peers.len() {
+            let peer = self.port.peers[index];
+            let wanted = self.connections.at(peer).is_some_and(|connection| {
+                if client == 0 { concerns(connection) } else { connection.client == client }
+            });
+            if wanted {
+                self.refused_to_peer(peer, list);
+            }
+        }
+    }
+
+    /// Gives one peer the difference that what was refused makes to it.
+    pub(super) fn refused_to_peer(&mut self, peer: Peer, list: &[Msg]) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let output = &mut connection.output;
+        if !output.takes() {
+            return;
+        }
+        let counters = &self.port.shared.counters;
+        if output.is_congested() || output.track.is_lossy() {
+            let unrepaired = list.iter().map(|message| output.track.lose(message)).sum();
+            return counters.unrepaired.add(unrepaired);
+        }
+        let mut ahead = Box::new(output.ahead().clone());
+        let mut wanted = Box::<ChannelState>::default();
+        wanted.follow(&mut ahead);
+        let unrepaired = list.iter().map(|message| u64::from(wanted.lose(message))).sum();
+        counters.unrepaired.add(unrepaired);
+        while let Some(message) = next_repair(&mut ahead, &mut wanted) {
+            self.offer(peer, &message);
+            self.port.shared.counters.synthesized.add(1);
+        }
+    }
+
+    /// A newcomer gets the values of controllers, programs and bends of the stream to all.
+    pub(super) fn greet(&mut self, peer: Peer) {
+        let (Some(stream), Some(connection)) = (self.port.memory.stream(), self.connections.at_mut(peer)) else {
+            return;
+        };
+        let output = &mut connection.output;
+        let mut made = 0;
+        output.track = Track::greet(stream, |message| {
+            output.buffer.push(&message);
+            made += 1;
+        });
+        output.end_made(self.now);
+        self.port.shared.counters.synthesized.add(made);
+    }
+
+    /// A client's port is connected again: the peer is put right first.
+    pub(super) fn greet_again(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let output = &mut connection.output;
+        let mut made = 0;
+        let release = self.port.config().release_on_disconnect;
+        output.track = self.port.memory.take_peer().reconnect(release, |message| {
+            output.buffer.push(&message);
+            made += 1;
+        });
+        output.resumed = made != 0;
+        output.end_made(self.now);
+        self.port.shared.counters.synthesized.add(made);
+        self.effects.write(peer, connection);
+    }
+
+    /// A message pushed while there is no peer: what it does to the state is remembered.
+    pub(super) fn lose_without_peer(&mut self, client: u32, bytes: &[u8]) {
+        let unrepaired = if client == 0 {
+            self.port.memory.lose(bytes)
+        } else {
+            ChannelState::is_event(bytes).into()
+        };
+        self.port.count_lost(unrepaired);
+    }
+
+    /// Takes what was pushed for a peer that has gone, or before there was one.
+    pub(super) fn discard(&mut self) {
+        let Some(mut queue) = self.port.queue.take() else {
+            return;
+        };
+        for waiting in self.port.schedule.take_all() {
+            self.port.unschedule(waiting.bytes.len());
+            self.lose_without_peer(waiting.client, &waiting.bytes);
+        }
+        // At most what the queue holds, and the requests between.
+        for _ in 0..TURN_STEPS {
+            match queue.next() {
+                None => break,
+                Some(Step::Dropped(record) | Step::Message { record, .. }) => {
+                    if record.is_scheduled() {
+                        self.port.unschedule(record.data.len());
+                    }
+                    self.lose_without_peer(record.client, record.data);
+                }
+                Some(Step::Panic) => self.lose_request(&PANIC),
+                Some(Step::Reset) => self.lose_request(&RESET),
+                Some(Step::Cancel) => {}
+                Some(Step::Refused(lost)) => self.lose_refused(lost),
+            }
+        }
+        queue.release();
+        self.port.queue = Some(queue);
+        self.port.backed_up = false;
+    }
+
+    pub(super) fn lose_request(&mut self, messages: &[[u8; 3]]) {
+        for message in messages {
+            self.port.memory.lose(message);
+        }
+    }
+
+    /// What push could not queue, for a peer that is not there. It was counted as dropped when it was refused.
+    pub(super) fn lose_refused(&mut self, lost: &mut Lost) {
+        let mut given = Given::new();
+        let mut unrepaired = 0;
+        for (client, summary) in lost.summaries() {
+            given.clear();
+            while let Some(message) = summary.next(&mut given) {
+                if client == 0 {
+                    unrepaired += self.port.memory.lose(&message);
+                }
+            }
+        }
+        for (_, client, message) in lost.later() {
+            if client == 0 {
+                unrepaired += self.port.memory.lose(&message);
+            }
+        }
+        self.port.shared.counters.unrepaired.add(unrepaired);
+    }
+}
