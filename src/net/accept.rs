@@ -12,7 +12,7 @@ use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::shared::{Role, Shared};
 use crate::session::sniff::{self, First};
 use crate::sys::clock::ms;
-use crate::sys::code::Code;
+use crate::sys::code::{Code, Failure};
 use socket2::Socket;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -42,14 +42,15 @@ impl Reactor {
             Ok(bound) => return self.start_listening(key, bound),
             Err(error) => error,
         };
-        let told = Notification::new(Kind::ConnectFailed).reason(error.code, error.os_error);
-        if port.shared.failure.swap(error.code as i32, Ordering::AcqRel) != error.code as i32 {
-            port.shared.notifications.tell(told.address(addresses.first().copied()));
+        let Failure { code, os_error } = error.failure;
+        let told = Notification::new(Kind::ConnectFailed).reason(code, os_error);
+        if port.shared.failure.swap(code as i32, Ordering::AcqRel) != code as i32 {
+            port.shared.notifications.tell(told.address(error.address));
         }
-        if now >= until || error.code != Code::AddressInUse {
+        if now >= until || !error.may_pass() {
             port.shared
                 .notifications
-                .tell(Notification::new(Kind::Disconnected).reason(error.code, error.os_error));
+                .tell(Notification::new(Kind::Disconnected).reason(code, os_error));
             port.closing = true;
             return self.peer_is_gone(key, now);
         } else {

@@ -9,6 +9,7 @@ mod acknowledge;
 pub(crate) mod address;
 mod backoff;
 mod bind;
+mod client;
 mod connector;
 mod conversation;
 mod ending;
@@ -22,6 +23,7 @@ mod net_port;
 mod outgoing;
 mod pace;
 mod priority;
+mod race;
 mod reactor;
 mod repair;
 mod reply;
@@ -58,11 +60,12 @@ pub(crate) type AcceptQueue = SegQueue<Opened>;
 
 /// A server, bound and listening (or binding in the background, where that is asked for).
 pub(crate) fn listen(host: Option<&str>, port: u16, config: Config) -> Result<Opened, Code> {
-    let addresses = bind::addresses(host, port, &config)?;
+    let look_up_timeout = Duration::from_millis(config.connect_timeout_ms.into());
+    let addresses = bind::addresses(host, port, look_up_timeout).map_err(|failure| failure.code)?;
     let listeners = match bind::bind(&addresses) {
         Ok(listeners) => Some(listeners),
-        Err(error) if error.code == Code::AddressInUse && config.listen_retry_ms != 0 => None,
-        Err(error) => return Err(error.code),
+        Err(error) if error.failure.code == Code::AddressInUse && config.listen_retry_ms != 0 => None,
+        Err(error) => return Err(error.failure.code),
     };
     let role = if config.accept == Accept::Manual {
         Role::Manual

@@ -1,10 +1,11 @@
 //! The network thread's loop: one turn after the other, each with a bounded effort for every port and connection.
 
 use super::bind::Bound;
-use super::connector::Connector;
+use super::client;
 use super::conversation::Conversation;
 use super::link::{Interest, Link};
 use super::net_port::{NetPort, Work};
+use super::race::SLOTS;
 use super::thread::{Command, Control, Task};
 use super::timers::{Owner, Timers};
 use crate::realtime::client_table::Ids;
@@ -44,12 +45,15 @@ pub(super) struct Listener {
     pub silent_until: u64,
 }
 
+const SLOT_BITS: u32 = SLOTS.trailing_zeros();
+
 /// What a poller key stands for.
 #[derive(Clone, Copy)]
 pub(super) enum Key {
     Link(usize),
     Listener(usize),
-    Connecting(usize),
+    /// The port, and the slot of its connector.
+    Connecting(usize, usize),
 }
 
 impl Key {
@@ -57,7 +61,7 @@ impl Key {
         match self {
             Key::Link(index) => index << 2,
             Key::Listener(index) => index << 2 | 1,
-            Key::Connecting(index) => index << 2 | 2,
+            Key::Connecting(index, slot) => (index << SLOT_BITS | slot) << 2 | 2,
         }
     }
 
@@ -65,7 +69,7 @@ impl Key {
         match number & 3 {
             0 => Key::Link(number >> 2),
             1 => Key::Listener(number >> 2),
-            _ => Key::Connecting(number >> 2),
+            _ => Key::Connecting(number >> (2 + SLOT_BITS), number >> 2 & (SLOTS - 1)),
         }
     }
 }
@@ -262,7 +266,7 @@ impl Reactor {
                 }
             }
             Key::Listener(_) => {}
-            Key::Connecting(key) => self.connecting(key, now),
+            Key::Connecting(key, slot) => self.connecting(key, slot, now),
         }
     }
 
@@ -346,7 +350,7 @@ impl Reactor {
                 }
             }
             Task::Connect { host, port } => {
-                let key = self.insert(ends, Work::Client(Connector::new(host, port, &shared)));
+                let key = self.insert(ends, Work::Client(client::connector(host, port, &shared)));
                 self.review_priority(Some(key));
                 self.start_connecting(key, now);
             }

@@ -119,8 +119,7 @@ impl Network {
             life: Life::with_one_user(),
         });
         let mut reactor = Reactor::new(Arc::clone(&control));
-        let thread = std::thread::Builder::new().name("midisock".into()).spawn(move || {
-            crate::sys::prepare_network_thread();
+        let thread = crate::sys::spawn("midisock", None, move || {
             reactor.run();
             let control = reactor.into_control();
             control.life.tell_over();
