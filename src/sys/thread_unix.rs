@@ -167,6 +167,7 @@ mod state {
     #[cfg(not(target_vendor = "apple"))]
     pub(super) const DISABLE: c_int = 1;
 
+    /// cbindgen:ignore
     unsafe extern "C" {
         /// POSIX; the `libc` crate does not have it.
         pub(super) fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;

@@ -10,12 +10,23 @@ use std::sync::Once;
 
 const PAGE: usize = 4096;
 
-// Only the link of the shared library defines this symbol; see build.rs.
-std::arch::global_asm!(".weak midisock_shared_object", ".hidden midisock_shared_object");
+// A word that is 0 in a static library: only the link of the shared library defines the weak symbol; see build.rs.
+std::arch::global_asm!(
+    ".weak midisock_shared_object",
+    ".hidden midisock_shared_object",
+    ".pushsection .data.rel.ro.midisock,\"aw\",@progbits",
+    ".balign 8",
+    ".globl midisock_shared_object_mark",
+    ".hidden midisock_shared_object_mark",
+    "midisock_shared_object_mark:",
+    ".8byte midisock_shared_object",
+    ".popsection",
+);
 
+/// cbindgen:ignore
 unsafe extern "C" {
-    /// Its address is 0 where it is not defined.
-    static midisock_shared_object: u8;
+    /// The word above.
+    static midisock_shared_object_mark: u64;
 }
 
 /// Touches the library's own pages, once in the life of the process. `functions`: addresses of functions of this
@@ -36,9 +47,8 @@ pub(crate) fn touch_own_pages(functions: &[usize]) {
 }
 
 fn is_shared_object() -> bool {
-    // The compiler must not conclude that a symbol has an address.
-    let address = std::hint::black_box(&raw const midisock_shared_object);
-    address.addr() != 0
+    // SAFETY: the word is defined above, and never written.
+    unsafe { midisock_shared_object_mark != 0 }
 }
 
 /// From the first function to the last. The linker keeps the code of an archive together.
