@@ -8,6 +8,7 @@ pub(super) fn own_pages() {
         block::midisock_begin_block as *const () as usize,
         block::midisock_pop_block as *const () as usize,
         block::midisock_push_frame as *const () as usize,
+        message::push_bytes as *const () as usize,
         message::midisock_push as *const () as usize,
         message::midisock_push_message as *const () as usize,
         message::midisock_cancel as *const () as usize,

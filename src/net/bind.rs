@@ -209,6 +209,23 @@ mod tests {
         assert!(is_missing(&unsupported, v4));
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_sandbox_without_ipv6_does_not_keep_ipv4_from_listening() {
+        use crate::sys::denied_linux::with_denied;
+        let socket = |family| (libc::SYS_socket, Some(family as u32));
+        for errno in [libc::EPERM, libc::EACCES, libc::EAFNOSUPPORT] {
+            let bound = with_denied(&[socket(libc::AF_INET6)], errno, || {
+                [None, Some(""), Some("localhost")].map(|host| listen(host, 0).map(|bound| bound.listeners.len()))
+            });
+            assert_eq!(bound, Some([Ok(1), Ok(1), Ok(1)]));
+            let all = [socket(libc::AF_INET6), socket(libc::AF_INET)];
+            let bound = with_denied(&all, errno, || listen(None, 0).map(drop));
+            let failure = bound.expect("seccomp filters are allowed").unwrap_err().failure;
+            assert_eq!(failure.os_error, errno);
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_lack_of_descriptors_passes_and_a_lack_of_rights_does_not() {

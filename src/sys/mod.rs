@@ -8,6 +8,9 @@ pub(crate) mod sync;
 #[cfg(loom)]
 pub(crate) mod sync_loom;
 
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) mod denied_linux;
+
 #[cfg(unix)]
 mod thread_unix;
 #[cfg(unix)]

@@ -299,6 +299,33 @@ mod tests {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn waits_where_a_sandbox_denies_its_calls() {
+        use crate::sys::denied_linux::with_denied;
+        let pwait2 = (libc::SYS_epoll_pwait2, None);
+        let ppoll = (libc::SYS_ppoll, None);
+        for errno in [libc::EACCES, libc::EPERM, libc::ENOSYS, libc::EINVAL] {
+            for denied in [&[pwait2][..], &[pwait2, ppoll]] {
+                let outcome = with_denied(denied, errno, || {
+                    let poller = Poller::new().unwrap();
+                    let mut events = Events::new();
+                    let pause = Duration::from_micros(300);
+                    for _ in 0..3 {
+                        let began = Instant::now();
+                        poller
+                            .wait(&mut events, Some(pause))
+                            .expect("another call waits as well");
+                        assert!(began.elapsed() >= pause, "a wait that ends at once would spin");
+                    }
+                    poller.notify();
+                    poller.wait(&mut events, LONG).unwrap();
+                });
+                assert_eq!(outcome, Some(()), "seccomp filters are allowed");
+            }
+        }
+    }
+
     #[test]
     fn tells_what_happened_as_long_as_it_is_so() {
         for coarse in [false, true] {

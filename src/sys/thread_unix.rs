@@ -158,6 +158,7 @@ pub(crate) struct HoldCancellation {
     _not_send: std::marker::PhantomData<*const ()>,
 }
 
+/// cbindgen:ignore
 #[cfg(not(target_os = "android"))]
 mod state {
     use std::ffi::c_int;
@@ -167,7 +168,6 @@ mod state {
     #[cfg(not(target_vendor = "apple"))]
     pub(super) const DISABLE: c_int = 1;
 
-    /// cbindgen:ignore
     unsafe extern "C" {
         /// POSIX; the `libc` crate does not have it.
         pub(super) fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
