@@ -152,7 +152,7 @@ unsafe fn push_quickly<const WITH_MORE: bool>(
 /// # Safety
 /// As `push_whole`.
 #[inline(never)]
-unsafe fn push_bytes(port: &Port, data: *const u8, size: usize) -> midisock_result {
+pub(super) unsafe fn push_bytes(port: &Port, data: *const u8, size: usize) -> midisock_result {
     // SAFETY: this function's contract is `push_whole`'s.
     unsafe { push_whole(port, 0, 0, data, size) }
 }

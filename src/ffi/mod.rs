@@ -27,10 +27,13 @@ pub mod notification;
 
 mod sized;
 
+mod touch;
+
 #[cfg(test)]
 mod header_tests;
 
 use crate::port::Port;
+use crate::sys::HoldCancellation;
 use crate::sys::code::Code;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -78,7 +81,26 @@ fn contain<T>(internal: T, call: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Runs a call on a port.
+/// Runs a control call. A cancellation of the calling thread is held off until the call is over: it would unwind the
+/// stack, and leave locks behind that nobody frees.
+fn control<T>(internal: T, call: impl FnOnce() -> T) -> T {
+    let _held = HoldCancellation::new();
+    contain(internal, call)
+}
+
+/// Runs a control call on a port.
+///
+/// # Safety
+/// `port` is NULL, or a live handle of this library.
+unsafe fn control_port(port: *const midisock_port, call: impl FnOnce(&Port) -> Code) -> i32 {
+    // SAFETY: by this function's contract.
+    match unsafe { midisock_port::get(port) } {
+        Some(port) => control(Code::Internal, || call(port)) as i32,
+        None => Code::InvalidArgument as i32,
+    }
+}
+
+/// Runs a realtime call on a port.
 ///
 /// # Safety
 /// `port` is NULL, or a live handle of this library.

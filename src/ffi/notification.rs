@@ -2,7 +2,7 @@
 
 use super::port::write_text;
 use super::result::midisock_result;
-use super::{code, midisock_port, usable, with_port};
+use super::{code, control_port, midisock_port, usable};
 use crate::realtime::notifications::Notification;
 use crate::sys::code::Code;
 use std::ffi::c_char;
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn midisock_poll_notification(
     }
     // SAFETY: `port` is NULL or a live port, by this function's contract.
     unsafe {
-        with_port(port, |port| match port.poll_notification() {
+        control_port(port, |port| match port.poll_notification() {
             Some(notification) => {
                 // SAFETY: checked above as far as can be, and writable by this function's contract.
                 out.write(midisock_notification::of(&notification));
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn midisock_client_address(
     }
     // SAFETY: `server` is NULL or a live port, by this function's contract.
     unsafe {
-        with_port(server, |server| match server.client_address(client) {
+        control_port(server, |server| match server.client_address(client) {
             // SAFETY: room for `capacity` bytes, by this function's contract.
             Ok(address) => match write_text(&crate::net::address::text(address), buffer, capacity) {
                 true => Code::Ok,
@@ -136,5 +136,5 @@ pub unsafe extern "C" fn midisock_client_address(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_disconnect(server: *mut midisock_port, client: u32) -> midisock_result {
     // SAFETY: `server` is NULL or a live port, by this function's contract.
-    unsafe { with_port(server, |server| code(server.disconnect(client))) }
+    unsafe { control_port(server, |server| code(server.disconnect(client))) }
 }

@@ -2,7 +2,7 @@
 
 use super::config::{self, midisock_config};
 use super::result::midisock_result;
-use super::{contain, midisock_port, timeout, usable, with_port};
+use super::{control, control_port, midisock_port, timeout, touch, usable};
 use crate::net::address;
 use crate::port::Port;
 use crate::sys::code::Code;
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn midisock_accept(
     }
     // SAFETY: `server` is a live port, by this function's contract.
     unsafe {
-        with_port(server, |server| {
+        control_port(server, |server| {
             match timeout(timeout_ms).and_then(|timeout| server.accept(timeout)) {
                 Ok(port) => {
                     // SAFETY: checked above as far as can be, and writable by this function's contract.
@@ -109,7 +109,8 @@ pub unsafe extern "C" fn midisock_pair(
     if !usable(a) || !usable(b) || a == b {
         return Code::InvalidArgument as i32;
     }
-    contain(Code::Internal, || {
+    control(Code::Internal, || {
+        touch::own_pages();
         // SAFETY: as this function's contract says.
         match unsafe { config::read(config) }.and_then(|config| Port::pair(&config)) {
             Ok((first, second)) => {
@@ -138,7 +139,7 @@ pub unsafe extern "C" fn midisock_pair(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_set_realtime_priority(port: *mut midisock_port, priority: u32) -> midisock_result {
     // SAFETY: `port` is a live port, by this function's contract.
-    unsafe { with_port(port, |port| port.set_realtime_priority(priority)) }
+    unsafe { control_port(port, |port| port.set_realtime_priority(priority)) }
 }
 
 /// Starts the orderly end of a port without blocking: later calls, and those waiting now, return
@@ -152,7 +153,7 @@ pub unsafe extern "C" fn midisock_set_realtime_priority(port: *mut midisock_port
 pub unsafe extern "C" fn midisock_shutdown(port: *mut midisock_port) -> midisock_result {
     // SAFETY: `port` is a live port, by this function's contract.
     unsafe {
-        with_port(port, |port| {
+        control_port(port, |port| {
             port.shutdown();
             Code::Ok
         })
@@ -172,7 +173,7 @@ pub unsafe extern "C" fn midisock_close(port: *mut midisock_port) {
     if port.is_null() || !port.is_aligned() {
         return;
     }
-    contain((), || {
+    control((), || {
         // SAFETY: made by `midisock_port::handle`, and the caller gives it up.
         let handle = unsafe { Box::from_raw(port) };
         handle.port.close();
@@ -196,14 +197,14 @@ pub unsafe extern "C" fn midisock_parse_address(
     if address.is_null() || host.is_null() || !usable(port) {
         return Code::InvalidArgument as i32;
     }
-    contain(Code::Internal, || {
+    control(Code::Internal, || {
         // SAFETY: NUL-terminated by this function's contract.
         let text = unsafe { CStr::from_ptr(address) };
         let Some((name, number)) = text.to_str().ok().and_then(address::split) else {
             return Code::Address;
         };
         // SAFETY: room for `host_capacity` bytes, by this function's contract.
-        if !unsafe { write_text(name, host, host_capacity) } {
+        if !unsafe { write_bytes(name.as_ptr(), name.len(), host, host_capacity) } {
             return Code::InvalidArgument;
         }
         // SAFETY: checked above as far as can be, and writable by this function's contract.
@@ -217,13 +218,22 @@ pub unsafe extern "C" fn midisock_parse_address(
 /// # Safety
 /// `to` has room for `capacity` bytes.
 pub(super) unsafe fn write_text(text: &str, to: *mut c_char, capacity: usize) -> bool {
-    if text.len() >= capacity {
+    // SAFETY: the text is readable; the rest is this function's contract.
+    unsafe { write_bytes(text.as_ptr(), text.len(), to, capacity) }
+}
+
+/// Copies bytes and adds a NUL where they fit. Both places may overlap.
+///
+/// # Safety
+/// `from` has `length` readable bytes, `to` has room for `capacity`.
+unsafe fn write_bytes(from: *const u8, length: usize, to: *mut c_char, capacity: usize) -> bool {
+    if length >= capacity {
         return false;
     }
-    // SAFETY: the text and its NUL are at most `capacity` bytes; memory of ours and of the caller do not overlap.
+    // SAFETY: the bytes and the NUL are at most `capacity`.
     unsafe {
-        std::ptr::copy_nonoverlapping(text.as_ptr(), to.cast::<u8>(), text.len());
-        to.add(text.len()).write(0);
+        std::ptr::copy(from, to.cast::<u8>(), length);
+        to.add(length).write(0);
     }
     true
 }
@@ -241,7 +251,8 @@ unsafe fn open(
     if !usable(out) {
         return Code::InvalidArgument as i32;
     }
-    contain(Code::Internal, || {
+    control(Code::Internal, || {
+        touch::own_pages();
         let host = if host.is_null() {
             None
         } else {

@@ -1,7 +1,7 @@
 //! Waiting.
 
 use super::result::midisock_result;
-use super::{code, midisock_port, timeout, with_port};
+use super::{code, control_port, midisock_port, timeout};
 use crate::port::wait::{self, What};
 use crate::sys::code::Code;
 
@@ -41,7 +41,7 @@ fn what(bits: u32) -> Result<What, Code> {
 pub unsafe extern "C" fn midisock_wait(port: *mut midisock_port, events: u32, timeout_ms: i32) -> midisock_result {
     // SAFETY: `port` is NULL or a live port, by this function's contract.
     unsafe {
-        with_port(port, |port| {
+        control_port(port, |port| {
             let call = || wait::for_any(&[port], what(events)?, timeout(timeout_ms)?);
             call().err().unwrap_or(Code::Ok)
         })
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn midisock_wait_any(
     if ports.is_null() || !ports.is_aligned() || count == 0 || count > 65536 || !index.is_aligned() {
         return Code::InvalidArgument as i32;
     }
-    super::contain(Code::Internal, || {
+    super::control(Code::Internal, || {
         // SAFETY: `ports` points to `count` handles, by this function's contract.
         let handles = unsafe { std::slice::from_raw_parts(ports, count) };
         if handles.iter().any(|handle| handle.is_null() || !handle.is_aligned()) {
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn midisock_wait_any(
 pub unsafe extern "C" fn midisock_wait_connected(port: *mut midisock_port, timeout_ms: i32) -> midisock_result {
     // SAFETY: `port` is NULL or a live port, by this function's contract.
     unsafe {
-        with_port(port, |port| {
+        control_port(port, |port| {
             code(timeout(timeout_ms).and_then(|timeout| wait::connected(port, timeout)))
         })
     }
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn midisock_wait_connected(port: *mut midisock_port, timeo
 pub unsafe extern "C" fn midisock_flush(port: *mut midisock_port, timeout_ms: i32) -> midisock_result {
     // SAFETY: `port` is NULL or a live port, by this function's contract.
     unsafe {
-        with_port(port, |port| {
+        control_port(port, |port| {
             code(timeout(timeout_ms).and_then(|timeout| wait::flushed(port, timeout)))
         })
     }

@@ -1,6 +1,7 @@
 //! Addresses as text.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use crate::sys::code::{Code, Failure};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// Splits "host:port", "[ipv6]:port" or ":port"; an empty host stays empty.
 pub(crate) fn split(address: &str) -> Option<(&str, u16)> {
@@ -54,21 +55,50 @@ fn ip_v6(text: &str) -> Option<Ipv6Addr> {
     address.parse().ok()
 }
 
-/// A host that needs no look-up.
-pub(crate) fn literal(host: &str) -> Option<IpAddr> {
-    host.parse().ok()
+/// The addresses of a host that needs no look-up: an IP address, or `localhost` (RFC 6761, section 6.3). None for any
+/// other name. An error where the interface of an IPv6 address does not exist.
+pub(crate) fn without_look_up(host: &str, port: u16) -> Option<Result<Vec<SocketAddr>, Failure>> {
+    let is_localhost = |name: &str| name.eq_ignore_ascii_case("localhost");
+    if is_localhost(host) || host.strip_suffix('.').is_some_and(is_localhost) {
+        let loopback: [IpAddr; 2] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+        return Some(Ok(loopback.map(|ip| SocketAddr::new(ip, port)).into()));
+    }
+    let address = match host.split_once('%') {
+        None => SocketAddr::new(host.parse().ok()?, port),
+        Some((ip, interface)) => {
+            let ip = ip.parse().ok()?;
+            match interface_index(interface) {
+                Some(index) => SocketAddrV6::new(ip, port, 0, index).into(),
+                None => return Some(Err(Failure::new(Code::Address))),
+            }
+        }
+    };
+    Some(Ok(vec![canonical(address)]))
 }
 
-/// An address with IPv4 that was mapped into IPv6 told as IPv4.
+/// The index of an interface that is given by its name, or as a number.
+fn interface_index(interface: &str) -> Option<u32> {
+    crate::sys::interface_index(interface).or_else(|| interface.parse().ok())
+}
+
+/// Whether an address is link-local and does not say on which interface.
+pub(crate) fn lacks_interface(address: SocketAddr) -> bool {
+    match address {
+        SocketAddr::V4(_) => false,
+        SocketAddr::V6(v6) => v6.ip().is_unicast_link_local() && v6.scope_id() == 0,
+    }
+}
+
+/// An address without the mapping of IPv4 into IPv6.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
-        // With its zone.
+        // With its interface.
         IpAddr::V6(_) => address,
     }
 }
 
-/// An address as notifications tell it, in a form that `split` takes.
+/// An address as text for notifications, in a form that `split` takes.
 pub(crate) fn text(address: SocketAddr) -> String {
     match address {
         SocketAddr::V4(v4) => v4.to_string(),
@@ -119,13 +149,60 @@ mod tests {
         assert_eq!(host(&"x".repeat(254)), None);
     }
 
+    fn known(host: &str) -> Vec<SocketAddr> {
+        without_look_up(host, 9).expect(host).expect(host)
+    }
+
     #[test]
-    fn what_is_told_can_be_read() {
-        for address in ["1.2.3.4:5", "[::1]:6", "[fe80::2]:7"] {
+    fn addresses_and_localhost_need_no_look_up() {
+        assert_eq!(known("192.0.2.1"), ["192.0.2.1:9".parse().unwrap()]);
+        assert_eq!(known("::1"), ["[::1]:9".parse().unwrap()]);
+        assert_eq!(known("::ffff:127.0.0.1"), ["127.0.0.1:9".parse().unwrap()]);
+        for name in ["localhost", "LocalHost", "localhost."] {
+            assert_eq!(
+                known(name),
+                ["[::1]:9".parse().unwrap(), "127.0.0.1:9".parse().unwrap()]
+            );
+        }
+        for name in ["localhost.example", "example", "localhost..", "1.2.3", "1.2.3.4.5", ""] {
+            assert_eq!(without_look_up(name, 9), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_interface_is_a_number_or_a_name() {
+        let scoped = |index| vec![SocketAddrV6::new("fe80::1".parse().unwrap(), 9, 0, index).into()];
+        assert_eq!(known("fe80::1%7"), scoped(7));
+        assert_eq!(
+            without_look_up("fe80::1%no-such-interface", 9),
+            Some(Err(Failure::new(Code::Address)))
+        );
+        assert_eq!(without_look_up("192.0.2.1%1", 9), None);
+        #[cfg(target_os = "linux")]
+        assert_eq!(known("fe80::1%lo"), scoped(crate::sys::interface_index("lo").unwrap()));
+    }
+
+    #[test]
+    fn a_link_local_address_needs_its_interface() {
+        for (address, lacks) in [
+            ("[fe80::1]:9", true),
+            ("[febf::1]:9", true),
+            ("[fec0::1]:9", false),
+            ("[::1]:9", false),
+            ("169.254.1.1:9", false),
+        ] {
+            assert_eq!(lacks_interface(address.parse().unwrap()), lacks, "{address}");
+        }
+        assert!(!lacks_interface(known("fe80::1%1")[0]));
+    }
+
+    #[test]
+    fn the_text_of_an_address_can_be_split_again() {
+        for address in ["1.2.3.4:5", "[::1]:6", "[fe80::2]:7", "[fe80::2%3]:7"] {
             let address: SocketAddr = address.parse().unwrap();
-            let told = text(address);
-            let (host, port) = split(&told).unwrap();
-            assert_eq!((host.parse::<IpAddr>().unwrap(), port), (address.ip(), address.port()));
+            let text = text(address);
+            let (host, port) = split(&text).unwrap();
+            assert_eq!(without_look_up(host, port), Some(Ok(vec![address])));
         }
     }
 }

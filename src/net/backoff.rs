@@ -2,7 +2,7 @@
 //! comes back do not all knock at the same moment.
 
 /// Between two attempts.
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     min_ns: u64,
     max_ns: u64,
     current_ns: u64,
@@ -10,7 +10,7 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    pub(super) fn new(min_ns: u64, max_ns: u64, seed: u64) -> Self {
+    pub(crate) fn new(min_ns: u64, max_ns: u64, seed: u64) -> Self {
         let min_ns = min_ns.min(max_ns);
         Self {
             min_ns,
@@ -21,7 +21,7 @@ impl Backoff {
     }
 
     /// The next pause: between half of the current step and all of it. Then the step doubles.
-    pub(super) fn pause(&mut self) -> u64 {
+    pub(crate) fn pause(&mut self) -> u64 {
         let step = self.current_ns;
         self.current_ns = step.saturating_mul(2).min(self.max_ns);
         // xorshift64 (Marsaglia 2003): nothing depends on its quality.
@@ -32,7 +32,7 @@ impl Backoff {
     }
 
     /// A connection that was worth something: start from the shortest pause again.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.current_ns = self.min_ns;
     }
 }

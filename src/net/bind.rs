@@ -2,9 +2,7 @@
 
 use super::resolver;
 use crate::net::address;
-use crate::realtime::config::Config;
-use crate::sys::clock::ms;
-use crate::sys::code::Code;
+use crate::sys::code::{Code, Failure};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,48 +14,54 @@ const BACKLOG: i32 = 128;
 const FREE_PORT_TRIES: usize = 32;
 
 /// Sockets that listen, all on one port.
+#[derive(Debug)]
 pub(crate) struct Bound {
     pub listeners: Vec<Socket>,
     pub port: u16,
 }
 
+/// Why a server could not be bound, and to which address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BindError {
-    pub code: Code,
-    pub os_error: i32,
+    pub failure: Failure,
+    pub address: Option<SocketAddr>,
 }
 
-impl From<io::Error> for BindError {
-    fn from(error: io::Error) -> Self {
+impl BindError {
+    fn new(error: &io::Error, address: SocketAddr) -> Self {
         Self {
-            code: Code::of(&error),
-            os_error: error.raw_os_error().unwrap_or(0),
+            failure: Failure::of_address(error),
+            address: Some(address),
         }
+    }
+
+    /// Whether the same call may succeed later: a server that is binding in the background tries again. The address
+    /// may become free, descriptors may come back, and a network interface may come up. Only what the address or the
+    /// process itself lacks stays so.
+    pub(crate) fn may_pass(&self) -> bool {
+        !matches!(
+            self.failure.code,
+            Code::Address | Code::InvalidArgument | Code::Permission
+        )
     }
 }
 
 /// The addresses that `midisock_listen` means.
-pub(crate) fn addresses(host: Option<&str>, port: u16, config: &Config) -> Result<Vec<SocketAddr>, Code> {
-    let ips = match host {
-        None => vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
-        Some("") => vec![IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
+pub(crate) fn addresses(host: Option<&str>, port: u16, look_up_timeout: Duration) -> Result<Vec<SocketAddr>, Failure> {
+    let ips: [IpAddr; 2] = match host {
+        None => [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        Some("") => [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()],
         Some(host) => {
-            let host = address::host(host).ok_or(Code::Address)?;
-            if let Some(ip) = address::literal(host) {
-                return Ok(vec![SocketAddr::new(ip, port)]);
-            }
-            let found = resolver::resolve_and_wait(host, port, Duration::from_nanos(ms(config.connect_timeout_ms)));
-            return if found.is_empty() {
-                Err(Code::Address)
-            } else {
-                Ok(found)
-            };
+            let host = address::host(host).ok_or(Failure::new(Code::Address))?;
+            let known = address::without_look_up(host, port);
+            return known.unwrap_or_else(|| resolver::resolve_and_wait(host, port, look_up_timeout));
         }
     };
-    Ok(ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+    Ok(ips.map(|ip| SocketAddr::new(ip, port)).into())
 }
 
-/// Binds every address, on one port. An address of a family that this machine does not have is left out, as long as
-/// there is another.
+/// Binds every address, on one port. An address of a family that this machine does not have, or that this process must
+/// not use, is left out as long as there is another.
 pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Bound, BindError> {
     let takes_free_port = addresses.iter().any(|address| address.port() == 0);
     let mut tries = if takes_free_port && addresses.len() > 1 {
@@ -68,7 +72,7 @@ pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Bound, BindError> {
     loop {
         tries -= 1;
         match bind_all(addresses) {
-            Err(error) if error.code == Code::AddressInUse && tries > 0 => {}
+            Err(error) if error.failure.code == Code::AddressInUse && tries > 0 => {}
             outcome => return outcome,
         }
     }
@@ -81,43 +85,46 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Bound, BindError> {
     };
     let mut missing = None;
     for address in addresses {
-        let mut address = *address;
+        let mut address = address::canonical(*address);
         if address.port() == 0 {
             address.set_port(bound.port);
         }
         match bind_one(address) {
-            Ok(socket) => {
-                bound.port = socket.local_addr()?.as_socket().map_or(0, |local| local.port());
+            Ok((socket, port)) => {
+                bound.port = port;
                 bound.listeners.push(socket);
             }
-            Err(error) if is_missing(&error) => missing = Some(error),
-            Err(error) => return Err(error.into()),
+            // The first one tells most: the second family is often missing altogether.
+            Err(error) if is_missing(&error, address) => {
+                missing.get_or_insert(BindError::new(&error, address));
+            }
+            Err(error) => return Err(BindError::new(&error, address)),
         }
     }
-    match missing {
-        Some(error) if bound.listeners.is_empty() => Err(error.into()),
-        _ => Ok(bound),
-    }
-}
-
-/// Whether the machine has no such address or family.
-fn is_missing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
-    ) || {
-        #[cfg(unix)]
-        {
-            error.raw_os_error() == Some(libc::EAFNOSUPPORT)
-        }
-        #[cfg(windows)]
-        {
-            error.raw_os_error() == Some(windows_sys::Win32::Networking::WinSock::WSAEAFNOSUPPORT)
-        }
+    if bound.listeners.is_empty() {
+        Err(missing.unwrap_or(BindError {
+            failure: Failure::new(Code::Address),
+            address: None,
+        }))
+    } else {
+        Ok(bound)
     }
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<Socket> {
+/// Whether the machine has no such address or family. A sandbox or a firewall may deny IPv6 altogether.
+fn is_missing(error: &io::Error, address: SocketAddr) -> bool {
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported => true,
+        io::ErrorKind::PermissionDenied => address.is_ipv6(),
+        _ => crate::sys::is_missing_family(error),
+    }
+}
+
+/// Binds one address, and gives the port that it got.
+fn bind_one(address: SocketAddr) -> io::Result<(Socket, u16)> {
+    if address::lacks_interface(address) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
@@ -130,5 +137,111 @@ fn bind_one(address: SocketAddr) -> io::Result<Socket> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Ok(socket)
+    let local = socket.local_addr()?.as_socket();
+    Ok((socket, local.map_or(0, |local| local.port())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_PATIENCE: Duration = Duration::ZERO;
+
+    fn listen(host: Option<&str>, port: u16) -> Result<Bound, BindError> {
+        let addresses = addresses(host, port, NO_PATIENCE);
+        bind(&addresses.map_err(|failure| BindError { failure, address: None })?)
+    }
+
+    #[test]
+    fn localhost_and_addresses_need_no_thread() {
+        for host in ["localhost", "127.0.0.1", "[::ffff:127.0.0.1]"] {
+            let bound = listen(Some(host), 0).expect(host);
+            assert_ne!(bound.port, 0);
+        }
+        let mapped = listen(Some("::ffff:127.0.0.1"), 0).unwrap();
+        let local = mapped.listeners[0].local_addr().unwrap().as_socket().unwrap();
+        assert!(local.is_ipv4());
+    }
+
+    #[test]
+    fn an_address_in_use_is_named_and_may_pass() {
+        let first = listen(Some("127.0.0.1"), 0).unwrap();
+        let error = listen(None, first.port).unwrap_err();
+        assert_eq!(error.failure.code, Code::AddressInUse);
+        assert_eq!(error.address, Some(SocketAddr::from((Ipv4Addr::LOCALHOST, first.port))));
+        assert!(error.may_pass());
+    }
+
+    #[test]
+    fn the_address_in_use_may_be_the_second() {
+        let Ok(first) = listen(Some("::1"), 0) else { return };
+        let error = listen(None, first.port).unwrap_err();
+        assert_eq!(error.address, Some(SocketAddr::from((Ipv6Addr::LOCALHOST, first.port))));
+    }
+
+    #[test]
+    fn a_link_local_address_without_its_interface_is_an_address_error() {
+        for host in ["fe80::1", "fe80::1%no-such-interface"] {
+            let error = listen(Some(host), 0).unwrap_err();
+            assert_eq!(error.failure.code, Code::Address, "{host}");
+            assert!(!error.may_pass());
+        }
+    }
+
+    #[test]
+    fn a_foreign_address_is_unreachable_and_may_pass() {
+        let error = listen(Some("192.0.2.1"), 0).unwrap_err();
+        assert_eq!(error.failure.code, Code::Unreachable);
+        assert!(error.may_pass());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_denied_ipv6_is_left_out_and_a_denied_ipv4_is_not() {
+        let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+        for number in [libc::EPERM, libc::EACCES] {
+            let error = io::Error::from_raw_os_error(number);
+            assert!(is_missing(&error, v6));
+            assert!(!is_missing(&error, v4));
+        }
+        let unsupported = io::Error::from_raw_os_error(libc::EAFNOSUPPORT);
+        assert!(is_missing(&unsupported, v4));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_sandbox_without_ipv6_does_not_keep_ipv4_from_listening() {
+        use crate::sys::denied_linux::with_denied;
+        let socket = |family| (libc::SYS_socket, Some(family as u32));
+        for errno in [libc::EPERM, libc::EACCES, libc::EAFNOSUPPORT] {
+            let bound = with_denied(&[socket(libc::AF_INET6)], errno, || {
+                [None, Some(""), Some("localhost")].map(|host| listen(host, 0).map(|bound| bound.listeners.len()))
+            });
+            assert_eq!(bound, Some([Ok(1), Ok(1), Ok(1)]));
+            let all = [socket(libc::AF_INET6), socket(libc::AF_INET)];
+            let bound = with_denied(&all, errno, || listen(None, 0).map(drop));
+            let failure = bound.expect("seccomp filters are allowed").unwrap_err().failure;
+            assert_eq!(failure.os_error, errno);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lack_of_descriptors_passes_and_a_lack_of_rights_does_not() {
+        let error = |number| BindError::new(&io::Error::from_raw_os_error(number), SocketAddr::from(([0; 4], 1)));
+        for number in [
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOMEM,
+            libc::ENOBUFS,
+            libc::EADDRNOTAVAIL,
+            libc::EINTR,
+        ] {
+            assert!(error(number).may_pass());
+        }
+        for number in [libc::EACCES, libc::EPERM, libc::EINVAL] {
+            assert!(!error(number).may_pass());
+        }
+    }
 }

@@ -1,259 +1,309 @@
-//! A client's connection: resolving, trying each address, and trying again.
+//! One client's attempts to connect: the look-up of its name, the race of its addresses, and the pauses between
+//! attempts. The reactor drives it with events and timeouts, and takes the socket when there is a connection.
+//!
+//! An attempt has one deadline, for the look-up and all addresses together.
 
 use super::backoff::Backoff;
-use super::link::{Link, Owner, Phase};
-use super::net_port::Work;
-use super::reactor::{Key, Reactor};
-use super::resolver::{self, Resolution};
+use super::race::{Race, SLOTS, Step};
+use super::resolver::Resolution;
 use crate::net::address;
-use crate::realtime::notifications::{Kind, Notification};
-use crate::realtime::shared::{Shared, State};
-use crate::sys::clock::{ms, now_ns};
-use crate::sys::code::Code;
+use crate::sys::code::{Code, Failure};
 use crate::sys::poller::{Event, Poller};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-/// What a client's port is doing about its connection.
-pub(super) struct Connector {
-    host: String,
-    port: u16,
-    addresses: Vec<SocketAddr>,
-    /// The address to try next.
-    next: usize,
-    phase: Attempt,
-    backoff: Backoff,
-    /// The reason told last, since there was a connection.
-    told: Option<Code>,
+/// Times in ns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectSettings {
+    /// How long one attempt may take.
+    pub timeout_ns: u64,
+    /// The shortest pause between attempts, and the longest. Without a longest there is one connection at most.
+    pub reconnect_min_ns: u64,
+    pub reconnect_max_ns: u64,
 }
 
-enum Attempt {
-    Resolving,
-    /// A socket in the poller, and until when to wait for it.
-    Connecting {
-        socket: Socket,
-        until: u64,
+/// What a connector needs of the network thread.
+pub(crate) struct Surroundings<'a> {
+    pub poller: &'a Poller,
+    /// The poller's key for each of the connector's slots, which are below [`SLOTS`].
+    pub keys: &'a dyn Fn(usize) -> usize,
+    /// Begins to look a name up, whose outcome comes back through `resolved`. False where no thread could be had.
+    pub look_up: &'a mut dyn FnMut(&str, u16) -> bool,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The attempt, or the pause before the next, goes on: see `next_timeout`.
+    Waiting,
+    /// The socket is no longer in the poller.
+    Connected { socket: Socket, peer: SocketAddr },
+    /// An attempt has failed. `announce`: for another reason than the attempt before.
+    Failed {
+        failure: Failure,
+        /// The address that the reason is about.
+        address: Option<SocketAddr>,
+        announce: bool,
+        /// Another attempt follows.
+        retries: bool,
     },
+}
+
+pub(crate) struct Connector {
+    host: String,
+    port: u16,
+    settings: ConnectSettings,
+    phase: Phase,
+    backoff: Backoff,
+    /// The address of the last connection.
+    preferred: Option<SocketAddr>,
+    /// The reason that was announced last, since there was a connection.
+    announced: Option<Code>,
+    /// A look-up is under way. It may outlive its attempt; then the next attempt waits for it too.
+    looking_up: bool,
+    /// The outcome of a look-up that came after its attempt had ended.
+    late_answer: Option<Resolution>,
+}
+
+enum Phase {
+    /// Nothing is under way: before the first attempt, and after the last.
+    Idle,
+    LookingUp {
+        deadline: u64,
+    },
+    Racing(Box<Attempts>),
     Connected,
-    /// Until when.
     Pausing {
         until: u64,
     },
-    Over,
+}
+
+/// The sockets of a race, each of which is in the poller.
+struct Attempts {
+    race: Race,
+    sockets: [Option<Socket>; SLOTS],
 }
 
 impl Connector {
-    pub(super) fn new(host: String, port: u16, shared: &Shared) -> Self {
-        let config = &shared.config;
-        let seed = now_ns() ^ shared.id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    pub(crate) fn new(host: String, port: u16, settings: ConnectSettings, seed: u64) -> Self {
         Self {
             host,
             port,
-            addresses: Vec::new(),
-            next: 0,
-            phase: Attempt::Over,
-            backoff: Backoff::new(ms(config.reconnect_min_ms), ms(config.reconnect_max_ms), seed),
-            told: None,
+            backoff: Backoff::new(settings.reconnect_min_ns, settings.reconnect_max_ns, seed),
+            settings,
+            phase: Phase::Idle,
+            preferred: None,
+            announced: None,
+            looking_up: false,
+            late_answer: None,
         }
     }
 
-    /// Lets go of an attempt, for good.
-    pub(super) fn abandon(&mut self, poller: &Poller) {
-        if let Attempt::Connecting { socket, .. } = &self.phase {
-            let _ = poller.delete(socket);
+    /// Begins an attempt. An address needs no look-up.
+    pub(crate) fn start(&mut self, surroundings: &mut Surroundings, now: u64) -> Outcome {
+        self.abandon(surroundings.poller);
+        let deadline = now.saturating_add(self.settings.timeout_ns);
+        let known = address::without_look_up(&self.host, self.port).or_else(|| self.late_answer.take());
+        if let Some(answer) = known {
+            return self.race(answer, surroundings, now, deadline);
         }
-        self.phase = Attempt::Over;
-    }
-}
-
-impl Reactor {
-    fn connector(&mut self, key: usize) -> Option<&mut Connector> {
-        match &mut self.ports.get_mut(key)?.work {
-            Work::Client(connector) => Some(connector),
-            _ => None,
+        if !self.looking_up && !(surroundings.look_up)(&self.host, self.port) {
+            return self.failed(Failure::new(Code::NoResources), None, now);
         }
-    }
-
-    /// Begins an attempt: a look-up, then each address in turn.
-    pub(super) fn start_connecting(&mut self, key: usize, now: u64) {
-        let id = self.ports[key].shared.id;
-        let waker = Arc::downgrade(&self.control);
-        let Some(connector) = self.connector(key) else { return };
-        connector.next = 0;
-        if let Some(ip) = address::literal(&connector.host) {
-            connector.addresses = vec![SocketAddr::new(ip, connector.port)];
-            return self.try_next_address(key, Code::Address, 0, now);
-        }
-        connector.phase = Attempt::Resolving;
-        if !resolver::resolve(connector.host.clone(), connector.port, id, waker) {
-            self.attempt_failed(key, Code::NoResources, 0, now);
-        }
+        self.looking_up = true;
+        self.phase = Phase::LookingUp { deadline };
+        Outcome::Waiting
     }
 
     /// A look-up has ended.
-    pub(super) fn resolved(&mut self, key: usize, resolution: Resolution, now: u64) {
-        let Some(connector) = self.connector(key) else { return };
-        if !matches!(connector.phase, Attempt::Resolving) {
-            return;
+    pub(crate) fn resolved(&mut self, answer: Resolution, surroundings: &mut Surroundings, now: u64) -> Outcome {
+        self.looking_up = false;
+        match self.phase {
+            Phase::LookingUp { deadline } => self.race(answer, surroundings, now, deadline),
+            Phase::Pausing { .. } => {
+                self.late_answer = answer.is_ok().then_some(answer);
+                Outcome::Waiting
+            }
+            _ => Outcome::Waiting,
         }
-        connector.addresses = resolution;
-        self.try_next_address(key, Code::Address, 0, now);
     }
 
-    /// Tries the next address; where there is none left, the attempt has failed, for the last reason.
-    fn try_next_address(&mut self, key: usize, mut reason: Code, mut os_error: i32, now: u64) {
-        let patience = ms(self.ports[key].shared.config.connect_timeout_ms);
-        loop {
-            let Some(connector) = self.connector(key) else { return };
-            let Some(&address) = connector.addresses.get(connector.next) else {
-                return self.attempt_failed(key, reason, os_error, now);
-            };
-            connector.next += 1;
-            match begin(address) {
-                Ok(socket) => {
-                    let event = Event::writable(Key::Connecting(key).number());
-                    // It is taken out before it is dropped or becomes a link's: in `take_socket` and in
-                    // `Connector::abandon`.
-                    let added = self.waker.poller.add(&socket, event);
-                    if let Err(error) = added {
-                        (reason, os_error) = (Code::of(&error), error.raw_os_error().unwrap_or(0));
-                        continue;
-                    }
-                    let until = now + patience;
-                    if let Some(connector) = self.connector(key) {
-                        connector.phase = Attempt::Connecting { socket, until };
-                    }
-                    return self.arm_port(key, until);
-                }
-                Err(error) => (reason, os_error) = (Code::of(&error), error.raw_os_error().unwrap_or(0)),
+    /// The poller has an event for a slot.
+    pub(crate) fn ready(&mut self, slot: usize, surroundings: &mut Surroundings, now: u64) -> Outcome {
+        let Phase::Racing(attempts) = &mut self.phase else {
+            return Outcome::Waiting;
+        };
+        let Some(socket) = attempts.sockets.get(slot).and_then(Option::as_ref) else {
+            return Outcome::Waiting;
+        };
+        match established(socket) {
+            // The event was of an earlier socket in this slot.
+            Ok(None) => Outcome::Waiting,
+            Ok(Some(peer)) => self.connected(slot, peer, surroundings.poller),
+            Err(failure) => {
+                attempts.discard(slot, surroundings.poller);
+                attempts.race.failed(slot, failure, now);
+                self.run(surroundings, now)
             }
         }
     }
 
-    /// Takes the socket of an attempt out of the poller.
-    fn take_socket(&mut self, key: usize) -> Option<Socket> {
-        let connector = self.connector(key)?;
-        let Attempt::Connecting { socket, .. } = std::mem::replace(&mut connector.phase, Attempt::Over) else {
-            return None;
+    /// Call it at `next_timeout`; earlier calls do no harm.
+    pub(crate) fn timeout(&mut self, surroundings: &mut Surroundings, now: u64) -> Outcome {
+        match self.phase {
+            Phase::LookingUp { deadline } if now >= deadline => self.failed(Failure::new(Code::Timeout), None, now),
+            Phase::Racing(_) => self.run(surroundings, now),
+            Phase::Pausing { until } if now >= until => self.start(surroundings, now),
+            _ => Outcome::Waiting,
+        }
+    }
+
+    /// When to call `timeout`.
+    pub(crate) fn next_timeout(&self) -> Option<u64> {
+        match &self.phase {
+            Phase::LookingUp { deadline } => Some(*deadline),
+            Phase::Racing(attempts) => Some(attempts.race.next_timeout()),
+            Phase::Pausing { until } => Some(*until),
+            Phase::Idle | Phase::Connected => None,
+        }
+    }
+
+    /// The connection has ended. After one that was of use, the pauses start again from the shortest. True: the
+    /// connector connects again, after a pause.
+    pub(crate) fn connection_lost(&mut self, was_useful: bool, now: u64) -> bool {
+        if was_useful {
+            self.backoff.reset();
+        }
+        self.pause(now)
+    }
+
+    /// Ends whatever is under way. `start` begins anew.
+    pub(crate) fn abandon(&mut self, poller: &Poller) {
+        if let Phase::Racing(mut attempts) = std::mem::replace(&mut self.phase, Phase::Idle) {
+            attempts.discard_all(poller);
+        }
+    }
+
+    fn race(&mut self, answer: Resolution, surroundings: &mut Surroundings, now: u64, deadline: u64) -> Outcome {
+        let addresses: Vec<_> = match answer {
+            Ok(addresses) => addresses.into_iter().map(address::canonical).collect(),
+            Err(failure) => return self.failed(failure, None, now),
         };
-        let _ = self.waker.poller.delete(&socket);
+        let race = Race::new(&addresses, self.preferred, now, deadline);
+        self.phase = Phase::Racing(Box::new(Attempts {
+            race,
+            sockets: Default::default(),
+        }));
+        self.run(surroundings, now)
+    }
+
+    /// Does what the race asks for.
+    fn run(&mut self, surroundings: &mut Surroundings, now: u64) -> Outcome {
+        let Phase::Racing(attempts) = &mut self.phase else {
+            return Outcome::Waiting;
+        };
+        loop {
+            match attempts.race.step(now) {
+                Step::Wait => return Outcome::Waiting,
+                Step::Begin { slot, address } => {
+                    attempts.discard(slot, surroundings.poller);
+                    if let Err(failure) = attempts.begin(slot, address, surroundings) {
+                        attempts.race.failed(slot, failure, now);
+                    }
+                }
+                Step::Lost => {
+                    attempts.discard_all(surroundings.poller);
+                    let (failure, address) = attempts.race.failure();
+                    return self.failed(failure, address, now);
+                }
+            }
+        }
+    }
+
+    fn connected(&mut self, slot: usize, peer: SocketAddr, poller: &Poller) -> Outcome {
+        let Phase::Racing(mut attempts) = std::mem::replace(&mut self.phase, Phase::Connected) else {
+            return Outcome::Waiting;
+        };
+        let tried = attempts.race.address(slot);
+        let socket = attempts.take(slot, poller);
+        attempts.discard_all(poller);
+        let Some(socket) = socket else {
+            return Outcome::Waiting;
+        };
+        self.preferred = tried;
+        self.announced = None;
+        Outcome::Connected {
+            socket,
+            peer: address::canonical(peer),
+        }
+    }
+
+    fn failed(&mut self, failure: Failure, address: Option<SocketAddr>, now: u64) -> Outcome {
+        let announce = self.announced.replace(failure.code) != Some(failure.code);
+        let retries = self.pause(now);
+        Outcome::Failed {
+            failure,
+            address,
+            announce,
+            retries,
+        }
+    }
+
+    /// Waits for the next attempt; false where there is none.
+    fn pause(&mut self, now: u64) -> bool {
+        let retries = self.settings.reconnect_max_ns != 0;
+        self.phase = if retries {
+            Phase::Pausing {
+                until: now.saturating_add(self.backoff.pause()),
+            }
+        } else {
+            Phase::Idle
+        };
+        retries
+    }
+}
+
+impl Attempts {
+    /// Begins to connect, without waiting.
+    fn begin(&mut self, slot: usize, address: SocketAddr, surroundings: &Surroundings) -> Result<(), Failure> {
+        if address::lacks_interface(address) {
+            return Err(Failure::new(Code::Address));
+        }
+        let socket = begin(address).map_err(|error| Failure::of_address(&error))?;
+        let event = Event::writable((surroundings.keys)(slot));
+        // It leaves the poller in `take`, and in no other place.
+        surroundings
+            .poller
+            .add(&socket, event)
+            .map_err(|error| Failure::from(&error))?;
+        self.sockets[slot] = Some(socket);
+        Ok(())
+    }
+
+    /// Takes a socket out of the poller.
+    fn take(&mut self, slot: usize, poller: &Poller) -> Option<Socket> {
+        let socket = self.sockets.get_mut(slot)?.take()?;
+        let _ = poller.delete(&socket);
         Some(socket)
     }
 
-    /// The system says that an attempt came to something.
-    pub(super) fn connecting(&mut self, key: usize, now: u64) {
-        let Some(socket) = self.take_socket(key) else { return };
-        let outcome = socket.take_error().and_then(|error| match error {
-            Some(error) => Err(error),
-            None => peer_other_than_itself(&socket),
-        });
-        match outcome {
-            Ok(peer) => self.connected(key, socket, peer, now),
-            Err(error) => {
-                drop(socket);
-                self.try_next_address(key, Code::of(&error), error.raw_os_error().unwrap_or(0), now);
-            }
+    fn discard(&mut self, slot: usize, poller: &Poller) {
+        let Some(socket) = self.take(slot, poller) else { return };
+        if is_its_own_peer(&socket) {
+            // An orderly close would leave a TIME-WAIT, which keeps a server from this address for a minute.
+            let _ = socket.set_linger(Some(Duration::ZERO));
         }
     }
 
-    fn connected(&mut self, key: usize, socket: Socket, peer: SocketAddr, now: u64) {
-        self.serial += 1;
-        let port = &mut self.ports[key];
-        let shared = Arc::clone(&port.shared);
-        let local = socket.local_addr().ok().and_then(|local| local.as_socket());
-        let owner = Owner {
-            port: key,
-            client: 0,
-            serial: self.serial,
-        };
-        let mut link = Link::new(
-            socket,
-            address::canonical(peer),
-            owner,
-            Phase::Open,
-            &shared.config,
-            now,
-        );
-        let connected = Notification::new(Kind::Connected).address(Some(link.address));
-        link.told = shared.notifications.begin(connected);
-        link.next_look = now;
-        let link = self.links.insert(link);
-        port.links.push(link);
-        // Pushed while there was no connection.
-        port.discard_outgoing();
-        port.resume_sent(&mut self.links[link]);
-        shared.counters.connections.add(1);
-        shared
-            .local_port
-            .store(local.map_or(0, |local| local.port()), Ordering::Relaxed);
-        shared.failure.store(0, Ordering::Release);
-        shared.set_state(State::Connected);
-        shared.set_up(true);
-        if let Some(connector) = self.connector(key) {
-            connector.phase = Attempt::Connected;
-            connector.told = None;
-        }
-        self.touch(key);
-        self.write(link, now);
-    }
-
-    fn attempt_failed(&mut self, key: usize, reason: Code, os_error: i32, now: u64) {
-        let shared = Arc::clone(&self.ports[key].shared);
-        let Some(connector) = self.connector(key) else { return };
-        connector.phase = Attempt::Over;
-        let address = connector.addresses.last().copied();
-        shared.failure.store(reason as i32, Ordering::Release);
-        if connector.told.replace(reason) != Some(reason) {
-            let failed = Notification::new(Kind::ConnectFailed).reason(reason, os_error);
-            shared.notifications.tell(failed.address(address));
-        }
-        self.pause_before_connecting(key, now);
-    }
-
-    /// A connection has ended: shortly after it was made, the pauses go on growing.
-    pub(super) fn connection_lost(&mut self, key: usize, was_worth_something: bool, now: u64) {
-        let Some(connector) = self.connector(key) else { return };
-        if was_worth_something {
-            connector.backoff.reset();
-        }
-        self.pause_before_connecting(key, now);
-    }
-
-    fn pause_before_connecting(&mut self, key: usize, now: u64) {
-        let port = &self.ports[key];
-        let shared = Arc::clone(&port.shared);
-        if port.closing || shared.config.reconnect_max_ms == 0 {
-            self.peer_is_gone(key, now);
-        } else {
-            shared.set_state(State::Connecting);
-            if let Some(connector) = self.connector(key) {
-                let until = now + connector.backoff.pause();
-                connector.phase = Attempt::Pausing { until };
-                self.arm_port(key, until);
-            }
-        }
-        self.touch(key);
-    }
-
-    /// An attempt has taken too long, or a pause is over.
-    pub(super) fn connector_timer(&mut self, key: usize, now: u64) {
-        let Some(connector) = self.connector(key) else { return };
-        match connector.phase {
-            Attempt::Connecting { until, .. } if until <= now => {
-                drop(self.take_socket(key));
-                self.try_next_address(key, Code::Timeout, 0, now);
-            }
-            Attempt::Pausing { until } if until <= now => self.start_connecting(key, now),
-            Attempt::Connecting { until, .. } | Attempt::Pausing { until } => self.arm_port(key, until),
-            _ => {}
+    fn discard_all(&mut self, poller: &Poller) {
+        for slot in 0..SLOTS {
+            self.discard(slot, poller);
         }
     }
 }
 
-/// Begins to connect, without waiting.
 fn begin(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -266,18 +316,36 @@ fn begin(address: SocketAddr) -> io::Result<Socket> {
 
 fn is_in_progress(error: &io::Error) -> bool {
     #[cfg(unix)]
-    if error.raw_os_error() == Some(libc::EINPROGRESS) {
+    if matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) {
         return true;
     }
     error.kind() == io::ErrorKind::WouldBlock
 }
 
-/// The peer's address; an error where a socket met itself, which TCP allows on loopback when the system happens to
-/// give it the very port it connects to.
-fn peer_other_than_itself(socket: &Socket) -> io::Result<SocketAddr> {
-    let (local, peer) = (socket.local_addr()?.as_socket(), socket.peer_addr()?.as_socket());
-    match peer {
-        Some(peer) if local != Some(peer) => Ok(peer),
-        _ => Err(io::ErrorKind::ConnectionRefused.into()),
+/// The peer of a socket that has connected; None while it is still connecting.
+fn established(socket: &Socket) -> Result<Option<SocketAddr>, Failure> {
+    let outcome = socket.take_error().and_then(|error| error.map_or(Ok(()), Err));
+    outcome.map_err(|error| Failure::of_address(&error))?;
+    if is_its_own_peer(socket) {
+        // There is no server, or the port would not have been free.
+        return Err(Failure::new(Code::Refused));
+    }
+    match socket.peer_addr() {
+        Ok(peer) => Ok(peer.as_socket()),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(None),
+        Err(error) => Err(Failure::from(&error)),
     }
 }
+
+/// Whether a socket has met itself. TCP allows that on loopback, when the system happens to give a client the very
+/// port that it connects to.
+fn is_its_own_peer(socket: &Socket) -> bool {
+    match (socket.local_addr(), socket.peer_addr()) {
+        (Ok(local), Ok(peer)) => local.as_socket().is_some() && local.as_socket() == peer.as_socket(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "connector_tests.rs"]
+mod tests;

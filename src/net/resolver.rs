@@ -1,39 +1,59 @@
-//! Names to addresses, on a thread of their own: a look-up may hang for a minute, and nobody must wait for it. Who closes
-//! the last port waits for those that do not hang, so that no thread is left.
+//! Names to addresses. Each look-up has a thread of its own, because it may hang for a minute and must hold nobody up.
+//! The last close of a port waits for the threads that do not hang, so that none is left behind.
 
-use super::thread::Control;
+use crate::sys::code::{Code, Failure};
 use parking_lot::{Condvar, Mutex};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What a look-up came to: addresses, or nothing.
-pub(super) type Resolution = Vec<SocketAddr>;
+/// The outcome of a look-up: at least one address, or why there is none.
+pub(crate) type Resolution = Result<Vec<SocketAddr>, Failure>;
+
+const STACK_BYTES: usize = 256 * 1024;
 
 fn look_up(host: &str, port: u16) -> Resolution {
-    let mut addresses: Resolution = (host, port)
-        .to_socket_addrs()
-        .map(Iterator::collect)
-        .unwrap_or_default();
-    let mut seen = std::collections::HashSet::new();
-    addresses.retain(|address| seen.insert(*address));
-    addresses
+    match (host, port).to_socket_addrs() {
+        Ok(found) => {
+            let mut addresses: Vec<_> = found.collect();
+            let mut seen = std::collections::HashSet::new();
+            addresses.retain(|address| seen.insert(*address));
+            if addresses.is_empty() {
+                Err(Failure::new(Code::Address))
+            } else {
+                Ok(addresses)
+            }
+        }
+        Err(error) => Err(reason(&error)),
+    }
 }
 
-/// A thread that looks something up, and whether it has come to its end.
+/// Why a look-up failed. Most of its errors have no number, and mean that there is no such name.
+fn reason(error: &std::io::Error) -> Failure {
+    let failure = Failure::from(error);
+    match failure.code {
+        Code::NoResources | Code::Permission => failure,
+        _ => Failure {
+            code: Code::Address,
+            ..failure
+        },
+    }
+}
+
+/// The thread of a look-up, and whether it has ended.
 struct LookUp {
     ended: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
-/// Those that nobody has joined. Locked by control threads and by the threads themselves when they end.
+/// The threads that have not been joined. Control threads lock it, and each look-up's thread when it ends.
 static LOOK_UPS: Mutex<Vec<LookUp>> = Mutex::new(Vec::new());
-/// One of them has come to its end.
+/// One of them has ended.
 static ONE_ENDED: Condvar = Condvar::new();
 
-/// Tells that a look-up has come to its end, also by a panic.
+/// Reports the end of a look-up, after a panic too.
 struct End(Arc<AtomicBool>);
 
 impl Drop for End {
@@ -44,17 +64,14 @@ impl Drop for End {
     }
 }
 
-/// Starts a thread; None when none could be had, else what tells that it has come to its end.
+/// Starts a thread. None where there is none to be had; otherwise a flag that tells when it has ended.
 fn spawn(work: impl FnOnce() + Send + 'static) -> Option<Arc<AtomicBool>> {
-    crate::sys::stay_loaded(); // one that hangs is joined by nobody
+    // A thread that hangs is never joined.
+    crate::sys::stay_loaded();
     let ended = Arc::new(AtomicBool::new(false));
     let end = End(Arc::clone(&ended));
-    let thread = std::thread::Builder::new()
-        .name("midisock-dns".into())
-        .stack_size(256 * 1024);
-    let thread = thread.spawn(move || {
+    let thread = crate::sys::spawn("midisock-dns", Some(STACK_BYTES), move || {
         let _end = end;
-        crate::sys::prepare_network_thread();
         work();
     });
     let thread = thread.ok()?;
@@ -67,15 +84,20 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> Option<Arc<AtomicBool>> {
     Some(ended)
 }
 
-/// Joins those that have come to their end: that takes no longer than a thread takes to go.
+/// Joins the threads that have ended, which takes no longer than a thread takes to go.
 fn join_ended(look_ups: &mut Vec<LookUp>) {
-    for look_up in look_ups.extract_if(.., |look_up| look_up.ended.load(Ordering::Acquire)) {
-        let _ = look_up.thread.join();
+    let mut index = 0;
+    while index < look_ups.len() {
+        if look_ups[index].ended.load(Ordering::Acquire) {
+            let _ = look_ups.swap_remove(index).thread.join();
+        } else {
+            index += 1;
+        }
     }
 }
 
-/// Waits until no look-up is under way, but no longer than this: one may hang, and ends by itself some day.
-pub(super) fn wait_for_all(patience: Duration) {
+/// Waits until no look-up is under way, but no longer than `patience`: one that hangs ends by itself some day.
+pub(crate) fn wait_for_all(patience: Duration) {
     let until = Instant::now() + patience;
     let mut look_ups = LOOK_UPS.lock();
     loop {
@@ -84,38 +106,62 @@ pub(super) fn wait_for_all(patience: Duration) {
             return;
         }
         if ONE_ENDED.wait_until(&mut look_ups, until).timed_out() {
-            // Let go of: nobody will join those that hang.
+            // The threads that hang are never joined.
             return look_ups.clear();
         }
     }
 }
 
-/// Looks a name up and tells the network thread, if that is still there. False when no thread could be had.
-pub(super) fn resolve(host: String, port: u16, owner: u64, waker: Weak<Control>) -> bool {
-    spawn(move || {
-        let resolution = look_up(&host, port);
-        if let Some(waker) = waker.upgrade() {
-            waker.resolved(owner, resolution);
-        }
-    })
-    .is_some()
+/// Looks a name up, and calls `done` on the thread of the look-up. False where no thread could be had; then `done` is
+/// not called.
+pub(crate) fn resolve(host: String, port: u16, done: impl FnOnce(Resolution) + Send + 'static) -> bool {
+    spawn(move || done(look_up(&host, port))).is_some()
 }
 
-/// Looks a name up for a control thread, which waits for so long at most.
-pub(super) fn resolve_and_wait(host: &str, port: u16, patience: Duration) -> Resolution {
+/// Looks a name up for a control thread, which waits no longer than `patience`.
+pub(crate) fn resolve_and_wait(host: &str, port: u16, patience: Duration) -> Resolution {
     let (sender, receiver) = mpsc::channel();
     let host = host.to_owned();
     let Some(ended) = spawn(move || drop(sender.send(look_up(&host, port)))) else {
-        return Resolution::new();
+        return Err(Failure::new(Code::NoResources));
     };
     let Ok(resolution) = receiver.recv_timeout(patience) else {
-        return Resolution::new();
+        return Err(Failure::new(Code::Address));
     };
-    // It has nothing more to do: there may be no port whose close would wait for it.
+    // The thread has nothing more to do, and there may be no port whose close would wait for it.
     let mut look_ups = LOOK_UPS.lock();
     while !ended.load(Ordering::Acquire) {
         ONE_ENDED.wait(&mut look_ups);
     }
     join_ended(&mut look_ups);
     resolution
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_cannot_exist_has_no_address() {
+        let patience = Duration::from_secs(20);
+        let failure = resolve_and_wait("no.such.name.invalid", 9, patience).unwrap_err();
+        assert_eq!(failure.code, Code::Address);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_look_up_without_descriptors_is_out_of_resources() {
+        let error = std::io::Error::from_raw_os_error(libc::EMFILE);
+        assert_eq!(
+            reason(&error),
+            Failure {
+                code: Code::NoResources,
+                os_error: libc::EMFILE
+            }
+        );
+        assert_eq!(
+            reason(&std::io::Error::other("no such name")),
+            Failure::new(Code::Address)
+        );
+    }
 }

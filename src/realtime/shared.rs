@@ -117,7 +117,6 @@ impl Shared {
         outgoing: Option<Gauge>,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        crate::sys::touch_own_pages();
         let clients = if role.is_server() { config.max_clients } else { 1 };
         let (flags, state) = match role {
             Role::Merged | Role::Manual => (0, State::Listening),

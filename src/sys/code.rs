@@ -44,12 +44,15 @@ const TEXTS: [(Code, &std::ffi::CStr); 20] = [
     (Code::Busy, c"two threads use the same side of a port at once"),
     (Code::WrongRole, c"this kind of port does not do that"),
     (Code::NoSuchClient, c"no client with that id"),
-    (Code::Address, c"the address cannot be parsed or does not resolve"),
+    (
+        Code::Address,
+        c"the address cannot be parsed, does not resolve, or lacks its interface (fe80::1%eth0)",
+    ),
     (Code::AddressInUse, c"the address is in use"),
     (Code::Permission, c"the system does not permit it"),
     (Code::Refused, c"connection refused"),
     (Code::Unreachable, c"the address cannot be reached"),
-    (Code::Io, c"input/output error"),
+    (Code::Io, c"input/output error, or the connection was reset by the peer"),
     (Code::NoResources, c"out of memory, descriptors or threads"),
     (Code::Internal, c"internal error of midisock"),
 ];
@@ -76,6 +79,9 @@ impl Code {
         if crate::sys::is_out_of_resources(error) {
             return Code::NoResources;
         }
+        if crate::sys::is_missing_family(error) {
+            return Code::Unreachable;
+        }
         match error.kind() {
             Kind::AddrInUse => Code::AddressInUse,
             Kind::PermissionDenied => Code::Permission,
@@ -85,7 +91,74 @@ impl Code {
             }
             Kind::TimedOut => Code::Timeout,
             Kind::OutOfMemory => Code::NoResources,
+            // Also a connection that the peer has reset: `os_error` tells which it is.
             _ => Code::Io,
         }
+    }
+}
+
+/// Why something failed: the code, and the number of the system's error, or 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub code: Code,
+    pub os_error: i32,
+}
+
+impl Failure {
+    /// A failure that is not the system's.
+    pub(crate) fn new(code: Code) -> Self {
+        Self { code, os_error: 0 }
+    }
+
+    /// A failure to bind or to connect. There, an invalid argument is the address: a link-local one without its
+    /// interface, for example.
+    pub(crate) fn of_address(error: &std::io::Error) -> Self {
+        let code = match error.kind() {
+            std::io::ErrorKind::InvalidInput => Code::Address,
+            _ => Code::of(error),
+        };
+        Self {
+            code,
+            ..Self::from(error)
+        }
+    }
+}
+
+impl From<&std::io::Error> for Failure {
+    fn from(error: &std::io::Error) -> Self {
+        Self {
+            code: Code::of(error),
+            os_error: error.raw_os_error().unwrap_or(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[cfg(unix)]
+    #[test]
+    fn system_errors_have_telling_codes() {
+        for (number, code) in [
+            (libc::EMFILE, Code::NoResources),
+            (libc::ENFILE, Code::NoResources),
+            (libc::ENOBUFS, Code::NoResources),
+            (libc::EACCES, Code::Permission),
+            (libc::EPERM, Code::Permission),
+            (libc::EHOSTUNREACH, Code::Unreachable),
+            (libc::EHOSTDOWN, Code::Unreachable),
+            (libc::ENETUNREACH, Code::Unreachable),
+            (libc::EAFNOSUPPORT, Code::Unreachable),
+            (libc::EPROTONOSUPPORT, Code::Unreachable),
+            (libc::ECONNRESET, Code::Io),
+            (libc::EPIPE, Code::Io),
+        ] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(Failure::from(&error), Failure { code, os_error: number }, "{error}");
+        }
+        let invalid = io::Error::from_raw_os_error(libc::EINVAL);
+        assert_eq!(Failure::of_address(&invalid).code, Code::Address);
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, _timeout: Option<Duration>) 
     }
 }
 
-/// Wakes all who sleep on `word`.
+/// Wakes all threads that sleep on `word`.
 pub(crate) fn wake_all(_word: &AtomicU32) {
     let _guard = QUEUE.0.lock().unwrap();
     QUEUE.1.notify_all();

@@ -15,7 +15,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
     }
 }
 
-/// Wakes all who sleep on `word`.
+/// Wakes all threads that sleep on `word`.
 pub(crate) fn wake_all(word: &AtomicU32) {
     // SAFETY: the system uses the address of the word only.
     unsafe { WakeByAddressAll(word.as_ptr().cast()) };

@@ -1,4 +1,4 @@
-//! What is a system's own, behind one set of names.
+//! What differs between operating systems, behind one set of names. Every other module may call it; it calls none.
 
 pub(crate) mod clock;
 pub(crate) mod code;
@@ -8,16 +8,24 @@ pub(crate) mod sync;
 #[cfg(loom)]
 pub(crate) mod sync_loom;
 
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) mod denied_linux;
+
+#[cfg(unix)]
+mod thread_unix;
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub(crate) use unix::{is_out_of_resources, monotonic_ns, prepare_network_thread, set_realtime_priority, stay_loaded};
+pub(crate) use thread_unix::{HoldCancellation, set_realtime_priority, spawn};
+#[cfg(unix)]
+pub(crate) use unix::{interface_index, is_missing_family, is_out_of_resources, monotonic_ns, stay_loaded};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 pub(crate) use windows::{
-    is_out_of_resources, monotonic_ns, prepare_network_thread, set_realtime_priority, stay_loaded,
+    HoldCancellation, interface_index, is_missing_family, is_out_of_resources, monotonic_ns, set_realtime_priority,
+    spawn, stay_loaded,
 };
 
 #[cfg_attr(loom, path = "futex_loom.rs")]
@@ -25,8 +33,11 @@ pub(crate) use windows::{
     all(not(loom), any(target_os = "linux", target_os = "android")),
     path = "futex_linux.rs"
 )]
-#[cfg_attr(all(not(loom), target_os = "macos"), path = "futex_macos.rs")]
 #[cfg_attr(all(not(loom), windows), path = "futex_windows.rs")]
+#[cfg_attr(
+    all(not(loom), unix, not(any(target_os = "linux", target_os = "android"))),
+    path = "futex_parking.rs"
+)]
 pub(crate) mod futex;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -45,6 +56,6 @@ mod touch_linux;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) use touch_linux::touch_own_pages;
 
-/// Elsewhere nothing is touched before.
+/// Other systems fault pages in when they are used.
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-pub(crate) fn touch_own_pages() {}
+pub(crate) fn touch_own_pages(_functions: &[usize]) {}

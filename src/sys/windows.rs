@@ -1,8 +1,14 @@
 //! Windows: clock, errors, threads.
 
+use std::ffi::CString;
 use std::io;
 use std::sync::OnceLock;
-use windows_sys::Win32::Networking::WinSock::{WSA_NOT_ENOUGH_MEMORY, WSAEMFILE, WSAENOBUFS};
+use std::thread::JoinHandle;
+use windows_sys::Win32::NetworkManagement::IpHelper::if_nametoindex;
+use windows_sys::Win32::Networking::WinSock::{
+    WSA_NOT_ENOUGH_MEMORY, WSAEAFNOSUPPORT, WSAEHOSTDOWN, WSAEMFILE, WSAENOBUFS, WSAEPFNOSUPPORT, WSAEPROTONOSUPPORT,
+    WSAESOCKTNOSUPPORT,
+};
 use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
 };
@@ -35,10 +41,47 @@ pub(crate) fn is_out_of_resources(error: &io::Error) -> bool {
     )
 }
 
-/// Nothing to do: Windows has no signals.
-pub(crate) fn prepare_network_thread() {}
+/// Whether the machine lacks the family or the protocol of an address, or knows that the host is down.
+pub(crate) fn is_missing_family(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(WSAEAFNOSUPPORT | WSAEPFNOSUPPORT | WSAEPROTONOSUPPORT | WSAESOCKTNOSUPPORT | WSAEHOSTDOWN)
+    )
+}
 
-/// Makes the calling thread time-critical, or, 0, ordinary again; the priority that it has then.
+/// The index of a network interface; None where there is none of that name.
+pub(crate) fn interface_index(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: the name ends with NUL and outlives the call.
+    match unsafe { if_nametoindex(name.as_ptr().cast()) } {
+        0 => None,
+        index => Some(index),
+    }
+}
+
+/// Starts a thread of the library.
+pub(crate) fn spawn(
+    name: &str,
+    stack_bytes: Option<usize>,
+    work: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let mut builder = std::thread::Builder::new().name(name.to_owned());
+    if let Some(bytes) = stack_bytes {
+        builder = builder.stack_size(bytes);
+    }
+    builder.spawn(work)
+}
+
+/// Nothing to do: Windows has no cancellation of threads.
+pub(crate) struct HoldCancellation;
+
+impl HoldCancellation {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+}
+
+/// Makes the calling thread time-critical, or, for 0, ordinary again. Returns the priority that it has then.
 pub(crate) fn set_realtime_priority(wanted: u32) -> io::Result<u32> {
     let (priority, level) = match wanted {
         0 => (0, THREAD_PRIORITY_NORMAL),
