@@ -1,6 +1,7 @@
 //! `midisock_config`: how a port behaves.
 
 use super::sized;
+use crate::session::options::Options;
 use crate::realtime::config::{Accept, Config, Overflow, Wake};
 use crate::sys::code::Code;
 use std::ffi::{CStr, c_char};
@@ -160,7 +161,7 @@ impl midisock_config {
     ///
     /// # Safety
     /// `allow` is NULL or a NUL-terminated string.
-    unsafe fn check(&self) -> Result<Config, Code> {
+    unsafe fn check(&self) -> Result<(Config, Options), Code> {
         let accept = match self.accept_mode {
             MIDISOCK_ACCEPT_MERGED => Accept::Merged,
             MIDISOCK_ACCEPT_MANUAL => Accept::Manual,
@@ -191,7 +192,6 @@ impl midisock_config {
             max_message_bytes: self.max_message_bytes,
             accept,
             max_clients: self.max_clients,
-            allow,
             overflow,
             max_delay_ms: self.max_delay_ms,
             client_buffer_bytes: self.client_buffer_bytes,
@@ -213,6 +213,7 @@ impl midisock_config {
             realtime_priority: self.realtime_priority,
         }
         .normalized()
+        .map(|config| (config, Options { allow }))
     }
 }
 
@@ -237,9 +238,10 @@ pub unsafe extern "C" fn midisock_config_init(config: *mut midisock_config, size
 ///
 /// # Safety
 /// `config` is NULL or points to a config as `midisock_config` describes, `struct_size` bytes long.
-pub(super) unsafe fn read(config: *const midisock_config) -> Result<Config, Code> {
+pub(super) unsafe fn read(config: *const midisock_config) -> Result<(Config, Options), Code> {
     if config.is_null() {
-        return Config::default().normalized();
+        let config = Config::default().normalized()?;
+        return Ok((config, Options::default()));
     }
     if !config.is_aligned() {
         return Err(Code::InvalidArgument);

@@ -5,6 +5,8 @@ use super::result::midisock_result;
 use super::{control, control_port, midisock_port, timeout, touch, usable};
 use crate::net::address;
 use crate::port::Port;
+use crate::realtime::config::Config;
+use crate::session::options::Options;
 use crate::sys::code::Code;
 use std::ffi::{CStr, c_char};
 
@@ -28,7 +30,7 @@ pub unsafe extern "C" fn midisock_listen(
     out: *mut *mut midisock_port,
 ) -> midisock_result {
     // SAFETY: the contract of this function is `open`'s.
-    unsafe { open(host, config, out, |host, config| Port::listen(host, port, config)) }
+    unsafe { open(host, config, out, |host, config, options| Port::listen(host, port, &config, options)) }
 }
 
 /// Makes a client: returns at once, never waiting for the network or for a name to resolve; the connection is made,
@@ -51,8 +53,8 @@ pub unsafe extern "C" fn midisock_connect(
 ) -> midisock_result {
     // SAFETY: the contract of this function is `open`'s.
     unsafe {
-        open(host, config, out, |host, config| match host {
-            Some(host) if port != 0 => Port::connect(host, port, config),
+        open(host, config, out, |host, config, _| match host {
+            Some(host) if port != 0 => Port::connect(host, port, &config),
             _ => Err(Code::InvalidArgument),
         })
     }
@@ -112,7 +114,7 @@ pub unsafe extern "C" fn midisock_pair(
     control(Code::Internal, || {
         touch::own_pages();
         // SAFETY: as this function's contract says.
-        match unsafe { config::read(config) }.and_then(|config| Port::pair(&config)) {
+        match unsafe { config::read(config) }.and_then(|config| Port::pair(&config.0)) {
             Ok((first, second)) => {
                 // SAFETY: checked above as far as can be, and writable by this function's contract.
                 unsafe {
@@ -246,7 +248,7 @@ unsafe fn open(
     host: *const c_char,
     config: *const midisock_config,
     out: *mut *mut midisock_port,
-    make: impl FnOnce(Option<&str>, crate::realtime::config::Config) -> Result<Port, Code>,
+    make: impl FnOnce(Option<&str>, Config, Options) -> Result<Port, Code>,
 ) -> midisock_result {
     if !usable(out) {
         return Code::InvalidArgument as i32;
@@ -263,7 +265,7 @@ unsafe fn open(
             }
         };
         // SAFETY: as this function's contract says.
-        match unsafe { config::read(config) }.and_then(|config| make(host, config)) {
+        match unsafe { config::read(config) }.and_then(|(config, options)| make(host, config, options)) {
             Ok(port) => {
                 // SAFETY: checked above as far as can be, and writable by this function's contract.
                 unsafe { out.write(midisock_port::handle(port)) };

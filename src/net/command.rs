@@ -3,7 +3,8 @@
 use super::bind::Bound;
 use super::reply::Reply;
 use super::resolver::Resolution;
-use super::{AcceptQueue, Ends};
+use super::AcceptQueue;
+use crate::realtime::endpoint::NetworkHalf;
 use crate::session::options::Options;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(super) enum Task {
 
 /// A port that was made.
 pub(super) struct NewPort {
-    pub ends: Ends,
+    pub half: NetworkHalf,
     pub options: Options,
     pub task: Task,
 }

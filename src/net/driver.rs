@@ -8,7 +8,7 @@ use super::registry::{Registry, Source};
 use super::seat::AcceptedEnds;
 use super::thread::{Control, Network};
 use super::transport::Transport;
-use super::{Ends, resolver};
+use super::resolver;
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::shared::{Role, Shared};
 use crate::session::{Peer, PortKey};
@@ -120,7 +120,7 @@ impl Driver {
             Ok((endpoint, ends)) => {
                 let local_port = server.local_port.load(Ordering::Relaxed);
                 ends.shared.local_port.store(local_port, Ordering::Relaxed);
-                Some((endpoint, network, Ends::of(ends)))
+                Some((endpoint, network, ends))
             }
             Err(_) => {
                 Network::leave_from_inside(&self.control);

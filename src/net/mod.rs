@@ -38,9 +38,7 @@ mod transport;
 pub(crate) use thread::Network;
 
 use crate::realtime::config::{Accept, Config};
-use crate::realtime::drain::OutQueue;
-use crate::realtime::endpoint::{Endpoint, NetworkEnds};
-use crate::realtime::ring::Producer;
+use crate::realtime::endpoint::Endpoint;
 use crate::realtime::shared::{Role, Shared, State};
 use crate::session::options::Options;
 use crate::sys::clock::ms;
@@ -61,24 +59,6 @@ pub(crate) struct Opened {
 
 /// Clients of a manual server that wait for `accept`.
 pub(crate) type AcceptQueue = SegQueue<Opened>;
-
-/// The network thread's ends of a port.
-struct Ends {
-    shared: Arc<Shared>,
-    /// None for a manual server.
-    queues: Option<(Producer, OutQueue)>,
-}
-
-impl Ends {
-    fn of(ends: NetworkEnds) -> Self {
-        let shared = Arc::clone(&ends.shared);
-        let queues = ends.queues.map(|(incoming, outgoing)| {
-            let queue = OutQueue::new(outgoing, ends.refused, Arc::clone(&shared));
-            (incoming, queue)
-        });
-        Self { shared, queues }
-    }
-}
 
 /// A server, bound and listening, or binding in the background where that is asked for.
 pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Options) -> Result<Opened, Code> {
@@ -126,8 +106,7 @@ fn open(
     match Endpoint::with_network(role, config, network.waker()) {
         Ok((endpoint, ends)) => {
             let task = task(&ends.shared);
-            let ends = Ends::of(ends);
-            network.submit(Command::Add(Box::new(NewPort { ends, options, task })));
+            network.submit(Command::Add(Box::new(NewPort { half: ends, options, task })));
             Ok(Opened {
                 endpoint,
                 network,

@@ -150,8 +150,8 @@ impl Reactor {
     }
 
     fn add(&mut self, new: NewPort, now: u64) {
-        let NewPort { ends, options, task } = new;
-        let shared = Arc::clone(&ends.shared);
+        let NewPort { half, options, task } = new;
+        let shared = Arc::clone(&half.shared);
         let entry = self.seats.vacant_entry();
         let seat_key = entry.key();
         let work = match &task {
@@ -161,7 +161,7 @@ impl Reactor {
             },
             Task::Connect { host, port } => Work::Connect(connector(host.clone(), *port, &shared)),
         };
-        let (seat, key) = Seat::new(seat_key, &shared, ends.queues, options, work);
+        let (seat, key) = Seat::new(seat_key, &shared, half.queues, options, work);
         let seat = entry.insert(seat);
         self.driver.ports.insert(shared.id, (seat_key, key));
         self.driver.priority.review = true;

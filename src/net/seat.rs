@@ -10,9 +10,9 @@ use super::registry::Source;
 use super::transport::Transport;
 use super::{AcceptQueue, Opened};
 use crate::realtime::drain::OutQueue;
-use crate::realtime::endpoint::Endpoint;
+use crate::realtime::endpoint::{Endpoint, NetworkHalf};
 use crate::realtime::notifications::{Kind, Notification};
-use crate::realtime::ring::Producer;
+use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Shared, State};
 use crate::session::options::Options;
 use crate::session::{Effect, Peer, PortKey, Reason, Session};
@@ -577,4 +577,4 @@ impl Seat {
 }
 
 /// The caller's ends of an accepted port, with which the server answers `accept`.
-pub(super) type AcceptedEnds = (Endpoint, super::Network, super::Ends);
+pub(super) type AcceptedEnds = (Endpoint, super::Network, NetworkHalf);

@@ -6,6 +6,7 @@ use crate::net::{self, AcceptQueue, Network, Opened, address};
 use crate::realtime::config::Config;
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::shared::Role;
+use crate::session::options::Options;
 use crate::sys::code::Code;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,12 +40,12 @@ impl Port {
     }
 
     /// A server, bound and listening.
-    pub(crate) fn listen(host: Option<&str>, port: u16, config: Config) -> Result<Self, Code> {
-        net::listen(host, port, config).map(Self::of)
+    pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Options) -> Result<Self, Code> {
+        net::listen(host, port, config, options).map(Self::of)
     }
 
     /// A client, which connects in the background.
-    pub(crate) fn connect(host: &str, port: u16, config: Config) -> Result<Self, Code> {
+    pub(crate) fn connect(host: &str, port: u16, config: &Config) -> Result<Self, Code> {
         net::connect(address::host(host).ok_or(Code::Address)?, port, config).map(Self::of)
     }
 
@@ -79,7 +80,8 @@ impl Port {
         if port.shared().acceptance.accept() {
             shared.left_behind.fetch_sub(1, Ordering::AcqRel);
         }
-        port.touch()?;
+        // SAFETY: nobody has this port yet.
+        unsafe { port.touch() }?;
         Ok(port)
     }
 
@@ -142,17 +144,10 @@ impl Port {
         }
     }
 
-    /// Has the network thread tell how far the out queue is with the system.
-    pub(crate) fn ask_for_progress(&self) {
+    /// Has the network thread look at what was asked for.
+    pub(crate) fn wake_network(&self) {
         if let Some(network) = &self.network {
-            network.ask_for_progress(self.shared());
-        }
-    }
-
-    /// The same, and waits for it.
-    pub(crate) fn learn_progress(&self) {
-        if let Some(network) = &self.network {
-            network.learn_progress(self.shared());
+            network.wake();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Waiting: the conditions that a control thread can wait for.
 
 use crate::port::Port;
+use crate::realtime::flush::Flushed;
 use crate::realtime::event::{Event, wait_for_any};
 use crate::realtime::shared::{Role, Shared};
 use crate::sys::code::Code;
@@ -102,58 +103,38 @@ pub(crate) fn connected(port: &Port, timeout: Option<Duration>) -> Result<(), Co
     outcome.unwrap_or_else(|| Err(failure().unwrap_or(Code::Timeout)))
 }
 
-/// Waits until what was pushed before is with the system.
+/// Waits until what was pushed before, and what is due, is with the system.
 pub(crate) fn flushed(port: &Port, timeout: Option<Duration>) -> Result<(), Code> {
     let shared = port.shared();
-    let Some(outgoing) = &shared.outgoing else {
+    if !shared.role.has_queues() {
         return Err(Code::WrongRole);
-    };
+    }
     if is_closed(port) {
         return Err(Code::Closed);
     }
     if shared.role == Role::Pair {
         return Ok(());
     }
-    let target = outgoing.tail();
-    if timeout == Some(Duration::ZERO) {
-        // Nobody has asked the network thread how far it is: it does not reckon for nothing.
-        port.learn_progress();
-    }
-    until_handed(
-        shared,
-        target,
-        timeout,
-        || port.has_spilled(),
-        || port.ask_for_progress(),
-    )
+    let ticket = shared.flush.ask();
+    port.wake_network();
+    until_flushed(shared, ticket, timeout)
 }
 
-/// Waits until the network thread has handed all before `target` to the system, and what was refused, and has served
-/// the requests made so far.
-pub(crate) fn until_handed(
-    shared: &Shared,
-    target: usize,
-    timeout: Option<Duration>,
-    has_spilled: impl Fn() -> bool,
-    ask_for_progress: impl Fn(),
-) -> Result<(), Code> {
-    let requests = &shared.requests;
-    let (panics, resets) = (requests.panic.count(), requests.reset.count());
-    let mut asked = false;
-    let outcome = wait_for_any(&[&*shared.event], timeout, None, || {
-        let handed = !has_spilled() && shared.handed.load(Ordering::Acquire).wrapping_sub(target) as isize >= 0;
-        if handed && requests.panic.is_served(panics) && requests.reset.is_served(resets) {
-            return Some(Ok(()));
-        }
-        if shared.is_closed() {
-            return Some(Err(Code::Closed));
-        }
-        // After the wait has announced itself: the network thread reckons only while somebody waits.
-        if shared.event.is_awaited() && !asked {
-            asked = true;
-            ask_for_progress();
-        }
-        None
-    });
-    outcome.unwrap_or(Err(Code::Timeout))
+/// Waits until a flush is done.
+pub(crate) fn until_flushed(shared: &Shared, ticket: u32, timeout: Option<Duration>) -> Result<(), Code> {
+    let outcome = || match shared.flush.outcome(ticket) {
+        // A server's data for a client that has left is not what the others wait for.
+        Some(Flushed::Lost) if !shared.is_up() => Some(Err(Code::Offline)),
+        Some(_) => Some(Ok(())),
+        None => shared.is_closed().then_some(Err(Code::Closed)),
+    };
+    if timeout == Some(Duration::ZERO) {
+        // The network thread waits for nobody: it knows at once.
+        let seen = shared.event.wait_for(None, || {
+            let seen = shared.flush.is_seen(ticket) || shared.is_closed();
+            seen.then(|| outcome())
+        });
+        return seen.flatten().unwrap_or(Err(Code::Timeout));
+    }
+    shared.event.wait_for(timeout, outcome).unwrap_or(Err(Code::Timeout))
 }

@@ -1,6 +1,6 @@
 //! How a port behaves, checked and with its defaults.
 
-use crate::session::allow::Allow;
+use crate::realtime::ring::MOST_SIZE;
 use crate::sys::code::Code;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,6 @@ pub(crate) struct Config {
     pub max_message_bytes: u32,
     pub accept: Accept,
     pub max_clients: u32,
-    pub allow: Option<Allow>,
     pub overflow: Overflow,
     pub max_delay_ms: u32,
     pub client_buffer_bytes: u32,
@@ -62,7 +61,6 @@ impl Default for Config {
             max_message_bytes: 16384,
             accept: Accept::Merged,
             max_clients: 64,
-            allow: None,
             overflow: Overflow::Auto,
             max_delay_ms: 500,
             client_buffer_bytes: 65536,
@@ -99,8 +97,9 @@ impl Config {
             *bytes = (*bytes).max(4096).next_power_of_two();
         }
         let quarter = self.in_queue_bytes.min(self.out_queue_bytes) / 4;
-        // A record's header comes on top; what is clamped must still fit beside a record that is not given back.
-        self.max_message_bytes = self.max_message_bytes.clamp(3, quarter);
+        // A record's header comes on top; what is clamped must still fit beside a record that is not given back. And a
+        // record's size field holds no more than `MOST_SIZE`.
+        self.max_message_bytes = self.max_message_bytes.clamp(3, quarter.min(MOST_SIZE as u32));
         self.max_clients = self.max_clients.min(MOST_CLIENTS);
         self.tick_us = self.tick_us.clamp(50, 1_000_000);
         self.busy_poll_us = self.busy_poll_us.min(1_000_000);

@@ -5,12 +5,14 @@ use crate::realtime::beat::Beat;
 use crate::realtime::client_table::ClientTable;
 use crate::realtime::config::{Config, Overflow, Wake};
 use crate::realtime::event::Event;
+use crate::realtime::flush::FlushTickets;
+use crate::realtime::priority::PriorityWish;
 use crate::realtime::notifications::Notifications;
 use crate::realtime::requests::Requests;
 use crate::realtime::ring::Gauge;
 use crate::realtime::stats::{NetworkCounters, PopCounters, PushCounters};
 use crate::realtime::waker::Waker;
-use crate::sys::sync::{AtomicI32, AtomicU16, AtomicU32, AtomicUsize, Ordering};
+use crate::sys::sync::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -98,8 +100,10 @@ pub(crate) struct Shared {
     pub local_port: AtomicU16,
     /// Why the last attempt to connect failed; 0 when it did not.
     pub failure: AtomicI32,
-    /// Up to which position of the out queue all is handed to the system.
-    pub handed: CachePadded<AtomicUsize>,
+    pub flush: FlushTickets,
+    pub priority: PriorityWish,
+    /// Network thread: the waiting threads are to be woken at the end of its turn.
+    pub wake_pending: AtomicBool,
     pub event: CachePadded<Event>,
     pub notifications: Notifications,
     pub clients: ClientTable,
@@ -148,7 +152,9 @@ impl Shared {
             acceptance: Acceptance::default(),
             local_port: AtomicU16::new(0),
             failure: AtomicI32::new(0),
-            handed: CachePadded::default(),
+            flush: FlushTickets::default(),
+            priority: PriorityWish::new(config.realtime_priority),
+            wake_pending: AtomicBool::new(false),
             event: CachePadded::default(),
             notifications: Notifications::new(256 + 2 * clients as usize),
             clients: ClientTable::new(clients),

@@ -11,7 +11,7 @@ use super::port::{Life, notification};
 use super::{Session, port};
 use crate::midi::state::ChannelState;
 use crate::realtime::notifications::{Kind, Notification};
-use crate::realtime::ring::Producer;
+use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, Shared};
 use crate::sys::clock::ms;
 use crate::sys::code::Code;

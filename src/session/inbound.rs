@@ -8,7 +8,7 @@ use super::port::{Port, notification};
 use super::track::Track;
 use crate::midi::parser::{Parser, Sink};
 use crate::realtime::notifications::Kind;
-use crate::realtime::ring::Producer;
+use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, STILL_HELD, SYNTHETIC};
 use slab::Slab;
 

@@ -31,8 +31,6 @@ mod port;
 mod repair;
 mod schedule;
 mod send_buffer;
-#[cfg(test)]
-mod simulation;
 mod sniff;
 mod timers;
 mod track;
@@ -43,7 +41,7 @@ pub(crate) use effect::{Effect, Interest, Peer, PortKey};
 use crate::realtime::client_table::Ids;
 use crate::realtime::drain::OutQueue;
 use crate::realtime::notifications::Kind;
-use crate::realtime::ring::Producer;
+use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, Shared, State};
 use crate::sys::clock::ms;
 use connection::{Connection, Phase};

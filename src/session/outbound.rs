@@ -9,7 +9,7 @@ use crate::midi::reset::RESET;
 use crate::midi::state::ChannelState;
 use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::notifications::Kind;
-use crate::realtime::ring::Record;
+use crate::realtime::consumer::Record;
 use slab::Slab;
 
 /// Bytes taken from one out queue at one time.
@@ -18,9 +18,10 @@ const TURN_BYTES: usize = 256 * 1024;
 pub(super) const TURN_STEPS: usize = 64 * 1024;
 
 /// How far a drain came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Drained {
     /// All that is due is with the connections, or waits until a peer has read.
+    #[default]
     Done,
     /// There is more: go on when what was asked for is written.
     More,
@@ -150,7 +151,7 @@ impl Outbound<'_> {
 
     /// Whether a scheduled message ends something that sounds at a peer, or puts to rest what is not, and no other one
     /// that stays will.
-    fn ends_what_sounds(&mut self, client: u32, bytes: &[u8]) -> bool {
+    pub(super) fn ends_what_sounds(&mut self, client: u32, bytes: &[u8]) -> bool {
         if message::is_note_off(bytes) {
             let held = sounding(&self.port.peers, self.connections, client, bytes);
             return held > self.port.schedule.note_offs(client, bytes);

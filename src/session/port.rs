@@ -10,7 +10,7 @@ use super::timers::Armed;
 use crate::realtime::config::Config;
 use crate::realtime::drain::OutQueue;
 use crate::realtime::notifications::{Kind, Notification};
-use crate::realtime::ring::Producer;
+use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, Shared, scheduled_cost};
 use slab::Slab;
 use std::collections::VecDeque;
@@ -61,8 +61,9 @@ impl Effects {
 
     /// Asks for a write to a connection whose buffer has something, once until it is done.
     pub(super) fn write(&mut self, peer: Peer, connection: &mut Connection) {
+        let writes = connection.is_confirmed_for_writing();
         let output = &mut connection.output;
-        if connection.is_confirmed_for_writing() && !output.buffer.is_empty() && !output.write_requested {
+        if writes && !output.buffer.is_empty() && !output.write_requested {
             output.write_requested = true;
             self.push(Effect::Write(peer));
         }

@@ -11,8 +11,8 @@ use crate::midi::state::{ChannelState, Msg, next_repair};
 use crate::midi::summary::Given;
 use crate::realtime::drain::Step;
 use crate::realtime::notifications::Kind;
-use crate::realtime::refused::Lost;
-use crate::realtime::ring::Record;
+use crate::realtime::lost::Lost;
+use crate::realtime::consumer::Record;
 
 impl Outbound<'_> {
     /// A peer does not read: what waits for it is too late.
@@ -151,9 +151,13 @@ impl Outbound<'_> {
             });
             self.refused_to(client, &list, |connection| !lost.is_named(connection.client));
         }
-        for (due_ns, client, message) in lost.later() {
-            self.port.count_scheduled(message.len());
-            self.schedule(due_ns, client, &message);
+        for later in lost.later() {
+            // It counts among what is scheduled already.
+            if !later.cancelled || self.ends_what_sounds(later.client, later.message()) {
+                self.schedule(later.due_ns, later.client, later.message());
+            } else {
+                self.port.unschedule(later.message().len());
+            }
         }
     }
 
@@ -293,9 +297,10 @@ impl Outbound<'_> {
                 }
             }
         }
-        for (_, client, message) in lost.later() {
-            if client == 0 {
-                unrepaired += self.port.memory.lose(&message);
+        for later in lost.later() {
+            self.port.unschedule(later.message().len());
+            if later.client == 0 {
+                unrepaired += self.port.memory.lose(later.message());
             }
         }
         self.port.shared.counters.unrepaired.add(unrepaired);

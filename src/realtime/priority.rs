@@ -1,0 +1,33 @@
+//! The realtime priority that a port asks for its network thread.
+
+use crate::sys::sync::{AtomicBool, AtomicU32, Ordering};
+
+/// What is asked for; the network thread looks at it once a turn, however often it was asked.
+pub(crate) struct PriorityWish {
+    wanted: AtomicU32,
+    asked: AtomicBool,
+}
+
+impl PriorityWish {
+    pub(crate) fn new(wanted: u32) -> Self {
+        Self {
+            wanted: AtomicU32::new(wanted),
+            asked: AtomicBool::new(true),
+        }
+    }
+
+    /// Asks for another priority.
+    pub(crate) fn ask(&self, wanted: u32) {
+        self.wanted.store(wanted, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn wanted(&self) -> u32 {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Network thread: whether it was asked for since the last call.
+    pub(crate) fn take_asked(&self) -> bool {
+        self.asked.swap(false, Ordering::Acquire)
+    }
+}
