@@ -1,8 +1,8 @@
 //! `midisock_config`: how a port behaves.
 
 use super::sized;
-use crate::session::options::Options;
 use crate::realtime::config::{Accept, Config, Overflow, Wake};
+use crate::session::options::Options;
 use crate::sys::code::Code;
 use std::ffi::{CStr, c_char};
 use std::mem::offset_of;

@@ -30,7 +30,11 @@ pub unsafe extern "C" fn midisock_listen(
     out: *mut *mut midisock_port,
 ) -> midisock_result {
     // SAFETY: the contract of this function is `open`'s.
-    unsafe { open(host, config, out, |host, config, options| Port::listen(host, port, &config, options)) }
+    unsafe {
+        open(host, config, out, |host, config, options| {
+            Port::listen(host, port, &config, options)
+        })
+    }
 }
 
 /// Makes a client: returns at once, never waiting for the network or for a name to resolve; the connection is made,

@@ -1,9 +1,9 @@
 //! What control threads ask of the network thread.
 
+use super::AcceptQueue;
 use super::bind::Bound;
 use super::reply::Reply;
 use super::resolver::Resolution;
-use super::AcceptQueue;
 use crate::realtime::endpoint::NetworkHalf;
 use crate::session::options::Options;
 use std::net::SocketAddr;

@@ -5,10 +5,10 @@ use super::connector::Surroundings;
 use super::priority::Priority;
 use super::race::SLOTS;
 use super::registry::{Registry, Source};
+use super::resolver;
 use super::seat::AcceptedEnds;
 use super::thread::{Control, Network};
 use super::transport::Transport;
-use super::resolver;
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::shared::{Role, Shared};
 use crate::session::{Peer, PortKey};
@@ -85,11 +85,17 @@ impl Driver {
     }
 
     /// Gives a connector what it needs.
-    pub(super) fn with_surroundings<R>(&mut self, seat: usize, port: u64, call: impl FnOnce(&mut Surroundings<'_>) -> R) -> R {
+    pub(super) fn with_surroundings<R>(
+        &mut self,
+        seat: usize,
+        port: u64,
+        call: impl FnOnce(&mut Surroundings<'_>) -> R,
+    ) -> R {
         let registry = &mut self.registry;
-        let keys = *self.attempts.entry(seat).or_insert_with(|| {
-            std::array::from_fn(|slot| registry.add(seat, Source::Attempt(slot)))
-        });
+        let keys = *self
+            .attempts
+            .entry(seat)
+            .or_insert_with(|| std::array::from_fn(|slot| registry.add(seat, Source::Attempt(slot))));
         let control = Arc::downgrade(&self.control);
         let mut look_up = |host: &str, number: u16| {
             let control = control.clone();

@@ -32,7 +32,10 @@ struct Binding {
 pub(super) enum Attempt {
     Bound(u16),
     /// It failed; `last`: there will be no other.
-    Failed { error: BindError, last: bool },
+    Failed {
+        error: BindError,
+        last: bool,
+    },
 }
 
 /// What a try to accept came to.
@@ -81,7 +84,9 @@ impl Listeners {
         };
         match listening.socket.accept() {
             Ok((socket, address)) => Accepted::Client(socket, address.as_socket().map(canonical)),
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => Accepted::Gone,
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {
+                Accepted::Gone
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nobody,
             Err(_) => {
                 // Most likely out of descriptors.
@@ -101,7 +106,13 @@ impl Listeners {
     }
 
     /// Watches listeners again that were silenced, and tries to bind.
-    pub(super) fn timeout(&mut self, seat: usize, poller: &Poller, registry: &mut Registry, now: u64) -> Option<Attempt> {
+    pub(super) fn timeout(
+        &mut self,
+        seat: usize,
+        poller: &Poller,
+        registry: &mut Registry,
+        now: u64,
+    ) -> Option<Attempt> {
         for listening in &mut self.listening {
             if listening.silent_until != 0 && listening.silent_until <= now {
                 listening.watch(poller, now);

@@ -92,7 +92,10 @@ pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Op
 /// A client, which connects in the background.
 pub(crate) fn connect(host: &str, port: u16, config: &Config) -> Result<Opened, Code> {
     let host = host.to_owned();
-    open(Role::Client, config, Options::default(), None, |_| Task::Connect { host, port })
+    open(Role::Client, config, Options::default(), None, |_| Task::Connect {
+        host,
+        port,
+    })
 }
 
 fn open(
@@ -106,7 +109,11 @@ fn open(
     match Endpoint::with_network(role, config, network.waker()) {
         Ok((endpoint, ends)) => {
             let task = task(&ends.shared);
-            network.submit(Command::Add(Box::new(NewPort { half: ends, options, task })));
+            network.submit(Command::Add(Box::new(NewPort {
+                half: ends,
+                options,
+                task,
+            })));
             Ok(Opened {
                 endpoint,
                 network,

@@ -438,7 +438,7 @@ mod tests {
                     let observed = Observed {
                         period: (start, length),
                         pushed_ns: Some(u64::MAX - 5),
-                            found: true,
+                        found: true,
                     };
                     prediction.observe(now, observed);
                     // Whatever it was told: a push is found in bounded time.

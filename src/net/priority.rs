@@ -40,7 +40,8 @@ impl Priority {
         let Some((code, os_error)) = self.error else { return };
         for port in asking {
             if port.priority.wanted() > self.actual {
-                port.notifications.tell(Notification::new(Kind::PriorityRefused).reason(code, os_error));
+                port.notifications
+                    .tell(Notification::new(Kind::PriorityRefused).reason(code, os_error));
                 port.event.signal();
             }
         }

@@ -142,7 +142,9 @@ impl Reactor {
                 done.answer(found);
             }
             (Command::Resolved { resolution, .. }, Some((seat, _))) => {
-                seat.connect(driver, now, |connector, surroundings| connector.resolved(resolution, surroundings, now));
+                seat.connect(driver, now, |connector, surroundings| {
+                    connector.resolved(resolution, surroundings, now)
+                });
             }
             // The port is gone; a reply that is dropped says so.
             (_, None) => {}
@@ -166,7 +168,9 @@ impl Reactor {
         self.driver.ports.insert(shared.id, (seat_key, key));
         self.driver.priority.review = true;
         match task {
-            Task::Serve { addresses, listeners, .. } => {
+            Task::Serve {
+                addresses, listeners, ..
+            } => {
                 let (poller, registry) = self.driver.poller_and_registry();
                 if let Work::Serve { listeners: own, .. } = &mut seat.work {
                     match listeners {
@@ -181,7 +185,9 @@ impl Reactor {
                 self.driver.woken(&shared);
             }
             Task::Connect { .. } => {
-                seat.connect(&mut self.driver, now, |connector, surroundings| connector.start(surroundings, now));
+                seat.connect(&mut self.driver, now, |connector, surroundings| {
+                    connector.start(surroundings, now)
+                });
             }
         }
     }
@@ -226,7 +232,11 @@ impl Reactor {
             keep
         });
         if self.driver.priority.review | self.driver.control.take_priority_asked() {
-            let shared: Vec<&Arc<Shared>> = self.seats.iter().flat_map(|(_, seat)| seat.places.iter().map(|place| &place.shared)).collect();
+            let shared: Vec<&Arc<Shared>> = self
+                .seats
+                .iter()
+                .flat_map(|(_, seat)| seat.places.iter().map(|place| &place.shared))
+                .collect();
             self.driver.priority.update(shared.iter().copied());
         }
         self.driver.wake();

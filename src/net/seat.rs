@@ -154,7 +154,10 @@ impl Seat {
             Work::Connect(connector) => connector.next_timeout(),
             Work::Nothing => None,
         };
-        [self.session.poll_timeout(), work, self.retry_at].into_iter().flatten().min()
+        [self.session.poll_timeout(), work, self.retry_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// When to look at the out queues of its ports.
@@ -176,7 +179,9 @@ impl Seat {
             }
             // Accepted after all else: clients that have left give their places first.
             Source::Listener(_) => {}
-            Source::Attempt(slot) => self.connect(driver, now, |connector, surroundings| connector.ready(slot, surroundings, now)),
+            Source::Attempt(slot) => self.connect(driver, now, |connector, surroundings| {
+                connector.ready(slot, surroundings, now)
+            }),
         }
     }
 
@@ -273,7 +278,9 @@ impl Seat {
     }
 
     fn add_wire(&mut self, peer: Peer, socket: Socket, driver: &mut Driver) {
-        let Some(shared) = self.session.port_of(peer) else { return };
+        let Some(shared) = self.session.port_of(peer) else {
+            return;
+        };
         let wire = Wire {
             transport: Transport::tcp(socket, &shared.config),
             key: driver.registry.add(self.key, Source::Connection(peer)),
@@ -362,13 +369,13 @@ impl Seat {
             let key = self.places[index].key;
             let has_work = self.session.has_work(key, now);
             self.places[index].observe(now, has_work);
-            if has_work {
-                driver.conversation.pushed |= self.places[index].shared.signals;
-                found = true;
+            if has_work || self.session.is_flushing(key) {
+                driver.conversation.pushed |= has_work && self.places[index].shared.signals;
+                found |= has_work;
                 self.session.drain(key, now);
             }
         }
-        if found {
+        if self.session.has_effects() {
             self.carry_out(driver, now);
         }
         found
@@ -386,7 +393,9 @@ impl Seat {
         let attempt = match &mut self.work {
             Work::Serve { listeners, .. } => listeners.timeout(self.key, poller, registry, now),
             Work::Connect(_) => {
-                self.connect(driver, now, |connector, surroundings| connector.timeout(surroundings, now));
+                self.connect(driver, now, |connector, surroundings| {
+                    connector.timeout(surroundings, now)
+                });
                 None
             }
             Work::Nothing => None,
@@ -408,7 +417,11 @@ impl Seat {
             Attempt::Failed { error, last } => {
                 let failure = error.failure;
                 let address = error.address;
-                let reason = |kind| Notification::new(kind).reason(failure.code, failure.os_error).address(address);
+                let reason = |kind| {
+                    Notification::new(kind)
+                        .reason(failure.code, failure.os_error)
+                        .address(address)
+                };
                 if shared.failure.swap(failure.code as i32, Ordering::AcqRel) != failure.code as i32 {
                     shared.notifications.tell(reason(Kind::ConnectFailed));
                 }
@@ -516,11 +529,20 @@ impl Seat {
     fn open_port(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
         let server = self.session.port_of(peer).map(Arc::clone);
         let opened = server.and_then(|server| driver.open_accepted(&server));
-        let (Some((endpoint, network, ends)), Work::Serve { accepted: Some(waiting), .. }) = (opened, &self.work) else {
+        let (
+            Some((endpoint, network, ends)),
+            Work::Serve {
+                accepted: Some(waiting),
+                ..
+            },
+        ) = (opened, &self.work)
+        else {
             return self.session.reject(peer);
         };
         let shared = Arc::clone(&ends.shared);
-        let Some(queues) = ends.queues else { return self.session.reject(peer) };
+        let Some(queues) = ends.queues else {
+            return self.session.reject(peer);
+        };
         let waiting = Arc::clone(waiting);
         let Some(key) = self.session.accept(peer, ends.shared, queues, now) else {
             return;

@@ -64,7 +64,11 @@ impl Sleep {
     pub(super) fn stay_awake(&mut self, seats: &Slab<Seat>, now: u64) {
         let ports = seats.iter().flat_map(|(_, seat)| &seat.places);
         let longest = ports.map(|place| place.shared.config.busy_poll_us).max().unwrap_or(0);
-        self.busy_until = if longest == 0 { 0 } else { now + u64::from(longest) * 1000 };
+        self.busy_until = if longest == 0 {
+            0
+        } else {
+            now + u64::from(longest) * 1000
+        };
     }
 
     /// Where messages are taken as fast as they come there is room again sooner than a sleep would end.

@@ -159,7 +159,9 @@ impl Network {
             return;
         }
         let mut running = RUNNING.lock();
-        let is_this = running.as_ref().is_some_and(|running| Arc::ptr_eq(&running.control, control));
+        let is_this = running
+            .as_ref()
+            .is_some_and(|running| Arc::ptr_eq(&running.control, control));
         if is_this {
             if let Some(ended) = running.take() {
                 let _ = ended.thread.join();

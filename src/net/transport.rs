@@ -2,9 +2,9 @@
 //! bytes both ways.
 
 use crate::realtime::config::Config;
+use crate::session::Interest;
 use crate::sys::poller::{Event, Poller};
 use crate::sys::tcp::{self, Progress};
-use crate::session::Interest;
 use socket2::{Socket, TcpKeepalive};
 use std::io::{self, Read};
 use std::net::Shutdown;

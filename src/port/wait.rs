@@ -1,8 +1,8 @@
 //! Waiting: the conditions that a control thread can wait for.
 
 use crate::port::Port;
-use crate::realtime::flush::Flushed;
 use crate::realtime::event::{Event, wait_for_any};
+use crate::realtime::flush::Flushed;
 use crate::realtime::shared::{Role, Shared};
 use crate::sys::code::Code;
 use std::sync::atomic::Ordering;

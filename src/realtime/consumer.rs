@@ -1,8 +1,6 @@
 //! The side of a queue that takes messages out.
 
-use crate::realtime::ring::{
-    FLAGS_AT, Gauge, HEADER, Header, MOST_FLAGS, Ring, SHORT, WRAP, footprint, is_before,
-};
+use crate::realtime::ring::{FLAGS_AT, Gauge, HEADER, Header, MOST_FLAGS, Ring, SHORT, WRAP, footprint, is_before};
 use crate::realtime::short::{LENGTH, Short};
 use crate::sys::sync::{Arc, Ordering};
 use std::ops::Deref;

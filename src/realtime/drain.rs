@@ -35,7 +35,10 @@ pub(crate) enum Step<'a> {
     Cancel,
     Reset,
     /// A message. `cancelled`: it was pushed before a `cancel`.
-    Message { record: Record<'a>, cancelled: bool },
+    Message {
+        record: Record<'a>,
+        cancelled: bool,
+    },
     /// The summary of what push could not queue. The next call of `next` gives it back.
     Refused(&'a mut Lost),
 }
@@ -215,7 +218,8 @@ impl Drain {
     /// Whether a reset has its turn: the queue has been emptied up to its place.
     #[inline(always)]
     fn reset_is_due(&self, consumer: &Consumer) -> bool {
-        self.resets.is_some_and(|resets| !is_before(consumer.position(), resets.first))
+        self.resets
+            .is_some_and(|resets| !is_before(consumer.position(), resets.first))
     }
 
     #[inline(always)]

@@ -8,8 +8,8 @@ use crate::realtime::later::MOST_LATER;
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::pair::PairPeer;
 use crate::realtime::pop::{PopSide, Popped};
-use crate::realtime::push::PushSide;
 use crate::realtime::producer::Producer;
+use crate::realtime::push::PushSide;
 use crate::realtime::refused::{MOST_NAMED, RefusedGauge, RefusedIn, RefusedOut, refused};
 use crate::realtime::ring::{Gauge, queue, untouched_queue};
 use crate::realtime::shared::{Role, Shared};
@@ -123,7 +123,10 @@ impl Endpoint {
         let refused = push.refused_gauge();
         let clock = BlockClock::new(shared.config.latency_ns, shared.config.push_latency_ns);
         let other = peer.as_ref().map(|(peer, _)| Arc::clone(peer));
-        let peer_refused = peer.as_ref().and_then(|(_, refused)| refused.as_ref()).map(RefusedOut::gauge);
+        let peer_refused = peer
+            .as_ref()
+            .and_then(|(_, refused)| refused.as_ref())
+            .map(RefusedOut::gauge);
         let peer = peer.map(|(peer, refused)| Box::new(PairPeer::new(peer, refused, &shared)));
         let pop = PopSide::new(incoming, clock, peer);
         Self {

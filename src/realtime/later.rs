@@ -197,7 +197,10 @@ mod tests {
     }
 
     fn waiting(table: &Table) -> Vec<(u64, Vec<u8>)> {
-        table.iter().map(|later| (later.due_ns, later.message().to_vec())).collect()
+        table
+            .iter()
+            .map(|later| (later.due_ns, later.message().to_vec()))
+            .collect()
     }
 
     #[test]

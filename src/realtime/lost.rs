@@ -126,7 +126,11 @@ impl Lost {
         }
         let unrepaired = self.lose(later.client, later.message());
         // A Note On was counted when it was refused.
-        if message::is_note_on(later.message()) { 0 } else { unrepaired }
+        if message::is_note_on(later.message()) {
+            0
+        } else {
+            unrepaired
+        }
     }
 
     /// Marks what is meant for later as cancelled.

@@ -22,7 +22,11 @@ const MOST_LOST: usize = 1024;
 pub(crate) enum Next {
     Queued(Popped),
     /// It was made here: itself, its frame, and whether the peer asked for it with a panic or reset.
-    Made { message: Msg, frame: u32, asked: bool },
+    Made {
+        message: Msg,
+        frame: u32,
+        asked: bool,
+    },
 }
 
 /// The popping side's view of its peer.
@@ -190,7 +194,9 @@ impl PairPeer {
     /// while more than `budget` is left.
     fn lose_what_waits(&mut self, incoming: &mut Consumer, own: &Shared, budget: &mut usize) -> bool {
         loop {
-            let skips = self.skip_until.is_some_and(|until| is_before(incoming.position(), until));
+            let skips = self
+                .skip_until
+                .is_some_and(|until| is_before(incoming.position(), until));
             if !skips {
                 self.skip_until = None;
                 if !self.receiver.lossy || !self.drain.is_panicking() {

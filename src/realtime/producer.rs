@@ -1,8 +1,6 @@
 //! The side of a queue that puts messages in.
 
-use crate::realtime::ring::{
-    FLAGS_AT, Gauge, HEADER, MOST_FLAGS, MOST_SHORT, MOST_SIZE, Ring, WRAP, footprint,
-};
+use crate::realtime::ring::{FLAGS_AT, Gauge, HEADER, MOST_FLAGS, MOST_SHORT, MOST_SIZE, Ring, WRAP, footprint};
 use crate::realtime::short::Short;
 use crate::sys::sync::{Arc, Ordering};
 use std::ptr::NonNull;

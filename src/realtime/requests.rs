@@ -147,9 +147,9 @@ impl Resets {
     pub(crate) fn pending(&self, done: u32) -> Option<PendingResets> {
         let (count, last) = self.last.pending(done)?;
         let places = self.places.iter().map(|place| place.load(Ordering::Relaxed));
-        let first = places.filter(|place| *place != NONE).fold(last, |first, place| {
-            if is_before(place, first) { place } else { first }
-        });
+        let first = places
+            .filter(|place| *place != NONE)
+            .fold(last, |first, place| if is_before(place, first) { place } else { first });
         Some(PendingResets { count, first, last })
     }
 
@@ -193,7 +193,9 @@ mod tests {
     use super::*;
 
     fn pending(resets: &Resets, done: u32) -> Option<(u32, usize, usize)> {
-        resets.pending(done).map(|pending| (pending.count, pending.first, pending.last))
+        resets
+            .pending(done)
+            .map(|pending| (pending.count, pending.first, pending.last))
     }
 
     #[test]

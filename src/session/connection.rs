@@ -16,16 +16,24 @@ use std::net::SocketAddr;
 pub(super) enum Phase {
     /// A client that has sent no status byte yet: it may be a browser. Nothing is sent to it, and it is not announced.
     /// `until`: then it is taken for a MIDI peer that is silent.
-    New { until: u64 },
+    New {
+        until: u64,
+    },
     /// It is a MIDI peer, and waits for a port of its own.
     Accepting,
     Open,
     /// The peer sends no more. What waits for it is written until `until`. `quiet_since`: since when nothing is left
     /// to hand over, to write or to acknowledge.
-    HalfClosed { until: u64, quiet_since: Option<u64> },
+    HalfClosed {
+        until: u64,
+        quiet_since: Option<u64>,
+    },
     /// This side ends it: what waits is written, then the sending side is shut down, then what comes is thrown away
     /// until the peer has acknowledged all, or `until`.
-    Closing { until: u64, finished: bool },
+    Closing {
+        until: u64,
+        finished: bool,
+    },
     /// It is over.
     Gone,
 }
@@ -147,7 +155,12 @@ impl Connection {
 
     /// Whether what came waits for room in the in queue.
     pub(super) fn waits_for_room(&self) -> bool {
-        self.is_confirmed() && !self.input.backlog.is_empty()
+        self.is_confirmed() && !self.holds_first_bytes() && !self.input.backlog.is_empty()
+    }
+
+    /// Whether its first bytes are held back, since it is not known yet whether they are MIDI.
+    pub(super) fn holds_first_bytes(&self) -> bool {
+        self.input.sniffer.is_some() && !self.input.backlog.is_empty()
     }
 
     /// What its socket is to be watched for.
@@ -155,16 +168,14 @@ impl Connection {
         let reads = match self.phase {
             Phase::New { .. } => true,
             Phase::Accepting | Phase::Gone => false,
-            Phase::Open | Phase::HalfClosed { .. } => self.input.backlog.is_empty() || self.input.reads_to_end,
+            Phase::Open | Phase::HalfClosed { .. } => !self.waits_for_room() || self.input.reads_to_end,
             Phase::Closing { .. } => true,
         };
         let output = &self.output;
         Interest {
             read: reads && self.input.end.is_none(),
             // A congested peer is put right when the system takes something again.
-            write: self.is_confirmed()
-                && !output.is_broken()
-                && (!output.buffer.is_empty() || output.is_congested()),
+            write: self.is_confirmed() && !output.is_broken() && (!output.buffer.is_empty() || output.is_congested()),
         }
     }
 
@@ -183,6 +194,12 @@ impl Connection {
         self.input.end == Some(Reason::ORDERLY)
             && self.output.flow != Flow::Broken
             && self.output.buffer.is_empty()
-            && matches!(self.phase, Phase::HalfClosed { quiet_since: Some(_), .. })
+            && matches!(
+                self.phase,
+                Phase::HalfClosed {
+                    quiet_since: Some(_),
+                    ..
+                }
+            )
     }
 }

@@ -28,9 +28,12 @@ impl Session {
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
-        let (server, is_confirmed) = (connection.server, connection.is_confirmed());
+        let (port, server, is_confirmed) = (connection.port, connection.server, connection.is_confirmed());
         connection.input.backlog.clear();
-        if let Some(shared) = server.and_then(|server| self.shared(server)) {
+        let server = server
+            .and_then(|server| self.shared(server))
+            .or_else(|| self.shared(port));
+        if let Some(shared) = server {
             shared.counters.rejected.add(1);
         }
         if is_confirmed {
@@ -51,7 +54,9 @@ impl Session {
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
-        let Some(port) = self.ports.at(connection.port) else { return };
+        let Some(port) = self.ports.at(connection.port) else {
+            return;
+        };
         if connection.phase == Phase::Open {
             connection.phase = Phase::HalfClosed {
                 until: now + ms(port.config().linger_ms),
@@ -80,7 +85,9 @@ impl Session {
         let Phase::HalfClosed { until, quiet_since } = &mut connection.phase else {
             return;
         };
-        let Some(port) = self.ports.at(connection.port) else { return };
+        let Some(port) = self.ports.at(connection.port) else {
+            return;
+        };
         let is_over = now >= *until;
         let handed_over = !waits && port.incoming.as_ref().is_none_or(Producer::is_drained);
         let unacknowledged = progress.map_or(0, |progress| progress.unacknowledged);
@@ -99,7 +106,10 @@ impl Session {
         let returns = port.shared.role == Role::Client && port.config().reconnect_max_ms != 0;
         let release = port.config().release_on_disconnect && !returns;
         let made = release && self.outbound(key, now, |outbound| outbound.finish_output(peer, true));
-        if !made || is_over {
+        if made && is_over {
+            // It has no more time as a client, but these releases are still written.
+            self.begin_closing(peer, now);
+        } else if !made {
             self.end(peer, Reason::ORDERLY, now);
         }
     }
@@ -153,7 +163,9 @@ impl Session {
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
-        let Some(port) = self.ports.at_mut(connection.port) else { return };
+        let Some(port) = self.ports.at_mut(connection.port) else {
+            return;
+        };
         let all_read = connection.ended_in_order() && (useful || !connection.output.resumed);
         let was_finished = connection.output.flow == Flow::Finished;
         if port.shared.role != Role::Client || was_finished {
@@ -187,7 +199,9 @@ impl Session {
         let Some(port) = self.ports.at(key) else { return };
         let shared = Arc::clone(&port.shared);
         if let Flow::Congested { announced } = connection.output.flow {
-            let recovered = notification(Kind::Recovered, now).client(client).reason(reason.code, reason.os_error);
+            let recovered = notification(Kind::Recovered, now)
+                .client(client)
+                .reason(reason.code, reason.os_error);
             port.end_congestion(announced, recovered);
             connection.output.flow = Flow::Open;
         }
@@ -353,11 +367,15 @@ impl Session {
         let mut peers: Vec<Peer> = server.by_client.values().copied().collect();
         peers.sort_unstable();
         for peer in peers {
-            let Some(connection) = self.connections.at(peer) else { continue };
-            let is_leaving = matches!(connection.phase, Phase::HalfClosed { .. });
-            if is_leaving && (connection.waits_for_room() || connection.output.buffer.is_empty()) {
-                let reason = connection.input.end.unwrap_or(Reason::ORDERLY);
-                self.end(peer, reason, now);
+            let Some(connection) = self.connections.at_mut(peer) else {
+                continue;
+            };
+            let waits = connection.waits_for_room();
+            if let Phase::HalfClosed { until, .. } = &mut connection.phase {
+                if waits || connection.output.buffer.is_empty() {
+                    *until = now;
+                    self.check_half_closed(peer, None, now);
+                }
             }
             if self.has_place() {
                 return;
@@ -368,7 +386,11 @@ impl Session {
     /// Peers of which it is not known whether they have left, since they are not read.
     pub(crate) fn peers_in_doubt(&self) -> Vec<Peer> {
         let doubtful = |(_, connection): &(usize, &Connection)| connection.waits_for_room();
-        self.connections.iter().filter(doubtful).map(|(key, _)| Peer(key)).collect()
+        self.connections
+            .iter()
+            .filter(doubtful)
+            .map(|(key, _)| Peer(key))
+            .collect()
     }
 
     /// Starts the orderly end of a port: nothing new begins, and every connection is closed.
@@ -402,9 +424,10 @@ impl Session {
         if !self.shared(key).is_some_and(|shared| shared.role == Role::Manual) {
             return;
         }
-        let unaccepted = self.ports.iter().filter(|(_, port)| {
-            port.shared.role == Role::Accepted && port.shared.acceptance.leave()
-        });
+        let unaccepted = self
+            .ports
+            .iter()
+            .filter(|(_, port)| port.shared.role == Role::Accepted && port.shared.acceptance.leave());
         let unaccepted: Vec<PortKey> = unaccepted.map(|(other, _)| PortKey(other)).collect();
         for port in unaccepted {
             self.shut_down(port, now);
@@ -441,6 +464,9 @@ impl Session {
 
 /// A connection is over for good: what was not written whole is dropped.
 fn count_unsent(port: &port::Port, connection: &mut Connection) {
-    connection.output.buffer.each_unfinished(|message| port.count_lost(ChannelState::is_event(message).into()));
+    connection
+        .output
+        .buffer
+        .each_unfinished(|message| port.count_lost(ChannelState::is_event(message).into()));
     connection.output.buffer.clear();
 }

@@ -36,8 +36,11 @@ pub(super) struct Flushes {
 }
 
 impl Flushes {
-    pub(super) fn is_empty(&self) -> bool {
-        self.pending.is_empty()
+    /// Whether one waits for what the out queue still holds.
+    pub(super) fn is_draining(&self) -> bool {
+        self.pending
+            .iter()
+            .any(|pending| matches!(pending.stage, Stage::Draining { .. }))
     }
 
     /// A flush is asked for now, with the out queue filled up to `position`.
@@ -62,7 +65,11 @@ impl Flushes {
         peers: &[Peer],
     ) {
         for pending in &mut self.pending {
-            if let Stage::Draining { position: wanted, due_ns } = pending.stage {
+            if let Stage::Draining {
+                position: wanted,
+                due_ns,
+            } = pending.stage
+            {
                 let reached = position.wrapping_sub(wanted) as isize >= 0;
                 if reached && next_due_ns > due_ns {
                     pending.stage = Stage::Writing(targets(connections, peers));
@@ -74,7 +81,9 @@ impl Flushes {
     /// A connection has ended after so many bytes: what it did not write is lost.
     pub(super) fn connection_ended(&mut self, peer: Peer, serial: u64, written: u64) {
         for pending in &mut self.pending {
-            let Stage::Writing(targets) = &mut pending.stage else { continue };
+            let Stage::Writing(targets) = &mut pending.stage else {
+                continue;
+            };
             targets.retain(|target| {
                 let is_it = target.peer == peer && target.serial == serial;
                 pending.lost |= is_it && written < target.written;
@@ -86,7 +95,9 @@ impl Flushes {
     /// Takes the next flush that is done: its ticket, and whether some of it was lost.
     pub(super) fn take_done(&mut self, connections: &Slab<Connection>) -> Option<(u32, bool)> {
         let first = self.pending.first()?;
-        let Stage::Writing(targets) = &first.stage else { return None };
+        let Stage::Writing(targets) = &first.stage else {
+            return None;
+        };
         if !targets.iter().all(|target| target.is_reached(connections)) {
             return None;
         }
@@ -112,7 +123,9 @@ fn targets(connections: &Slab<Connection>, peers: &[Peer]) -> Vec<Target> {
 
 impl Target {
     fn is_reached(&self, connections: &Slab<Connection>) -> bool {
-        let connection = connections.at(self.peer).filter(|connection| connection.serial == self.serial);
+        let connection = connections
+            .at(self.peer)
+            .filter(|connection| connection.serial == self.serial);
         connection.is_none_or(|connection| {
             let output = &connection.output;
             output.is_congested() || output.buffer.is_empty() || output.written >= self.written

@@ -165,7 +165,9 @@ impl Inbound<'_> {
         backlog.parser.finish();
         self.port.count_invalid(&mut backlog.parser);
         while self.port.config().release_on_disconnect {
-            let Some(release) = backlog.track.next_release() else { break };
+            let Some(release) = backlog.track.next_release() else {
+                break;
+            };
             departed.releases.push_back(release);
         }
     }
@@ -181,7 +183,11 @@ impl Inbound<'_> {
             self.repair_lost();
             self.release_departed();
         }
-        let lossy = |peer: &Peer| self.connections.at(*peer).is_some_and(|connection| connection.input.track.is_lossy());
+        let lossy = |peer: &Peer| {
+            self.connections
+                .at(*peer)
+                .is_some_and(|connection| connection.input.track.is_lossy())
+        };
         if let Some(announced) = self.port.owed.loss {
             if !self.port.peers.iter().any(lossy) {
                 self.port.owed.loss = None;
@@ -197,11 +203,15 @@ impl Inbound<'_> {
         for index in 0..self.port.peers.len() {
             let peer = self.port.peers[index];
             while self.has_room_for_one() {
-                let Some(connection) = self.connections.at_mut(peer) else { break };
+                let Some(connection) = self.connections.at_mut(peer) else {
+                    break;
+                };
                 if !connection.input.track.is_lossy() {
                     break;
                 }
-                let Some(message) = connection.input.track.next_repair() else { break };
+                let Some(message) = connection.input.track.next_repair() else {
+                    break;
+                };
                 let client = self.port.client_of(connection);
                 let flags = self.flags_of(Some(peer), &message);
                 self.give(client, flags, &message);
@@ -228,7 +238,9 @@ impl Inbound<'_> {
                 self.end_backlog(&mut departed);
             }
             while departed.backlog.is_none() && self.has_room_for_one() {
-                let Some(message) = departed.releases.pop_front() else { break };
+                let Some(message) = departed.releases.pop_front() else {
+                    break;
+                };
                 let flags = self.flags_of(None, &message);
                 self.give(departed.client, flags, &message);
             }

@@ -38,7 +38,10 @@ impl Liveness {
     }
 
     fn interval_ns(&self) -> Option<u64> {
-        let shortest = [self.keepalive_ns, self.stall_ns].into_iter().filter(|ns| *ns != 0).min()?;
+        let shortest = [self.keepalive_ns, self.stall_ns]
+            .into_iter()
+            .filter(|ns| *ns != 0)
+            .min()?;
         Some((shortest / 4).clamp(ms(10), ms(5000)))
     }
 
@@ -50,7 +53,8 @@ impl Liveness {
             _ => return true,
         }
         let unacknowledged = progress.map_or(0, |progress| progress.unacknowledged);
-        !self.has_stalled(handed, waiting, unacknowledged, now) && !progress.is_some_and(|progress| self.is_dead(progress, now))
+        !self.has_stalled(handed, waiting, unacknowledged, now)
+            && !progress.is_some_and(|progress| self.is_dead(progress, now))
     }
 
     fn has_stalled(&mut self, handed: u64, waiting: usize, unacknowledged: usize, now: u64) -> bool {
@@ -73,7 +77,9 @@ impl Liveness {
         }
         // A living peer answers whatever is sent again, if only to say that it has no room. One attempt may be under
         // way, but half as much again is too long.
-        let silent_to_data = progress.resent_every_ms.is_some_and(|every| progress.silent_ms * 2 >= every * 3);
+        let silent_to_data = progress
+            .resent_every_ms
+            .is_some_and(|every| progress.silent_ms * 2 >= every * 3);
         // A probe may have gone out just now. Linux answers every second one within half a second.
         let patience = (self.keepalive_ns / 5).max(ms(1000));
         let silent_to_probe = progress.probing && *self.probing_since.get_or_insert(now) + patience <= now;

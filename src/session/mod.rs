@@ -51,6 +51,7 @@ use options::Options;
 use outbound::{Drained, Outbound};
 use port::{Effects, Port, notification};
 use slab::Slab;
+use sniff::Verdict;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ use timers::{Owner, Timers};
 /// comes with the connection.
 const SNIFF_MS: u32 = 50;
 const SNIFF_LOOPBACK_MS: u32 = 10;
+/// How long one or two data bytes at the beginning wait for what follows before they are counted as invalid.
+const FIRST_BYTES_MS: u32 = 1000;
 /// How often a connection is measured that is not read because the in queue is full.
 const STALLED_CHECK_MS: u32 = 50;
 /// How often a connection that is ending is measured, since acknowledgements wake nobody.
@@ -151,7 +154,10 @@ impl Session {
     pub(crate) fn read_limit(&self, peer: Peer) -> usize {
         /// The least, however small the in queue.
         const LEAST: usize = 2048;
-        let port = self.connections.at(peer).and_then(|connection| self.ports.at(connection.port));
+        let port = self
+            .connections
+            .at(peer)
+            .and_then(|connection| self.ports.at(connection.port));
         let queue = port.and_then(|port| port.incoming.as_ref());
         // In the queue a short message takes 16 bytes.
         queue.map_or(usize::MAX, |queue| (queue.capacity() / 8).max(LEAST))
@@ -176,6 +182,11 @@ impl Session {
             _ => {}
         }
         Some(effect)
+    }
+
+    /// Whether `poll_effect` has something.
+    pub(crate) fn has_effects(&self) -> bool {
+        !self.effects.0.is_empty()
     }
 
     /// When `handle_timeout` is to be called.
@@ -256,7 +267,10 @@ impl Session {
         connection.server = Some(key);
         let peer = Peer(self.connections.insert(connection));
         server.by_client.insert(client, peer);
-        let is_first = !port.peers.iter().any(|peer| self.connections.at(*peer).is_some_and(|other| other.output.takes()));
+        let is_first = !port
+            .peers
+            .iter()
+            .any(|peer| self.connections.at(*peer).is_some_and(|other| other.output.takes()));
         self.outbound(key, now, |outbound| {
             if is_first {
                 // Pushed while there was no client.
@@ -290,8 +304,17 @@ impl Session {
     }
 
     /// The answer to [`Effect::Accept`]: the client has a port of its own from now on.
-    pub(crate) fn accept(&mut self, peer: Peer, shared: Arc<Shared>, queues: (Producer, OutQueue), now: u64) -> Option<PortKey> {
-        let connection = self.connections.at_mut(peer).filter(|connection| connection.phase == Phase::Accepting)?;
+    pub(crate) fn accept(
+        &mut self,
+        peer: Peer,
+        shared: Arc<Shared>,
+        queues: (Producer, OutQueue),
+        now: u64,
+    ) -> Option<PortKey> {
+        let connection = self
+            .connections
+            .at_mut(peer)
+            .filter(|connection| connection.phase == Phase::Accepting)?;
         let server = connection.port;
         let server_shared = Arc::clone(&self.ports.at(server)?.shared);
         shared.counters.connections.add(1);
@@ -322,19 +345,21 @@ impl Session {
         };
         connection.phase = Phase::Open;
         server.counters.connections.add(1);
-        let joined = notification(Kind::ClientJoined, now).client(connection.client).address(connection.address);
+        let joined = notification(Kind::ClientJoined, now)
+            .client(connection.client)
+            .address(connection.address);
         connection.announced = server.notifications.begin(joined);
         // What was pushed meanwhile.
         self.effects.write(peer, connection);
         let (port, server, end) = (connection.port, connection.server, connection.input.end);
-        let waiting = connection.input.backlog.len();
-        if let Some(shared) = self.shared(port) {
-            shared.counters.bytes_in.add(waiting as u64);
+        if end.is_some() {
+            connection.input.sniffer = None;
         }
+        let waits = connection.waits_for_room();
         self.changed(port);
         server.into_iter().for_each(|server| self.changed(server));
-        if waiting != 0 {
-            self.resume(peer, now);
+        if waits {
+            self.take_first_bytes(peer, now);
         }
         if let Some(reason) = end {
             self.input_ended(peer, reason, now);
@@ -352,27 +377,55 @@ impl Session {
         }
         let input = &mut connection.input;
         input.received_any = true;
-        let verdict = input.sniffer.as_mut().map_or(sniff::Verdict::Midi, |sniffer| sniffer.see(bytes));
-        if verdict == sniff::Verdict::Foreign {
-            return self.turn_away(peer, now);
-        }
-        if verdict == sniff::Verdict::Midi {
-            input.sniffer = None;
-        }
         if input.backlog.is_empty() {
             input.arrived_ns = now;
         }
-        let (port, is_confirmed) = (connection.port, connection.is_confirmed());
-        if let Some(shared) = self.shared(port).filter(|_| is_confirmed) {
+        match input
+            .sniffer
+            .as_mut()
+            .map_or(Verdict::Midi, |sniffer| sniffer.see(bytes))
+        {
+            Verdict::Foreign => return self.turn_away(peer, now),
+            Verdict::Undecided => input.backlog.extend_from_slice(bytes),
+            Verdict::Midi => self.take_midi(peer, now, bytes),
+        }
+        self.rearm(peer, now);
+    }
+
+    /// Takes bytes of a peer that speaks MIDI.
+    fn take_midi(&mut self, peer: Peer, now: u64, bytes: &[u8]) {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
+        let was_sniffed = connection.input.sniffer.take().is_some();
+        let (port, is_new) = (connection.port, matches!(connection.phase, Phase::New { .. }));
+        if was_sniffed {
+            connection.input.backlog.extend_from_slice(bytes);
+            if is_new {
+                self.confirm_client(peer, now);
+            } else if connection.is_confirmed() {
+                self.take_first_bytes(peer, now);
+            }
+            return;
+        }
+        if let Some(shared) = self.shared(port) {
             shared.counters.bytes_in.add(bytes.len() as u64);
         }
         self.take_bytes(peer, now, bytes);
-        let is_new = self.connections.at(peer).is_some_and(|connection| matches!(connection.phase, Phase::New { .. }));
-        if is_new && verdict == sniff::Verdict::Midi {
-            self.confirm_client(peer, now);
-        }
         self.changed(port);
-        self.rearm(peer, now);
+    }
+
+    /// What came first is handed over.
+    fn take_first_bytes(&mut self, peer: Peer, now: u64) {
+        let Some(connection) = self.connections.at(peer) else {
+            return;
+        };
+        let (port, count) = (connection.port, connection.input.backlog.len());
+        if let Some(shared) = self.shared(port) {
+            shared.counters.bytes_in.add(count as u64);
+        }
+        self.resume(peer, now);
+        self.changed(port);
     }
 
     /// Hands bytes over, or keeps them until there is room or a port for them.
@@ -422,7 +475,13 @@ impl Session {
                 self.drop_unannounced(peer);
             }
             Phase::New { .. } => self.confirm_client(peer, now),
-            Phase::Open | Phase::HalfClosed { .. } => self.input_ended(peer, reason, now),
+            Phase::Open | Phase::HalfClosed { .. } => {
+                if connection.holds_first_bytes() {
+                    connection.input.sniffer = None;
+                    self.take_first_bytes(peer, now);
+                }
+                self.input_ended(peer, reason, now);
+            }
         }
         self.rearm(peer, now);
     }
@@ -493,7 +552,10 @@ impl Session {
         while let Some((at, owner)) = self.timers.take_due(now) {
             match owner {
                 Owner::Connection(peer, serial) => {
-                    let connection = self.connections.at_mut(peer).filter(|connection| connection.serial == serial);
+                    let connection = self
+                        .connections
+                        .at_mut(peer)
+                        .filter(|connection| connection.serial == serial);
                     if connection.is_some_and(|connection| connection.armed.comes(at)) {
                         self.connection_timeout(peer, now);
                     }
@@ -518,6 +580,12 @@ impl Session {
             Phase::Accepting | Phase::Gone | Phase::New { .. } => {}
             Phase::HalfClosed { .. } | Phase::Closing { .. } => self.effects.push(Effect::Measure(peer)),
             Phase::Open => {
+                if connection.holds_first_bytes() && connection.input.arrived_ns + ms(FIRST_BYTES_MS) <= now {
+                    self.take_first_bytes(peer, now);
+                }
+                let Some(connection) = self.connections.at(peer) else {
+                    return;
+                };
                 let is_due = connection.liveness.next_check_ns().is_some_and(|at| at <= now);
                 if is_due || connection.waits_for_room() {
                     self.effects.push(Effect::Measure(peer));
@@ -533,7 +601,9 @@ impl Session {
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
-        let Some(port) = self.ports.at(connection.port) else { return };
+        let Some(port) = self.ports.at(connection.port) else {
+            return;
+        };
         let output = &connection.output;
         let max_delay = ms(port.config().max_delay_ms);
         let is_old = output.buffer.oldest_ns().is_some_and(|since| now >= since + max_delay);
@@ -554,9 +624,12 @@ impl Session {
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
-        let Some(port) = self.ports.at(connection.port) else { return };
+        let Some(port) = self.ports.at(connection.port) else {
+            return;
+        };
         let phase = match connection.phase {
             Phase::New { until } => Some(until),
+            Phase::Open if connection.holds_first_bytes() => Some(connection.input.arrived_ns + ms(FIRST_BYTES_MS)),
             // Its socket is not read, so the poller does not tell that the peer goes.
             Phase::Open | Phase::HalfClosed { .. } if connection.waits_for_room() => Some(now + ms(STALLED_CHECK_MS)),
             Phase::HalfClosed { .. } | Phase::Closing { .. } => Some(now + ms(ENDING_CHECK_MS)),
@@ -567,7 +640,10 @@ impl Session {
         let ages = port.repairs() && output.flow == output::Flow::Open && connection.is_confirmed();
         let delay = output.buffer.oldest_ns().filter(|_| ages);
         let delay = delay.map(|since| (since + ms(port.config().max_delay_ms)).max(now + ms(1)));
-        let check = connection.liveness.next_check_ns().filter(|_| connection.is_confirmed_for_writing());
+        let check = connection
+            .liveness
+            .next_check_ns()
+            .filter(|_| connection.is_confirmed_for_writing());
         let check = check.map(|at| at.max(now + 1));
         if let Some(at) = [phase, delay, check].into_iter().flatten().min() {
             let owner = Owner::Connection(peer, connection.serial);
@@ -582,8 +658,14 @@ impl Session {
         };
         let blocked = port.backed_up;
         let queued = port.queue.as_mut().is_some_and(|queue| queue.has_work(blocked));
-        let asked = port.shared.flush.unseen().is_some();
-        queued || asked || !blocked && port.schedule.next_ns().is_some_and(|at| at <= now)
+        queued
+            || port.shared.flush.unseen().is_some()
+            || !blocked && port.schedule.next_ns().is_some_and(|at| at <= now)
+    }
+
+    /// Whether a flush waits for what the out queue still holds.
+    pub(crate) fn is_flushing(&self, key: PortKey) -> bool {
+        self.ports.at(key).is_some_and(|port| port.flushes.is_draining())
     }
 
     /// Moves what was pushed into a port, and what is due, to its connections.
@@ -625,7 +707,11 @@ impl Session {
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        let port = |peer: &Peer| self.connections.at(*peer).and_then(|connection| self.ports.at(connection.port));
+        let port = |peer: &Peer| {
+            self.connections
+                .at(*peer)
+                .and_then(|connection| self.ports.at(connection.port))
+        };
         self.waiting.iter().filter_map(port).any(Port::has_room)
     }
 
@@ -634,7 +720,11 @@ impl Session {
     pub(crate) fn retry_waiting(&mut self, now: u64, read_again: &mut Vec<Peer>) -> bool {
         let mut progress = false;
         for peer in std::mem::take(&mut self.waiting) {
-            let Some(connection) = self.connections.at(peer).filter(|connection| connection.waits_for_room()) else {
+            let Some(connection) = self
+                .connections
+                .at(peer)
+                .filter(|connection| connection.waits_for_room())
+            else {
                 continue;
             };
             if !self.ports.at(connection.port).is_some_and(Port::has_room) {

@@ -7,9 +7,9 @@ use super::port::{Effects, Port, notification};
 use crate::midi::message;
 use crate::midi::reset::RESET;
 use crate::midi::state::ChannelState;
+use crate::realtime::consumer::Record;
 use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::notifications::Kind;
-use crate::realtime::consumer::Record;
 use slab::Slab;
 
 /// Bytes taken from one out queue at one time.
@@ -60,7 +60,9 @@ impl Outbound<'_> {
         if !waits {
             let next_due = self.port.schedule.next_ns().unwrap_or(u64::MAX);
             let position = queue.position();
-            self.port.flushes.drained(position, next_due, self.connections, &self.port.peers);
+            self.port
+                .flushes
+                .drained(position, next_due, self.connections, &self.port.peers);
         }
         self.port.queue = Some(queue);
         drained
@@ -74,7 +76,11 @@ impl Outbound<'_> {
             }
             steps -= 1;
             self.port.backed_up = self.port.is_backed_up(self.connections);
-            let step = if self.port.backed_up { queue.next_request() } else { queue.next() };
+            let step = if self.port.backed_up {
+                queue.next_request()
+            } else {
+                queue.next()
+            };
             match step {
                 None => break,
                 Some(Step::Dropped(record)) => self.drop_for_panic(&record),
@@ -92,7 +98,11 @@ impl Outbound<'_> {
             self.deliver_due(self.now);
             self.port.backed_up = self.port.is_backed_up(self.connections);
         }
-        if self.writes_first { Drained::More } else { Drained::Done }
+        if self.writes_first {
+            Drained::More
+        } else {
+            Drained::Done
+        }
     }
 
     /// Sends or schedules a message from the out queue. Messages leave in order of time, then of pushing; one for now
@@ -105,7 +115,11 @@ impl Outbound<'_> {
             }
             return self.schedule(record.time_ns, client, bytes);
         }
-        let pushed_ns = if record.time_ns == 0 { self.now } else { record.time_ns.min(self.now) };
+        let pushed_ns = if record.time_ns == 0 {
+            self.now
+        } else {
+            record.time_ns.min(self.now)
+        };
         self.deliver_due(pushed_ns);
         let at = self.time_of(pushed_ns, client, bytes);
         if at > pushed_ns {
@@ -122,12 +136,16 @@ impl Outbound<'_> {
             return time_ns;
         }
         let (peers, connections) = (&self.port.peers, &mut *self.connections);
-        self.port.schedule.time_of(time_ns, client, bytes, || sounding(peers, connections, client, bytes))
+        self.port
+            .schedule
+            .time_of(time_ns, client, bytes, || sounding(peers, connections, client, bytes))
     }
 
     pub(super) fn schedule(&mut self, time_ns: u64, client: u32, bytes: &[u8]) {
         let (peers, connections) = (&self.port.peers, &mut *self.connections);
-        self.port.schedule.add(time_ns, client, bytes, || sounding(peers, connections, client, bytes));
+        self.port
+            .schedule
+            .add(time_ns, client, bytes, || sounding(peers, connections, client, bytes));
     }
 
     /// Sends what is scheduled up to a time.
@@ -181,15 +199,32 @@ impl Outbound<'_> {
         let mut found = false;
         for index in 0..self.port.peers.len() {
             let peer = self.port.peers[index];
-            if client == 0 || self.connections.at(peer).is_some_and(|connection| connection.client == client) {
+            if client == 0
+                || self
+                    .connections
+                    .at(peer)
+                    .is_some_and(|connection| connection.client == client)
+            {
                 found = true;
                 self.offer(peer, bytes);
             }
         }
-        if !found {
+        if !found && !self.was_forwarded(client) {
             // It was pushed to a client that has gone.
             self.port.count_lost(ChannelState::is_event(bytes).into());
         }
+    }
+
+    /// Whether a message to a client that has left was given to it before.
+    fn was_forwarded(&mut self, client: u32) -> bool {
+        let Some(count) = self.port.forwarded.get_mut(&client) else {
+            return false;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.port.forwarded.remove(&client);
+        }
+        true
     }
 
     /// Adds a message to the buffer of a peer, unless that is congested.
@@ -240,16 +275,23 @@ impl Outbound<'_> {
             return;
         };
         let client = self.connections.at(peer).map_or(0, |connection| connection.client);
+        let mut named = 0;
         queue.scan(|record, cancelled| {
             let scheduled = record.is_scheduled();
             let is_for_it = record.client == 0 || record.client == client;
             if !is_for_it || scheduled && record.time_ns > self.now {
                 return;
             }
+            if record.client == client {
+                named += 1;
+            }
             if !(scheduled && cancelled) || self.ends_what_sounds(client, record.data) {
                 self.offer(peer, record.data);
             }
         });
+        if named != 0 {
+            self.port.forwarded.insert(client, named);
+        }
         self.port.queue = Some(queue);
     }
 

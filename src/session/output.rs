@@ -10,7 +10,9 @@ pub(super) enum Flow {
     Open,
     /// The peer does not read: messages are dropped until the buffer is empty, then the difference in state is sent.
     /// `announced`: CONGESTED was told, and RECOVERED must be.
-    Congested { announced: bool },
+    Congested {
+        announced: bool,
+    },
     /// No more messages are added. What waits is still written.
     Finished,
     /// Nothing more can be written.
@@ -81,7 +83,8 @@ impl Output {
     /// The state that the peer will have after what waits for it.
     pub(super) fn ahead(&mut self) -> &ChannelState {
         let (track, buffer) = (&self.track, &self.buffer);
-        self.ahead.get_or_insert_with(|| track.ahead(|give| buffer.each_uncommitted(give)))
+        self.ahead
+            .get_or_insert_with(|| track.ahead(|give| buffer.each_uncommitted(give)))
     }
 
     /// No schedule needs to know what is ahead any more, or what waited was dropped.

@@ -41,7 +41,10 @@ impl Departed {
     /// Whether it still holds what a release ends.
     pub(super) fn holds(&self, release: &[u8]) -> bool {
         self.releases.iter().any(|other| is_same_release(other, release))
-            || self.backlog.as_ref().is_some_and(|backlog| holds(&backlog.track, release))
+            || self
+                .backlog
+                .as_ref()
+                .is_some_and(|backlog| holds(&backlog.track, release))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, Shared, scheduled_cost};
 use slab::Slab;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -43,6 +43,8 @@ pub(super) struct Port {
     pub owed: Owed,
     pub memory: Memory,
     pub flushes: Flushes,
+    /// Clients that have left and were given what the out queue still holds for them by name: how many messages.
+    pub forwarded: HashMap<u32, usize>,
     /// The out queue waits until a peer has read.
     pub backed_up: bool,
     /// A waiting thread is to be told of a change.
@@ -91,6 +93,7 @@ impl Port {
             life: Life::Open,
             owed: Owed::default(),
             flushes: Flushes::default(),
+            forwarded: HashMap::new(),
             backed_up: false,
             changed: false,
             armed: Armed::default(),
@@ -154,12 +157,16 @@ impl Port {
 
     /// A message is not scheduled any more.
     pub(super) fn unschedule(&self, size: usize) {
-        self.shared.scheduled_bytes.fetch_sub(scheduled_cost(size), Ordering::Relaxed);
+        self.shared
+            .scheduled_bytes
+            .fetch_sub(scheduled_cost(size), Ordering::Relaxed);
     }
 
     /// A message is scheduled that push did not count.
     pub(super) fn count_scheduled(&self, size: usize) {
-        self.shared.scheduled_bytes.fetch_add(scheduled_cost(size), Ordering::Relaxed);
+        self.shared
+            .scheduled_bytes
+            .fetch_add(scheduled_cost(size), Ordering::Relaxed);
     }
 
     /// Counts a message that a peer does not get, and how many no difference restores for it.

@@ -9,10 +9,10 @@ use super::track::Track;
 use crate::midi::reset::{PANIC, RESET};
 use crate::midi::state::{ChannelState, Msg, next_repair};
 use crate::midi::summary::Given;
-use crate::realtime::drain::Step;
-use crate::realtime::notifications::Kind;
-use crate::realtime::lost::Lost;
 use crate::realtime::consumer::Record;
+use crate::realtime::drain::Step;
+use crate::realtime::lost::Lost;
+use crate::realtime::notifications::Kind;
 
 impl Outbound<'_> {
     /// A peer does not read: what waits for it is too late.
@@ -173,7 +173,11 @@ impl Outbound<'_> {
         for index in 0..self.port.peers.len() {
             let peer = self.port.peers[index];
             let wanted = self.connections.at(peer).is_some_and(|connection| {
-                if client == 0 { concerns(connection) } else { connection.client == client }
+                if client == 0 {
+                    concerns(connection)
+                } else {
+                    connection.client == client
+                }
             });
             if wanted {
                 self.refused_to_peer(peer, list);
@@ -228,8 +232,8 @@ impl Outbound<'_> {
         };
         let output = &mut connection.output;
         let mut made = 0;
-        let release = self.port.config().release_on_disconnect;
-        output.track = self.port.memory.take_peer().reconnect(release, |message| {
+        let (release, repair) = (self.port.config().release_on_disconnect, self.port.repairs());
+        output.track = self.port.memory.take_peer().reconnect(release, repair, |message| {
             output.buffer.push(&message);
             made += 1;
         });

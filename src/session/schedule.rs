@@ -109,7 +109,11 @@ impl Schedule {
         self.pushed += 1;
         let mut at = time_ns;
         if message::is_note_on(bytes) {
-            self.keys.entry(key_of(bytes)).or_default().open.insert((time_ns, number), client);
+            self.keys
+                .entry(key_of(bytes))
+                .or_default()
+                .open
+                .insert((time_ns, number), client);
         } else if message::is_note_off(bytes) {
             let key = self.keys.entry(key_of(bytes)).or_default();
             match key.partner(time_ns, client, sounding) {
@@ -202,7 +206,9 @@ mod tests {
     }
 
     fn statuses(schedule: &mut Schedule) -> Vec<(u64, u8)> {
-        std::iter::from_fn(|| schedule.take_due(u64::MAX)).map(|next| (next.time_ns, next.bytes[0])).collect()
+        std::iter::from_fn(|| schedule.take_due(u64::MAX))
+            .map(|next| (next.time_ns, next.bytes[0]))
+            .collect()
     }
 
     #[test]
@@ -213,7 +219,9 @@ mod tests {
         }
         assert_eq!(schedule.next_ns(), Some(10));
         assert_eq!(schedule.take_due(9), None);
-        let order: Vec<u8> = std::iter::from_fn(|| schedule.take_due(100)).map(|next| next.bytes[2]).collect();
+        let order: Vec<u8> = std::iter::from_fn(|| schedule.take_due(100))
+            .map(|next| next.bytes[2])
+            .collect();
         assert_eq!(order, [1, 3, 2, 0]);
     }
 
@@ -248,7 +256,11 @@ mod tests {
         push(&mut schedule, 200, 0, &ON, 0);
         assert_eq!(push(&mut schedule, 0, 0, &OFF, 0), 100);
         assert_eq!(push(&mut schedule, 0, 0, &OFF, 0), 200);
-        assert_eq!(push(&mut schedule, 0, 0, &OFF, 0), 0, "one more ends nothing, and does not wait");
+        assert_eq!(
+            push(&mut schedule, 0, 0, &OFF, 0),
+            0,
+            "one more ends nothing, and does not wait"
+        );
         let on_off = [(0, 0x81), (100, 0x91), (100, 0x81), (200, 0x91), (200, 0x81)];
         assert_eq!(statuses(&mut schedule), on_off);
         assert!(schedule.keys.is_empty());
@@ -272,7 +284,10 @@ mod tests {
         push(&mut schedule, 200, 0, &ON, 0);
         assert_eq!(push(&mut schedule, 250, 0, &OFF, 0), 250);
         assert_eq!(push(&mut schedule, 150, 0, &OFF, 0), 150);
-        assert_eq!(statuses(&mut schedule), [(100, 0x91), (150, 0x81), (200, 0x91), (250, 0x81)]);
+        assert_eq!(
+            statuses(&mut schedule),
+            [(100, 0x91), (150, 0x81), (200, 0x91), (250, 0x81)]
+        );
     }
 
     /// Live Note Offs of a key with one strike ahead cost the same each, and all but one leave at once.

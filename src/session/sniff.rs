@@ -59,7 +59,13 @@ mod tests {
 
     #[test]
     fn midi_begins_with_a_status_byte() {
-        for bytes in [&[0x90, 60, 64][..], &[0xF8], &[0xF0, 1, 2], &[60, 0x90], &[60, 64, 0x90, 1, 1]] {
+        for bytes in [
+            &[0x90, 60, 64][..],
+            &[0xF8],
+            &[0xF0, 1, 2],
+            &[60, 0x90],
+            &[60, 64, 0x90, 1, 1],
+        ] {
             assert_eq!(verdict(bytes), Verdict::Midi);
         }
     }
@@ -68,7 +74,15 @@ mod tests {
     fn other_protocols_do_not() {
         let stun = [0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42];
         let turn = [0, 3, 0, 0x10];
-        for bytes in [b"GET / HTTP/1.1\r\n", &b"POST"[..], b"PRI * HTTP/2.0", b"SSH-2.0-", &[22, 3, 1, 2], &stun, &turn] {
+        for bytes in [
+            b"GET / HTTP/1.1\r\n",
+            &b"POST"[..],
+            b"PRI * HTTP/2.0",
+            b"SSH-2.0-",
+            &[22, 3, 1, 2],
+            &stun,
+            &turn,
+        ] {
             assert_eq!(verdict(bytes), Verdict::Foreign, "{bytes:02x?}");
         }
     }

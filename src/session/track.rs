@@ -93,26 +93,30 @@ impl Track {
         })
     }
 
-    /// The receiver is on a new connection: what it was left with is released, and the values of controllers,
-    /// programs and bends are sent. From now on it is kept what the receiver may not have read.
-    pub(super) fn reconnect(mut self, release: bool, mut send: impl FnMut(Msg)) -> Self {
+    /// The receiver is on a new connection: what it was left with is released, and what was pushed without a
+    /// connection is made good; where it repairs, the values of all controllers, programs and bends are sent. From now on it is kept what the receiver may not have read.
+    pub(super) fn reconnect(mut self, release: bool, repair: bool, mut send: impl FnMut(Msg)) -> Self {
         self.unread = Some(Unread::new());
         if self.heard.is_none() {
             return self;
         }
-        self.split();
+        if repair {
+            self.split();
+        }
         let wanted = self.wanted.take();
         while release {
             let Some(message) = self.next_release() else { break };
             send(message);
         }
-        let heard = self.heard.take();
-        if let (Some(heard), Some(mut wanted)) = (heard, wanted) {
-            self.heard = Some(Box::new(wanted.newcomer_after(&heard)));
-            self.wanted = Some(wanted);
-            while let Some(message) = self.next_repair() {
-                send(message);
-            }
+        let (Some(mut wanted), Some(received)) = (wanted, &self.heard) else {
+            return self;
+        };
+        if repair {
+            self.heard = Some(Box::new(wanted.newcomer_after(received)));
+        }
+        self.wanted = Some(wanted);
+        while let Some(message) = self.next_repair() {
+            send(message);
         }
         self
     }
