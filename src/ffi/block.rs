@@ -82,7 +82,8 @@ pub unsafe extern "C" fn midisock_begin_block(
         offline: block.flags & MIDISOCK_BLOCK_OFFLINE != 0,
         discontinuity: block.flags & MIDISOCK_BLOCK_DISCONTINUITY != 0,
     };
-    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    // SAFETY: `port` is NULL or a live port, by this function's contract; and the API gives the popping side to one thread
+    // at a time (see the module's overview).
     unsafe { with_port(port, |port| port.begin_block(block)) }
 }
 
@@ -107,7 +108,8 @@ pub unsafe extern "C" fn midisock_pop_block(port: *mut midisock_port, out: *mut 
     if !usable(out) {
         return Code::InvalidArgument as i32;
     }
-    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    // SAFETY: `port` is NULL or a live port, by this function's contract; and the API gives the popping side to one thread
+    // at a time (see the module's overview).
     unsafe {
         with_port(port, |port| match port.pop_block() {
             Ok(popped) => {
@@ -141,7 +143,8 @@ pub unsafe extern "C" fn midisock_push_frame(
     if data.is_null() {
         return Code::InvalidArgument as i32;
     }
-    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    // SAFETY: `port` is NULL or a live port, by this function's contract; and the API gives both sides to one and the same
+    // thread here (see the module's overview).
     unsafe {
         with_port(port, |port| {
             if size > port.max_message_bytes() {

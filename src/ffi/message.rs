@@ -144,8 +144,8 @@ unsafe fn push_quickly<const WITH_MORE: bool>(
         return OTHERWISE;
     }
     quickly(|| {
-        // SAFETY: `data` points to three bytes, by this function's contract.
-        port.push_usual(time, client, unsafe { &*data.cast() })
+        // SAFETY: `data` points to three bytes, by this function's contract; and the API gives the pushing side to one thread at a time (see the module's overview).
+        unsafe { port.push_usual(time, client, &*data.cast()) }
     })
 }
 
@@ -180,8 +180,9 @@ unsafe fn push_whole(port: &Port, time: u64, client: u32, data: *const u8, size:
         if size > MOST_BYTES {
             return port.reject_large();
         }
-        // SAFETY: `data` points to `size` bytes, by this function's contract, and `size` is far below isize::MAX.
-        port.push(time, client, unsafe { std::slice::from_raw_parts(data, size) })
+        // SAFETY: `data` points to `size` bytes, by this function's contract, and `size` is far below isize::MAX; and the
+        // API gives the pushing side to one thread at a time (see the module's overview).
+        unsafe { port.push(time, client, std::slice::from_raw_parts(data, size)) }
     }) as i32
 }
 
@@ -202,7 +203,8 @@ unsafe fn push_whole(port: &Port, time: u64, client: u32, data: *const u8, size:
 /// `port` is a live port.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_cancel(port: *mut midisock_port) -> midisock_result {
-    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    // SAFETY: `port` is NULL or a live port, by this function's contract; and the API gives the pushing side to one thread
+    // at a time (see the module's overview).
     unsafe { with_port(port, |port| port.cancel()) }
 }
 
@@ -226,7 +228,8 @@ pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midiso
     };
     // SAFETY: checked above as far as can be, and writable by this function's contract.
     let give = |popped: Popped| unsafe { out.write(midisock_message::of(&popped)) };
-    let result = quickly(|| port.pop_short(give));
+    // SAFETY: the API gives the popping side to one thread at a time (see the module's overview).
+    let result = quickly(|| unsafe { port.pop_short(give) });
     if result != OTHERWISE {
         return result;
     }
@@ -240,7 +243,8 @@ pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midiso
 /// `out` is writable.
 #[inline(never)]
 unsafe fn pop_otherwise(port: &Port, out: *mut midisock_message) -> midisock_result {
-    contain(Code::Internal, || match port.pop() {
+    // SAFETY: the API gives the popping side to one thread at a time (see the module's overview).
+    contain(Code::Internal, || match unsafe { port.pop() } {
         Ok(popped) => {
             // SAFETY: by this function's contract.
             unsafe { out.write(midisock_message::of(&popped)) };
@@ -264,7 +268,8 @@ unsafe fn pop_otherwise(port: &Port, out: *mut midisock_message) -> midisock_res
 /// `port` is a live port.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_skip(port: *mut midisock_port) -> midisock_result {
-    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    // SAFETY: `port` is NULL or a live port, by this function's contract; and the API gives the popping side to one thread
+    // at a time (see the module's overview).
     unsafe { with_port(port, |port| port.skip()) }
 }
 

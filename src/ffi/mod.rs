@@ -3,6 +3,11 @@
 //!
 //! Conventions: an out parameter is written on success only; a pointer is checked for NULL and alignment before it
 //! is used; an enumerated value comes in as an integer and is checked.
+//!
+//! Threads: the header says of every function which threads may call it. Of one port at most one thread pushes at a time
+//! (push, push_message, push_frame, cancel) and at most one pops (pop, pop_block, skip, begin_block, push_frame), and the
+//! caller orders a thread after the one before it. That is what the unsafe methods of `Endpoint` ask for, and nothing
+//! here can check it; debug builds notice two at once. No function calls back into the caller while it is on a side.
 
 #![allow(non_camel_case_types, reason = "the C API's own names")]
 

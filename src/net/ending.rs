@@ -9,7 +9,7 @@ use super::net_port::Work;
 use super::reactor::Reactor;
 use super::watch::Verdict;
 use crate::realtime::notifications::{Kind, Notification};
-use crate::realtime::ring::Producer;
+use crate::realtime::producer::Producer;
 use crate::realtime::shared::Role;
 use crate::sys::clock::ms;
 use crate::sys::code::Code;

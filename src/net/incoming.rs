@@ -4,7 +4,7 @@ use super::link::{Link, Phase};
 use super::net_port::NetPort;
 use super::reactor::Reactor;
 use crate::midi::parser::Sink;
-use crate::realtime::ring::Producer;
+use crate::realtime::producer::Producer;
 use crate::session::track::Track;
 use crate::sys::clock::{ms, now_ns};
 use crate::sys::code::Code;

@@ -8,9 +8,9 @@ use super::rhythm::{Heard, Rhythm};
 use super::timers::Armed;
 use crate::midi::state::ChannelState;
 use crate::realtime::client_table::Ids;
-use crate::realtime::endpoint::NetworkEnds;
-use crate::realtime::refused::SpillOut;
-use crate::realtime::ring::{Consumer, Producer};
+use crate::realtime::drain::OutQueue;
+use crate::realtime::endpoint::NetworkHalf;
+use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, Shared};
 use crate::session::schedule::Schedule;
 use crate::session::track::Track;
@@ -43,9 +43,7 @@ pub(super) struct NetPort {
     /// The realtime priority that it asks for.
     pub priority: u32,
     pub incoming: Option<Producer>,
-    pub outgoing: Option<Consumer>,
-    /// What push could not queue, on a repairing port.
-    pub spill: Option<SpillOut>,
+    pub outgoing: Option<OutQueue>,
     pub schedule: Schedule,
     /// When its out queue is worth a look.
     pub rhythm: Rhythm,
@@ -80,17 +78,11 @@ pub(super) struct NetPort {
     pub asked: bool,
     /// And waits for it.
     pub askers: Vec<Reply>,
-    /// Requests that have gone into the outboxes.
-    pub panics_done: u32,
-    pub resets_done: u32,
-    pub cancels_done: u32,
-    /// Up to here in the out queue what is scheduled is to be forgotten.
-    pub cancel_until: Option<usize>,
     pub armed: Armed,
 }
 
 impl NetPort {
-    pub(super) fn new(ends: NetworkEnds, work: Work) -> Self {
+    pub(super) fn new(ends: NetworkHalf, work: Work) -> Self {
         let (incoming, outgoing) = ends.queues.unzip();
         let tick_ns = u64::from(ends.shared.config.tick_us) * 1000;
         let greets = ends.shared.role == Role::Merged && ends.shared.config.greet;
@@ -99,7 +91,6 @@ impl NetPort {
             shared: ends.shared,
             incoming,
             outgoing,
-            spill: ends.spill,
             schedule: Schedule::default(),
             rhythm: Rhythm::new(tick_ns),
             work,
@@ -118,23 +109,16 @@ impl NetPort {
             backed_up: false,
             asked: false,
             askers: Vec::new(),
-            panics_done: 0,
-            resets_done: 0,
-            cancels_done: 0,
-            cancel_until: None,
             armed: Armed::default(),
         }
     }
 
     /// Whether the audio thread has left something to do.
     pub(super) fn has_work(&mut self) -> bool {
-        let requests = &self.shared.requests;
-        requests.panic.pending(self.panics_done).is_some()
-            || requests.cancel.pending(self.cancels_done).is_some()
-            || !self.backed_up
-                && (self.spill.as_ref().is_some_and(SpillOut::has_some)
-                    || requests.reset.pending(self.resets_done).is_some()
-                    || self.outgoing.as_mut().is_some_and(|outgoing| outgoing.peek().is_some()))
+        let backed_up = self.backed_up;
+        self.outgoing
+            .as_mut()
+            .is_some_and(|outgoing| outgoing.has_work(backed_up))
     }
 
     /// When its out queue is to be looked at next; None: whoever pushes says so, or nobody can.

@@ -4,9 +4,9 @@ use super::link::{Link, Phase};
 use super::net_port::{NetPort, Work};
 use super::reactor::Reactor;
 use crate::midi::reset::{PANIC, RESET};
+use crate::realtime::consumer::Record;
+use crate::realtime::drain::Step;
 use crate::realtime::notifications::{Kind, Notification};
-use crate::realtime::refused::SpillOut;
-use crate::realtime::ring::Record;
 use crate::realtime::shared::Shared;
 use crate::sys::clock::{ms, now_ns};
 use crate::sys::tcp::SEND_FLAGS;
@@ -169,56 +169,12 @@ impl NetPort {
         let Some(mut outgoing) = self.outgoing.take() else {
             return false;
         };
-        let from = outgoing.position();
-        // What was there before was also asked before: it is taken in this turn whatever is asked for meanwhile.
-        let seen = outgoing.end();
-        let told = self.shared.requests.told();
-        if let Some((count, position)) = self.shared.requests.panic.pending(self.panics_done) {
-            while (outgoing.position().wrapping_sub(position) as isize) < 0 {
-                let Some(record) = outgoing.peek() else { break };
-                outgoing.take(&record);
-                if record.time_ns != 0 {
-                    self.unschedule(record.data.len());
-                }
-                if record.time_ns <= now {
-                    // SAFETY: the record stays in the queue until `release` below.
-                    self.drop_for_panic(record.client, unsafe { record.data.as_ref() }, links);
-                }
-            }
-            for waiting in self.schedule.take_all() {
-                self.unschedule(waiting.bytes.len());
-            }
-            for key in &self.links {
-                let link = &mut links[*key];
-                if link.takes() {
-                    self.silence(link);
-                    mark_dirty(*key, link, dirty);
-                }
-            }
-            self.tell_state(&PANIC);
-            self.panics_done = count;
-        }
-        if let Some((count, position)) = self.shared.requests.cancel.pending(self.cancels_done) {
-            // All that is in the schedule was pushed before.
-            self.cancels_done = count;
-            self.cancel_until = Some(position);
-            self.forget_schedule(links);
-        }
+        let mut from = outgoing.position();
         let mut left = false;
         let mut budget = TURN_BYTES;
-        // Looked at before the queue is found empty: then it stands for what came after all that was in it.
-        let mut spilled = self.spill.as_ref().is_some_and(SpillOut::has_some);
         loop {
-            // What was refused may come before it: it has its place in `deliver_spilled`. In this order: what was queued
-            // before the refusal is seen.
-            if let Some(count) = self.shared.requests.reset.due(self.resets_done, outgoing.position()) {
-                let refused = self.spill.as_ref().is_some_and(SpillOut::has_some);
-                if !refused || outgoing.peek().is_some() {
-                    self.send_all(&RESET, links, dirty);
-                    self.resets_done = count;
-                } else {
-                    spilled = true;
-                }
+            while let Some(step) = outgoing.next_request() {
+                self.take_step(step, links, dirty, now);
             }
             self.backed_up = self.is_backed_up(links);
             if self.backed_up {
@@ -231,29 +187,26 @@ impl NetPort {
                 self.deliver(due.client, &due.bytes, links, dirty);
                 continue;
             }
-            let Some(record) = outgoing.peek() else { break };
-            // What is asked for meanwhile may have been asked for before this was pushed: then it comes first.
-            let is_new = outgoing.position().wrapping_sub(seen) as isize >= 0;
-            if budget == 0 || is_new && self.shared.requests.told() != told {
-                left = true;
+            if budget == 0 {
+                left = outgoing.has_work(false);
                 break;
             }
-            budget = budget.saturating_sub(record.data.len());
-            let cancelled = self.is_cancelled(outgoing.position());
-            self.take_pushed(&record, cancelled, links, dirty, now);
-            outgoing.take(&record);
+            let Some(step) = outgoing.next() else { break };
+            let bytes = match &step {
+                Step::Message { record, .. } => record.data.len(),
+                _ => 64,
+            };
+            budget = budget.saturating_sub(bytes);
+            if matches!(step, Step::Refused(_)) {
+                // It has no place in the queue: who waits for what was in it waits for this too, and must not be told
+                // that all is with the system between the moment when the summary is given back and the writing.
+                from = from.wrapping_sub(1);
+                self.shared.handed.store(from, Ordering::Release);
+            }
+            self.take_step(step, links, dirty, now);
         }
-        outgoing.tell_taken();
         outgoing.release();
-        let emptied = outgoing.peek().is_none();
-        let mut from = from;
-        if spilled && !left && !self.backed_up {
-            // It has no place in the queue: who waits for what was in it waits for this too, and must not be told that
-            // all is with the system between the moment when the summary is given back and the writing.
-            from = from.wrapping_sub(1);
-            self.shared.handed.store(from, Ordering::Release);
-            self.deliver_spilled(links, dirty, outgoing.position(), now);
-        }
+        let emptied = outgoing.position() == outgoing.end();
         if self.closing && emptied {
             self.send_last(links, dirty);
         }
@@ -270,60 +223,69 @@ impl NetPort {
         left
     }
 
+    fn take_step(&mut self, step: Step<'_>, links: &mut Slab<Link>, dirty: &mut Vec<usize>, now: u64) {
+        match step {
+            Step::Dropped(record) => {
+                if record.is_scheduled() {
+                    self.unschedule(record.data.len());
+                }
+                if record.due_ns() <= now {
+                    self.drop_for_panic(record.client, record.data, links);
+                }
+            }
+            Step::Panic => {
+                for waiting in self.schedule.take_all() {
+                    self.unschedule(waiting.bytes.len());
+                }
+                for key in &self.links {
+                    let link = &mut links[*key];
+                    if link.takes() {
+                        self.silence(link);
+                        mark_dirty(*key, link, dirty);
+                    }
+                }
+                self.tell_state(&PANIC);
+            }
+            Step::Cancel => self.forget_schedule(links),
+            Step::Reset => self.send_all(&RESET, links, dirty),
+            Step::Message { record, cancelled } => self.take_pushed(&record, cancelled, links, dirty, now),
+            Step::Refused(lost) => self.deliver_refused(lost, links, dirty, now),
+        }
+    }
+
     /// Gives one client what is still in the out queue for it, without taking it from the others.
     pub(super) fn bring_forward(&mut self, key: usize, links: &mut Slab<Link>, dirty: &mut Vec<usize>, now: u64) {
         let Some(mut outgoing) = self.outgoing.take() else {
             return;
         };
         let client = links[key].client;
-        let (from, until) = (outgoing.position(), outgoing.end());
-        let before = |until: &usize| (from.wrapping_sub(*until) as isize) < 0;
-        let kept = self.cancel_until.filter(before).unwrap_or(from);
-        for (from, until, cancelled) in [(from, kept, true), (kept, until, false)] {
-            // All of it: there is no more than the queue holds.
-            outgoing.scan(from, until, &mut 1, |record| {
-                if record.client != 0 && record.client != client || record.time_ns > now {
-                    return 0;
-                }
-                // SAFETY: the record stays in the queue, from which nothing is taken here.
-                let bytes = unsafe { record.data.as_ref() };
-                let forgotten = record.time_ns != 0 && cancelled && self.is_forgotten(client, bytes, links);
-                if !forgotten {
-                    self.offer(key, bytes, links, dirty);
-                }
-                0
-            });
-        }
+        outgoing.scan(|record, cancelled| {
+            if record.client != 0 && record.client != client || record.due_ns() > now {
+                return;
+            }
+            let forgotten = record.is_scheduled() && cancelled && self.is_forgotten(client, record.data, links);
+            if !forgotten {
+                self.offer(key, record.data, links, dirty);
+            }
+        });
         self.outgoing = Some(outgoing);
-    }
-
-    /// Whether what is next in the queue was pushed before a `cancel`.
-    fn is_cancelled(&mut self, position: usize) -> bool {
-        let before = self
-            .cancel_until
-            .is_some_and(|until| (position.wrapping_sub(until) as isize) < 0);
-        if !before {
-            self.cancel_until = None;
-        }
-        before
     }
 
     /// Sends or schedules a message from the out queue.
     fn take_pushed(
         &mut self,
-        record: &Record,
+        record: &Record<'_>,
         cancelled: bool,
         links: &mut Slab<Link>,
         dirty: &mut Vec<usize>,
         now: u64,
     ) {
-        // SAFETY: the record stays in the queue until it is released, which `empty_out_queue` does after this.
-        let bytes = unsafe { record.data.as_ref() };
-        let (client, scheduled) = (record.client, record.time_ns != 0);
+        let bytes = record.data;
+        let (client, scheduled) = (record.client, record.is_scheduled());
         if scheduled && cancelled && self.is_forgotten(client, bytes, links) {
             return self.unschedule(bytes.len());
         }
-        let mut time_ns = record.time_ns.max(now);
+        let mut time_ns = record.due_ns().max(now);
         if !self.schedule.is_empty() {
             let sounding = || self.count_held(client, bytes, links);
             time_ns = self.schedule.time_of(time_ns, client, bytes, sounding);
@@ -352,42 +314,27 @@ impl NetPort {
 
     /// Throws away what was pushed for a peer that is gone.
     pub(super) fn discard_outgoing(&mut self) {
-        let requests = &self.shared.requests;
-        if let Some((count, _)) = requests.cancel.pending(self.cancels_done) {
-            self.cancels_done = count;
-            self.cancel_until = None;
-        }
-        if let Some((count, _)) = requests.panic.pending(self.panics_done) {
-            self.panics_done = count;
-            self.lose_request(&PANIC);
-        }
         self.lose_schedule();
         let Some(mut outgoing) = self.outgoing.take() else {
             return;
         };
-        loop {
-            // In this order: what was asked for before a message that is seen is seen too.
-            let next = outgoing.peek();
-            self.lose_reset_if_due(outgoing.position());
-            let Some(record) = next else { break };
-            outgoing.take(&record);
-            if record.time_ns != 0 {
-                self.unschedule(record.data.len());
+        while let Some(step) = outgoing.next() {
+            match step {
+                Step::Dropped(record) | Step::Message { record, .. } => {
+                    if record.is_scheduled() {
+                        self.unschedule(record.data.len());
+                    }
+                    self.lose_without_peer(record.client, record.data);
+                }
+                Step::Panic => self.lose_request(&PANIC),
+                Step::Reset => self.lose_request(&RESET),
+                Step::Cancel => {}
+                Step::Refused(lost) => self.lose_refused(lost),
             }
-            // SAFETY: the record stays in the queue until `release` below.
-            self.lose_without_peer(record.client, unsafe { record.data.as_ref() });
         }
-        outgoing.tell_taken();
         outgoing.release();
         self.outgoing = Some(outgoing);
         self.backed_up = false;
-    }
-
-    fn lose_reset_if_due(&mut self, position: usize) {
-        if let Some(count) = self.shared.requests.reset.due(self.resets_done, position) {
-            self.resets_done = count;
-            self.lose_request(&RESET);
-        }
     }
 
     pub(super) fn send_all(&mut self, messages: &[[u8; 3]], links: &mut Slab<Link>, dirty: &mut Vec<usize>) {
@@ -528,8 +475,7 @@ impl NetPort {
             .unwrap_or(position);
         self.shared.handed.store(handed, Ordering::Release);
         if awaited().all(|link| link.out.is_empty()) {
-            self.shared.requests.panic.serve(self.panics_done);
-            self.shared.requests.reset.serve(self.resets_done);
+            outgoing.serve_requests();
         }
     }
 }

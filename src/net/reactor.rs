@@ -8,8 +8,8 @@ use super::net_port::{NetPort, Work};
 use super::thread::{Command, Control, Task};
 use super::timers::{Owner, Timers};
 use crate::realtime::client_table::Ids;
-use crate::realtime::endpoint::NetworkEnds;
-use crate::realtime::ring::Producer;
+use crate::realtime::endpoint::NetworkHalf;
+use crate::realtime::producer::Producer;
 use crate::realtime::shared::State;
 use crate::realtime::waker::Waker;
 use crate::sys::clock::{ms, now_ns};
@@ -317,7 +317,7 @@ impl Reactor {
         }
     }
 
-    fn add(&mut self, ends: NetworkEnds, task: Task, now: u64) {
+    fn add(&mut self, ends: NetworkHalf, task: Task, now: u64) {
         let shared = Arc::clone(&ends.shared);
         let listen_retry_ms = shared.config.listen_retry_ms;
         match task {
@@ -353,7 +353,7 @@ impl Reactor {
         }
     }
 
-    pub(super) fn insert(&mut self, ends: NetworkEnds, work: Work) -> usize {
+    pub(super) fn insert(&mut self, ends: NetworkHalf, work: Work) -> usize {
         let id = ends.shared.id;
         let key = self.ports.insert(NetPort::new(ends, work));
         self.by_id.insert(id, key);

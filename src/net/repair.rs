@@ -114,7 +114,7 @@ impl NetPort {
                         break;
                     };
                     let flags = self.made_for(Some(*key), &message, links);
-                    queue.write(now, self.client_of(&links[*key]), flags, &message);
+                    _ = queue.write(now, self.client_of(&links[*key]), flags, &message);
                     given += 1;
                 }
             }
@@ -124,7 +124,7 @@ impl NetPort {
                         break;
                     };
                     let flags = self.made_for(None, &message, links);
-                    queue.write(now, departed.client, flags, &message);
+                    _ = queue.write(now, departed.client, flags, &message);
                     given += 1;
                 }
                 if !departed.track.is_neutral() {

@@ -3,62 +3,66 @@
 
 use super::link::Link;
 use super::net_port::{NetPort, Work};
-use crate::midi::reset::RESET;
 use crate::midi::state::{ChannelState, Msg, next_repair};
 use crate::midi::summary::Given;
+use crate::realtime::lost::Lost;
 use crate::realtime::shared::Role;
 use crate::session::schedule::{CHANNELS, channel_of};
 use slab::Slab;
 
 impl NetPort {
     /// Makes good what push could not queue. It is done in one go: a difference is bounded.
-    pub(super) fn deliver_spilled(
+    pub(super) fn deliver_refused(
         &mut self,
+        lost: &mut Lost,
         links: &mut Slab<Link>,
         dirty: &mut Vec<usize>,
-        position: usize,
         now: u64,
     ) {
-        let Some(mut spill) = self.spill.take() else { return };
         let mut given = Given::new();
-        // One asked for since has its place after what was queued since.
-        let asked = self.shared.requests.reset.due(self.resets_done, position);
-        let asked = asked.unwrap_or(self.resets_done);
-        let taken = spill.take(|lost| {
-            let resets = lost.resets_around(self.resets_done, asked);
-            if resets.before {
-                self.send_all(&RESET, links, dirty);
-            }
-            let mut lists = Vec::new();
-            for (client, summary) in lost.summaries() {
-                given.clear();
-                let list: Vec<Msg> = std::iter::from_fn(|| summary.next(&mut given)).collect();
-                lists.push((client, list));
-            }
-            for (client, list) in &mut lists {
-                let last = self.schedule.last_of_channels(*client, lost.latest_ns());
-                list.retain(|message| {
-                    !self.ends_what_is_scheduled(*client, message, links, now)
-                        && !self.follows_what_is_scheduled(*client, message, &last, now)
-                });
-                if *client == 0 {
-                    self.spilled_to_all(list, links, dirty, |link| !lost.is_named(link.client));
-                } else if let Work::Server { by_client, .. } = &self.work
-                    && let Some(key) = by_client.get(client)
-                {
-                    self.spilled_to(*key, list, links, dirty);
-                }
-            }
-            if resets.after {
-                self.send_all(&RESET, links, dirty);
-            }
-            resets.done
-        });
-        if let Some(done) = taken {
-            self.resets_done = done;
-            spill.give_back();
+        let mut lists = Vec::new();
+        for (client, summary) in lost.summaries() {
+            given.clear();
+            let list: Vec<Msg> = std::iter::from_fn(|| summary.next(&mut given)).collect();
+            lists.push((client, list));
         }
-        self.spill = Some(spill);
+        for (client, list) in &mut lists {
+            let last = self.schedule.last_of_channels(*client, lost.latest_ns());
+            list.retain(|message| {
+                !self.ends_what_is_scheduled(*client, message, links, now)
+                    && !self.follows_what_is_scheduled(*client, message, &last, now)
+            });
+            if *client == 0 {
+                self.spilled_to_all(list, links, dirty, |link| !lost.is_named(link.client));
+            } else if let Work::Server { by_client, .. } = &self.work
+                && let Some(key) = by_client.get(client)
+            {
+                self.spilled_to(*key, list, links, dirty);
+            }
+        }
+        for later in lost.later() {
+            let (client, message) = (later.client, later.message());
+            if later.cancelled && self.is_forgotten(client, message, links) {
+                self.unschedule(message.len());
+                continue;
+            }
+            let sounding = || self.count_held(client, message, links);
+            let time_ns = self.schedule.time_of(later.due_ns, client, message, sounding);
+            self.schedule.add(time_ns, client, message);
+        }
+    }
+
+    /// What was refused, for a peer that is gone.
+    pub(super) fn lose_refused(&mut self, lost: &mut Lost) {
+        let mut given = Given::new();
+        for (_, summary) in lost.summaries() {
+            given.clear();
+            let list: Vec<Msg> = std::iter::from_fn(|| summary.next(&mut given)).collect();
+            self.spilled_to_all(&list, &mut Slab::new(), &mut Vec::new(), |_| false);
+        }
+        for later in lost.later() {
+            self.unschedule(later.message().len());
+        }
     }
 
     /// A Note Off that was refused, of a note that is still to begin: it waits for that, so that the note ends.

@@ -6,7 +6,7 @@ use super::life::Life;
 use super::reactor::Reactor;
 use super::reply::{Done, Reply};
 use super::resolver::Resolution;
-use crate::realtime::endpoint::NetworkEnds;
+use crate::realtime::endpoint::NetworkHalf;
 use crate::realtime::shared::Shared;
 use crate::realtime::waker::Waker;
 use crate::sys::code::Code;
@@ -32,7 +32,7 @@ pub(crate) enum Task {
 
 /// What others ask of the network thread.
 pub(super) enum Command {
-    Add(Box<NetworkEnds>, Task),
+    Add(Box<NetworkHalf>, Task),
     ShutDown {
         port: u64,
     },

@@ -79,7 +79,8 @@ impl Port {
         if port.shared().acceptance.accept() {
             shared.left_behind.fetch_sub(1, Ordering::AcqRel);
         }
-        port.touch()?;
+        // SAFETY: nobody has this port yet.
+        unsafe { port.touch() }?;
         Ok(port)
     }
 

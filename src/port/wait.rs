@@ -123,7 +123,7 @@ pub(crate) fn flushed(port: &Port, timeout: Option<Duration>) -> Result<(), Code
         shared,
         target,
         timeout,
-        || port.has_spilled(),
+        || port.has_refused(),
         || port.ask_for_progress(),
     )
 }
@@ -134,14 +134,14 @@ pub(crate) fn until_handed(
     shared: &Shared,
     target: usize,
     timeout: Option<Duration>,
-    has_spilled: impl Fn() -> bool,
+    has_refused: impl Fn() -> bool,
     ask_for_progress: impl Fn(),
 ) -> Result<(), Code> {
     let requests = &shared.requests;
     let (panics, resets) = (requests.panic.count(), requests.reset.count());
     let mut asked = false;
     let outcome = wait_for_any(&[&*shared.event], timeout, None, || {
-        let handed = !has_spilled() && shared.handed.load(Ordering::Acquire).wrapping_sub(target) as isize >= 0;
+        let handed = !has_refused() && shared.handed.load(Ordering::Acquire).wrapping_sub(target) as isize >= 0;
         if handed && requests.panic.is_served(panics) && requests.reset.is_served(resets) {
             return Some(Ok(()));
         }

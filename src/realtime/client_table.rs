@@ -3,6 +3,7 @@
 //! An id is a slot and a generation, plus one: the low bits index the table, the high bits count how often the slot was used.
 //! A slot whose generations are used up is retired, so that no id comes twice in the life of a port.
 
+use crate::realtime::config::MOST_CLIENTS;
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -21,7 +22,7 @@ struct Slot {
 
 impl ClientTable {
     pub(crate) fn new(max_clients: u32) -> Self {
-        let slots = max_clients.max(1).next_power_of_two();
+        let slots = max_clients.clamp(1, MOST_CLIENTS).next_power_of_two();
         Self {
             slots: (0..slots)
                 .map(|_| Slot {

@@ -1,5 +1,6 @@
 //! How a port behaves, checked and with its defaults.
 
+use crate::realtime::ring::MOST_SIZE;
 use crate::session::allow::Allow;
 use crate::sys::code::Code;
 
@@ -99,13 +100,40 @@ impl Config {
             *bytes = (*bytes).max(4096).next_power_of_two();
         }
         let quarter = self.in_queue_bytes.min(self.out_queue_bytes) / 4;
-        // A record's header comes on top; what is clamped must still fit beside a record that is not given back.
-        self.max_message_bytes = self.max_message_bytes.clamp(3, quarter);
+        // A record's header comes on top; what is clamped must still fit beside a record that is not given back. And a
+        // record's size field holds no more than `MOST_SIZE`.
+        self.max_message_bytes = self.max_message_bytes.clamp(3, quarter.min(MOST_SIZE as u32));
         self.max_clients = self.max_clients.min(MOST_CLIENTS);
         self.tick_us = self.tick_us.clamp(50, 1_000_000);
         self.busy_poll_us = self.busy_poll_us.min(1_000_000);
         self.connect_timeout_ms = self.connect_timeout_ms.max(1);
         self.reconnect_min_ms = self.reconnect_min_ms.max(1);
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_never_longer_than_a_record_holds() {
+        let config = Config {
+            in_queue_bytes: 1 << 30,
+            out_queue_bytes: 1 << 30,
+            max_message_bytes: u32::MAX,
+            ..Config::default()
+        };
+        assert_eq!(config.normalized().unwrap().max_message_bytes as usize, MOST_SIZE);
+        let config = Config {
+            max_message_bytes: u32::MAX,
+            ..Config::default()
+        };
+        assert_eq!(config.normalized().unwrap().max_message_bytes, 16384);
+        let config = Config {
+            in_queue_bytes: (1 << 30) + 1,
+            ..Config::default()
+        };
+        assert!(config.normalized().is_err());
     }
 }

@@ -1,13 +1,17 @@
 //! The caller's ends of a port: the pushing side, the popping side, and what all threads may read.
 
 use crate::realtime::config::Config;
+use crate::realtime::consumer::Consumer;
+use crate::realtime::drain::OutQueue;
 use crate::realtime::event;
+use crate::realtime::later::MOST_LATER;
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::pair::PairPeer;
 use crate::realtime::pop::{PopSide, Popped};
+use crate::realtime::producer::Producer;
 use crate::realtime::push::PushSide;
-use crate::realtime::refused::{MOST_NAMED, SpillGauge, SpillIn, SpillOut, spill};
-use crate::realtime::ring::{Consumer, Producer, queue, untouched_queue};
+use crate::realtime::refused::{MOST_NAMED, RefusedGauge, RefusedIn, RefusedOut, refused};
+use crate::realtime::ring::{Gauge, queue, untouched_queue};
 use crate::realtime::shared::{Role, Shared};
 use crate::realtime::side::Side;
 use crate::realtime::stats::Snapshot;
@@ -20,16 +24,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// The network thread's ends of a port.
-pub(crate) struct NetworkEnds {
+/// The network thread's half of a port.
+pub(crate) struct NetworkHalf {
     pub shared: Arc<Shared>,
-    /// The producer of the in queue and the consumer of the out queue; None for a manual server.
-    pub queues: Option<(Producer, Consumer)>,
-    /// What push could not queue, on a repairing port.
-    pub spill: Option<SpillOut>,
+    /// The in queue, to write to, and the out queue; None for a manual server.
+    pub queues: Option<(Producer, OutQueue)>,
 }
 
 /// The caller's ends of a port.
+///
+/// The methods that work on one of its sides are unsafe: the contract of the C API gives each side to one thread at a
+/// time, and only the caller of that can keep it.
 pub(crate) struct Endpoint {
     shared: Arc<Shared>,
     /// None in it for a manual server.
@@ -37,34 +42,22 @@ pub(crate) struct Endpoint {
     pop: Side<Option<PopSide>>,
     /// On a pair, the other port, and what its push could not queue.
     peer: Option<Arc<Shared>>,
-    peer_spill: Option<SpillGauge>,
+    peer_refused: Option<RefusedGauge>,
     /// On a repairing port, what its own push could not queue.
-    spill: Option<SpillGauge>,
+    refused: Option<RefusedGauge>,
 }
 
 impl Endpoint {
-    /// A port, and the network thread's ends of its queues.
-    pub(crate) fn with_network(role: Role, config: &Config, waker: Arc<Waker>) -> Result<(Self, NetworkEnds), Code> {
+    /// A port, and the network thread's half of it.
+    pub(crate) fn with_network(role: Role, config: &Config, waker: Arc<Waker>) -> Result<(Self, NetworkHalf), Code> {
         let waker = Some(waker);
         if !role.has_queues() {
             let shared = Arc::new(Shared::new(role, config, waker, None, None));
-            let shared_2 = Arc::clone(&shared);
-            let port = Self {
-                shared: shared_2,
-                push: Side::new(None),
-                pop: Side::new(None),
-                peer: None,
-                peer_spill: None,
-                spill: None,
+            let network = NetworkHalf {
+                shared: Arc::clone(&shared),
+                queues: None,
             };
-            return Ok((
-                port,
-                NetworkEnds {
-                    shared,
-                    queues: None,
-                    spill: None,
-                },
-            ));
+            return Ok((Self::without_queues(shared), network));
         }
         // The network thread makes those of accepted ports: it touches no pages, `accept` does.
         let make = if role == Role::Accepted { untouched_queue } else { queue };
@@ -72,17 +65,26 @@ impl Endpoint {
         let (outgoing, from_audio) = make(config.out_queue_bytes as usize)?;
         let shared = Shared::new(role, config, waker, Some(incoming.gauge()), Some(outgoing.gauge()));
         let shared = Arc::new(shared);
-        let (spill_in, spill_out) = spill_for(&shared);
-        let push = PushSide::new(outgoing, spill_in, Arc::clone(&shared));
+        let (refused_in, refused_out) = refused_of(&shared);
+        let push = PushSide::new(outgoing, refused_in, Arc::clone(&shared));
         let port = Self::from_sides(Arc::clone(&shared), push, incoming, None);
-        Ok((
-            port,
-            NetworkEnds {
-                shared,
-                queues: Some((to_audio, from_audio)),
-                spill: spill_out,
-            },
-        ))
+        let out_queue = OutQueue::new(from_audio, refused_out, Arc::clone(&shared));
+        let network = NetworkHalf {
+            shared,
+            queues: Some((to_audio, out_queue)),
+        };
+        Ok((port, network))
+    }
+
+    fn without_queues(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            push: Side::new(None),
+            pop: Side::new(None),
+            peer: None,
+            peer_refused: None,
+            refused: None,
+        }
     }
 
     /// Two ports joined in memory.
@@ -100,11 +102,11 @@ impl Endpoint {
             ))
         };
         let (a, b) = (shared(&a_out, &a_in), shared(&b_out, &b_in));
-        let (a_spill, from_a) = spill_for(&a);
-        let (b_spill, from_b) = spill_for(&b);
+        let (a_refused, from_a) = refused_of(&a);
+        let (b_refused, from_b) = refused_of(&b);
         let (push_a, push_b) = (
-            PushSide::new(a_out, a_spill, Arc::clone(&a)),
-            PushSide::new(b_out, b_spill, Arc::clone(&b)),
+            PushSide::new(a_out, a_refused, Arc::clone(&a)),
+            PushSide::new(b_out, b_refused, Arc::clone(&b)),
         );
         let peer_of_a = Some((Arc::clone(&b), from_b));
         let first = Self::from_sides(Arc::clone(&a), push_a, a_in, peer_of_a);
@@ -116,21 +118,24 @@ impl Endpoint {
         shared: Arc<Shared>,
         push: PushSide,
         incoming: Consumer,
-        peer: Option<(Arc<Shared>, Option<SpillOut>)>,
+        peer: Option<(Arc<Shared>, Option<RefusedOut>)>,
     ) -> Self {
-        let own_spill = push.spill_gauge();
+        let refused = push.refused_gauge();
         let clock = BlockClock::new(shared.config.latency_ns, shared.config.push_latency_ns);
         let other = peer.as_ref().map(|(peer, _)| Arc::clone(peer));
-        let peer_spill = peer.as_ref().and_then(|(_, spill)| spill.as_ref()).map(SpillOut::gauge);
-        let peer = peer.map(|(peer, spill)| Box::new(PairPeer::new(peer, spill, &shared)));
+        let peer_refused = peer
+            .as_ref()
+            .and_then(|(_, refused)| refused.as_ref())
+            .map(RefusedOut::gauge);
+        let peer = peer.map(|(peer, refused)| Box::new(PairPeer::new(peer, refused, &shared)));
         let pop = PopSide::new(incoming, clock, peer);
         Self {
             shared,
             push: Side::new(Some(push)),
             pop: Side::new(Some(pop)),
             peer: other,
-            peer_spill,
-            spill: own_spill,
+            peer_refused,
+            refused,
         }
     }
 
@@ -159,19 +164,29 @@ impl Endpoint {
     }
 
     /// Pushes what nearly every message is; false: it is for `push`.
+    ///
+    /// # Safety
+    /// No other call on the pushing side of this port runs at the same time, and the caller orders it after the one
+    /// before.
     #[inline(always)]
-    pub(crate) fn push_usual(&self, time_ns: u64, client: u32, data: &[u8; 3]) -> bool {
-        let pushed = self.push.enter(|side| match side {
+    pub(crate) unsafe fn push_usual(&self, time_ns: u64, client: u32, data: &[u8; 3]) -> bool {
+        let push = |side: &mut Option<PushSide>| match side {
             // In this order it is one comparison.
             side if side.as_ref().is_none_or(PushSide::is_thorough) => false,
             Some(side) => side.push_usual(time_ns, client, data),
             None => false,
-        });
-        pushed == Ok(true)
+        };
+        // SAFETY: this function's contract is that of `enter`.
+        unsafe { self.push.enter(push) == Ok(true) }
     }
 
-    pub(crate) fn push(&self, time_ns: u64, client: u32, data: &[u8]) -> Code {
-        let pushed = self.push.enter(|side| match side {
+    /// Pushes one message for one client or, 0, for all.
+    ///
+    /// # Safety
+    /// No other call on the pushing side of this port runs at the same time, and the caller orders it after the one
+    /// before.
+    pub(crate) unsafe fn push(&self, time_ns: u64, client: u32, data: &[u8]) -> Code {
+        let push = |side: &mut Option<PushSide>| match side {
             None => Code::WrongRole,
             Some(side) => {
                 if side.push_short(time_ns, client, data) {
@@ -179,30 +194,47 @@ impl Endpoint {
                 }
                 side.push(time_ns, client, data)
             }
-        });
-        pushed.unwrap_or_else(|code| code)
+        };
+        // SAFETY: this function's contract is that of `enter`.
+        unsafe { self.push.enter(push) }.unwrap_or_else(|code| code)
     }
 
     /// Pops what nearly every message is; false: it is for `pop`.
+    ///
+    /// # Safety
+    /// No other call on the popping side of this port runs at the same time, and the caller orders it after the one
+    /// before.
     #[inline(always)]
-    pub(crate) fn pop_short(&self, give: impl FnOnce(Popped)) -> bool {
-        let popped = self.pop.enter(|side| match side {
+    pub(crate) unsafe fn pop_short(&self, give: impl FnOnce(Popped)) -> bool {
+        let pop = |side: &mut Option<PopSide>| match side {
             // In this order it is one comparison.
             side if side.as_ref().is_none_or(PopSide::is_skipping) => false,
             Some(side) => side.pop_short(&self.shared, give),
             None => false,
-        });
-        popped == Ok(true)
+        };
+        // SAFETY: this function's contract is that of `enter`.
+        unsafe { self.pop.enter(pop) == Ok(true) }
     }
 
-    pub(crate) fn pop(&self) -> Result<Popped, Code> {
-        self.on_pop_side(|side| side.pop(&self.shared).ok_or_else(|| self.nothing_to_pop(side)))?
+    /// Pops the next message. Its data is valid until the next pop or skip.
+    ///
+    /// # Safety
+    /// No other call on the popping side of this port runs at the same time, and the caller orders it after the one
+    /// before.
+    pub(crate) unsafe fn pop(&self) -> Result<Popped, Code> {
+        let pop = |side: &mut PopSide| side.pop(&self.shared).ok_or_else(|| self.nothing_to_pop(side));
+        // SAFETY: this function's contract is that of `on_pop_side`.
+        unsafe { self.on_pop_side(pop) }?
     }
 
     /// Works on the popping side.
+    ///
+    /// # Safety
+    /// As `Side::enter`.
     #[inline(always)]
-    fn on_pop_side<R>(&self, work: impl FnOnce(&mut PopSide) -> R) -> Result<R, Code> {
-        self.pop.enter(|side| side.as_mut().map(work).ok_or(Code::WrongRole))?
+    unsafe fn on_pop_side<R>(&self, work: impl FnOnce(&mut PopSide) -> R) -> Result<R, Code> {
+        // SAFETY: this function's contract is that of `enter`.
+        unsafe { self.pop.enter(|side| side.as_mut().map(work).ok_or(Code::WrongRole)) }?
     }
 
     /// Why there was nothing: not yet, or never again.
@@ -227,15 +259,21 @@ impl Endpoint {
         }
     }
 
-    pub(crate) fn skip(&self) -> Code {
-        let skipped = self.on_pop_side(|side| {
+    /// Throws away what waits to be popped.
+    ///
+    /// # Safety
+    /// No other call on the popping side of this port runs at the same time, and the caller orders it after the one
+    /// before.
+    pub(crate) unsafe fn skip(&self) -> Code {
+        let skip = |side: &mut PopSide| {
             if !side.skip() && self.nothing_will_come() && side.is_empty() {
                 Code::Closed
             } else {
                 Code::Ok
             }
-        });
-        skipped.unwrap_or_else(|code| code)
+        };
+        // SAFETY: this function's contract is that of `on_pop_side`.
+        unsafe { self.on_pop_side(skip) }.unwrap_or_else(|code| code)
     }
 
     pub(crate) fn panic(&self) -> Code {
@@ -246,16 +284,22 @@ impl Endpoint {
         self.request(|shared, position| shared.requests.reset.ask(position))
     }
 
-    pub(crate) fn cancel(&self) -> Code {
-        let cancelled = self.push.enter(|side| match side {
+    /// Forgets what is scheduled.
+    ///
+    /// # Safety
+    /// No other call on the pushing side of this port runs at the same time, and the caller orders it after the one
+    /// before.
+    pub(crate) unsafe fn cancel(&self) -> Code {
+        let cancel = |side: &mut Option<PushSide>| match side {
             None => Code::WrongRole,
             Some(_) if self.shared.is_closed() => Code::Closed,
             Some(side) => {
                 side.cancel();
                 Code::Ok
             }
-        });
-        cancelled.unwrap_or_else(|code| code)
+        };
+        // SAFETY: this function's contract is that of `enter`.
+        unsafe { self.push.enter(cancel) }.unwrap_or_else(|code| code)
     }
 
     fn request(&self, ask: impl FnOnce(&Shared, usize)) -> Code {
@@ -268,14 +312,19 @@ impl Endpoint {
         }
         // Asked without a peer too: what it does to the remembered state is kept.
         ask(shared, outgoing.tail());
-        shared.requests.tell();
+        shared.requests.announce();
         shared.wake_if_signalling();
         if shared.is_up() { Code::Ok } else { Code::Offline }
     }
 
-    pub(crate) fn begin_block(&self, block: Block) -> Code {
+    /// A block of audio begins.
+    ///
+    /// # Safety
+    /// No other call on the popping side of this port runs at the same time, and the caller orders it after the one
+    /// before.
+    pub(crate) unsafe fn begin_block(&self, block: Block) -> Code {
         let start_ns = if block.start_ns == 0 { now_ns() } else { block.start_ns };
-        let begun = self.on_pop_side(|side| {
+        let begin = |side: &mut PopSide| {
             let lag_ns = self.shared.counters.lag_ns.load(Ordering::Relaxed);
             if let Some(period) = side.clock.begin(Block { start_ns, ..block }, lag_ns)? {
                 self.shared.beat.begin(period.start_ns, period.length_ns);
@@ -283,20 +332,34 @@ impl Endpoint {
             let popped = &self.shared.popped;
             popped.latency_ns.store(side.clock.latency_ns(), Ordering::Relaxed);
             Ok(())
-        });
-        match begun {
+        };
+        // SAFETY: this function's contract is that of `on_pop_side`.
+        match unsafe { self.on_pop_side(begin) } {
             Ok(Ok(())) => Code::Ok,
             Ok(Err(code)) | Err(code) => code,
         }
     }
 
-    pub(crate) fn pop_block(&self) -> Result<Popped, Code> {
-        self.on_pop_side(|side| side.pop_block(&self.shared)?.ok_or_else(|| self.nothing_to_pop(side)))?
+    /// Pops the next message that belongs into the block.
+    ///
+    /// # Safety
+    /// No other call on the popping side of this port runs at the same time, and the caller orders it after the one
+    /// before.
+    pub(crate) unsafe fn pop_block(&self) -> Result<Popped, Code> {
+        let pop = |side: &mut PopSide| side.pop_block(&self.shared)?.ok_or_else(|| self.nothing_to_pop(side));
+        // SAFETY: this function's contract is that of `on_pop_side`.
+        unsafe { self.on_pop_side(pop) }?
     }
 
-    pub(crate) fn push_frame(&self, frame: u32, data: &[u8]) -> Code {
-        match self.on_pop_side(|side| side.clock.time_of(frame)) {
-            Ok(Some(time_ns)) => self.push(time_ns, 0, data),
+    /// Pushes one message for all, to be sent at a frame of the block.
+    ///
+    /// # Safety
+    /// No other call on either side of this port runs at the same time, and the caller orders it after the ones before.
+    pub(crate) unsafe fn push_frame(&self, frame: u32, data: &[u8]) -> Code {
+        // SAFETY: this function's contract is that of `on_pop_side`.
+        match unsafe { self.on_pop_side(|side| side.clock.time_of(frame)) } {
+            // SAFETY: by this function's contract nothing else is on the pushing side either.
+            Ok(Some(time_ns)) => unsafe { self.push(time_ns, 0, data) },
             Ok(None) => Code::InvalidArgument,
             Err(code) => code,
         }
@@ -349,8 +412,13 @@ impl Endpoint {
     }
 
     /// Touches the pages of the out queue, which the network thread has not: those of a port that it made.
-    pub(crate) fn touch(&self) -> Result<(), Code> {
-        self.push.enter(|side| side.as_mut().map(PushSide::touch)).map(|_| ())
+    ///
+    /// # Safety
+    /// No other call on the pushing side of this port runs at the same time, and the caller orders it after the one
+    /// before.
+    pub(crate) unsafe fn touch(&self) -> Result<(), Code> {
+        // SAFETY: this function's contract is that of `enter`.
+        unsafe { self.push.enter(|side| side.as_mut().map(PushSide::touch)) }.map(|_| ())
     }
 
     pub(crate) fn poll_notification(&self) -> Option<Notification> {
@@ -393,22 +461,25 @@ impl Endpoint {
 
     /// Whether `pop` has something, as seen from any thread.
     pub(crate) fn has_message(&self) -> bool {
-        let asked = self.peer.as_ref().is_some_and(|peer| {
-            let releases = self.shared.is_closed() && self.shared.popped.holds.load(Ordering::Acquire);
-            let spilled = self.peer_spill.as_ref().is_some_and(SpillGauge::has_some);
-            releases || spilled || peer.requests.panic.is_unserved() || peer.requests.reset.is_unserved()
-        });
-        asked
-            || self
-                .shared
-                .incoming
-                .as_ref()
-                .is_some_and(|incoming| incoming.has_message())
+        let shared = &*self.shared;
+        if shared.incoming.as_ref().is_some_and(Gauge::has_message) {
+            return true;
+        }
+        let Some(peer) = &self.peer else { return false };
+        let releases = shared.is_closed() && shared.popped.holds.load(Ordering::Acquire);
+        let refused = self.peer_refused.as_ref().is_some_and(RefusedGauge::has_some);
+        releases
+            || refused
+            || peer.requests.panic.is_unserved()
+            || peer.requests.reset.is_unserved()
+            // Last: the popping thread says so before it takes away what is looked at above.
+            || shared.popped.owes.load(Ordering::Acquire)
     }
 
     /// Whether something that push refused, and that is remembered, has not gone out yet.
-    pub(crate) fn has_spilled(&self) -> bool {
-        self.spill.as_ref().is_some_and(SpillGauge::has_some)
+    #[must_use]
+    pub(crate) fn has_refused(&self) -> bool {
+        self.refused.as_ref().is_some_and(RefusedGauge::has_some)
     }
 
     /// Whether `push` has room: half of the out queue and of what may be scheduled, and nothing that was refused has
@@ -416,7 +487,7 @@ impl Endpoint {
     pub(crate) fn has_room(&self) -> bool {
         let scheduled = self.shared.scheduled_bytes.load(Ordering::Relaxed);
         scheduled <= self.shared.config.out_queue_bytes as usize / 2
-            && !self.spill.as_ref().is_some_and(SpillGauge::has_some)
+            && !self.has_refused()
             && self
                 .shared
                 .outgoing
@@ -431,11 +502,12 @@ impl Endpoint {
 }
 
 /// Where a port repairs, both ends of what its push cannot queue.
-fn spill_for(shared: &Shared) -> (Option<SpillIn>, Option<SpillOut>) {
-    if shared.repairs && shared.role.has_queues() {
-        let most_named = if shared.role == Role::Merged { MOST_NAMED } else { 0 };
-        Some(spill(most_named)).unzip()
-    } else {
-        (None, None)
+fn refused_of(shared: &Shared) -> (Option<RefusedIn>, Option<RefusedOut>) {
+    if !shared.repairs || !shared.role.has_queues() {
+        return (None, None);
     }
+    let most_named = if shared.role == Role::Merged { MOST_NAMED } else { 0 };
+    // On a pair nothing is scheduled.
+    let most_later = if shared.role == Role::Pair { 0 } else { MOST_LATER };
+    Some(refused(most_named, most_later)).unzip()
 }

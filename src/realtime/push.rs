@@ -1,9 +1,12 @@
 //! The pushing side of a port.
 
 use crate::midi::message;
-use crate::realtime::refused::{Refused, SpillGauge, SpillIn};
-use crate::realtime::ring::{Producer, Short};
+use crate::realtime::consumer::SCHEDULED;
+use crate::realtime::lost::Moment;
+use crate::realtime::producer::Producer;
+use crate::realtime::refused::{RefusedGauge, RefusedIn};
 use crate::realtime::shared::{Role, Shared, scheduled_cost};
+use crate::realtime::short::Short;
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
 use std::sync::Arc;
@@ -12,17 +15,18 @@ use std::sync::atomic::Ordering;
 /// How far ahead a message may be scheduled, in ns.
 const HORIZON_NS: u64 = 10_000_000_000;
 
-/// What the pushing thread alone touches. In the order of use: what a push needs beside the queue is on one cache line.
+/// The state that the pushing thread alone touches. In the order of use: what a push needs beside the queue is on one
+/// cache line.
 #[repr(C)]
 pub(crate) struct PushSide {
     outgoing: Producer,
     shared: Arc<Shared>,
     quick: Quick,
     /// On a repairing port.
-    spill: Option<Box<SpillIn>>,
+    refused: Option<Box<RefusedIn>>,
 }
 
-/// All that seldom changes and that decides how much a push has to look at, in one.
+/// How much a push has to look at: all that seldom changes, in one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Quick {
     /// On a pair, and all that was pushed was queued: little.
@@ -33,21 +37,31 @@ enum Quick {
     No,
 }
 
+/// When a message is to be sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// Now. On a pair, the time at which it was pushed, as the caller or the clock says.
+    Now { pushed_ns: u64 },
+    /// At a time ahead.
+    At(u64),
+}
+
 impl PushSide {
-    pub(crate) fn new(outgoing: Producer, spill: Option<SpillIn>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(outgoing: Producer, refused: Option<RefusedIn>, shared: Arc<Shared>) -> Self {
         let mut side = Self {
             outgoing,
             shared,
             quick: Quick::No,
-            spill: spill.map(Box::new),
+            refused: refused.map(Box::new),
         };
         side.review();
         side
     }
 
-    /// To be called when the spill may have changed.
+    /// Decides anew how much a push looks at. Call it when something may have been refused.
     fn review(&mut self) {
-        self.quick = if self.shared.signals || self.spill.as_ref().is_some_and(|spill| spill.was_lossy()) {
+        let was_lossy = self.refused.as_ref().is_some_and(|refused| refused.was_lossy());
+        self.quick = if self.shared.signals || was_lossy {
             Quick::No
         } else if self.is_pair() {
             Quick::Pair
@@ -58,6 +72,7 @@ impl PushSide {
 
     /// Whether a push has to look at everything.
     #[inline(always)]
+    #[must_use]
     pub(crate) fn is_thorough(&self) -> bool {
         self.quick == Quick::No
     }
@@ -71,23 +86,25 @@ impl PushSide {
         self.outgoing.touch();
     }
 
-    /// What could not be queued, for those who wait.
-    pub(crate) fn spill_gauge(&self) -> Option<SpillGauge> {
-        self.spill.as_ref().map(|spill| spill.gauge())
+    /// A view of what was refused, for waiting threads.
+    #[must_use]
+    pub(crate) fn refused_gauge(&self) -> Option<RefusedGauge> {
+        self.refused.as_ref().map(|refused| refused.gauge())
     }
 
-    /// Queues what nearly every push is: a message of the usual kinds, see `Short::is_usual`, for all, to a peer that is
-    /// there. False when it is otherwise, or has no room: then it is for `push`. No call, so that a caller needs no
-    /// stack.
+    /// Queues a message of the usual kinds (see `Short::is_usual`) for all, to a peer that is there. False when it is
+    /// otherwise, or has no room: then it is for `push`. No call, so that a caller needs no stack.
     #[inline(always)]
+    #[must_use]
     pub(crate) fn push_usual(&mut self, time_ns: u64, client: u32, data: &[u8; 3]) -> bool {
         self.put_short(time_ns, client, data.len(), || {
             Short::of_callers(data).filter(|short| short.is_usual())
         })
     }
 
-    /// The same of any other channel message.
+    /// Does the same with any other channel message.
     #[inline(always)]
+    #[must_use]
     pub(crate) fn push_short(&mut self, time_ns: u64, client: u32, data: &[u8]) -> bool {
         // `push_usual` was tried with all it knows, or the message is for a frame.
         let short = Short::of_callers(data).filter(|short| !short.is_usual() && short.is_channel_message());
@@ -96,7 +113,7 @@ impl PushSide {
 
     #[inline(always)]
     fn put_short(&mut self, time_ns: u64, client: u32, bytes: usize, short: impl Fn() -> Option<Short>) -> bool {
-        // Each way by itself from the first: so neither asks what only the other needs to know.
+        // Each way stands by itself from the first, so that neither asks what only the other needs to know.
         let put = match self.quick {
             Quick::Pair => {
                 let put = time_ns != 0 && self.shared.is_up_alone() && self.put(time_ns, client, short);
@@ -109,6 +126,8 @@ impl PushSide {
                 time_ns == 0
                     && !self.shared.beat.pushed.is_asked()
                     && self.shared.is_up_and_open()
+                    // Else it carries the time.
+                    && self.shared.scheduled_bytes.load(Ordering::Relaxed) == 0
                     && self.put(0, client, short)
             }
             Quick::No => false,
@@ -125,6 +144,7 @@ impl PushSide {
     }
 
     /// Queues one message for one client or, 0, for all.
+    #[must_use]
     pub(crate) fn push(&mut self, time_ns: u64, client: u32, data: &[u8]) -> Code {
         let shared = &*self.shared;
         if data.len() > shared.config.max_message_bytes as usize {
@@ -144,36 +164,38 @@ impl PushSide {
             Err(code) => return code,
         };
         let is_up = shared.is_up();
-        let is_lossy = self.spill.as_mut().is_some_and(|spill| spill.is_lossy());
+        let is_lossy = self.refused.as_mut().is_some_and(|refused| refused.is_lossy());
         self.review();
+        if is_up && !is_lossy {
+            self.queue(due, client, data)
+        } else if is_up {
+            self.refuse(due, client, data, Code::Full)
+        } else {
+            self.push_offline(is_lossy, client, data)
+        }
+    }
+
+    /// Queues a message for a peer that is there.
+    #[inline(always)]
+    fn queue(&mut self, due: Due, client: u32, data: &[u8]) -> Code {
         let shared = &*self.shared;
-        if is_lossy {
-            return self.refuse(due, client, data, if is_up { Code::Full } else { Code::Offline });
-        }
-        if !is_up {
-            // A repairing port remembers what this would have done: the network thread does, so it is told.
-            if !shared.repairs || !self.outgoing.write(0, client, 0, data) {
-                return self.refuse(due, client, data, Code::Offline);
-            }
-            self.outgoing.publish();
-            shared.wake_if_signalling();
-            return Code::Offline;
-        }
-        let scheduled = due != 0 && shared.role != Role::Pair;
-        if scheduled {
+        let (time_ns, flags) = match due {
+            Due::Now { pushed_ns } => (pushed_ns, 0),
+            Due::At(due_ns) => (due_ns, SCHEDULED),
+        };
+        let cost = scheduled_cost(data.len());
+        if flags == SCHEDULED {
             let waiting = shared.scheduled_bytes.load(Ordering::Relaxed);
-            if waiting + scheduled_cost(data.len()) > shared.config.out_queue_bytes as usize {
+            if waiting + cost > shared.config.out_queue_bytes as usize {
                 return self.refuse(due, client, data, Code::Full);
             }
         }
-        if !self.outgoing.write(due, client, 0, data) {
+        if !self.outgoing.write(time_ns, client, flags, data) {
             return self.refuse(due, client, data, Code::Full);
         }
-        if scheduled {
+        if flags == SCHEDULED {
             // Before the network thread can see the message, and subtract it again.
-            shared
-                .scheduled_bytes
-                .fetch_add(scheduled_cost(data.len()), Ordering::Relaxed);
+            shared.scheduled_bytes.fetch_add(cost, Ordering::Relaxed);
         }
         if self.is_pair() {
             self.shared.pushed.count(data.len());
@@ -184,23 +206,51 @@ impl PushSide {
         Code::Ok
     }
 
-    /// Has what was scheduled forgotten. On a pair nothing is: what is pushed is there at once.
-    pub(crate) fn cancel(&mut self) {
-        if !self.is_pair() {
-            self.shared.requests.cancel.ask(self.outgoing.position());
-            self.shared.requests.tell();
-            self.shared.wake_if_signalling();
+    /// A message without a peer. A repairing port remembers what it would have done: the network thread does, so it is
+    /// queued.
+    fn push_offline(&mut self, is_lossy: bool, client: u32, data: &[u8]) -> Code {
+        let now = Due::Now { pushed_ns: 0 };
+        if is_lossy || !self.shared.repairs || !self.outgoing.write(0, client, 0, data) {
+            return self.refuse(now, client, data, Code::Offline);
         }
+        self.outgoing.publish();
+        self.shared.wake_if_signalling();
+        Code::Offline
+    }
+
+    /// Has everything scheduled so far forgotten. On a pair nothing is scheduled.
+    pub(crate) fn cancel(&mut self) {
+        if self.is_pair() {
+            return;
+        }
+        let shared = &*self.shared;
+        if let Some(refused) = &mut self.refused {
+            // First: what is still to be taken is marked; what was taken before is scheduled, and the request finds it.
+            refused.cancel(&shared.scheduled_bytes);
+        }
+        shared.requests.cancel.ask(self.outgoing.position());
+        shared.requests.announce();
+        shared.wake_if_signalling();
     }
 
     /// A message that was not queued. A repairing port counts and remembers it: the caller need not try again.
     #[cold]
-    fn refuse(&mut self, due_ns: u64, client: u32, data: &[u8], code: Code) -> Code {
-        if let Some(spill) = &mut self.spill {
-            let shared = &self.shared;
+    fn refuse(&mut self, due: Due, client: u32, data: &[u8], code: Code) -> Code {
+        if let Some(refused) = &mut self.refused {
+            let shared = &*self.shared;
             shared.pushed.refused.add(1);
-            let resets = shared.requests.reset.count();
-            let unrepaired = spill.lose(client, data, Refused { resets, due_ns });
+            let (due_ns, now_ns) = match due {
+                Due::At(due_ns) => (due_ns, 0),
+                Due::Now { pushed_ns: 0 } if refused.has_later() => (0, now_ns()),
+                Due::Now { pushed_ns } => (0, pushed_ns),
+            };
+            let moment = Moment {
+                resets: shared.requests.reset.count(),
+                panics: shared.requests.panic.count(),
+                due_ns,
+                now_ns,
+            };
+            let unrepaired = refused.refuse(client, data, moment, &shared.scheduled_bytes);
             shared.pushed.unrepaired.add(unrepaired.into());
             shared.wake_if_signalling();
             self.review();
@@ -209,20 +259,24 @@ impl PushSide {
     }
 }
 
-/// The time a message is queued with: on a pair when it was pushed, else when it is to be sent, or 0 for now.
+/// When a message is to be sent. A message for now carries the time of its push where something is scheduled: then it
+/// has its place among that.
 #[inline]
-fn due(shared: &Shared, time_ns: u64) -> Result<u64, Code> {
+fn due(shared: &Shared, time_ns: u64) -> Result<Due, Code> {
     if shared.role == Role::Pair {
-        return Ok(if time_ns == 0 { now_ns() } else { time_ns });
+        let pushed_ns = if time_ns == 0 { now_ns() } else { time_ns };
+        return Ok(Due::Now { pushed_ns });
     }
     if time_ns == 0 {
-        return Ok(0);
+        let is_timed = shared.scheduled_bytes.load(Ordering::Relaxed) != 0;
+        let pushed_ns = if is_timed { now_ns() } else { 0 };
+        return Ok(Due::Now { pushed_ns });
     }
     let now = now_ns();
     if time_ns <= now {
-        Ok(0)
+        Ok(Due::Now { pushed_ns: now })
     } else if time_ns - now <= HORIZON_NS {
-        Ok(time_ns)
+        Ok(Due::At(time_ns))
     } else {
         Err(Code::InvalidArgument)
     }

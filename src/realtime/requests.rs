@@ -1,37 +1,39 @@
-//! Panic and reset: asked for by any thread without a place in the out queue, done by whoever empties it.
+//! Panic, reset and cancel: any thread may ask for them without a place in the out queue; `drain.rs` carries them out.
 
+use crate::realtime::ring::is_before;
 use crate::sys::sync::{AtomicU32, AtomicUsize, Ordering};
 
-/// What any thread may ask for without a place in the out queue.
+/// All that can be asked for of one out queue.
 #[derive(Default)]
 pub(crate) struct Requests {
     pub panic: Request,
-    pub reset: Request,
+    pub reset: Resets,
     pub cancel: Request,
-    /// How often any of them was asked for: what has not changed need not be looked at more closely.
-    told: AtomicU32,
+    /// Counts every request: as long as it stays the same, nothing new was asked for.
+    revision: AtomicU32,
 }
 
 impl Requests {
-    /// To be called after a request was made.
-    pub(crate) fn tell(&self) {
-        self.told.fetch_add(1, Ordering::Release);
+    /// Announces a request. Call it after `ask`.
+    pub(crate) fn announce(&self) {
+        self.revision.fetch_add(1, Ordering::Release);
     }
 
     /// Changes with every request.
     #[inline]
-    pub(crate) fn told(&self) -> u32 {
-        self.told.load(Ordering::Acquire)
+    #[must_use]
+    pub(crate) fn revision(&self) -> u32 {
+        self.revision.load(Ordering::Acquire)
     }
 }
 
 /// A request that is never lost and needs no room: several that were not served yet are one.
 #[derive(Default)]
 pub(crate) struct Request {
-    /// Where the out queue stood.
+    /// The out queue's end when it was asked; the furthest where it was asked several times.
     position: AtomicUsize,
     count: AtomicU32,
-    /// The count up to which it was done; written by whoever consumes the out queue.
+    /// The count up to which it was done; written by the thread that empties the out queue.
     served: AtomicU32,
 }
 
@@ -39,58 +41,201 @@ impl Request {
     /// Asks, at a position of the out queue.
     #[inline]
     pub(crate) fn ask(&self, position: usize) {
-        // The furthest counts, where several ask at once: who looked at the queue earlier must not set it back. It goes
-        // round only when another has set a position in between that is still before this one, and so looked at the
-        // queue before this one did: once at most for each thread that asks at the same moment, however often it asks.
-        let mut stands = self.position.load(Ordering::Relaxed);
-        while (position.wrapping_sub(stands) as isize) > 0
-            && let Err(other) = self
+        // The furthest position counts: a thread that read the queue's end earlier must not set it back. The loop goes
+        // round only when another thread has set a position in between that is still before this one, and so has read
+        // the end before this one did: once at most for each thread that asks at the same moment.
+        let mut known = self.position.load(Ordering::Relaxed);
+        while is_before(known, position) {
+            // Release: a thread that sees the position, which may be before it is counted, sees the queue filled up to
+            // there.
+            match self
                 .position
-                // Release: who sees the position, which may be before it is counted, sees the queue filled up to there.
-                .compare_exchange(stands, position, Ordering::Release, Ordering::Relaxed)
-        {
-            stands = other;
+                .compare_exchange(known, position, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => break,
+                Err(other) => known = other,
+            }
         }
         self.count.fetch_add(1, Ordering::Release);
     }
 
-    /// How often was asked, and the queue's position then, if that is not `done` yet.
+    /// How often it was asked, and the furthest position, if that is not `done` yet.
     #[inline]
+    #[must_use]
     pub(crate) fn pending(&self, done: u32) -> Option<(u32, usize)> {
         let count = self.count.load(Ordering::Acquire);
         (count != done).then(|| (count, self.position.load(Ordering::Acquire)))
     }
 
-    /// How often was asked, if that is not `done` yet and has its turn: the queue has been emptied up to `position`.
-    #[inline]
-    pub(crate) fn due(&self, done: u32, position: usize) -> Option<u32> {
-        let (count, at) = self.pending(done)?;
-        (position.wrapping_sub(at) as isize >= 0).then_some(count)
-    }
-
-    /// Up to which count it was done.
-    #[inline]
-    pub(crate) fn served(&self) -> u32 {
-        self.served.load(Ordering::Relaxed)
-    }
-
-    /// Notes what was done.
+    /// Notes up to which count it was done.
     pub(crate) fn serve(&self, count: u32) {
         self.served.store(count, Ordering::Release);
     }
 
     /// Whether something asked for was not done yet.
+    #[must_use]
     pub(crate) fn is_unserved(&self) -> bool {
         self.count.load(Ordering::Acquire) != self.served.load(Ordering::Acquire)
     }
 
-    /// How often was asked, for `is_served`.
+    /// How often it was asked, for `is_served`.
+    #[inline]
+    #[must_use]
     pub(crate) fn count(&self) -> u32 {
         self.count.load(Ordering::Acquire)
     }
 
     /// Whether all was done that had been asked for when `count` was read.
+    #[must_use]
     pub(crate) fn is_served(&self, count: u32) -> bool {
         self.served.load(Ordering::Acquire).wrapping_sub(count) as i32 >= 0
+    }
+}
+
+/// So many resets that wait each keep a place of their own; further ones share that of the last.
+const MOST_PLACES: usize = 8;
+/// No place: positions are even.
+const NONE: usize = 1;
+
+/// Resets. Each has its place between what was pushed before it and after it, so the positions of several are kept.
+///
+/// The count alone says that a reset waits, and `last` has the position of the furthest: a reset is never lost. The
+/// places are those of earlier ones; one without a place is done with the last. Where threads ask at the same moment one
+/// of them may be done twice while it asks.
+pub(crate) struct Resets {
+    last: Request,
+    places: [AtomicUsize; MOST_PLACES],
+}
+
+impl Default for Resets {
+    fn default() -> Self {
+        Self {
+            last: Request::default(),
+            places: std::array::from_fn(|_| AtomicUsize::new(NONE)),
+        }
+    }
+}
+
+/// Resets that were asked for and are not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PendingResets {
+    /// How many were asked for.
+    pub count: u32,
+    /// The place of the first.
+    pub first: usize,
+    /// The place of the last.
+    pub last: usize,
+}
+
+impl Resets {
+    /// Asks, at a position of the out queue.
+    #[inline]
+    pub(crate) fn ask(&self, position: usize) {
+        for place in &self.places {
+            // Relaxed: the count is written after it, with Release.
+            match place.compare_exchange(NONE, position, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(other) if other == position => break,
+                Err(_) => {}
+            }
+        }
+        self.last.ask(position);
+    }
+
+    /// The resets that are not `done` yet.
+    #[must_use]
+    pub(crate) fn pending(&self, done: u32) -> Option<PendingResets> {
+        let (count, last) = self.last.pending(done)?;
+        let places = self.places.iter().map(|place| place.load(Ordering::Relaxed));
+        let first = places
+            .filter(|place| *place != NONE)
+            .fold(last, |first, place| if is_before(place, first) { place } else { first });
+        Some(PendingResets { count, first, last })
+    }
+
+    /// Forgets the places up to a position: what waited there is done. Only for the thread that empties the out queue.
+    pub(crate) fn forget_places(&self, position: usize) {
+        for place in &self.places {
+            let at = place.load(Ordering::Relaxed);
+            if at != NONE && !is_before(position, at) {
+                // Nobody else changes a place that is taken.
+                place.store(NONE, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Notes up to which count they were done.
+    pub(crate) fn serve(&self, count: u32) {
+        self.last.serve(count);
+    }
+
+    /// Whether one was not done yet.
+    #[must_use]
+    pub(crate) fn is_unserved(&self) -> bool {
+        self.last.is_unserved()
+    }
+
+    /// How many were asked for, for `is_served`.
+    #[must_use]
+    pub(crate) fn count(&self) -> u32 {
+        self.last.count()
+    }
+
+    /// Whether all were done that had been asked for when `count` was read.
+    #[must_use]
+    pub(crate) fn is_served(&self, count: u32) -> bool {
+        self.last.is_served(count)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn pending(resets: &Resets, done: u32) -> Option<(u32, usize, usize)> {
+        resets
+            .pending(done)
+            .map(|pending| (pending.count, pending.first, pending.last))
+    }
+
+    #[test]
+    fn resets_keep_their_places() {
+        let resets = Resets::default();
+        assert_eq!(pending(&resets, 0), None);
+        for position in [0, 32, 64] {
+            resets.ask(position);
+        }
+        assert_eq!(pending(&resets, 0), Some((3, 0, 64)));
+        resets.forget_places(0);
+        assert_eq!(pending(&resets, 1), Some((3, 32, 64)));
+        resets.forget_places(48);
+        assert_eq!(pending(&resets, 2), Some((3, 64, 64)));
+        resets.forget_places(64);
+        assert_eq!(pending(&resets, 3), None);
+    }
+
+    #[test]
+    fn more_resets_than_places_end_with_the_last() {
+        let resets = Resets::default();
+        for position in 0..20 {
+            resets.ask(position * 16);
+        }
+        for position in 0..MOST_PLACES {
+            assert_eq!(pending(&resets, 0), Some((20, position * 16, 19 * 16)));
+            resets.forget_places(position * 16);
+        }
+        assert_eq!(pending(&resets, 0), Some((20, 19 * 16, 19 * 16)));
+    }
+
+    #[test]
+    fn places_wrap_with_the_positions() {
+        let resets = Resets::default();
+        let before = usize::MAX - 31;
+        resets.last.position.store(before, Ordering::Relaxed);
+        resets.ask(before);
+        resets.ask(16);
+        assert_eq!(pending(&resets, 0), Some((2, before, 16)));
+        resets.forget_places(before);
+        assert_eq!(pending(&resets, 1), Some((2, 16, 16)));
     }
 }

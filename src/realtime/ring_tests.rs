@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::midi::message::is_whole;
+use crate::realtime::consumer::Record;
+use crate::realtime::short::Short;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::VecDeque;
@@ -11,10 +13,8 @@ fn message(number: usize, size: usize) -> Vec<u8> {
     (0..size).map(|at| (number * 31 + at * 7 + size) as u8).collect()
 }
 
-fn taken(record: &Record) -> (u64, u32, u32, Vec<u8>) {
-    // SAFETY: it was popped last.
-    let data = unsafe { record.data.as_ref() };
-    (record.time_ns, record.client, record.flags, data.to_vec())
+fn taken(record: &Record<'_>) -> (u64, u32, u32, Vec<u8>) {
+    (record.time_ns, record.client, record.flags, record.data.to_vec())
 }
 
 #[test]
@@ -57,6 +57,35 @@ fn a_very_large_message_keeps_its_size() {
     let record = consumer.pop().unwrap();
     assert_eq!(record.data.len(), data.len());
     assert!(taken(&record) == (1, 2, 3, data));
+}
+
+/// What no record can hold is refused before anything is written, in release builds too.
+#[test]
+fn sizes_and_flags_beyond_a_record_are_refused() {
+    let (mut producer, mut consumer) = queue(4096).unwrap();
+    for size in [MOST_SIZE + 1, MOST_SIZE + 2, 1 << 29, u32::MAX as usize] {
+        assert!(!producer.has_room(size));
+    }
+    assert!(!producer.has_room(0) && !producer.write(0, 0, 0, &[]));
+    assert!(producer.write(1, 2, u32::MAX, &[0xF8]) && producer.write(1, 2, 4, &[0xF0, 1, 2, 3, 0xF7]));
+    producer.publish();
+    assert_eq!(taken(&consumer.pop().unwrap()), (1, 2, MOST_FLAGS, vec![0xF8]));
+    assert_eq!(taken(&consumer.pop().unwrap()), (1, 2, 0, vec![0xF0, 1, 2, 3, 0xF7]));
+    for capacity in [0, 32, 96, 1 << 31] {
+        assert!(untouched_queue(capacity).is_err());
+    }
+}
+
+/// A record of the largest size, and one that is a byte longer. The memory is only promised by the system, and the
+/// larger one's bytes are never read.
+#[cfg(all(target_pointer_width = "64", target_os = "linux"))]
+#[test]
+fn the_largest_message_fits_and_one_byte_more_does_not() {
+    let (mut producer, _) = untouched_queue(1 << 30).unwrap();
+    assert!(producer.has_room(MOST_SIZE) && !producer.has_room(MOST_SIZE + 1));
+    let data = vec![0; MOST_SIZE + 1];
+    assert!(!producer.write(0, 0, 0, &data));
+    assert_eq!(producer.position(), 0);
 }
 
 #[test]
@@ -153,12 +182,12 @@ fn between_two_threads() {
     for number in 0..MESSAGES {
         let record = loop {
             match consumer.pop() {
-                Some(record) => break record,
+                Some(record) => break taken(&record),
                 None => std::thread::yield_now(),
             }
         };
         let expected = (number as u64, number as u32, 1, message(number, size(number)));
-        assert_eq!(taken(&record), expected);
+        assert_eq!(record, expected);
     }
     pushing.join().unwrap();
     assert!(consumer.pop().is_none());

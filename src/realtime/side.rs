@@ -7,15 +7,15 @@ use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// State that the C API's contract gives to one thread at a time. Debug builds check that, at the price of an atomic
-/// exchange; release builds believe it.
+/// exchange; release builds rely on it.
 pub(crate) struct Side<T> {
     value: CachePadded<UnsafeCell<T>>,
     #[cfg(debug_assertions)]
     busy: AtomicBool,
 }
 
-// SAFETY: `enter` is the only access. The contract of the C API is that at most one thread at a time is in it, with a
-// hand-over of the caller's between threads, which orders their accesses.
+// SAFETY: `enter` is the only access, and its contract is that one thread at a time is in it, ordered with the one
+// before. So a shared `Side` only ever moves the value between threads, for which `Send` suffices.
 unsafe impl<T: Send> Sync for Side<T> {}
 
 impl<T> Side<T> {
@@ -28,8 +28,12 @@ impl<T> Side<T> {
     }
 
     /// Works on the side. `Busy` in debug builds when another thread is in it.
+    ///
+    /// # Safety
+    /// No other call of `enter` on this side runs at the same time, neither on another thread nor from within `work`.
+    /// Calls on different threads are ordered by something that the caller does between them, such as a lock or a join.
     #[inline(always)]
-    pub(crate) fn enter<R>(&self, work: impl FnOnce(&mut T) -> R) -> Result<R, Code> {
+    pub(crate) unsafe fn enter<R>(&self, work: impl FnOnce(&mut T) -> R) -> Result<R, Code> {
         #[cfg(debug_assertions)]
         let _guard = {
             if self.busy.swap(true, Ordering::Acquire) {
@@ -37,8 +41,7 @@ impl<T> Side<T> {
             }
             Guard(&self.busy)
         };
-        // SAFETY: no other thread is in here, by the C API's contract (checked above in debug builds), and `work`
-        // cannot come back here: no caller of `enter` calls it from within `work` on the same side.
+        // SAFETY: by this function's contract nothing else refers to the value until `work` returns.
         Ok(work(unsafe { &mut *self.value.get() }))
     }
 }
@@ -60,8 +63,12 @@ mod tests {
     #[test]
     fn a_second_thread_is_noticed() {
         let side = Side::new(0);
-        let inner = side.enter(|_| std::thread::scope(|scope| scope.spawn(|| side.enter(|_| ())).join().unwrap()));
+        // SAFETY: the contract is broken on purpose; a debug build refuses the second call before it touches anything.
+        let second = || unsafe { side.enter(|_| ()) };
+        // SAFETY: as above.
+        let inner = unsafe { side.enter(|_| std::thread::scope(|scope| scope.spawn(second).join().unwrap())) };
         assert_eq!(inner, Ok(Err(Code::Busy)));
-        assert_eq!(side.enter(|_| ()), Ok(()));
+        // SAFETY: no other call is running.
+        assert_eq!(unsafe { side.enter(|_| ()) }, Ok(()));
     }
 }

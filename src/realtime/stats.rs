@@ -130,4 +130,6 @@ pub(crate) struct PopCounters {
     pub unrepaired: Counter,
     /// On a pair: if a port was closed now, releases would still come.
     pub holds: AtomicBool,
+    /// On a pair: `pop` has something that is not in the queue any more.
+    pub owes: AtomicBool,
 }
