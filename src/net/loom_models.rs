@@ -5,7 +5,7 @@ use super::net_port::{NetPort, Work};
 use super::reply::{Done, Reply};
 use crate::realtime::config::{Config, Overflow};
 use crate::realtime::endpoint::Endpoint;
-use crate::realtime::endpoint::NetworkEnds;
+use crate::realtime::endpoint::NetworkHalf;
 use crate::realtime::loom_models::explore;
 use crate::realtime::push::PushSide;
 use crate::realtime::refused::{SpillOut, spill};
@@ -165,7 +165,7 @@ fn accepted(config: &Config, outgoing: &Consumer, incoming: Option<&Consumer>) -
 }
 
 fn net_port(shared: &std::sync::Arc<Shared>, from_audio: Consumer, spill: Option<SpillOut>) -> NetPort {
-    let ends = NetworkEnds {
+    let ends = NetworkHalf {
         shared: std::sync::Arc::clone(shared),
         queues: Some((queue(64).unwrap().0, from_audio)),
         spill,

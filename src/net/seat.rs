@@ -364,18 +364,19 @@ impl Seat {
 
     /// Moves what was pushed to the connections; whether something was found.
     pub(super) fn drain(&mut self, driver: &mut Driver, now: u64) -> bool {
-        let mut found = false;
+        let (mut found, mut drained) = (false, false);
         for index in 0..self.places.len() {
             let key = self.places[index].key;
             let has_work = self.session.has_work(key, now);
             self.places[index].observe(now, has_work);
             if has_work || self.session.is_flushing(key) {
+                drained = true;
                 driver.conversation.pushed |= has_work && self.places[index].shared.signals;
                 found |= has_work;
                 self.session.drain(key, now);
             }
         }
-        if self.session.has_effects() {
+        if drained {
             self.carry_out(driver, now);
         }
         found

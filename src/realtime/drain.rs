@@ -13,7 +13,7 @@
 
 use crate::realtime::consumer::{Consumer, Record};
 use crate::realtime::lost::Lost;
-use crate::realtime::refused::{RefusedGauge, RefusedOut};
+use crate::realtime::refused::RefusedOut;
 use crate::realtime::requests::PendingResets;
 use crate::realtime::ring::is_before;
 use crate::realtime::shared::Shared;
@@ -429,12 +429,6 @@ impl OutQueue {
     #[must_use]
     pub(crate) fn end(&self) -> usize {
         self.consumer.end()
-    }
-
-    /// Whether something that push refused has not been worked off.
-    #[must_use]
-    pub(crate) fn refused_gauge(&self) -> Option<RefusedGauge> {
-        self.drain.refused.as_ref().map(RefusedOut::gauge)
     }
 
     /// Notes for waiting threads that the panics and resets given so far have reached the peers.

@@ -139,7 +139,8 @@ impl Session {
             return;
         };
         if matches!(role, Role::Client | Role::Accepted) {
-            self.outbound(key, now, |outbound| outbound.discard());
+            // Only a repairing port makes good what was pushed for the peer that has gone.
+            self.outbound(key, now, |outbound| outbound.discard(outbound.port.repairs()));
         }
         match role {
             Role::Client => {

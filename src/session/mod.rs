@@ -184,11 +184,6 @@ impl Session {
         Some(effect)
     }
 
-    /// Whether `poll_effect` has something.
-    pub(crate) fn has_effects(&self) -> bool {
-        !self.effects.0.is_empty()
-    }
-
     /// When `handle_timeout` is to be called.
     pub(crate) fn poll_timeout(&self) -> Option<u64> {
         self.timers.next()
@@ -210,7 +205,7 @@ impl Session {
         let shared = Arc::clone(&port.shared);
         self.outbound(key, now, |outbound| {
             // Pushed while there was no connection.
-            outbound.discard();
+            outbound.discard(true);
             outbound.port.peers.push(peer);
             outbound.greet_again(peer);
         });
@@ -274,7 +269,7 @@ impl Session {
         self.outbound(key, now, |outbound| {
             if is_first {
                 // Pushed while there was no client.
-                outbound.discard();
+                outbound.discard(true);
             }
             outbound.port.peers.push(peer);
             outbound.greet(peer);

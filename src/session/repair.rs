@@ -253,14 +253,15 @@ impl Outbound<'_> {
         self.port.count_lost(unrepaired);
     }
 
-    /// Takes what was pushed for a peer that has gone, or before there was one.
-    pub(super) fn discard(&mut self) {
+    /// Takes what was pushed for a peer that has gone, or before there was one. `remembers`: what it does to the state is
+    /// kept for the next peer.
+    pub(super) fn discard(&mut self, remembers: bool) {
         let Some(mut queue) = self.port.queue.take() else {
             return;
         };
         for waiting in self.port.schedule.take_all() {
             self.port.unschedule(waiting.bytes.len());
-            self.lose_without_peer(waiting.client, &waiting.bytes);
+            self.discard_one(waiting.client, &waiting.bytes, remembers);
         }
         // At most what the queue holds, and the requests between.
         for _ in 0..TURN_STEPS {
@@ -270,10 +271,11 @@ impl Outbound<'_> {
                     if record.is_scheduled() {
                         self.port.unschedule(record.data.len());
                     }
-                    self.lose_without_peer(record.client, record.data);
+                    self.discard_one(record.client, record.data, remembers);
                 }
-                Some(Step::Panic) => self.lose_request(&PANIC),
-                Some(Step::Reset) => self.lose_request(&RESET),
+                Some(Step::Panic) if remembers => self.lose_request(&PANIC),
+                Some(Step::Reset) if remembers => self.lose_request(&RESET),
+                Some(Step::Panic | Step::Reset) => {}
                 Some(Step::Cancel) => {}
                 Some(Step::Refused(lost)) => self.lose_refused(lost),
             }
@@ -281,6 +283,14 @@ impl Outbound<'_> {
         queue.release();
         self.port.queue = Some(queue);
         self.port.backed_up = false;
+    }
+
+    fn discard_one(&mut self, client: u32, bytes: &[u8], remembers: bool) {
+        if remembers {
+            self.lose_without_peer(client, bytes);
+        } else {
+            self.port.count_lost(ChannelState::is_event(bytes).into());
+        }
     }
 
     pub(super) fn lose_request(&mut self, messages: &[[u8; 3]]) {
