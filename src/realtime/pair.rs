@@ -192,7 +192,7 @@ impl PairPeer {
             self.served();
         }
         self.heard.apply(message);
-        Some(Msg::of(*message))
+        Some(Msg::whole(*message))
     }
 
     /// Takes a message that will not be popped; how many messages cannot be brought back for it.

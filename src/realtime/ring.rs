@@ -12,7 +12,7 @@
 //!
 //! Positions count up without end and wrap with the integer; the capacity is a power of two.
 
-use crate::midi::message::channel_len;
+pub(crate) use crate::midi::short::Short;
 use crate::sys::code::Code;
 use crate::sys::sync::{Arc, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
@@ -57,73 +57,6 @@ fn footprint(size: usize) -> usize {
         HEADER
     } else {
         (HEADER + size).next_multiple_of(UNIT)
-    }
-}
-
-/// A message of one to three bytes in a word, as it lies in the queue.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Short(u32);
-
-impl Short {
-    /// Takes bytes; `None` unless they are one to three.
-    #[inline(always)]
-    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
-        Self::read(bytes.len(), |index| bytes[index])
-    }
-
-    /// The same of bytes in a caller's memory, one by one, which volatile makes sure of. The caller has often just
-    /// written one of them, and a load that is wider than a store still on its way to the cache waits until it is
-    /// there: longer than all else in a push takes.
-    #[inline(always)]
-    pub(crate) fn of_callers(bytes: &[u8]) -> Option<Self> {
-        // SAFETY: a reference may be read.
-        Self::read(bytes.len(), |index| unsafe {
-            (&raw const bytes[index]).read_volatile()
-        })
-    }
-
-    #[inline(always)]
-    fn read(length: usize, byte: impl Fn(usize) -> u8) -> Option<Self> {
-        let at = |index| u32::from(byte(index)) << (8 + 8 * index);
-        match length {
-            3 => Some(Self(3 | at(0) | at(1) | at(2))),
-            2 => Some(Self(2 | at(0) | at(1))),
-            1 => Some(Self(1 | at(0))),
-            _ => None,
-        }
-    }
-
-    /// Whether it is what nearly every message is: a whole Note Off, Note On, Polyphonic Key Pressure or Control Change.
-    #[inline(always)]
-    pub(crate) fn is_usual(self) -> bool {
-        // One look: three bytes, a status from 80 to BF, and data bytes below 80.
-        self.0 & 0x8080_C003 == 0x8003
-    }
-
-    /// Whether it is a Note On or Note Off without flags.
-    #[inline(always)]
-    pub(crate) fn is_note(self) -> bool {
-        // One look at the tag and the status: three bytes, no flags, and 80 to 9F.
-        self.0 & 0xE0FF == 0x8003
-    }
-
-    /// Of a Note On or Note Off: its channel, its note, and whether it begins one.
-    #[inline(always)]
-    pub(crate) fn note(self) -> (usize, u8, bool) {
-        let (is_on, velocity) = (self.0 & 0x1000, self.0 >> 24);
-        (
-            (self.0 >> 8 & 0x0F) as usize,
-            (self.0 >> 16) as u8,
-            is_on | velocity > 0x1000,
-        )
-    }
-
-    /// Whether it is one whole channel message; quicker than `message::is_whole`.
-    #[inline(always)]
-    pub(crate) fn is_channel_message(self) -> bool {
-        let (length, status) = (self.0 & LENGTH, self.0 >> 8 & 0xFF);
-        let second_status = self.0 & 0x8080_0000;
-        status < 0xF0 && (channel_len(status as u8) as u32 ^ length) & LENGTH | second_status == 0
     }
 }
 
@@ -298,7 +231,7 @@ impl Producer {
                 return false;
             }
         }
-        self.put(time_ns, client, short.0 | flags << FLAGS_AT);
+        self.put(time_ns, client, short.word() | flags << FLAGS_AT);
         self.tail = self.tail.wrapping_add(HEADER);
         true
     }
@@ -483,7 +416,7 @@ impl Consumer {
     pub(crate) fn pop_short(&mut self, wanted: impl FnOnce(Short) -> bool) -> Option<(Short, Record)> {
         self.release();
         let (record, header) = self.next_header()?;
-        let short = Short(header.word);
+        let short = Short::from_word(header.word);
         if !wanted(short) || !Self::is_short(&header) {
             return None;
         }

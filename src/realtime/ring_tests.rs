@@ -1,7 +1,6 @@
 //! The queue beside a queue of the standard library, and between two real threads.
 
 use super::*;
-use crate::midi::message::is_whole;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::VecDeque;
@@ -57,41 +56,6 @@ fn a_very_large_message_keeps_its_size() {
     let record = consumer.pop().unwrap();
     assert_eq!(record.data.len(), data.len());
     assert!(taken(&record) == (1, 2, 3, data));
-}
-
-#[test]
-fn a_short_message_is_what_its_bytes_are() {
-    assert_eq!(Short::of(&[]), None);
-    assert_eq!(Short::of(&[1, 2, 3, 4]), None);
-    for bytes in [
-        &[0xF8][..],
-        &[0xC0, 5],
-        &[0x90, 60, 100],
-        &[0x90, 0x80, 0],
-        &[0x90, 0, 0x80],
-    ] {
-        let short = Short::of(bytes).unwrap();
-        assert_eq!(
-            short.is_channel_message(),
-            is_whole(bytes) && bytes[0] < 0xF0,
-            "{bytes:02X?}"
-        );
-    }
-}
-
-/// Every message of up to three bytes, as far as it matters what they are.
-#[test]
-fn a_channel_message_is_known_from_everything_else() {
-    let bytes = |index: usize| [0, 1, 0x7F, 0x80, 0xF7, 0xFF][index % 6];
-    for status in 0..=255 {
-        for data in 0..36 {
-            let message = [status, bytes(data), bytes(data / 6)];
-            for length in 1..=3 {
-                let whole = is_whole(&message[..length]) && status < 0xF0;
-                assert_eq!(Short::of(&message[..length]).unwrap().is_channel_message(), whole);
-            }
-        }
-    }
 }
 
 proptest! {

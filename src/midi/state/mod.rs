@@ -52,7 +52,6 @@ mod notes;
 mod parameters;
 mod release;
 mod repair;
-mod short;
 mod take;
 mod transport;
 mod unread;
@@ -70,7 +69,7 @@ mod song_tests;
 mod songs;
 
 pub use repair::{next_repair, next_repair_seen};
-pub use short::Msg;
+pub use super::short::Short as Msg;
 pub use unread::Unread;
 
 use controllers::Controllers;

@@ -1,6 +1,6 @@
 //! The channel mode messages 120 to 127 (RFC 6295, appendix A.3, chapter C).
 
-use super::short::Msg;
+use super::Msg;
 use super::value14::UNSET;
 
 /// Poly mode, beside the values that Mono On may have.

@@ -2,7 +2,7 @@
 
 use super::controllers::{LEGATO, SOSTENUTO, SUSTAIN};
 use super::marks::first_channel;
-use super::short::Msg;
+use super::Msg;
 use super::value14::UNSET;
 use super::{BEND_UNSET, CENTRE, ChannelState};
 

@@ -7,7 +7,7 @@
 use super::controllers::{self, BANK, DATA_ENTRY};
 use super::marks::first_channel;
 use super::parameters::{Kind, NULL, Parameters, halves, is_mpe_configuration};
-use super::short::Msg;
+use super::Msg;
 use super::value14::{Half, UNSET};
 use super::{BEND_UNSET, ChannelState};
 

@@ -4,7 +4,7 @@
 //! Clocks are events. So the place that a running sequencer has come to is not
 //! known here: what is known is where it was last told to be.
 
-use super::short::Msg;
+use super::Msg;
 
 const UNSET: u16 = u16::MAX;
 
