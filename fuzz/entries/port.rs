@@ -123,6 +123,8 @@ pub fn run(data: &[u8]) {
             one_number: false,
             mpe: false,
             steps: false,
+            half_pedal: false,
+            captures_sustained: false,
         }),
         live: 0,
         made: 0,

@@ -18,6 +18,8 @@ pub fn run(data: &[u8]) {
         one_number: bit(1),
         mpe: bit(2),
         steps: bit(3),
+        half_pedal: bit(6),
+        captures_sustained: bit(7),
     };
     match what >> 4 & 3 {
         0 => lose_and_repair(make, bytes),

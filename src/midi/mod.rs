@@ -7,6 +7,7 @@
 pub mod message;
 pub mod parser;
 pub mod reset;
+pub mod short;
 pub mod state;
 pub mod summary;
 

@@ -1,6 +1,7 @@
 //! What lost messages come to, where it is not known what the receiver heard before them.
 
-use super::state::{ChannelState, Msg, next_repair};
+use super::short::Short;
+use super::state::{ChannelState, next_repair};
 
 /// A summary of messages that were lost: however many they are, of fixed size, and nothing is allocated for a message.
 ///
@@ -36,7 +37,7 @@ impl Summary {
     }
 
     /// The next message that stands for those lost; `None`: that was all. Not to be mixed with `lose`.
-    pub fn next(&mut self, given: &mut Given) -> Option<Msg> {
+    pub fn next(&mut self, given: &mut Given) -> Option<Short> {
         next_repair(&mut given.heard, &mut self.wanted)
     }
 }

@@ -1,7 +1,8 @@
 //! The side of a queue that takes messages out.
 
+use crate::midi::short::Short;
+use crate::realtime::ring::LENGTH;
 use crate::realtime::ring::{FLAGS_AT, Gauge, HEADER, Header, MOST_FLAGS, Ring, SHORT, WRAP, footprint, is_before};
-use crate::realtime::short::{LENGTH, Short};
 use crate::sys::sync::{Arc, Ordering};
 use std::ops::Deref;
 use std::ptr::NonNull;
@@ -107,7 +108,7 @@ impl Consumer {
     pub(crate) fn pop_short(&mut self, wanted: impl FnOnce(Short) -> bool) -> Option<(Short, Record<'_>)> {
         self.release();
         let (start, header) = self.next_header()?;
-        let short = Short(header.word);
+        let short = Short::from_word(header.word);
         if !wanted(short) || !Self::is_short(&header) {
             return None;
         }

@@ -30,7 +30,6 @@ pub(crate) mod refused;
 pub(crate) mod requests;
 pub(crate) mod ring;
 pub(crate) mod shared;
-pub(crate) mod short;
 pub(crate) mod side;
 pub(crate) mod skip;
 pub(crate) mod sleeper;

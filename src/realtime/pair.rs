@@ -2,7 +2,8 @@
 //! what that thread would.
 
 use crate::midi::reset::{PANIC, RESET};
-use crate::midi::state::{ChannelState, Msg, next_repair};
+use crate::midi::short::Short;
+use crate::midi::state::{ChannelState, next_repair};
 use crate::midi::summary::Given;
 use crate::realtime::consumer::Consumer;
 use crate::realtime::drain::{Drain, Step};
@@ -11,7 +12,6 @@ use crate::realtime::pop::Popped;
 use crate::realtime::refused::RefusedOut;
 use crate::realtime::ring::is_before;
 use crate::realtime::shared::Shared;
-use crate::realtime::short::Short;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -23,7 +23,7 @@ pub(crate) enum Next {
     Queued(Popped),
     /// It was made here: itself, its frame, and whether the peer asked for it with a panic or reset.
     Made {
-        message: Msg,
+        message: Short,
         frame: u32,
         asked: bool,
     },
@@ -87,7 +87,7 @@ impl Receiver {
     }
 
     /// The next message of the difference that was lost makes. None: it is made good.
-    fn next_difference(&mut self) -> Option<Msg> {
+    fn next_difference(&mut self) -> Option<Short> {
         let message = next_repair(&mut self.heard, &mut self.wanted);
         self.lossy = message.is_some();
         message
@@ -151,7 +151,7 @@ impl PairPeer {
                 let frame = place(0)?;
                 self.giving = rest;
                 self.receiver.heard.apply(message);
-                return made(Msg::of(*message), frame, true);
+                return made(Short::whole(*message), frame, true);
             }
             if !self.lose_what_waits(incoming, own, &mut budget) {
                 return None;
@@ -257,7 +257,7 @@ impl PairPeer {
     }
 
     /// When one of the two is closed and nothing waits: the next message that releases what is held.
-    fn next_release(&mut self, incoming: &mut Consumer, own: &Shared) -> Option<Msg> {
+    fn next_release(&mut self, incoming: &mut Consumer, own: &Shared) -> Option<Short> {
         let ended = own.is_closed() || self.shared.is_closed();
         // The last messages were published before the end; and one may wait for its block.
         if ended && self.releases && !incoming.has_next() {

@@ -1,10 +1,9 @@
 //! The popping side of a port.
 
-use crate::midi::state::Msg;
+use crate::midi::short::Short;
 use crate::realtime::consumer::{Consumer, Record};
 use crate::realtime::pair::{Next, PairPeer};
 use crate::realtime::shared::{SYNTHETIC, Shared};
-use crate::realtime::short::Short;
 use crate::realtime::skip::Skip;
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
@@ -42,7 +41,7 @@ pub(crate) struct PopSide {
     skip: Skip,
     pub clock: BlockClock,
     /// The last message that was made here: what was popped may point to it.
-    made: Option<Msg>,
+    made: Option<Short>,
 }
 
 impl PopSide {
@@ -156,7 +155,7 @@ impl PopSide {
     }
 
     /// Gives a message that was made here: its client, itself, its flags.
-    fn give_made(&mut self, shared: &Shared, at_ns: u64, made: (u32, Msg, u32), frame: u32) -> Popped {
+    fn give_made(&mut self, shared: &Shared, at_ns: u64, made: (u32, Short, u32), frame: u32) -> Popped {
         let (client, message, flags) = made;
         if flags & SYNTHETIC != 0 {
             shared.popped.synthesized.add(1);

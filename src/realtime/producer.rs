@@ -1,7 +1,7 @@
 //! The side of a queue that puts messages in.
 
+use crate::midi::short::Short;
 use crate::realtime::ring::{FLAGS_AT, Gauge, HEADER, MOST_FLAGS, MOST_SHORT, MOST_SIZE, Ring, WRAP, footprint};
-use crate::realtime::short::Short;
 use crate::sys::sync::{Arc, Ordering};
 use std::ptr::NonNull;
 
@@ -71,7 +71,7 @@ impl Producer {
                 return false;
             }
         }
-        self.put(time_ns, client, short.0 | (flags & MOST_FLAGS) << FLAGS_AT);
+        self.put(time_ns, client, short.word() | (flags & MOST_FLAGS) << FLAGS_AT);
         self.tail = self.tail.wrapping_add(HEADER);
         true
     }

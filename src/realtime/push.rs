@@ -1,12 +1,12 @@
 //! The pushing side of a port.
 
 use crate::midi::message;
+use crate::midi::short::Short;
 use crate::realtime::consumer::SCHEDULED;
 use crate::realtime::lost::Moment;
 use crate::realtime::producer::Producer;
 use crate::realtime::refused::{RefusedGauge, RefusedIn};
 use crate::realtime::shared::{Role, Shared, scheduled_cost};
-use crate::realtime::short::Short;
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
 use std::sync::Arc;

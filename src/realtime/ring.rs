@@ -16,7 +16,8 @@
 
 use crate::realtime::consumer::Consumer;
 use crate::realtime::producer::Producer;
-use crate::realtime::short::LENGTH;
+/// Of a word: the bits that hold the length of a short message.
+pub(super) const LENGTH: u32 = 0x03;
 use crate::sys::code::Code;
 use crate::sys::sync::{Arc, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::midi::message::is_whole;
+use crate::midi::short::Short;
 use crate::realtime::consumer::Record;
-use crate::realtime::short::Short;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::VecDeque;

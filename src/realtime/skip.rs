@@ -3,7 +3,7 @@
 //! The messages stay in the queue while that difference is given, and are gone through once for each client they came
 //! from, in order of the clients' ids. A pair, whose messages have no clients, does it by itself: see `pair.rs`.
 
-use crate::midi::state::Msg;
+use crate::midi::short::Short;
 use crate::midi::summary::{Given, Summary};
 use crate::realtime::consumer::{Consumer, Record};
 use crate::realtime::ring::is_before;
@@ -89,7 +89,7 @@ impl Skip {
     /// The next message of the difference: its client, itself, its flags. None when there is none, or not yet: going
     /// through what was skipped is spread over several calls, so that none takes long.
     #[must_use]
-    pub(crate) fn next(&mut self, incoming: &mut Consumer, shared: &Shared) -> Option<(u32, Msg, u32)> {
+    pub(crate) fn next(&mut self, incoming: &mut Consumer, shared: &Shared) -> Option<(u32, Short, u32)> {
         let mut budget = BUDGET;
         loop {
             let until = self.until?;

@@ -1,64 +1,73 @@
-//! Of one client's releases that a popping thread threw away: which were marked as of something that another client
-//! still holds, so that what stands for them is marked too.
+//! Which releases of one client, among the messages that a popping thread skipped, were marked as of something that another
+//! client still holds. The message that stands for such a release is marked too.
 
 use crate::midi::message;
+use crate::midi::state::Grid;
 
 pub(crate) struct StillHeld {
-    /// A bit for each note, and one for each controller, of each channel.
-    bits: [u64; 64],
-    /// Whether one was ever set: hardly ever, and then the rest is not looked at.
-    is_used: bool,
+    /// By channel and note.
+    notes: Grid,
+    /// By channel and controller.
+    controllers: Grid,
 }
 
 impl StillHeld {
     pub(crate) fn new() -> Box<Self> {
         Box::new(Self {
-            bits: [0; 64],
-            is_used: false,
+            notes: Grid::NEW,
+            controllers: Grid::NEW,
         })
     }
 
     pub(crate) fn clear(&mut self) {
-        if std::mem::take(&mut self.is_used) {
-            self.bits = [0; 64];
+        if self.is_used() {
+            self.notes = Grid::NEW;
+            self.controllers = Grid::NEW;
         }
     }
 
-    /// Takes a message of the client; a later one of the same note or controller takes the place of the one before.
+    /// Whether anything is marked, which is rare.
+    #[inline]
+    fn is_used(&self) -> bool {
+        !(self.notes.is_empty() & self.controllers.is_empty())
+    }
+
+    /// Takes a message of the client. A later one replaces an earlier one of the same note or controller.
     #[inline]
     pub(crate) fn follow(&mut self, message: &[u8], still_held: bool) {
-        if self.is_used | still_held {
-            self.note(message, still_held);
+        if self.is_used() | still_held {
+            self.mark(message, still_held);
         }
     }
 
     #[cold]
-    fn note(&mut self, message: &[u8], still_held: bool) {
-        if let Some((word, bit)) = place(message) {
-            self.is_used = true;
-            self.bits[word] = self.bits[word] & !bit | if still_held { bit } else { 0 };
+    fn mark(&mut self, message: &[u8], still_held: bool) {
+        let &[status, number, _] = message else { return };
+        let grid = match status {
+            0x80..=0x9F => &mut self.notes,
+            0xB0..=0xBF => &mut self.controllers,
+            _ => return,
+        };
+        let (channel, index) = (usize::from(status & 0x0F), number & 0x7F);
+        if still_held {
+            grid.set(channel, index);
+        } else {
+            grid.clear(channel, index);
         }
     }
 
     /// Whether a message that stands for those is to be marked.
     pub(crate) fn marks(&self, message: &[u8]) -> bool {
-        let releases = message::is_note_off(message) || message::is_switch_off(message);
-        self.is_used && releases && place(message).is_some_and(|(word, bit)| self.bits[word] & bit != 0)
+        let &[status, number, _] = message else { return false };
+        let grid = if message::is_note_off(message) {
+            &self.notes
+        } else if message::is_switch_off(message) {
+            &self.controllers
+        } else {
+            return false;
+        };
+        grid.has(usize::from(status & 0x0F), number & 0x7F)
     }
-}
-
-/// Where the bit of a note or controller is.
-fn place(message: &[u8]) -> Option<(usize, u64)> {
-    let &[status @ 0x80..=0xBF, number, _] = message else {
-        return None;
-    };
-    let grid = match status >> 4 {
-        8 | 9 => 0,
-        0xB => 1,
-        _ => return None,
-    };
-    let bit = grid << 11 | usize::from(status & 15) << 7 | usize::from(number & 127);
-    Some((bit / 64, 1 << (bit % 64)))
 }
 
 #[cfg(test)]

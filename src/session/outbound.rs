@@ -174,17 +174,8 @@ impl Outbound<'_> {
             let held = sounding(&self.port.peers, self.connections, client, bytes);
             return held > self.port.schedule.note_offs(client, bytes);
         }
-        let is_pedal_up = message::is_pedal_up(bytes);
-        if !is_pedal_up && !message::lets_go(bytes) {
-            return false;
-        }
         reached(&self.port.peers, client, self.connections, |connection| {
-            let ahead = connection.output.ahead();
-            if is_pedal_up {
-                ahead.holds_pedal(bytes[0] & 15, bytes[1])
-            } else {
-                ahead.is_let_go_by(bytes)
-            }
+            connection.output.ahead().releases(bytes)
         })
     }
 

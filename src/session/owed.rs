@@ -6,7 +6,7 @@
 use super::track::Track;
 use crate::midi::message;
 use crate::midi::parser::Parser;
-use crate::midi::state::Msg;
+use crate::midi::short::Short;
 use std::collections::VecDeque;
 
 /// What departed peers sent and was not handed over may take so many bytes; what is beyond is dropped, and counted.
@@ -18,7 +18,7 @@ pub(super) struct Departed {
     /// Some, until it is all handed over.
     pub backlog: Option<Backlog>,
     /// The releases of what it holds.
-    pub releases: VecDeque<Msg>,
+    pub releases: VecDeque<Short>,
 }
 
 /// What a peer sent and was not handed over yet.

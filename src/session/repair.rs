@@ -7,7 +7,8 @@ use super::output::Flow;
 use super::port::notification;
 use super::track::Track;
 use crate::midi::reset::{PANIC, RESET};
-use crate::midi::state::{ChannelState, Msg, next_repair};
+use crate::midi::short::Short;
+use crate::midi::state::{ChannelState, next_repair};
 use crate::midi::summary::Given;
 use crate::realtime::consumer::Record;
 use crate::realtime::drain::Step;
@@ -136,7 +137,7 @@ impl Outbound<'_> {
         let mut lists = Vec::new();
         for (client, summary) in lost.summaries() {
             given.clear();
-            let list: Vec<Msg> = std::iter::from_fn(|| summary.next(&mut given)).collect();
+            let list: Vec<Short> = std::iter::from_fn(|| summary.next(&mut given)).collect();
             lists.push((client, list));
         }
         for (client, mut list) in lists {
@@ -161,7 +162,7 @@ impl Outbound<'_> {
         }
     }
 
-    pub(super) fn refused_to(&mut self, client: u32, list: &[Msg], concerns: impl Fn(&Connection) -> bool) {
+    pub(super) fn refused_to(&mut self, client: u32, list: &[Short], concerns: impl Fn(&Connection) -> bool) {
         if client == 0 {
             if self.port.peers.is_empty() {
                 // Counted as dropped when they were refused.
@@ -186,7 +187,7 @@ impl Outbound<'_> {
     }
 
     /// Gives one peer the difference that what was refused makes to it.
-    pub(super) fn refused_to_peer(&mut self, peer: Peer, list: &[Msg]) {
+    pub(super) fn refused_to_peer(&mut self, peer: Peer, list: &[Short]) {
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };

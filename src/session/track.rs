@@ -1,7 +1,8 @@
 //! The two ends of one direction of a connection: the channel state that the receiver has, and, while something is lost
 //! on the way, the one that the sender has.
 
-use crate::midi::state::{ChannelState, Msg, Unread, next_repair, next_repair_seen};
+use crate::midi::short::Short;
+use crate::midi::state::{ChannelState, Unread, next_repair, next_repair_seen};
 
 /// Heard always, wanted only while lossy. Allocated with the first message, so that idle connections cost nothing.
 #[derive(Default)]
@@ -42,7 +43,7 @@ impl Track {
     }
 
     /// The next message that makes good what was lost, taken as delivered; None: nothing is owed any more.
-    pub(super) fn next_repair(&mut self) -> Option<Msg> {
+    pub(super) fn next_repair(&mut self) -> Option<Short> {
         let heard = self.heard.as_mut()?;
         let unread = &mut self.unread;
         let message = next_repair_seen(heard, self.wanted.as_mut()?, |heard, message| {
@@ -57,7 +58,7 @@ impl Track {
     }
 
     /// The next message that releases what the receiver was left with, taken as delivered.
-    pub(super) fn next_release(&mut self) -> Option<Msg> {
+    pub(super) fn next_release(&mut self) -> Option<Short> {
         self.wanted = None;
         let message = self.heard.as_ref()?.release()?;
         self.deliver(&message);
@@ -95,7 +96,7 @@ impl Track {
 
     /// The receiver is on a new connection: what it was left with is released, and what was pushed without a
     /// connection is made good; where it repairs, the values of all controllers, programs and bends are sent. From now on it is kept what the receiver may not have read.
-    pub(super) fn reconnect(mut self, release: bool, repair: bool, mut send: impl FnMut(Msg)) -> Self {
+    pub(super) fn reconnect(mut self, release: bool, repair: bool, mut send: impl FnMut(Short)) -> Self {
         self.unread = Some(Unread::new());
         if self.heard.is_none() {
             return self;
@@ -122,7 +123,7 @@ impl Track {
     }
 
     /// A newcomer to a stream that stands somewhere: it is told of controllers, programs and bends, not of notes.
-    pub(super) fn greet(stands: &ChannelState, mut send: impl FnMut(Msg)) -> Self {
+    pub(super) fn greet(stands: &ChannelState, mut send: impl FnMut(Short)) -> Self {
         let mut wanted = Box::new(stands.clone());
         let mut heard = Box::new(wanted.newcomer());
         while let Some(message) = next_repair(&mut heard, &mut wanted) {

@@ -1,5 +1,5 @@
-//! The controllers of one channel (RFC 6295, appendix A.3, chapter C) but for
-//! parameters and modes.
+//! The controllers of one channel (RFC 6295, appendix A.3, chapter C), except
+//! for parameters and mode messages.
 
 use super::value14::{Half, UNSET, Value14};
 
@@ -14,23 +14,34 @@ const PORTAMENTO: u8 = 65;
 pub(super) const SOSTENUTO: u8 = 66;
 const SOFT: u8 = 67;
 pub(super) const LEGATO: u8 = 68;
+pub(super) const HOLD_2: u8 = 69;
 
-/// The values last seen of controllers 0 to 119.
+/// The pedals that keep something sounding while they are down.
+pub(super) const PEDALS: [u8; 4] = [SUSTAIN, SOSTENUTO, LEGATO, HOLD_2];
+/// What Reset All Controllers lifts.
+pub(super) const RESET_SWITCHES: [u8; 4] = [SUSTAIN, PORTAMENTO, SOSTENUTO, SOFT];
+/// A switch is on from this value on ("Switch Controllers"). Receivers that know half-pedalling also use those below.
+const ON: u8 = 64;
+
+/// The last values of controllers 0 to 119.
 #[derive(Clone)]
 pub(super) struct Controllers {
     /// 0 to 31, with 32 to 63 as their LSB.
     pairs: [Value14; 32],
     /// 64 to 119.
     others: [u8; 56],
+    /// The lowest value that each of [`PEDALS`] had among the messages that were lost; [`UNSET`] where none was.
+    lowest: [u8; PEDALS.len()],
 }
 
 impl Controllers {
     pub(super) const NEW: Controllers = Controllers {
         pairs: [Value14::NEW; 32],
         others: [UNSET; 56],
+        lowest: [UNSET; PEDALS.len()],
     };
 
-    /// Takes a controller, and says by which number it is marked.
+    /// Sets a controller, and returns the number by which it is marked.
     pub(super) fn set(&mut self, controller: u8, value: u8) -> u8 {
         match controller {
             0..32 => self.pairs[usize::from(controller)].set(Half::Msb, value),
@@ -44,13 +55,13 @@ impl Controllers {
         if controller < 64 { controller & 31 } else { controller }
     }
 
-    /// The value of a controller from 64 on, [`UNSET`] where none was seen.
+    /// The value of a controller from 64 on, [`UNSET`] where there was none.
     pub(super) fn get(&self, controller: u8) -> u8 {
         let index = usize::from(controller).wrapping_sub(64);
         self.others.get(index).copied().unwrap_or(UNSET)
     }
 
-    /// The numbers by which what was seen is marked.
+    /// The numbers by which controllers with a value are marked.
     pub(super) fn known(&self) -> impl Iterator<Item = u8> {
         let pairs = (0..32).zip(&self.pairs);
         let pairs = pairs.filter(|(_, pair)| pair.is_known()).map(|(mark, _)| mark);
@@ -66,33 +77,95 @@ impl Controllers {
         !matches!(self.get(pedal), UNSET | 0)
     }
 
+    /// Whether a new value of a switch lifts it, at least at some receivers.
+    pub(super) fn is_lifted_by(&self, switch: u8, value: u8) -> bool {
+        value < ON && self.is_down(switch) && value < self.get(switch)
+    }
+
+    /// Whether a new value presses a pedal that may be up, at least at some receivers.
+    pub(super) fn is_pressed_by(&self, pedal: u8, value: u8) -> bool {
+        let before = match self.get(pedal) {
+            UNSET => 0,
+            before => before,
+        };
+        before < ON && value >= ON || before == 0 && value != 0
+    }
+
+    /// A value of one of [`PEDALS`] was lost.
+    pub(super) fn lose_pedal(&mut self, pedal: u8, value: u8) {
+        if let Some(which) = PEDALS.iter().position(|each| *each == pedal) {
+            self.lowest[which] = self.lowest[which].min(value);
+        }
+    }
+
+    /// The receiver has had, or needs not, the values that were lost.
+    pub(super) fn forget_lost_pedals(&mut self) {
+        self.lowest = [UNSET; PEDALS.len()];
+    }
+
+    /// The same for the pedals that a receiver with the values of `received` has up.
+    pub(super) fn forget_lost_pedals_up_at(&mut self, received: &Controllers) {
+        for (which, pedal) in PEDALS.into_iter().enumerate() {
+            if !received.is_down(pedal) {
+                self.lowest[which] = UNSET;
+            }
+        }
+    }
+
     /// Reset All Controllers, as MIDI RP-015 has it: these and no others.
     pub(super) fn reset(&mut self) {
         self.set(MODULATION, 0);
         self.set(EXPRESSION, 127);
-        for pedal in [SUSTAIN, PORTAMENTO, SOSTENUTO, SOFT] {
-            self.set(pedal, 0);
+        for switch in RESET_SWITCHES {
+            self.set(switch, 0);
         }
     }
 
-    /// The controller, marked by this number, to send next to a receiver that
-    /// stands at `self`, and its value.
-    pub(super) fn step_to(&self, wanted: &Controllers, mark: u8) -> Option<(u8, u8)> {
+    /// The next pedal to move, and to where, at a receiver with the values of `self`.
+    ///
+    /// First come the pedals that go down in value: to where the sender has them, or to the lowest value that was lost,
+    /// if they have been raised again since. Then come those that go up. So whatever a pedal held at the receiver and let
+    /// go of at the sender, it lets go of at the receiver, before any pedal can catch it again.
+    pub(super) fn step_pedals(&self, sent: &mut Controllers) -> Option<(u8, u8)> {
+        for (which, pedal) in PEDALS.into_iter().enumerate() {
+            let (have, want) = (self.get(pedal), sent.get(pedal));
+            if want == UNSET {
+                continue;
+            }
+            let lowest = sent.lowest[which].min(want);
+            // A pedal whose position is not known may be anywhere.
+            let lifts = if have == UNSET {
+                lowest < want || lowest < ON
+            } else {
+                lowest < have
+            };
+            sent.lowest[which] = UNSET;
+            if lifts {
+                return Some((pedal, lowest));
+            }
+        }
+        let differs = |pedal: &u8| !matches!(sent.get(*pedal), UNSET) && sent.get(*pedal) != self.get(*pedal);
+        let pedal = PEDALS.into_iter().find(differs)?;
+        Some((pedal, sent.get(pedal)))
+    }
+
+    /// The controller, marked by this number, to send next to a receiver with the values of `self`, and its value.
+    pub(super) fn step_to(&self, sent: &Controllers, mark: u8) -> Option<(u8, u8)> {
         if mark >= 64 {
-            let value = wanted.get(mark);
+            let value = sent.get(mark);
             return (value != UNSET && value != self.get(mark)).then_some((mark, value));
         }
         let pair = usize::from(mark & 31);
-        step(&self.pairs[pair], &wanted.pairs[pair], mark & 31)
+        step(&self.pairs[pair], &sent.pairs[pair], mark & 31)
     }
 }
 
 /// The same for one pair, given the number of its MSB.
-pub(super) fn step(heard: &Value14, wanted: &Value14, msb: u8) -> Option<(u8, u8)> {
-    let half = heard.step_to(wanted)?;
+pub(super) fn step(received: &Value14, sent: &Value14, msb: u8) -> Option<(u8, u8)> {
+    let half = received.step_to(sent)?;
     let controller = match half {
         Half::Msb => msb,
         Half::Lsb => msb + 32,
     };
-    Some((controller, wanted.get(half)))
+    Some((controller, sent.get(half)))
 }

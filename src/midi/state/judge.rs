@@ -12,6 +12,9 @@ pub(crate) const ENDLESS: usize = 40_000;
 
 /// A sender and a receiver, in their own words, and the states between them.
 pub struct Link {
+    make: Make,
+    /// Which halves of a bank select the sender sent on a channel, and which of them before it chose its program.
+    banks: [(u8, u8); 16],
     pub sender: Receiver,
     pub receiver: Receiver,
     pub heard: ChannelState,
@@ -19,6 +22,17 @@ pub struct Link {
     /// How many strikes of a note the receiver may at most still have: those it
     /// got, but never more than the sender held at any time since.
     pub keeps: BTreeMap<(u8, u8), usize>,
+    /// How many strikes of a note the receiver must still have: since the loss began, the sender has always held so many
+    /// beside those that it held then and the receiver did not.
+    floor: BTreeMap<(u8, u8), usize>,
+    /// How many strikes of a note the sender held, and the receiver did not, when the loss began.
+    missing: BTreeMap<(u8, u8), usize>,
+    /// Something was lost and is not repaired yet.
+    lossy: bool,
+    /// Notes that have sounded at both ends ever since they were struck.
+    pub alive: BTreeSet<(u8, u8)>,
+    /// A Stop was lost that the receiver, whose sequencer ran, has not got yet.
+    pub must_stop: bool,
     /// Parameters that increments were lost of, and those that any came to: how
     /// far they moved a value is nothing that a new link could be told.
     pub moved: BTreeSet<String>,
@@ -33,11 +47,18 @@ pub struct Link {
 impl Link {
     pub fn new(make: Make) -> Link {
         Link {
+            make,
+            banks: [(0, 0); 16],
             sender: Receiver::new(make),
             receiver: Receiver::new(make),
             heard: ChannelState::new(),
             wanted: None,
             keeps: BTreeMap::new(),
+            floor: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            lossy: false,
+            alive: BTreeSet::new(),
+            must_stop: false,
             moved: BTreeSet::new(),
             stepped: BTreeSet::new(),
             unrepaired: 0,
@@ -48,6 +69,8 @@ impl Link {
 
     pub fn deliver(&mut self, message: &[u8]) {
         assert!(self.wanted.is_none(), "nothing overtakes the difference");
+        self.end_loss();
+        self.note_bank(message);
         let note = (message[0] & 15, *message.get(1).unwrap_or(&0));
         let before = *self.receiver.held.get(&note).unwrap_or(&0);
         self.stepped.extend(stepped(&self.sender, message));
@@ -56,6 +79,7 @@ impl Link {
         self.heard.apply(message);
         if self.receiver.held.get(&note).copied().unwrap_or(0) > before {
             *self.keeps.entry(note).or_default() += 1;
+            self.alive.insert(note);
         }
         if let (0x80..=0x9F, Some(keeps)) = (message[0], self.keeps.get_mut(&note))
             && (message[0] < 0x90 || message[2] == 0)
@@ -66,6 +90,8 @@ impl Link {
     }
 
     pub fn lose(&mut self, message: &[u8]) {
+        self.begin_loss();
+        self.note_bank(message);
         self.events += u64::from(self.is_event(message));
         self.moved.extend(stepped(&self.sender, message));
         let channel = message[0] & 15;
@@ -76,6 +102,7 @@ impl Link {
         if message == [0xFF] {
             self.silences.clear();
         }
+        self.note_stop(message);
         let wanted = self.wanted.get_or_insert_with(|| {
             let mut wanted = ChannelState::new();
             wanted.follow(&mut self.heard);
@@ -87,6 +114,8 @@ impl Link {
 
     /// The same, where a summary of what is lost is made.
     pub fn lose_into(&mut self, summary: &mut Summary, message: &[u8]) {
+        self.begin_loss();
+        self.note_bank(message);
         // Data entry for what was selected in part comes back too, where the receiver may know the rest: unless it was
         // reset.
         let data_entry = matches!(*message, [0xB0..=0xBF, 6 | 38, _]);
@@ -98,6 +127,7 @@ impl Link {
         if message == [0xFF] {
             self.silences.clear();
         }
+        self.note_stop(message);
         self.sender.hear(message);
         let unrepaired = u64::from(summary.lose(message));
         self.unrepaired += unrepaired;
@@ -131,11 +161,63 @@ impl Link {
         self.check();
     }
 
-    /// Takes a message of a repair.
+    /// Remembers what the sender selects banks by.
+    fn note_bank(&mut self, message: &[u8]) {
+        let (selected, at_program) = &mut self.banks[usize::from(message[0] & 15)];
+        match message {
+            [0xB0..=0xBF, 0, _] => *selected |= 1,
+            [0xB0..=0xBF, 32, _] => *selected |= 2,
+            [0xC0..=0xCF, _] => *at_program = *selected,
+            [0xFF] => self.banks = [(0, 0); 16],
+            _ => {}
+        }
+    }
+
+    /// The programs that a receiver which was restarted is not told: the sender has selected a bank since it chose them,
+    /// or half of one, and had not before.
+    fn withheld_programs(&self) -> impl Iterator<Item = String> {
+        let channels = self.banks.iter().enumerate();
+        let withheld = channels.filter(|(_, (selected, at_program))| selected != at_program);
+        withheld.map(|(channel, _)| format!("{channel} program"))
+    }
+
+    /// The first loss after a repair.
+    fn begin_loss(&mut self) {
+        if std::mem::replace(&mut self.lossy, true) {
+            return;
+        }
+        self.floor = self.receiver.held.clone();
+        let missing = self.sender.held.iter().map(|(note, held)| {
+            let received = self.receiver.held.get(note).copied().unwrap_or(0);
+            (*note, held.saturating_sub(received))
+        });
+        self.missing = missing.collect();
+    }
+
+    /// The receiver is where the sender is, or on a new connection.
+    pub fn end_loss(&mut self) {
+        self.lossy = false;
+        self.floor.clear();
+    }
+
+    /// Remembers a lost Stop that the receiver needs.
+    fn note_stop(&mut self, message: &[u8]) {
+        match message {
+            [0xFC] if self.receiver.facts.get("runs") == Some(&1) => self.must_stop = true,
+            [0xFF] => self.must_stop = false,
+            _ => {}
+        }
+    }
+
+    /// Gives the receiver a message of a repair.
     fn hear_made(&mut self, message: &[u8]) {
+        assert!(!matches!(message[0], 0x90..=0x9F), "{message:?}");
         assert!(!ChannelState::is_event(message), "{message:?}");
         if let [0xB0..=0xBF, 120, _] = *message {
             self.silences.remove(&(message[0] & 15));
+        }
+        if let [0xFC | 0xFF] = message {
+            self.must_stop = false;
         }
         self.receiver.hear(message);
     }
@@ -145,6 +227,24 @@ impl Link {
         for (note, keeps) in &mut self.keeps {
             *keeps = (*keeps).min(self.sender.held.get(note).copied().unwrap_or(0));
         }
+        for (note, floor) in &mut self.floor {
+            let held = self.sender.held.get(note).copied().unwrap_or(0);
+            let missing = self.missing.get(note).copied().unwrap_or(0);
+            *floor = (*floor).min(held.saturating_sub(missing));
+        }
+        let Self {
+            keeps,
+            floor,
+            lossy,
+            alive,
+            sender,
+            ..
+        } = self;
+        let is_held = |note: &(u8, u8)| match lossy {
+            true => floor.get(note).is_some_and(|floor| *floor != 0),
+            false => keeps.get(note).is_some_and(|keeps| *keeps != 0),
+        };
+        alive.retain(|note| is_held(note) || sender.sustained.contains(note));
     }
 
     /// By the list in the contract; to what data entry goes is the sender's own
@@ -162,28 +262,23 @@ impl Link {
 
     /// Sends as much of the difference as there is room for.
     pub fn repair(&mut self, room: usize) {
-        let Some(wanted) = &mut self.wanted else {
-            return;
-        };
         let mut modes_over = false;
         for sent in 0..room {
+            let Some(wanted) = &mut self.wanted else { return };
             let Some(message) = next_repair(&mut self.heard, wanted) else {
                 self.wanted = None;
                 return self.check();
             };
             assert!(sent < ENDLESS, "the difference does not end: {message:?}");
-            assert!(!matches!(message[0], 0x90..=0x9F), "{message:?}");
-            assert!(!ChannelState::is_event(&message), "{message:?}");
             match *message {
                 [0xB0..=0xBF, 120..=127, _] => assert!(!modes_over, "{message:?} too late"),
                 [0xFF] => {}
+                // Notes and pedals have their places among the mode messages.
+                [0x80..=0x8F, ..] | [0xB0..=0xBF, 64 | 66 | 68 | 69, _] => {}
                 // The first may be the second half of an interrupted selection.
                 _ => modes_over = sent > 0,
             }
-            if let [0xB0..=0xBF, 120, _] = *message {
-                self.silences.remove(&(message[0] & 15));
-            }
-            self.receiver.hear(&message);
+            self.hear_made(&message);
         }
     }
 
@@ -193,17 +288,18 @@ impl Link {
     }
 
     /// The receiver stands where the sender stands.
-    fn check(&self) {
+    fn check(&mut self) {
         self.check_but(&BTreeSet::new());
     }
 
-    pub fn check_but(&self, but: &BTreeSet<String>) {
+    pub fn check_but(&mut self, but: &BTreeSet<String>) {
         self.check_notes();
         let but = but.union(&self.moved).cloned().collect();
         let differences = self.receiver.differences(&self.sender, &but);
         assert!(differences.is_empty(), "{differences:#?}");
         assert_eq!(self.unrepaired, self.events);
         assert!(self.silences.is_empty(), "{:?}", self.silences);
+        self.end_loss();
     }
 
     fn check_notes(&self) {
@@ -213,6 +309,18 @@ impl Link {
             let counted = self.heard.holds_note(note.0, note.1);
             assert_eq!(usize::from(counted), *strikes, "{note:?}");
         }
+        for (note, floor) in &self.floor {
+            let strikes = self.receiver.held.get(note).copied().unwrap_or(0);
+            assert!(strikes >= *floor, "{note:?} is cut: {strikes} of {floor}");
+        }
+        for note in &self.receiver.sustained {
+            assert!(self.sender.sounds(*note), "{note:?} rings on");
+        }
+        // At some values of its pedal a receiver that knows half-pedalling may end a note early.
+        for note in self.alive.iter().filter(|_| !self.make.half_pedal) {
+            assert!(self.receiver.sounds(*note), "{note:?} is cut short");
+        }
+        assert!(!self.must_stop, "the sequencer was not stopped");
         let still: Vec<_> = self.receiver.ringing.difference(&self.sender.ringing).collect();
         assert!(still.is_empty(), "{still:?} never let go of by the sender");
     }
@@ -226,36 +334,38 @@ pub fn stepped(sender: &Receiver, message: &[u8]) -> Option<String> {
     }
 }
 
-/// What nobody tells a newcomer.
-pub fn sequencer() -> BTreeSet<String> {
+/// What no newcomer is told.
+fn sequencer() -> BTreeSet<String> {
     ["runs", "song"].map(String::from).into()
 }
 
-/// The banks of programs for which the sender selected none. A receiver that has
-/// since selected one takes the program, told again, from there.
-pub fn unknown_banks(sender: &Receiver) -> impl Iterator<Item = String> {
-    let banks =
-        (0..16).flat_map(|channel| [0, 32].map(|controller| format!("{channel} program's controller {controller}")));
-    banks.filter(|what| !sender.facts.contains_key(what))
+/// Who is at the end of a new connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// One that is greeted: it is told nothing of the sequencer.
+    Newcomer,
+    /// The receiver of the connection before.
+    Same,
+    /// That one, which lost all its state.
+    Restarted,
 }
 
-/// Like [`Link::repair`], on a new link; a newcomer is told nothing of the sequencer.
-pub fn repair_anew(link: &mut Link, room: usize, newcomer: bool) {
-    let Some(wanted) = &mut link.wanted else {
-        return;
-    };
+/// Like [`Link::repair`], on a new connection.
+pub fn repair_anew(link: &mut Link, room: usize, peer: Peer) {
     for sent in 0..room {
+        let Some(wanted) = &mut link.wanted else { return };
         let Some(message) = next_repair(&mut link.heard, wanted) else {
             link.wanted = None;
-            let mut but = if newcomer { sequencer() } else { BTreeSet::new() };
-            but.extend(unknown_banks(&link.sender));
+            let mut but = BTreeSet::new();
+            if peer != Peer::Same {
+                but.extend(sequencer());
+            }
+            if peer == Peer::Restarted {
+                but.extend(link.withheld_programs());
+            }
             return link.check_but(&but);
         };
         assert!(sent < ENDLESS, "the difference does not end: {message:?}");
-        assert!(!matches!(message[0], 0x90..=0x9F), "{message:?}");
-        if let [0xB0..=0xBF, 120, _] = *message {
-            link.silences.remove(&(message[0] & 15));
-        }
-        link.receiver.hear(&message);
+        link.hear_made(&message);
     }
 }

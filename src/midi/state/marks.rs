@@ -1,28 +1,29 @@
-//! Marks on what may differ between what a receiver heard and where the sender
-//! stands, so that the difference costs what changed and not what there is.
+//! Marks on what may differ between the state of the receiver and that of the
+//! sender, so that the cost of a difference depends on what changed and not on
+//! all there is.
 
 /// One mark for each of 128 things on each of 16 channels.
 #[derive(Clone)]
-pub(super) struct Grid {
+pub struct Grid {
     /// Channels with any mark.
     channels: u16,
     bits: [[u64; 2]; 16],
 }
 
 impl Grid {
-    pub(super) const NEW: Grid = Grid {
+    pub(crate) const NEW: Grid = Grid {
         channels: 0,
         bits: [[0; 2]; 16],
     };
 
     #[inline(always)]
-    pub(super) fn set(&mut self, channel: usize, index: u8) {
+    pub(crate) fn set(&mut self, channel: usize, index: u8) {
         self.channels |= 1 << channel;
         self.bits[channel][usize::from(index >> 6 & 1)] |= 1 << (index & 63);
     }
 
     #[inline(always)]
-    pub(super) fn clear(&mut self, channel: usize, index: u8) {
+    pub(crate) fn clear(&mut self, channel: usize, index: u8) {
         let bits = &mut self.bits[channel];
         bits[usize::from(index >> 6 & 1)] &= !(1 << (index & 63));
         if *bits == [0; 2] {
@@ -30,11 +31,12 @@ impl Grid {
         }
     }
 
-    pub(super) fn has(&self, channel: usize, index: u8) -> bool {
+    pub(crate) fn has(&self, channel: usize, index: u8) -> bool {
         self.bits[channel][usize::from(index >> 6 & 1)] & 1 << (index & 63) != 0
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
         self.channels == 0
     }
 
@@ -50,6 +52,19 @@ impl Grid {
         };
         Some((channel, index as u8))
     }
+
+    /// Moves those marks of a channel to another grid of which `moves` says so.
+    pub(super) fn move_to(&mut self, other: &mut Grid, channel: usize, moves: impl Fn(u8) -> bool) {
+        if self.channels & 1 << channel == 0 {
+            return;
+        }
+        for index in 0..128 {
+            if self.has(channel, index) && moves(index) {
+                self.clear(channel, index);
+                other.set(channel, index);
+            }
+        }
+    }
 }
 
 /// The lowest channel of a mask of 16.
@@ -62,6 +77,10 @@ pub(super) fn first_channel(mask: u16) -> Option<usize> {
 pub(super) struct Marks {
     /// Per channel: mode messages.
     pub(super) modes: u16,
+    /// Notes that were released before a pedal was pressed, which must not catch them.
+    pub(super) notes_before_pedals: Grid,
+    /// Per channel: the pedals that hold notes.
+    pub(super) pedals: u16,
     pub(super) notes: Grid,
     /// Per channel: program and bank.
     pub(super) program: u16,
@@ -80,6 +99,8 @@ pub(super) struct Marks {
 impl Marks {
     pub(super) const NEW: Marks = Marks {
         modes: 0,
+        notes_before_pedals: Grid::NEW,
+        pedals: 0,
         notes: Grid::NEW,
         program: 0,
         parameters: [0; 3],
@@ -104,8 +125,9 @@ impl Marks {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.modes | self.program | self.selection | self.pressure | self.bend == 0
+        self.modes | self.pedals | self.program | self.selection | self.pressure | self.bend == 0
             && self.parameters == [0; 3]
+            && self.notes_before_pedals.is_empty()
             && self.notes.is_empty()
             && self.controllers.is_empty()
             && self.poly_pressure.is_empty()

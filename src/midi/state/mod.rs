@@ -1,61 +1,71 @@
-//! Channel state: where a sender stands, or what a receiver has heard, and the
-//! difference between the two.
+//! Channel state: what a stream of MIDI has set so far, at its sender and at its
+//! receiver, and the difference between the two.
 //!
-//! The model of what is state and what is an event is the recovery journal of
-//! RFC 6295 (appendices A and B); Reset All Controllers does what MIDI RP-015
-//! says. There is one type, [`ChannelState`], and one difference,
-//! [`next_repair`], for all uses: an in queue that was full, a peer that was
-//! congested, a push that was refused or had no peer, a skip, a new link, and
-//! greeting. [`ChannelState::next_release`] serves the peer that left.
+//! What is state and what is an event follows the recovery journal of RFC 6295
+//! (appendices A and B). Reset All Controllers does what MIDI RP-015 says. There is
+//! one type, [`ChannelState`], and one difference, [`next_repair`], for all uses:
+//! an in queue that was full, a peer that was congested, a push that was refused or
+//! had no peer, a skip, a new connection, and greeting. [`ChannelState::next_release`]
+//! serves the peer that left.
 //!
 //! # How it is used
 //!
-//! While nothing is lost there is one state, *heard*: each message that is
+//! While nothing is lost there is one state, *received*: each message that is
 //! delivered goes through [`ChannelState::apply`]. With the first loss a second
-//! one, *wanted*, starts where heard stands ([`ChannelState::follow`]) and takes
-//! this message and each further one with [`ChannelState::lose`]. From then on
-//! **nothing may be delivered before the difference is done**: whatever comes is
-//! lost too. (Data entry that reached a receiver with another parameter
-//! selected, or a Note On that overtook a lost Note Off, could not be taken
-//! back.) When there is room [`next_repair`] gives the difference message by
-//! message; it may stop anywhere and go on later, with more losses in between.
-//! When it says `None` the receiver stands where the sender stands, wanted is
-//! done with, and what comes next is delivered.
+//! state, *sent*, starts as a copy of it ([`ChannelState::follow`]). It takes this
+//! message and each further one with [`ChannelState::lose`]. From then on **nothing
+//! may be delivered before the difference is done**: whatever comes is lost too.
+//! (Data entry that reached a receiver with another parameter selected, or a Note On
+//! that overtook a lost Note Off, could not be taken back.) When there is room,
+//! [`next_repair`] gives the difference message by message. It may stop anywhere and
+//! go on later, with more losses in between. When it returns `None`, both states are
+//! equal: *sent* is dropped, and what comes next is delivered.
 //!
-//! | lost | heard | wanted |
+//! | loss | received | sent |
 //! |---|---|---|
-//! | in queue full, peer congested, push refused | what was delivered | `follow`s heard at the first loss |
-//! | skip | what was popped | `follow`s heard, `lose`s all that waited |
-//! | new link | `wanted.newcomer_after(heard)`, after heard's releases were sent | `follow`ed heard when the link broke, `lose`s what came without a link |
-//! | greeting | `wanted.newcomer()` | a clone of the state of what was sent to all |
+//! | in queue full, peer congested, push refused | what was delivered | `follow`s received at the first loss |
+//! | skip | what was popped | `follow`s received, `lose`s all that waited |
+//! | new connection | `sent.newcomer_after(received)`, once received's releases were sent | `follow`ed received when the connection broke, `lose`s what came without one |
+//! | greeting | `sent.newcomer()` | a clone of the state of what was sent to all |
 //! | peer left | what it sent and was delivered: `next_release` | |
 //!
-//! Where a link broke it is not known how much of what was sent last was read: `heard` then holds, beside what it holds,
-//! what was released lately, see [`Unread`].
+//! When a connection breaks, nobody knows how much of the end of the stream the
+//! receiver has read. *received* then also holds what was released lately, see
+//! [`Unread`].
+//!
+//! # What a loss hides
+//!
+//! It is not enough to bring values back to where they are. If a pedal was lifted
+//! and pressed again among the lost messages, its value is the same, but the notes it
+//! held are silent at the sender. So *sent* also remembers what was released
+//! meanwhile: the lowest value of each pedal that holds notes, mode messages, a Stop
+//! of the sequencer. It remembers as well which notes were released before a pedal was
+//! pressed, because the pedal must not catch them at the receiver.
 //!
 //! # Limits
 //!
-//! A state has a fixed size of under 12 KB. A message costs some ten
-//! nanoseconds, no memory and no lock; the longest are System Reset and
-//! `follow`, a copy of it all. Of one note 4095 strikes are counted, and 15 lost
-//! ones. Of parameters other than RPN 0 to 6 the 64 written last are kept; one
-//! that gives way before it was told is counted as unrepaired. How far a data
-//! increment moves a value is the receiver's own matter. The place of a running
-//! sequencer is where it was last told to be, as clocks are events. After Reset
-//! All Controllers, those controllers that RP-015 leaves to the receiver are
-//! taken to be unchanged.
+//! A state has a fixed size of under 12 KB. A message costs some ten nanoseconds, no
+//! memory and no lock; the longest are System Reset and `follow`, a copy of it all.
+//! Of one note 4095 strikes are counted, and 15 lost ones. Of parameters other than
+//! RPN 0 to 6 the 64 written last are kept; one that makes room before it was sent is
+//! counted as unrepaired. How far a data increment moves a value only the receiver
+//! knows. The position of a running sequencer is the one it was last given, as clocks
+//! are events. Those controllers that RP-015 leaves to the receiver count as unchanged
+//! after Reset All Controllers. A program that the sender chose without a bank is not
+//! sent again on a new connection if it has selected a bank since: the receiver may
+//! be the same one, and would choose from that bank.
 
 mod controllers;
 mod marks;
 mod modes;
 mod notes;
 mod parameters;
+mod programs;
 mod release;
 mod repair;
-mod short;
-mod take;
 mod transport;
 mod unread;
+mod update;
 mod value14;
 
 #[cfg(any(test, fuzzing))]
@@ -69,8 +79,10 @@ mod song_tests;
 #[cfg(test)]
 mod songs;
 
+pub use super::short::Short;
+/// The former name of [`Short`].
+pub use marks::Grid;
 pub use repair::{next_repair, next_repair_seen};
-pub use short::Msg;
 pub use unread::Unread;
 
 use controllers::Controllers;
@@ -78,26 +90,18 @@ use marks::Marks;
 use modes::Modes;
 use notes::Notes;
 use parameters::Parameters;
+use programs::Program;
 use transport::Transport;
-use value14::{UNSET, Value14};
+use value14::UNSET;
 
 /// The pitch bend of a wheel at rest.
 const CENTRE: u16 = 0x2000;
 /// A pitch bend that has not been seen.
 const BEND_UNSET: u16 = u16::MAX;
 
-/// The program of one channel (RFC 6295, appendix A.2, chapter P).
-#[derive(Clone, Copy)]
-struct Program {
-    number: u8,
-    /// The bank that was selected when the program change came: that is the
-    /// bank it is from, whatever was selected since.
-    bank: Value14,
-}
-
-/// Where one stream of MIDI stands: what a receiver of all of it has heard.
+/// What a stream of MIDI has set so far: the state of a receiver of all of it.
 ///
-/// Of fixed size and without allocation. What was never seen is unset, and
+/// Of fixed size and without allocation. What no message has set is unset, and is
 /// never sent.
 #[derive(Clone)]
 pub struct ChannelState {
@@ -114,12 +118,12 @@ pub struct ChannelState {
     restless: u16,
     /// Channels on which an MPE configuration was lost.
     mpe_lost: u16,
-    /// It is not known what was selected before: a summary of what was lost, see `UNKNOWN`.
+    /// What came before is not known: see `UNKNOWN`.
     unknown: bool,
     /// A System Reset was lost.
     reset_lost: bool,
     /// The second half of a parameter's selection, to be sent next.
-    queued: Option<Msg>,
+    queued: Option<Short>,
     marks: Marks,
 }
 
@@ -134,10 +138,7 @@ impl ChannelState {
         notes: Notes::NEW,
         controllers: [const { Controllers::NEW }; 16],
         parameters: Parameters::NEW,
-        programs: [Program {
-            number: UNSET,
-            bank: Value14::NEW,
-        }; 16],
+        programs: [Program::NEW; 16],
         poly_pressure: [[UNSET; 128]; 16],
         pressure: [UNSET; 16],
         bend: [BEND_UNSET; 16],
@@ -151,15 +152,15 @@ impl ChannelState {
         marks: Marks::NEW,
     };
 
-    /// Nothing was heard yet.
+    /// The state before the first message.
     pub fn new() -> ChannelState {
         ChannelState::NEW
     }
 
-    /// What a receiver has heard is not known: any note may be held, and nothing else is set.
+    /// The state of a receiver of which nothing is known: any note may be held, and nothing else is set.
     ///
-    /// As both *heard* and *wanted* this turns [`lose`] and [`next_repair`] into a summary of lost messages: what
-    /// brings any receiver to where they would have brought it, as far as they are state.
+    /// As both *received* and *sent* this makes [`lose`] and [`next_repair`] a summary of lost messages: it brings any
+    /// receiver to where those messages would have brought it, as far as they are state.
     ///
     /// [`lose`]: ChannelState::lose
     pub const UNKNOWN: ChannelState = ChannelState {
@@ -178,12 +179,12 @@ impl ChannelState {
                 self.apply_note(usize::from(status & 0x0F), note, status >= 0x90 && velocity != 0);
             }
             _ => {
-                self.take(message, false);
+                update::apply(self, message, false);
             }
         }
     }
 
-    /// The same of a note that begins or ends. Whether it is the first note held, or ends the last.
+    /// The same for a note that begins or ends. Returns whether it is the first note held, or ends the last.
     #[inline(always)]
     pub fn apply_note(&mut self, channel: usize, note: u8, begins: bool) -> bool {
         if begins {
@@ -193,43 +194,57 @@ impl ChannelState {
         }
     }
 
-    /// Takes a message, whole and valid, that the sender sent and the receiver
-    /// did not get. Returns how many messages this makes that the difference
-    /// cannot bring back (`unrepaired`): mostly 0 for state, 1 for an event.
+    /// Takes a message, whole and valid, that the sender sent and the receiver did not get. Returns how many messages
+    /// the difference cannot bring back because of this one (`unrepaired`): mostly 0 for state, 1 for an event.
     pub fn lose(&mut self, message: &[u8]) -> u32 {
-        self.take(message, true)
+        update::apply(self, message, true)
     }
 
-    /// Becomes the state of a sender whose receiver, up to now, has heard
-    /// everything: the beginning of *wanted*, before the first [`lose`].
+    /// Becomes the state of a sender whose receiver has received everything so far: the beginning of *sent*, before the
+    /// first [`lose`].
     ///
     /// [`lose`]: ChannelState::lose
-    pub fn follow(&mut self, heard: &mut ChannelState) {
-        heard.queued = None;
-        heard.settle();
-        self.clone_from(heard);
+    pub fn follow(&mut self, received: &mut ChannelState) {
+        received.queued = None;
+        received.forget_lost();
+        self.clone_from(received);
     }
 
-    /// What a newcomer to this stream has heard: nothing. Between the two
-    /// [`next_repair`] then gives everything that was ever set, but no notes, and
-    /// nothing of the sequencer: a Start now would start it at the wrong time.
+    /// The state of a newcomer to this stream, which has received nothing. Between the two [`next_repair`] then gives
+    /// everything that was ever set, but no notes, and nothing of the sequencer: a Start now would start it at the wrong
+    /// time.
     ///
-    /// `self` becomes the *wanted* of that difference (its marks are used up): a
-    /// clone, where the state lives on.
+    /// `self` becomes the *sent* of that difference, which uses its marks up. Use a clone of a state that lives on.
     pub fn newcomer(&mut self) -> ChannelState {
-        let mut heard = ChannelState::new();
-        heard.transport = self.transport;
+        let mut received = ChannelState::new();
+        received.transport = self.transport;
         self.mark_known();
         self.marks.transport = false;
-        heard
+        received
     }
 
-    /// The same for a receiver that comes back on a new link, given what it
-    /// `heard` on the old one: its sequencer is told what has changed meanwhile.
-    pub fn newcomer_after(&mut self, heard: &ChannelState) -> ChannelState {
+    /// The same for a receiver that comes back on a new connection, given what it `received` on the old one: it gets
+    /// what has changed of the sequencer meanwhile, and Note Offs for what it still holds and the sender does not.
+    ///
+    /// It may be the same receiver, or one that was restarted. What it gets suits both.
+    pub fn newcomer_after(&mut self, received: &ChannelState) -> ChannelState {
         let mut again = ChannelState::new();
-        again.transport = heard.transport;
+        again.transport = received.transport;
         self.mark_known();
+        for channel in 0..16 {
+            let controllers = &received.controllers[channel];
+            self.controllers[channel].forget_lost_pedals_up_at(controllers);
+            again.programs[channel] = received.programs[channel].on_new_connection(&controllers.bank());
+        }
+        if !received.notes.is_empty() {
+            again.notes.clone_from(&received.notes);
+            let all = (0..16).flat_map(|channel| (0..128).map(move |note| (channel, note)));
+            for (channel, note) in all {
+                if again.notes.count(channel, note) > self.notes.count(channel, note) {
+                    self.marks.notes.set(channel, note);
+                }
+            }
+        }
         again
     }
 
@@ -237,6 +252,7 @@ impl ChannelState {
     fn mark_known(&mut self) {
         self.marks = Marks::NEW;
         self.marks.modes = u16::MAX;
+        self.marks.pedals = u16::MAX;
         self.marks.program = u16::MAX;
         self.marks.selection = u16::MAX;
         self.marks.pressure = u16::MAX;
@@ -270,7 +286,7 @@ impl ChannelState {
         }
     }
 
-    /// Whether [`next_release`](ChannelState::next_release) has nothing to say.
+    /// Whether [`next_release`](ChannelState::next_release) has nothing to release.
     pub fn is_neutral(&self) -> bool {
         self.notes.is_empty() && self.restless == 0 && !self.transport.is_running()
     }
@@ -285,17 +301,52 @@ impl ChannelState {
         self.controllers[usize::from(channel & 0x0F)].is_down(controller)
     }
 
-    /// Whether there may be a difference left: [`next_repair`] says `None`
-    /// without looking further where this says `false`.
+    /// Whether this message, if it were applied, would release something or put it to rest: a Note Off of a held note;
+    /// a lower value, below 64, of a switch (controllers 64 to 69) that is not fully up; All Notes Off and the modes that
+    /// imply it on a channel with notes; All Sound Off on one with notes or a pedal that may keep some sounding; Reset
+    /// All Controllers with a pedal, the pressure or the bend not at rest; pressure to 0 and bend to the centre where
+    /// they are not; Stop to a running sequencer; System Reset unless [`is_neutral`](ChannelState::is_neutral).
+    pub fn releases(&self, message: &[u8]) -> bool {
+        release::would(self, message)
+    }
+
+    /// Whether a message of those that [`lets_go`](crate::midi::message::lets_go) names would end something held here.
+    /// Coarser than [`releases`](ChannelState::releases).
+    pub fn is_let_go_by(&self, message: &[u8]) -> bool {
+        release::is_let_go_by(self, message)
+    }
+
+    /// The next message that releases what is still held, already applied: first a Note Off (velocity 64) for each
+    /// strike of each note, then on each channel the pedals (sustain, sostenuto, legato, hold 2) to 0, channel pressure
+    /// to 0 and pitch bend to the centre where they are not, then Stop to a running sequencer. `None` when nothing is
+    /// left ([`ChannelState::is_neutral`]).
+    pub fn next_release(&mut self) -> Option<Short> {
+        let message = self.release()?;
+        self.apply(&message);
+        Some(message)
+    }
+
+    /// The same, not applied yet.
+    pub fn release(&self) -> Option<Short> {
+        release::next(self)
+    }
+
+    /// Also holds, from now on, whatever a receiver may hold that has not read the end of the stream.
+    pub fn hold_again(&mut self, unread: &Unread) {
+        unread::hold_again(self, unread);
+    }
+
+    /// Whether there may be a difference left. Where this is `false`, [`next_repair`] returns `None` at once.
     pub fn has_marks(&self) -> bool {
         self.reset_lost || !self.marks.is_empty()
     }
 
-    /// Nothing is owed to the receiver.
-    fn settle(&mut self) {
+    /// The receiver has had all that was lost.
+    fn forget_lost(&mut self) {
         self.marks = Marks::NEW;
-        self.modes.iter_mut().for_each(Modes::settle);
-        self.transport.settle();
+        self.modes.iter_mut().for_each(Modes::forget_lost);
+        self.controllers.iter_mut().for_each(Controllers::forget_lost_pedals);
+        self.transport.forget_lost();
         self.mpe_lost = 0;
         self.reset_lost = false;
     }

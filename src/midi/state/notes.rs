@@ -6,26 +6,26 @@ pub(super) const MOST_STRIKES: u16 = 0x0FFF;
 const ONE_LOST: u16 = 0x1000;
 const MOST_LOST: u16 = 0xF000;
 
-/// How often a note may be held where that is not known: more often than anybody strikes it, and there is room to
-/// count more. Only lost Note Offs are told, so a large number costs nothing.
+/// The number of strikes of each note where it is not known: more than anybody plays, with room to count more. The
+/// difference releases only what Note Offs were lost for, so a large number costs nothing.
 const MAYBE_STRIKES: u16 = MOST_STRIKES / 2;
 
 /// How often each note is held.
 ///
 /// A cell counts two kinds of strikes: those that the receiver has (twelve
-/// bits), and those that were lost on the way and that it therefore must not
-/// have (four bits). A Note Off that is lost takes a lost strike first, so that
-/// what the receiver holds sounds on as long as the sender holds as much of it;
-/// where none is left it takes one of the receiver's, which then must be
-/// released, whatever is struck (and lost) later: the strike that sounds there
-/// is one that the sender has let go of.
+/// bits), and those that were lost (four bits). A lost Note Off ends a lost
+/// strike first, so that the receiver keeps its notes as long as the sender holds
+/// as many. Where no lost strike is left it ends one that the receiver has. That
+/// one must then be released, whatever is struck and lost later, because the
+/// sender has released the strike that sounds there.
 #[derive(Clone)]
 pub(super) struct Notes {
-    /// By channel and note, as `index` has it.
+    /// By channel and note, in the order of `index`.
     cells: [u16; CELLS],
-    /// Cells with strikes that the receiver has: a bit for each, and how many they are, less one: so an addition itself
-    /// tells of the first, and a subtraction of the last.
+    /// A bit for each cell with strikes that the receiver has.
     held: [u64; CELLS / 64],
+    /// The number of those cells, less one: an addition then shows the first one, and a subtraction the last, in the
+    /// carry.
     held_less_one: u16,
 }
 
@@ -33,9 +33,9 @@ const CELLS: usize = 16 * 128;
 
 /// What a Note Off did to what the receiver holds.
 pub(super) struct Ended {
-    /// It ended one of its strikes.
+    /// It ended a strike that the receiver has.
     pub one: bool,
-    /// And it holds nothing any more.
+    /// That was the last one of all notes.
     pub was_last: bool,
 }
 
@@ -68,6 +68,12 @@ impl Notes {
         self.held_less_one == u16::MAX
     }
 
+    /// Whether the receiver holds a note of a channel.
+    pub(super) fn has_any(&self, channel: usize) -> bool {
+        let first = index(channel, 0) >> 6;
+        self.held[first] | self.held[first + 1] != 0
+    }
+
     /// A note that is held.
     pub(super) fn first(&self) -> Option<(usize, u8)> {
         if self.is_empty() {
@@ -78,14 +84,13 @@ impl Notes {
         Some((index >> 7, (index & 0x7F) as u8))
     }
 
-    /// Whether it is the first that the receiver holds.
+    /// Takes a Note On. Returns whether the receiver held nothing before.
     #[inline(always)]
     pub(super) fn on(&mut self, channel: usize, note: u8, lost: bool) -> bool {
         let index = index(channel, note);
         let cell = &mut self.cells[index];
         if lost {
-            // Beyond fifteen lost strikes a Note Off releases too early rather
-            // than too late.
+            // Beyond fifteen lost strikes a Note Off releases too early rather than too late.
             if *cell & MOST_LOST != MOST_LOST {
                 *cell += ONE_LOST;
             }
@@ -109,7 +114,7 @@ impl Notes {
         let index = index(channel, note);
         let cell = &mut self.cells[index];
         let (strikes, lost_strikes) = (*cell & MOST_STRIKES, *cell & MOST_LOST);
-        // One that arrives ends a note of the receiver, one that is lost need not.
+        // A Note Off that arrives ends a strike that the receiver has; a lost one may end a lost strike.
         let one = strikes != 0 && !(lost && lost_strikes != 0);
         let mut was_last = false;
         if one {
@@ -125,7 +130,7 @@ impl Notes {
         Ended { one, was_last }
     }
 
-    /// The receiver holds a note at least so often.
+    /// Makes the receiver hold a note at least so often.
     pub(super) fn hold(&mut self, channel: usize, note: u8, times: u16) {
         for _ in self.count(channel, note)..times {
             self.on(channel, note, false);

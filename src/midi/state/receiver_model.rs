@@ -16,6 +16,10 @@ pub struct Make {
     pub mpe: bool,
     /// Data increment and decrement move the value by one.
     pub steps: bool,
+    /// A sustain pedal holds notes at any value above 0, not only from 64 on.
+    pub half_pedal: bool,
+    /// The sostenuto pedal also captures notes that the sustain pedal alone keeps sounding.
+    pub captures_sustained: bool,
 }
 
 /// A receiver, or the sender's own idea of itself.
@@ -24,8 +28,12 @@ pub struct Receiver {
     make: Make,
     /// Strikes of each note by channel and number.
     pub held: BTreeMap<(u8, u8), usize>,
-    /// Notes let go of that may still sound.
+    /// Notes released and not silenced since: their release phase may still sound.
     pub ringing: BTreeSet<(u8, u8)>,
+    /// Notes released that a pedal keeps sounding.
+    pub sustained: BTreeSet<(u8, u8)>,
+    /// Notes that the sostenuto pedal captured when it was pressed.
+    captured: BTreeSet<(u8, u8)>,
     /// Everything else: what, and how much.
     pub facts: BTreeMap<String, u16>,
     /// Numbers selected: by channel and whether non-registered.
@@ -44,6 +52,8 @@ impl Receiver {
             make,
             held: BTreeMap::new(),
             ringing: BTreeSet::new(),
+            sustained: BTreeSet::new(),
+            captured: BTreeSet::new(),
             facts: BTreeMap::new(),
             numbers: BTreeMap::new(),
             zones: BTreeMap::new(),
@@ -86,6 +96,55 @@ impl Receiver {
             *strikes -= 1;
             if *strikes == 0 {
                 self.held.remove(&(channel, note));
+                self.sustain(channel, note);
+            }
+        }
+    }
+
+    /// A note is no longer held: a pedal may keep it sounding.
+    fn sustain(&mut self, channel: u8, note: u8) {
+        if self.pedals_hold(channel, note) {
+            self.sustained.insert((channel, note));
+        }
+    }
+
+    /// Whether a note sounds, held or sustained.
+    pub fn sounds(&self, note: (u8, u8)) -> bool {
+        self.held.contains_key(&note) || self.sustained.contains(&note)
+    }
+
+    fn pedal(&self, channel: u8, controller: u8) -> u16 {
+        let what = format!("{channel} controller {controller}");
+        self.facts.get(&what).copied().unwrap_or(0)
+    }
+
+    fn pedals_hold(&self, channel: u8, note: u8) -> bool {
+        let threshold = if self.make.half_pedal { 1 } else { 64 };
+        let captured = self.captured.contains(&(channel, note));
+        self.pedal(channel, 64) >= threshold
+            || self.pedal(channel, 69) >= threshold
+            || self.pedal(channel, 66) >= 64 && captured
+    }
+
+    /// Moves a pedal that holds notes.
+    fn move_pedal(&mut self, channel: u8, controller: u8, value: u8) {
+        let was_down = self.pedal(channel, controller) >= 64;
+        self.note_down(format!("{channel} controller {controller}"), value);
+        if controller == 66 && !was_down && value >= 64 {
+            let held = self.held.keys().filter(|note| note.0 == channel);
+            self.captured.extend(held.copied());
+            if self.make.captures_sustained {
+                let sustained = self.sustained.iter().filter(|note| note.0 == channel);
+                self.captured.extend(sustained.copied());
+            }
+        }
+        if controller == 66 && value < 64 {
+            self.captured.retain(|note| note.0 != channel);
+        }
+        let released: Vec<_> = self.sustained.iter().copied().collect();
+        for (on, note) in released {
+            if !self.pedals_hold(on, note) {
+                self.sustained.remove(&(on, note));
             }
         }
     }
@@ -143,6 +202,7 @@ impl Receiver {
                 }
                 self.tell_selection(channel);
             }
+            64 | 66 | 69 => self.move_pedal(channel, controller, value),
             _ => self.note_down(format!("{channel} controller {controller}"), value),
         }
     }
@@ -257,7 +317,7 @@ impl Receiver {
                     127,
                 );
                 for pedal in 64..=67 {
-                    self.note_down(format!("{channel} controller {pedal}"), 0);
+                    self.control(channel, pedal, 0);
                 }
                 self.note_down(format!("{channel} pressure"), 0);
                 self.facts.insert(format!("{channel} bend"), 8192);
@@ -278,9 +338,12 @@ impl Receiver {
         for note in ended.into_iter().filter(|note| note.0 == channel) {
             self.held.remove(&note);
             self.ringing.insert(note);
+            self.sustain(note.0, note.1);
         }
         if mode == 120 {
             self.ringing.retain(|note| note.0 != channel);
+            self.sustained.retain(|note| note.0 != channel);
+            self.captured.retain(|note| note.0 != channel);
         }
     }
 

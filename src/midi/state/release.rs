@@ -1,57 +1,84 @@
 //! What a peer that has gone leaves sounding.
 
-use super::controllers::{LEGATO, SOSTENUTO, SUSTAIN};
+use super::controllers::{PEDALS, RESET_SWITCHES};
 use super::marks::first_channel;
-use super::short::Msg;
 use super::value14::UNSET;
-use super::{BEND_UNSET, CENTRE, ChannelState};
+use super::{BEND_UNSET, CENTRE, ChannelState, Short};
 
-impl ChannelState {
-    /// The next message that releases what is still held, already applied:
-    /// first a Note Off (velocity 64) for each strike of each note, then the
-    /// pedals (sustain, sostenuto, legato), channel pressure to 0 and pitch bend
-    /// to the centre where they are not, then Stop to a sequencer that runs.
-    /// `None` when there is nothing left ([`ChannelState::is_neutral`]).
-    pub fn next_release(&mut self) -> Option<Msg> {
-        let message = self.release()?;
-        self.apply(&message);
-        Some(message)
+/// The next message that releases something held; see [`ChannelState::release`].
+pub(super) fn next(state: &ChannelState) -> Option<Short> {
+    if let Some((channel, note)) = state.notes.first() {
+        return Some(Short::three(0x80 | channel as u8, note, 64));
     }
-
-    /// The same, not applied yet.
-    pub fn release(&self) -> Option<Msg> {
-        if let Some((channel, note)) = self.notes.first() {
-            return Some(Msg::three(0x80 | channel as u8, note, 64));
+    if let Some(channel) = first_channel(state.restless) {
+        let controllers = &state.controllers[channel];
+        if let Some(pedal) = PEDALS.into_iter().find(|pedal| controllers.is_down(*pedal)) {
+            return Some(Short::control(channel, pedal, 0));
         }
-        if let Some(channel) = first_channel(self.restless) {
-            let controllers = &self.controllers[channel];
-            for pedal in [SUSTAIN, SOSTENUTO, LEGATO] {
-                if controllers.is_down(pedal) {
-                    return Some(Msg::control(channel, pedal, 0));
-                }
-            }
-            if !matches!(self.pressure[channel], UNSET | 0) {
-                return Some(Msg::two(0xD0 | channel as u8, 0));
-            }
-            if !matches!(self.bend[channel], BEND_UNSET | CENTRE) {
-                return Some(Msg::three(0xE0 | channel as u8, 0, (CENTRE >> 7) as u8));
-            }
+        if has_pressure(state, channel) {
+            return Some(Short::two(0xD0 | channel as u8, 0));
         }
-        self.transport.is_running().then(|| Msg::one(0xFC))
+        if has_bend(state, channel) {
+            return Some(Short::three(0xE0 | channel as u8, 0, (CENTRE >> 7) as u8));
+        }
     }
+    state.transport.is_running().then(|| Short::one(0xFC))
+}
 
-    /// Whether a message that ends things ([`lets_go`](crate::midi::message::lets_go)) would end one that is held here.
-    pub fn is_let_go_by(&self, message: &[u8]) -> bool {
-        let channel = message.first().map_or(0, |status| status & 0x0F);
-        let at = usize::from(channel);
-        match *message {
-            [0xB0..=0xBF, 121, _] => self.restless >> channel & 1 != 0,
-            [0xB0..=0xBF, pedal @ 64..=69, _] => self.holds_pedal(channel, pedal),
-            [0xB0..=0xBF, ..] => (0..128).any(|note| self.holds_note(channel, note) != 0),
-            [0xD0..=0xDF, _] => !matches!(self.pressure[at], UNSET | 0),
-            [0xE0..=0xEF, ..] => !matches!(self.bend[at], BEND_UNSET | CENTRE),
-            [0xFC] => self.transport.is_running(),
-            _ => !self.is_neutral(),
+/// Whether channel pressure is not at rest.
+pub(super) fn has_pressure(state: &ChannelState, channel: usize) -> bool {
+    !matches!(state.pressure[channel], UNSET | 0)
+}
+
+/// Whether the pitch bend is not at rest.
+pub(super) fn has_bend(state: &ChannelState, channel: usize) -> bool {
+    !matches!(state.bend[channel], BEND_UNSET | CENTRE)
+}
+
+/// Whether anything beside notes is not at rest on a channel.
+pub(super) fn is_restless(state: &ChannelState, channel: usize) -> bool {
+    let controllers = &state.controllers[channel];
+    PEDALS.into_iter().any(|pedal| controllers.is_down(pedal))
+        || has_pressure(state, channel)
+        || has_bend(state, channel)
+}
+
+/// Whether a message would release something; see [`ChannelState::releases`].
+pub(super) fn would(state: &ChannelState, message: &[u8]) -> bool {
+    let channel = usize::from(message.first().map_or(0, |status| status & 0x0F));
+    let controllers = &state.controllers[channel];
+    match *message {
+        [0x80..=0x8F, note, _] | [0x90..=0x9F, note, 0] => state.notes.count(channel, note) != 0,
+        [0xB0..=0xBF, switch @ 64..=69, value] => controllers.is_lifted_by(switch, value),
+        [0xB0..=0xBF, 120, _] => {
+            // All Sound Off also ends what only a pedal keeps sounding, which is not known here.
+            state.notes.has_any(channel) || PEDALS.into_iter().any(|pedal| controllers.is_down(pedal))
         }
+        [0xB0..=0xBF, 121, _] => {
+            RESET_SWITCHES.into_iter().any(|switch| controllers.is_down(switch))
+                || has_pressure(state, channel)
+                || has_bend(state, channel)
+        }
+        [0xB0..=0xBF, 123..=127, _] => state.notes.has_any(channel),
+        [0xD0..=0xDF, 0] => has_pressure(state, channel),
+        [0xE0..=0xEF, 0, 64] => has_bend(state, channel),
+        [0xFC] => state.transport.is_running(),
+        [0xFF] => !state.is_neutral(),
+        _ => false,
+    }
+}
+
+/// See [`ChannelState::is_let_go_by`].
+pub(super) fn is_let_go_by(state: &ChannelState, message: &[u8]) -> bool {
+    let channel = message.first().map_or(0, |status| status & 0x0F);
+    let at = usize::from(channel);
+    match *message {
+        [0xB0..=0xBF, 121, _] => state.restless >> channel & 1 != 0,
+        [0xB0..=0xBF, pedal @ 64..=69, _] => state.holds_pedal(channel, pedal),
+        [0xB0..=0xBF, ..] => state.notes.has_any(at),
+        [0xD0..=0xDF, _] => has_pressure(state, at),
+        [0xE0..=0xEF, ..] => has_bend(state, at),
+        [0xFC] => state.transport.is_running(),
+        _ => !state.is_neutral(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::judge::{ENDLESS, Link, repair_anew, stepped};
+use super::judge::{ENDLESS, Link, Peer, repair_anew, stepped};
 use super::receiver_model::Receiver;
 use super::songs::{config, songs};
 use super::{ChannelState, next_repair};
@@ -84,8 +84,8 @@ proptest! {
     fn reconnect(song in songs(80), restarted: bool) {
         let mut link = Link::new(song.make);
         let mut offline = false;
+        let peer = if restarted { Peer::Restarted } else { Peer::Same };
         let reconnect = |link: &mut Link| {
-            let wanted = link.wanted.as_mut().expect("lossy while offline");
             link.moved.append(&mut link.stepped);
             if restarted {
                 link.receiver = Receiver::new(song.make);
@@ -94,8 +94,13 @@ proptest! {
                 link.receiver.hear(&message);
             }
             assert!(link.receiver.held.is_empty());
+            assert!(link.receiver.sustained.is_empty());
             link.receiver.ringing.clear();
             link.keeps.clear();
+            link.alive.clear();
+            link.end_loss();
+            link.must_stop = false;
+            let wanted = link.wanted.as_mut().expect("lossy while offline");
             let again = wanted.newcomer_after(&link.heard);
             link.heard = again;
         };
@@ -120,13 +125,13 @@ proptest! {
                 reconnect(&mut link);
             }
             if !offline {
-                repair_anew(&mut link, step.room, restarted);
+                repair_anew(&mut link, step.room, peer);
             }
         }
         if offline {
             reconnect(&mut link);
         }
-        repair_anew(&mut link, usize::MAX, restarted);
+        repair_anew(&mut link, usize::MAX, peer);
     }
 
     /// A newcomer is told where everything stands but notes and sequencer.
@@ -150,7 +155,7 @@ proptest! {
                 }
             }
             for link in &mut newcomers {
-                repair_anew(link, step.room, true);
+                repair_anew(link, step.room, Peer::Newcomer);
             }
             if step.cut {
                 let mut link = Link::new(song.make);
@@ -163,7 +168,7 @@ proptest! {
             }
         }
         for mut link in newcomers {
-            repair_anew(&mut link, usize::MAX, true);
+            repair_anew(&mut link, usize::MAX, Peer::Newcomer);
         }
     }
 
@@ -202,7 +207,7 @@ proptest! {
             prop_assert_eq!(offs, strikes);
             prop_assert_eq!(neutral, offs + others == 0);
             prop_assert!(state.is_neutral());
-            prop_assert!(receiver.held.is_empty());
+            prop_assert!(receiver.held.is_empty() && receiver.sustained.is_empty());
             for (what, value) in &receiver.facts {
                 let rest = match what.split_once(' ').map_or(what.as_str(), |(_, what)| what) {
                     "controller 64" | "controller 66" | "controller 68" | "pressure" | "runs" => 0,

@@ -8,7 +8,7 @@ use super::receiver_model::Make;
 pub type Phrase = Vec<Vec<u8>>;
 
 /// One phrase, and what the link does with it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Step {
     pub phrase: Phrase,
     /// From which of its messages on everything is lost, until repaired.
@@ -17,6 +17,16 @@ pub struct Step {
     pub room: usize,
     /// What else happens: a skip, a new link, a newcomer, a peer that leaves.
     pub cut: bool,
+}
+
+impl std::fmt::Debug for Step {
+    /// On one line, with the bytes in hexadecimal.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for message in &self.phrase {
+            write!(f, "{message:02X?} ")?;
+        }
+        write!(f, "loses {:?}, room {}, cut {}", self.loses, self.room, self.cut)
+    }
 }
 
 /// A song, and a make of receiver that hears it.
@@ -79,6 +89,30 @@ fn controllers() -> impl Strategy<Value = Phrase> {
             }
         ),
     ]
+}
+
+/// Pedals that hold notes, pressed and lifted, by halves and around notes.
+fn pedals() -> impl Strategy<Value = Phrase> {
+    let pedal = prop::sample::select(vec![64u8, 64, 66, 69]);
+    let value = prop::sample::select(vec![0u8, 0, 40, 63, 64, 90, 127]);
+    (channel(), pedal, value.clone(), value, 60u8..64, 0u8..8).prop_map(
+        |(channel, pedal, first, second, note, kind)| {
+            let press = control(channel, pedal, 127);
+            let (first, second) = (control(channel, pedal, first), control(channel, pedal, second));
+            let off = vec![0x80 | channel, note, 0];
+            let on = vec![0x90 | channel, note, 100];
+            match kind {
+                0 => vec![first],
+                1 => vec![press],
+                2 => vec![first, second],
+                3 => vec![off, first, second],
+                4 => vec![first, off, second],
+                5 => vec![first, second, off],
+                6 => vec![press, off],
+                _ => vec![on, press],
+            }
+        },
+    )
 }
 
 fn programs() -> impl Strategy<Value = Phrase> {
@@ -205,7 +239,7 @@ fn phrase(one_number: bool) -> BoxedStrategy<Phrase> {
     let half = if one_number { 0 } else { 2 };
     prop_oneof![
         20 => notes(),
-        10 => controllers(),
+        18 => prop_oneof![5 => controllers(), 4 => pedals()],
         6 => programs(),
         10 => parameters(),
         half => half_selections(),
@@ -220,13 +254,18 @@ fn phrase(one_number: bool) -> BoxedStrategy<Phrase> {
 
 /// Songs of up to `length` phrases.
 pub fn songs(length: usize) -> impl Strategy<Value = Song> {
-    let make = any::<[bool; 4]>().prop_map(|[zeroes_lsb, one_number, mpe, steps]| Make {
-        // MPE is younger than the habit of keeping the LSB.
-        zeroes_lsb: zeroes_lsb || mpe,
-        one_number,
-        mpe,
-        steps,
-    });
+    let make =
+        any::<[bool; 6]>().prop_map(
+            |[zeroes_lsb, one_number, mpe, steps, half_pedal, captures_sustained]| Make {
+                // MPE is younger than the habit of keeping the LSB.
+                zeroes_lsb: zeroes_lsb || mpe,
+                one_number,
+                mpe,
+                steps,
+                half_pedal,
+                captures_sustained,
+            },
+        );
     make.prop_flat_map(move |make| {
         let loses = prop_oneof![5 => Just(None), 1 => (0usize..4).prop_map(Some)];
         let room = prop_oneof![3 => Just(0usize), 2 => 1usize..6, 1 => Just(usize::MAX)];

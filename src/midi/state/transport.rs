@@ -1,10 +1,10 @@
 //! The sequencer: Start, Stop, Continue, song position and song select
 //! (RFC 6295, appendix B, chapters D and Q).
 //!
-//! Clocks are events. So the place that a running sequencer has come to is not
-//! known here: what is known is where it was last told to be.
+//! Clocks are events, so the position that a running sequencer has reached is not
+//! known here. What is known is the position that it was last given.
 
-use super::short::Msg;
+use super::Short;
 
 const UNSET: u16 = u16::MAX;
 
@@ -13,23 +13,26 @@ enum Run {
     Unknown,
     Stopped,
     Running,
-    /// It may run, for all that is known of the receiver.
+    /// It may run: nothing is known of the receiver.
     Maybe,
 }
 
-/// What was last told to a sequencer.
+/// What a sequencer was last told.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Transport {
     run: Run,
-    /// In MIDI beats; [`UNSET`] where none was told.
+    /// In MIDI beats; [`UNSET`] where none was given.
     position: u16,
-    /// [`UNSET`] where none was told.
+    /// [`UNSET`] where none was given.
     song: u16,
     /// The position is the beginning because of a Start.
     from_start: bool,
-    /// A Start or a song position was lost: the receiver runs, if it does, from
-    /// another place, even where it was once told the same one.
+    /// A Start or a song position was lost. The receiver, if it runs, runs from
+    /// another position, even where it was once given the same one.
     relocated: bool,
+    /// A Stop was lost: what the receiver's sequencer plays has to end, even where
+    /// it runs again.
+    stop_lost: bool,
 }
 
 impl Transport {
@@ -39,6 +42,7 @@ impl Transport {
         song: UNSET,
         from_start: false,
         relocated: false,
+        stop_lost: false,
     };
 
     /// It may run, from anywhere.
@@ -51,9 +55,10 @@ impl Transport {
         self.run == Run::Running
     }
 
-    /// Nothing is owed to the receiver any more.
-    pub(super) fn settle(&mut self) {
+    /// The receiver has had all that was lost.
+    pub(super) fn forget_lost(&mut self) {
         self.relocated = false;
+        self.stop_lost = false;
     }
 
     pub(super) fn start(&mut self, lost: bool) {
@@ -68,8 +73,9 @@ impl Transport {
         self.from_start = false;
     }
 
-    pub(super) fn stop(&mut self) {
+    pub(super) fn stop(&mut self, lost: bool) {
         self.run = Run::Stopped;
+        self.stop_lost = lost;
     }
 
     pub(super) fn locate(&mut self, beats: u16, lost: bool) {
@@ -82,32 +88,34 @@ impl Transport {
         self.song = u16::from(song);
     }
 
-    /// What to send next to a receiver that stands at `self`. A sequencer that
-    /// runs is stopped before it is sent elsewhere, as the specification wants.
-    pub(super) fn step_to(&self, wanted: &Transport) -> Option<Msg> {
-        let elsewhere = wanted.position != UNSET && (wanted.relocated || self.position != wanted.position);
-        let stop = match wanted.run {
+    /// What to send next to a receiver whose sequencer is at `self`. A running
+    /// sequencer is stopped before it is sent elsewhere, as the specification
+    /// demands. A lost message counts as sent with this call.
+    pub(super) fn step_to(&self, sent: &mut Transport) -> Option<Short> {
+        let elsewhere = sent.position != UNSET && (sent.relocated || self.position != sent.position);
+        let may_run = matches!(self.run, Run::Running | Run::Maybe);
+        let stop = match sent.run {
             Run::Unknown | Run::Maybe => false,
             Run::Stopped => self.run != Run::Stopped,
-            Run::Running => matches!(self.run, Run::Running | Run::Maybe) && elsewhere,
+            Run::Running => may_run && (elsewhere || sent.stop_lost),
         };
         if stop {
-            Some(Msg::one(0xFC))
-        } else if wanted.song != UNSET && self.song != wanted.song {
-            Some(Msg::two(0xF3, wanted.song as u8))
-        } else if wanted.is_running() && elsewhere && wanted.from_start {
-            // It does not run: it was never told to, or was just stopped.
-            Some(Msg::one(0xFA))
+            sent.stop_lost = false;
+            Some(Short::one(0xFC))
+        } else if sent.song != UNSET && self.song != sent.song {
+            Some(Short::two(0xF3, sent.song as u8))
+        } else if sent.is_running() && elsewhere && sent.from_start {
+            // It does not run: it was never started, or was just stopped.
+            sent.relocated = false;
+            Some(Short::one(0xFA))
         } else if elsewhere {
-            Some(Msg::three(
-                0xF2,
-                (wanted.position & 0x7F) as u8,
-                (wanted.position >> 7) as u8,
-            ))
-        } else if wanted.is_running() && !self.is_running() {
-            Some(Msg::one(0xFB))
+            sent.relocated = false;
+            let (low, high) = (sent.position & 0x7F, sent.position >> 7);
+            Some(Short::three(0xF2, low as u8, high as u8))
         } else {
-            None
+            // It has stopped by now, if it ran.
+            sent.stop_lost = false;
+            (sent.is_running() && !self.is_running()).then(|| Short::one(0xFB))
         }
     }
 }

@@ -2,19 +2,20 @@
 //! unread with the peer. Nobody can say how far a receiver has come. So wherever it may stand, it is given the releases
 //! of all that it may hold there; one that has heard them has no use for them, and takes no harm.
 
-use super::controllers::{LEGATO, SOSTENUTO, SUSTAIN};
-use super::{BEND_UNSET, CENTRE, ChannelState, UNSET};
+use super::ChannelState;
+use super::controllers::PEDALS;
+use super::release::{has_bend, has_pressure};
+use super::update::{control, set_bend, set_pressure};
 
 /// So many bytes may be on the way or unread: what our own system keeps for a peer that does not read, and a receive
 /// buffer of 128 KB, the most with which Linux, macOS and Windows begin.
 pub(super) const UNREAD_BYTES: u32 = 256 * 1024;
 
 const NOTES: usize = 16 * 128;
-/// Beside notes, on each channel: three pedals, pressure, bend.
-const PEDALS: [u8; 3] = [SUSTAIN, SOSTENUTO, LEGATO];
-const PRESSURE: usize = 3;
-const BEND: usize = 4;
-const OTHERS: usize = 5;
+/// Beside notes, on each channel: the pedals, pressure, bend.
+const PRESSURE: usize = PEDALS.len();
+const BEND: usize = PRESSURE + 1;
+const OTHERS: usize = BEND + 1;
 const SEQUENCER: usize = NOTES + 16 * OTHERS;
 const PLACES: usize = SEQUENCER + 1;
 
@@ -67,11 +68,11 @@ impl Unread {
             [0xB0..=0xBF, controller, 0] => {
                 let pedals = PEDALS.iter().position(|pedal| *pedal == controller);
                 if let Some(which) = pedals {
-                    self.release(other(channel, which), heard.is_off_rest(channel, which).into());
+                    self.release(other(channel, which), is_off_rest(heard, channel, which).into());
                 }
             }
-            [0xD0..=0xDF, 0] => self.release(other(channel, PRESSURE), heard.is_off_rest(channel, PRESSURE).into()),
-            [0xE0..=0xEF, 0, 0x40] => self.release(other(channel, BEND), heard.is_off_rest(channel, BEND).into()),
+            [0xD0..=0xDF, 0] => self.release(other(channel, PRESSURE), is_off_rest(heard, channel, PRESSURE).into()),
+            [0xE0..=0xEF, 0, 0x40] => self.release(other(channel, BEND), is_off_rest(heard, channel, BEND).into()),
             [0xFC] => self.release(SEQUENCER, heard.transport.is_running().into()),
             [0xFF] => {
                 for channel in 0..16 {
@@ -94,7 +95,7 @@ impl Unread {
 
     fn release_others(&mut self, heard: &ChannelState, channel: usize) {
         for which in 0..OTHERS {
-            self.release(other(channel, which), heard.is_off_rest(channel, which).into());
+            self.release(other(channel, which), is_off_rest(heard, channel, which).into());
         }
     }
 
@@ -118,41 +119,42 @@ impl Unread {
     }
 }
 
-impl ChannelState {
-    /// Holds, beside what it holds, all that a receiver may hold which has not read the last of what it was sent.
-    pub fn hold_again(&mut self, unread: &Unread) {
-        for channel in 0..16 {
-            for key in 0..128 {
-                self.notes.hold(channel, key, unread.times(note(channel, key)));
-            }
-            for which in 0..OTHERS {
-                if unread.times(other(channel, which)) == 0 || self.is_off_rest(channel, which) {
-                    continue;
-                }
-                match PEDALS.get(which) {
-                    Some(pedal) => drop(self.control(channel, *pedal, 127, false)),
-                    None if which == PRESSURE => self.set_pressure(channel, 127),
-                    None => self.set_bend(channel, 0),
-                }
-            }
+/// See [`ChannelState::hold_again`].
+pub(super) fn hold_again(state: &mut ChannelState, unread: &Unread) {
+    for channel in 0..16 {
+        for key in 0..128 {
+            state.notes.hold(channel, key, unread.times(note(channel, key)));
         }
-        if unread.times(SEQUENCER) != 0 {
-            self.transport.resume();
+        for which in 0..OTHERS {
+            if unread.times(other(channel, which)) == 0 || is_off_rest(state, channel, which) {
+                continue;
+            }
+            match PEDALS.get(which) {
+                Some(pedal) => {
+                    control(state, channel, *pedal, 127, false);
+                }
+                None if which == PRESSURE => set_pressure(state, channel, 127),
+                None => set_bend(state, channel, 0),
+            }
         }
     }
+    if unread.times(SEQUENCER) != 0 {
+        state.transport.resume();
+    }
+}
 
-    /// Whether one of the things beside notes that are released is not at rest.
-    fn is_off_rest(&self, channel: usize, which: usize) -> bool {
-        match which {
-            PRESSURE => !matches!(self.pressure[channel], UNSET | 0),
-            BEND => !matches!(self.bend[channel], BEND_UNSET | CENTRE),
-            _ => self.controllers[channel].is_down(PEDALS[which]),
-        }
+/// Whether a pedal, the pressure or the bend of a channel is not at rest.
+fn is_off_rest(state: &ChannelState, channel: usize, which: usize) -> bool {
+    match which {
+        PRESSURE => has_pressure(state, channel),
+        BEND => has_bend(state, channel),
+        _ => state.controllers[channel].is_down(PEDALS[which]),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::CENTRE;
     use super::super::receiver_model::Receiver;
     use super::super::songs::{config, songs};
     use super::*;
@@ -201,9 +203,10 @@ mod tests {
                 receiver.hear(&message);
             }
             prop_assert!(receiver.held.is_empty(), "{:?}", receiver.held);
+            prop_assert!(receiver.sustained.is_empty(), "{:?}", receiver.sustained);
             for (what, value) in &receiver.facts {
                 let ends = |end: &str| what.ends_with(end) && !what.contains("key");
-                if [" controller 64", " controller 66", " controller 68", " pressure"].into_iter().any(ends) || what == "runs" {
+                if [" controller 64", " controller 66", " controller 68", " controller 69", " pressure"].into_iter().any(ends) || what == "runs" {
                     prop_assert_eq!(*value, 0, "{}", what);
                 }
                 if ends(" bend") {
