@@ -14,6 +14,7 @@ LOGS = OUT / "logs"
 BIN = OUT / "bin"
 LIB = OUT / "lib"
 
+TESTS = ROOT / "tests"
 INCLUDE = ROOT / "include"
 HEADER = INCLUDE / "midisock" / "midisock.h"
 VENV = ROOT / ".venv"
@@ -27,6 +28,13 @@ SONAME = "libmidisock.so.0"
 def tool(*names):
     """The first of these programs that is on PATH, or None."""
     return next((name for name in names if shutil.which(name)), None)
+
+
+def fresh(path):
+    """The folder, made anew and empty."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
 
 
 def version():

@@ -5,7 +5,9 @@ programs by `command`, which ends them when the suite's budget is used up. One f
 not keep the others from running, except those that need what it makes.
 """
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +111,7 @@ class Run:
 
     def __init__(self, one, everything):
         self.everything = everything  # --all: what is missing was to be installed
+        self.env = {}  # for every program that the run starts; None removes a variable
         self.outcome = Outcome(one)
         self._deadline = time.monotonic() + one.budget
         self._lock = threading.Lock()
@@ -149,6 +152,40 @@ class Run:
             self.outcome.figures.append(line)
         self.log(f"# {line}")
 
+    def step(self, case, function, *arguments, **keywords):
+        """Runs a case that is a function. It fails by raising Failure or OSError. The result is what the function
+        returned, True if that was None, and None if the case failed."""
+        started = time.monotonic()
+        try:
+            value = function(*arguments, **keywords)
+        except (Failure, OSError) as problem:
+            self.fail(case, str(problem) or repr(problem))
+            return None
+        self.ok(case)
+        self.log(f"# {time.monotonic() - started:.1f} s")
+        return True if value is None else value
+
+    def has(self, *programs):
+        path = self.env.get("PATH") or os.environ["PATH"]
+        return all(shutil.which(program, path=path) for program in programs)
+
+    def needs(self, case, *programs, package):
+        """Whether the programs are here. Without them the case is skipped, or fails: see `lacks`."""
+        if self.has(*programs):
+            return True
+        self.lacks(case, package)
+        return False
+
+    @contextlib.contextmanager
+    def environment(self, **changes):
+        """Changes the environment of the programs that the run starts meanwhile."""
+        before = self.env
+        self.env = {**before, **changes}
+        try:
+            yield
+        finally:
+            self.env = before
+
     def lacks(self, case, names):
         """Says that a case was not run for want of packages: a skip, but a failure where --all
         was to install them."""
@@ -170,11 +207,13 @@ class Run:
     def command(self, arguments, timeout=None, env=None, cwd=ROOT):
         """Runs a program to its end, without input. Its output (both streams) goes to the log."""
         arguments = [str(a) for a in arguments]
+        variables = {**os.environ, "CARGO_TERM_COLOR": "never", **self.env, **(env or {})}
+        variables = {name: value for name, value in variables.items() if value is not None}
         limit = max(0.1, min(self.left(), timeout or self.left()))
         try:
             process = PROCESSES.start(
-                arguments, cwd=cwd, env={**os.environ, "CARGO_TERM_COLOR": "never", **(env or {})}, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                arguments, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, errors="replace",
             )
         except OSError as error:
             raise Failure(f"cannot run {arguments[0]}: {error.strerror}") from error
@@ -198,6 +237,14 @@ class Run:
         finished = self.command(arguments, **keywords)
         if finished.status != 0:
             raise Failure(f"{command_line(arguments)}: exit status {finished.status}\n"
+                          f"{tail(finished.output)}")
+        return finished.output
+
+    def must_fail(self, arguments, **keywords):
+        """Runs a program that has to report failure for the suite to go on."""
+        finished = self.command(arguments, **keywords)
+        if finished.status <= 0:
+            raise Failure(f"{command_line(arguments)}: exit status {finished.status}, where it should have failed\n"
                           f"{tail(finished.output)}")
         return finished.output
 
@@ -229,6 +276,12 @@ def tail(output):
     if len(lines) <= SHOWN_LINES:
         return "\n".join(lines)
     return "\n".join([f"[{len(lines) - SHOWN_LINES} lines more above]", *lines[-SHOWN_LINES:]])
+
+
+def expect(condition, why):
+    """Fails the case that runs, unless the condition holds."""
+    if not condition:
+        raise Failure(why)
 
 
 def with_needs(names):

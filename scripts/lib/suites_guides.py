@@ -1,53 +1,61 @@
-"""The guides in docs: each C and C++ program in them compiles; the API reference has no warning."""
+"""README.md and docs: their links lead somewhere, their programs compile, and the functions that they name exist."""
 
+import contextlib
+import io
 import re
 
-from harness import OUT, ROOT, STRICT, expect, fresh
-from library import LIB
-
-PYTHON = ROOT / ".venv" / "bin" / "python"
+import check_readme
+import environment
+from project import HEADER, LIB, OUT, ROOT, fresh
+from runner import expect, suite
+from suites_installed import STRICT
 
 COMPILERS = {"c": ("gcc", "-std=c99", "c"), "cpp": ("g++", "-std=c++17", "cpp")}
 
 
-def run(harness):
+@suite("guides", "README.md and docs: links, programs, names of functions, the API reference", budget=120,
+       needs=["library", "python"], packages=["doxygen", "graphviz"])
+def guides_are_right(run):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        status = check_readme.main()
+    run.check("links, C blocks, files shown", status == 0, printed.getvalue())
     out = fresh(OUT / "docs")
-    harness.case("docs: the programs in the guides compile", programs, harness, out)
-    harness.case("docs: functions that are named exist", names)
-    if harness.needs("docs: mido call by call", str(PYTHON), package="python3-venv; .venv is made by scripts/test"):
-        harness.case("docs: mido call by call", mido_calls, harness)
-    if harness.needs("docs: API reference", "doxygen", package="doxygen"):
-        harness.case("docs: API reference", reference, harness, out)
+    run.step("programs in the guides compile", programs, run, out)
+    run.step("functions that the guides name exist", names)
+    run.step("docs/mido.md has every call of mido's", mido_calls, run)
+    if run.needs("API reference", "doxygen", package="doxygen"):
+        run.step("API reference", reference, run, out)
 
 
 def guides():
     return sorted((ROOT / "docs").glob("*.md"))
 
 
-def programs(harness, out):
+def programs(run, out):
     count = 0
     for guide in guides():
         for number, (language, text) in enumerate(re.findall(r"^```(c|cpp)\n(.*?)^```", guide.read_text(), re.M | re.S)):
             if "main(" not in text:
-                continue  # a fragment, shown within a text that explains it
+                continue  # a fragment
             compiler, standard, suffix = COMPILERS[language]
             source = out / f"{guide.stem}{number}.{suffix}"
             source.write_text(text)
-            harness.run(compiler, standard, *STRICT, source, "-o", out / "program", f"-L{LIB}", "-lmidisock")
+            run.must([compiler, standard, *STRICT, source, "-o", out / "program", f"-L{LIB}", "-lmidisock"])
             count += 1
     expect(count >= 6, f"only {count} programs were found")
 
 
 def names():
-    declared = (ROOT / "include" / "midisock" / "midisock.h").read_text()
+    declared = HEADER.read_text()
     for guide in guides():
         for name in set(re.findall(r"\b(midisock_\w+|MIDISOCK_[A-Z_]+)\b", guide.read_text())):
             known = name in declared or any(name in f.read_text() for f in (ROOT / "cmake").iterdir()) or \
                 name in (ROOT / "CMakeLists.txt").read_text()
-            expect(known, f"{guide.name} names {name}, which there is not")
+            expect(known, f"{guide.name} names {name}, which does not exist")
 
 
-# What mido shows of its socket ports, and of what works on several ports at once.
+# mido's public names for socket ports and for several ports at once.
 PUBLIC = """
 import mido.ports, mido.sockets
 def own(module):
@@ -59,17 +67,17 @@ print(*sorted(names | {"name", "closed", "autoreset", "ports"}))
 """
 
 
-def mido_calls(harness):
+def mido_calls(run):
     guide = (ROOT / "docs" / "mido.md").read_text()
-    names = harness.run(PYTHON, "-c", PUBLIC).split()
-    expect(len(names) > 20, f"mido shows only {names}")
+    names = run.must([environment.PYTHON, "-c", PUBLIC]).split()
+    expect(len(names) > 20, f"mido has only {names}")
     named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]*)`", guide))))
     missing = [name for name in names if name not in named]
     expect(not missing, f"docs/mido.md does not have {missing}")
 
 
-def reference(harness, out):
-    harness.run(ROOT / "scripts" / "docs", out)
+def reference(run, out):
+    run.must([ROOT / "scripts" / "docs", out])
     page = (out / "html" / "midisock_8h.html").read_text()
     for function in (ROOT / "tests" / "abi" / "symbols.txt").read_text().split():
         expect(function in page, f"{function} is not in the reference")
