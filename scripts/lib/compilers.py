@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from project import INCLUDE, LIB, tool
+from project import INCLUDE, LIB, SOURCES, tool
 from runner import Failure
 
 # Warnings of which nothing may be left, in the header, the tests and the examples.
@@ -49,17 +49,18 @@ def default():
         return GCC
     if tool("clang"):
         return CLANG
-    raise Failure("no C compiler: apt-get install gcc g++")
+    raise Failure(f"no C compiler: {SOURCES['gcc']}")
 
 
-def available(run):
-    """gcc and clang, those that are here. With --all a missing one fails, else it is skipped."""
+def available(run, cxx=True):
+    """gcc and clang, each where it is installed, with its C++ compiler where that is asked for. A missing one is skipped, or
+    fails: see Run.lacks."""
     found = []
-    for compiler, packages in ((GCC, "gcc g++"), (CLANG, "clang")):
-        if tool(compiler.c) and tool(compiler.cxx):
+    for compiler, packages in ((GCC, "gcc g++" if cxx else "gcc"), (CLANG, "clang")):
+        if tool(compiler.c) and (tool(compiler.cxx) or not cxx):
             found.append(compiler)
         else:
             run.lacks(compiler.name, packages)
     if not found:
-        raise Failure("no C compiler: apt-get install gcc g++")
+        raise Failure("no C and C++ compiler: apt-get install gcc g++" if cxx else f"no C compiler: {SOURCES['gcc']}")
     return found

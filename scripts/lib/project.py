@@ -37,6 +37,33 @@ def fresh(path):
     return path
 
 
+# How to get a program that a machine may lack. The packages are Debian's and Ubuntu's.
+SOURCES = {
+    "cargo": "Rust 1.95 or later, from https://rustup.rs",
+    "rustc": "Rust 1.95 or later, from https://rustup.rs",
+    "gcc": "apt-get install gcc libc6-dev",
+    "g++": "apt-get install g++",
+    "clang": "apt-get install clang",
+    "clang++": "apt-get install clang",
+    "make": "apt-get install make",
+    "pkg-config": "apt-get install pkg-config",
+    "readelf": "apt-get install binutils",
+    "nm": "apt-get install binutils",
+    "bash": "apt-get install bash",
+}
+
+
+def how_to_get(program):
+    """A sentence that says that the program is missing, and how to get it."""
+    source = SOURCES.get(str(program))
+    return f"{program} is not installed" + (f": {source}" if source else "")
+
+
+def missing(*groups):
+    """For each group of which no program is on PATH, how to get its first one."""
+    return [how_to_get(group[0]) for group in groups if not tool(*group)]
+
+
 def version():
     """The version in Cargo.toml: the first `version =` of its [package] table."""
     package = (ROOT / "Cargo.toml").read_text().split("[package]", 1)[1].split("\n[", 1)[0]

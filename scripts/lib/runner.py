@@ -17,7 +17,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from project import CORES, LOGS, ROOT
+from project import CORES, LOGS, ROOT, how_to_get
 
 # Of a failing program's output so much is shown; its log has all.
 SHOWN_LINES = 60
@@ -215,6 +215,8 @@ class Run:
                 arguments, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, text=True, errors="replace",
             )
+        except FileNotFoundError as error:
+            raise Failure(how_to_get(arguments[0])) from error
         except OSError as error:
             raise Failure(f"cannot run {arguments[0]}: {error.strerror}") from error
         try:

@@ -14,6 +14,7 @@ import suites_juce    # noqa: F401  a JUCE plugin in hosts
 import suites_timing  # noqa: F401  placed frames on a simulated device
 import suites_guides  # noqa: F401  README.md and docs
 import suites_installed  # noqa: F401  midisock built and installed by CMake
+import suites_ctest   # noqa: F401  the C and C++ tests by ctest
 import suites_consumers  # noqa: F401  programs that get it by CMake or pkg-config
 import suites_surroundings  # noqa: F401  the same in unusual projects
 import suites_cpack   # noqa: F401  archives and Debian packages

@@ -2,11 +2,14 @@
 
 import ast
 import json
+import os
 import re
+import sys
+from pathlib import Path
 
 import environment
-from project import ROOT, tool, version
-from runner import suite
+from project import OUT, ROOT, fresh, tool, version
+from runner import expect, suite, tail
 
 
 @suite("scripts", "shell and Python scripts parse, files are tidy", budget=60)
@@ -50,6 +53,46 @@ def untidy(text):
             problems.append(f"white space at the end of line {number}")
             break
     return problems
+
+
+CXX_COMPILERS = r"(.+-)?(g\+\+|c\+\+|clang\+\+)(-[\d.]+)?"
+C_COMPILERS = r"(.+-)?(gcc|cc|c99|c89|clang|tcc)(-[\d.]+)?"
+
+
+@suite("prerequisites", "scripts/demo and scripts/test on machines that lack programs", budget=200, needs=["library", "python"])
+def prerequisites(run):
+    run.step("the demo needs no C++ compiler", demo_without_cxx, run)
+    for program, pattern, how in (("cargo", "cargo|rustup", "https://rustup.rs"),
+                                  ("a C compiler", f"{C_COMPILERS}|{CXX_COMPILERS}", "apt-get install gcc")):
+        run.step(f"the demo names {program} where it is missing", demo_names, run, pattern, how)
+    for program in ("make", "pkg-config", "g++"):
+        pattern = CXX_COMPILERS if program == "g++" else re.escape(program)
+        run.step(f"the tests name {program} where it is missing", tests_name, run, pattern, program)
+
+
+def path_without(pattern):
+    """A folder with links to all programs on PATH but those whose name matches."""
+    folder = fresh(OUT / "path")
+    for directory in os.environ["PATH"].split(os.pathsep):
+        for program in Path(directory).iterdir() if os.path.isdir(directory) else ():
+            link = folder / program.name
+            if not re.fullmatch(pattern, program.name) and not link.is_symlink() and os.access(program, os.X_OK):
+                link.symlink_to(program)
+    return {"PATH": str(folder)}
+
+
+def demo_without_cxx(run):
+    run.must([sys.executable, ROOT / "scripts" / "demo"], env=path_without(CXX_COMPILERS))
+
+
+def demo_names(run, pattern, how):
+    output = run.must_fail([sys.executable, ROOT / "scripts" / "demo"], env=path_without(pattern))
+    expect(how in output and "Traceback" not in output, f"the demo printed:\n{tail(output)}")
+
+
+def tests_name(run, pattern, program):
+    output = run.must([sys.executable, ROOT / "scripts" / "test", "changelog"], env=path_without(pattern))
+    expect(f"{program} is not installed: apt-get install {program}" in output, f"scripts/test printed:\n{tail(output)}")
 
 
 @suite("changelog", "CHANGELOG.md and the JUCE module have the version in Cargo.toml", budget=10)
