@@ -58,15 +58,15 @@ void receiver_silence(receiver *r);
 
 /* A release that came twice puts at rest what `sent` left as it is after
  * switching on: that is the same. */
-void receiver_rest(receiver *heard, const receiver *sent);
+void receiver_rest(receiver *received, const receiver *sent);
 
-/* `heard` stands where `sent` stands, and holds no note that `sent` does not:
+/* `received` stands where `sent` stands, and holds no note that `sent` does not:
  * by number everywhere, and by the very strike on channels where a key is
  * never struck twice (SONG_SINGLE). `what` and the seed are told on failure. */
-void receiver_check(const receiver *sent, const receiver *heard, const char *what, uint32_t seed,
+void receiver_check(const receiver *sent, const receiver *received, const char *what, uint32_t seed,
                     const char *file, int line);
-#define RECEIVER_CHECK(sent, heard, what, seed) \
-    receiver_check(sent, heard, what, seed, __FILE__, __LINE__)
+#define RECEIVER_CHECK(sent, received, what, seed) \
+    receiver_check(sent, received, what, seed, __FILE__, __LINE__)
 
 /* Channels below this one strike no key that is held. */
 enum { SONG_SINGLE = 4 };

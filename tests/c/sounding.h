@@ -13,11 +13,11 @@ midisock_port *sounding_listen_manual(midisock_config c);
 midisock_port *sounding_accept(midisock_port *server);
 
 /* The next message is made by the library, in this client's name. */
-void sounding_made(midisock_port *port, uint32_t client, uint32_t flags, const uint8_t *data, size_t size, int line);
-#define MADE(port, client, ...) \
-    sounding_made(port, client, MIDISOCK_SYNTHETIC, BYTES(__VA_ARGS__), __LINE__)
-#define MADE_HELD(port, client, ...)                                                          \
-    sounding_made(port, client, MIDISOCK_SYNTHETIC | MIDISOCK_STILL_HELD, BYTES(__VA_ARGS__), \
+void expect_release(midisock_port *port, uint32_t client, uint32_t flags, const uint8_t *data, size_t size, int line);
+#define EXPECT_SYNTHETIC(port, client, ...) \
+    expect_release(port, client, MIDISOCK_SYNTHETIC, BYTES(__VA_ARGS__), __LINE__)
+#define EXPECT_STILL_HELD(port, client, ...)                                                          \
+    expect_release(port, client, MIDISOCK_SYNTHETIC | MIDISOCK_STILL_HELD, BYTES(__VA_ARGS__), \
                   __LINE__)
 
 /* All that is released, and what is not: key 62 was released, pedal 67 and

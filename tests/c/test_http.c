@@ -153,7 +153,7 @@ static void a_request_by_tls(void)
     midisock_close(server);
 }
 
-static void what_only_looks_like_it(void)
+static void midi_that_resembles_http(void)
 {
     midisock_port *server = check_listen(NULL);
     /* A beginning that goes on otherwise: stray data, then a message. */
@@ -179,7 +179,7 @@ static void what_only_looks_like_it(void)
     midisock_close(server);
 }
 
-static void the_beginning_and_nothing_more(void)
+static void an_incomplete_request(void)
 {
     midisock_port *server = check_listen(NULL);
     int fd = raw_connect(midisock_local_port(server));
@@ -193,7 +193,7 @@ static void the_beginning_and_nothing_more(void)
     midisock_close(server);
 }
 
-static void the_others_do_not_notice(void)
+static void other_clients_are_not_disturbed(void)
 {
     midisock_port *server = check_listen(NULL);
     midisock_port *client = check_connect(server, NULL);
@@ -299,7 +299,7 @@ static void after_a_silence_at_an_accepted_port(void)
     }
 }
 
-static void a_stray_byte_withholds_nothing(void)
+static void a_stray_byte_does_not_delay_output(void)
 {
     /* Half a method's name is waited for longer than silence, but what goes to
      * the peer does not wait so long. Of some tries one must be in time. */
@@ -337,12 +337,12 @@ int main(int argc, char **argv)
         CASE(to_a_manual_server),
         CASE(one_after_the_other),
         CASE(a_request_by_tls),
-        CASE(what_only_looks_like_it),
-        CASE(the_beginning_and_nothing_more),
-        CASE(the_others_do_not_notice),
+        CASE(midi_that_resembles_http),
+        CASE(an_incomplete_request),
+        CASE(other_clients_are_not_disturbed),
         CASE(after_a_silence),
         CASE(after_a_silence_at_an_accepted_port),
-        CASE(a_stray_byte_withholds_nothing),
+        CASE(a_stray_byte_does_not_delay_output),
     };
     return check_main(argc, argv, CASES(cases));
 }
