@@ -1,5 +1,5 @@
-/* What is scheduled and not to be any more: cancelled, silenced, closed, lost.
- * No Note Off that ends what sounds may go with it. */
+/* Scheduled messages that are dropped: by cancel, panic, close and a lost peer.
+ * Note Offs of sounding notes must survive. */
 #include "check.h"
 #include "raw.h"
 

@@ -1,5 +1,5 @@
-/* The end of a port that still has something to say: it arrives, and nobody
- * waits for a peer that does not listen. */
+/* Closing a port with pending messages: they arrive, and a peer that does not
+ * read delays nobody. */
 #include "check.h"
 #include "raw.h"
 

@@ -1,6 +1,6 @@
-/* What one client, or many, cost the others: one that stops reading for seconds
- * among a hundred that read, those turned away, those for whom there is no
- * memory, or much. With figures. */
+/* How much clients cost one another: one that stops reading for seconds among a
+ * hundred that read, refused ones, clients without memory for their queues, and
+ * clients with very large ones. Prints figures. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"

@@ -1,5 +1,5 @@
-/* A peer that vanishes without a FIN or a reset: its cable is pulled. In a
- * network namespace of the case's own: two of them, a virtual cable between. */
+/* A peer that vanishes without a FIN or a reset, as if its cable were pulled.
+ * Each case uses two network namespaces with a virtual cable between them. */
 #define _GNU_SOURCE
 #include "check.h"
 #include "raw.h"

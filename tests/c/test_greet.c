@@ -1,5 +1,5 @@
-/* greet: a merged server tells each new client where controllers, programs and
- * bends stand: no notes, and nothing of the sequencer. */
+/* greet: a merged server sends each new client the controllers, programs and
+ * bends, but no notes and nothing about the sequencer. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"

@@ -1,5 +1,5 @@
-/* A browser can be made to post to a loopback server: such a connection is
- * closed before a byte of it is taken for MIDI. */
+/* A web page can make a browser send a request to a loopback server. The server
+ * closes such a connection before a byte of it is taken for MIDI. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"

@@ -1,4 +1,4 @@
-/* Ports begin and end, in any order, and leave nothing behind. */
+/* Ports are opened and closed in any order, and leave nothing behind. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"

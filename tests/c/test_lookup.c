@@ -1,5 +1,5 @@
-/* Name look-ups that take their time: this program's own getaddrinfo stands in
- * front of the system's. */
+/* Slow name look-ups: this program has a getaddrinfo of its own that replaces
+ * the system's. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 

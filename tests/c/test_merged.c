@@ -1,4 +1,4 @@
-/* Merged servers: many clients on one port, told apart by their ids. */
+/* Merged servers: many clients on one port, distinguished by their ids. */
 #include "check.h"
 #include "raw.h"
 

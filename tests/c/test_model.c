@@ -1,7 +1,7 @@
 /* A model of the whole port: random calls of the API on a server and on a client
- * of the library, and raw peers that do anything, in one random sequence. The
- * model knows what each call may answer, what each side was sent, and where the
- * receivers have to stand in the end. MIDISOCK_SEED repeats a run. */
+ * of the library, with raw peers that do anything, in one random sequence. The
+ * model knows which results each call may return, what each side was sent, and
+ * the receivers' final states. MIDISOCK_SEED repeats a run. */
 #define _POSIX_C_SOURCE 200809L
 #include "readers.h"
 

@@ -1,4 +1,4 @@
-/* How the network thread keeps its times, and what it asks the system for. */
+/* The network thread's timers, and the priority that it asks the system for. */
 #define _GNU_SOURCE
 #include "check.h"
 #include "raw.h"

@@ -1,4 +1,4 @@
-/* Notifications: each kind, their fields, their bound. */
+/* Notifications: each kind, its fields, and the bound of their queue. */
 #include "check.h"
 #include "raw.h"
 

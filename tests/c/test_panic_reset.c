@@ -1,4 +1,4 @@
-/* panic and reset: their bytes, and what becomes of what waits. */
+/* panic and reset: their bytes, and their effect on waiting messages. */
 #include "check.h"
 #include "raw.h"
 #include "receiver.h"

@@ -1,4 +1,4 @@
-/* A client's port whose server goes and comes back: the peer is put right
+/* A client's port whose server leaves and returns: the peer's state is restored
  * first. */
 #define _POSIX_C_SOURCE 200809L
 #include "readers.h"

@@ -1,5 +1,5 @@
-/* A bad network between two ports of the library: nothing is torn, nothing is
- * lost but by policy, and everything is counted. */
+/* A bad network between two ports of the library: no message is torn, messages
+ * are lost only by policy, and all are counted. */
 #define _POSIX_C_SOURCE 200809L
 #include "readers.h"
 #include "relay.h"

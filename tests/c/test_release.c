@@ -1,4 +1,4 @@
-/* What a peer that goes leaves sounding is released, in its name. */
+/* When a peer leaves, its notes are released in its name. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"

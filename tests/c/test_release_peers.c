@@ -1,5 +1,5 @@
-/* What a port that is closed leaves sounding at its peers is released there:
- * release_on_close. */
+/* release_on_close: when a port is closed, its peers get the releases of the
+ * notes that it left on. */
 #include "check.h"
 #include "raw.h"
 #include "sounding.h"

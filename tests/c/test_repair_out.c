@@ -1,6 +1,6 @@
-/* MIDISOCK_OVERFLOW_REPAIR, going out: whatever is lost where, in the end the receiver
- * stands where the sender stands, holds no note that was released, and every
- * message is accounted for. Random songs; the receiver is the tests' own. */
+/* MIDISOCK_OVERFLOW_REPAIR, sending: after any loss the receiver ends with the
+ * sender's state, holds no released note, and every message is delivered or
+ * counted. Random songs, judged by the independent receiver. */
 #define _POSIX_C_SOURCE 200809L
 #include "readers.h"
 

@@ -1,5 +1,4 @@
-/* MIDISOCK_OVERFLOW_REPAIR in memory, on pairs, and with two threads: as
- * test_repair.c. */
+/* MIDISOCK_OVERFLOW_REPAIR on pairs, and with two threads: as test_repair.c. */
 #define _POSIX_C_SOURCE 200809L
 #include "readers.h"
 

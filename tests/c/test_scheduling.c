@@ -1,4 +1,4 @@
-/* Messages with a time ahead. */
+/* Scheduled messages. */
 #include "check.h"
 #include "raw.h"
 

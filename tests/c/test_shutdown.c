@@ -1,4 +1,4 @@
-/* shutdown from another thread while every call that waits is waiting. */
+/* shutdown from another thread during every call that waits. */
 #include "check.h"
 #include "raw.h"
 

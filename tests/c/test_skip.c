@@ -1,5 +1,5 @@
-/* midisock_skip: what waits is thrown away, and what follows first is the
- * difference in channel state. */
+/* midisock_skip drops waiting messages, and the difference in channel state comes
+ * next. */
 #define _POSIX_C_SOURCE 200809L
 #include "readers.h"
 

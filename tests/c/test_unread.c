@@ -1,6 +1,6 @@
-/* What a client's port had sent when its connection broke, and the peer had not
- * read: what that was to release is released on the next connection. Here the
- * peer is a synthesizer that sounds on while the connections come and go. */
+/* A connection breaks before the peer has read everything. The client's port
+ * repeats the releases among the unread messages on the next connection. The
+ * peer is a synthesizer whose notes outlive its connections. */
 #define _POSIX_C_SOURCE 200809L
 #include "readers.h"
 
