@@ -1,17 +1,16 @@
-"""The C and C++ compilers here, and how programs are compiled."""
+"""The installed C and C++ compilers and their flags."""
 
 from dataclasses import dataclass
 
 from project import INCLUDE, LIB, SOURCES, tool
 from runner import Failure
 
-# Warnings of which nothing may be left, in the header, the tests and the examples.
+# The header, the tests and the examples compile without these warnings.
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 INCLUDES = ("-I", INCLUDE)
 LINK = ("-L", LIB, "-lmidisock", f"-Wl,-rpath,{LIB}", "-lpthread")
 
-# The oldest and the newer languages the header is for. What a compiler does not know is left out;
-# the first of each must be known.
+# The language standards that the header supports. A standard that a compiler does not know is left out, except the first.
 STANDARDS = {"c": ("c99", "c11", "c17", "c2x"), "cpp": ("c++11", "c++14", "c++17", "c++20", "c++2b")}
 
 
@@ -32,7 +31,7 @@ class Compiler:
                             "-fsyntax-only", "/dev/null"]).status == 0
 
     def stricter(self, suffix):
-        """Further warnings for the header, which must be clean in anybody's program."""
+        """Further warnings for the header, which must compile cleanly in every program."""
         common = ["-Wshadow", "-Wundef", "-Wconversion"]
         if suffix == "c":
             return [*common, "-Wstrict-prototypes", "-Wmissing-prototypes"]
@@ -44,7 +43,7 @@ CLANG = Compiler("clang", "clang", "clang++")
 
 
 def default():
-    """The compiler for what is compiled once."""
+    """The compiler for programs that are compiled by only one."""
     if tool("gcc"):
         return GCC
     if tool("clang"):

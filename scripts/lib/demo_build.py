@@ -1,4 +1,4 @@
-"""Builds what the demo shows."""
+"""Builds the library, the tools and the Python environment for the demo."""
 
 import demo_screen as screen
 import environment

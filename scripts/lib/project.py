@@ -1,4 +1,4 @@
-"""Where things are in the project, and how a program is run."""
+"""Paths, the version, and programs that the scripts need."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
 
-# What the scripts make, apart from cargo's own output.
+# The scripts' output, apart from cargo's.
 OUT = TARGET / "scripts"
 LOGS = OUT / "logs"
 BIN = OUT / "bin"
@@ -26,12 +26,12 @@ SONAME = "libmidisock.so.0"
 
 
 def tool(*names):
-    """The first of these programs that is on PATH, or None."""
+    """The first of these programs on PATH, or None."""
     return next((name for name in names if shutil.which(name)), None)
 
 
 def fresh(path):
-    """The folder, made anew and empty."""
+    """Makes the folder anew, empty, and returns it."""
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     return path
@@ -60,7 +60,7 @@ def how_to_get(program):
 
 
 def missing(*groups):
-    """For each group of which no program is on PATH, how to get its first one."""
+    """For each group without a program on PATH: how to get its first one."""
     return [how_to_get(group[0]) for group in groups if not tool(*group)]
 
 

@@ -1,5 +1,4 @@
-"""All suites, in the order in which they run. Those of later subjects get a file of their own,
-suites_<subject>.py, imported here."""
+"""Imports all suites in the order in which they run. Each subject has a file, suites_<subject>.py."""
 
 import suites_prepare  # noqa: F401  packages, Python environment
 import suites_project  # noqa: F401  scripts, licences

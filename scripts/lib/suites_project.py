@@ -1,4 +1,4 @@
-"""The project's own files: scripts, licences of what is built in."""
+"""The project's own files: scripts, changelog, licences; and what happens on machines that lack programs."""
 
 import ast
 import json
@@ -34,8 +34,8 @@ def scripts(run):
 
 
 def tracked_files():
-    """The files of the project, in a checkout or an unpacked archive, without what is ignored."""
-    # A corpus is bytes as a fuzzer found them.
+    """The project's files, in a checkout or an unpacked archive, without ignored ones."""
+    # A fuzzer's corpus is arbitrary bytes.
     ignored = {".git", "target", ".venv", "__pycache__", ".pytest_cache", "corpus"}
     for path in sorted(ROOT.rglob("*")):
         if path.is_file() and not ignored.intersection(path.relative_to(ROOT).parts):
@@ -115,6 +115,6 @@ def licences(run):
     for case, why in report["failed"]:
         run.fail(case, why)
     if tool("cargo-deny"):
-        # Its advisories need the network; scripts/lib/licences.py says what it covers.
+        # Without advisories, which need the network.
         run.case("cargo deny", ["cargo", "deny", "--offline", "check", "licenses", "bans",
                                 "sources"])
