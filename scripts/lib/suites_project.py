@@ -6,10 +6,11 @@ import os
 import re
 import sys
 from pathlib import Path
+from unittest import mock
 
 import environment
 from project import OUT, ROOT, fresh, tool, version
-from runner import expect, suite, tail
+from runner import Failure, Finished, expect, suite, tail
 
 
 @suite("scripts", "shell and Python scripts parse, files are tidy", budget=60)
@@ -68,6 +69,7 @@ def prerequisites(run):
     for program in ("make", "pkg-config", "g++"):
         pattern = CXX_COMPILERS if program == "g++" else re.escape(program)
         run.step(f"the tests name {program} where it is missing", tests_name, run, pattern, program)
+    run.step("python3-venv is named where Python has neither venv nor pip", venv_is_named)
 
 
 def path_without(pattern):
@@ -93,6 +95,21 @@ def demo_names(run, pattern, how):
 def tests_name(run, pattern, program):
     output = run.must([sys.executable, ROOT / "scripts" / "test", "changelog"], env=path_without(pattern))
     expect(f"{program} is not installed: apt-get install {program}" in output, f"scripts/test printed:\n{tail(output)}")
+
+
+def venv_is_named():
+    """With a run whose every program fails, as `python3 -m venv` and `python3 -m pip` do on Debian without the packages."""
+    failing = mock.Mock()
+    failing.command.return_value = Finished(1, "")
+    with mock.patch.object(environment, "VENV", OUT / "no-venv"), \
+            mock.patch.object(environment, "ready", lambda: False), \
+            mock.patch.object(environment.packages, "can_install", lambda: False):
+        try:
+            environment.prepare(failing)
+        except Failure as failure:
+            expect("apt-get install python3-venv" in str(failure), f"it says: {failure}")
+            return
+    raise Failure("no failure")
 
 
 @suite("changelog", "CHANGELOG.md and the JUCE module have the version in Cargo.toml", budget=10)
