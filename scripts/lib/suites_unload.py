@@ -10,7 +10,7 @@ SOURCES = TESTS / "unload"
 NATIVE = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"]
 
 
-@suite("unload", "plugins in a host: loading, unloading, exit, fork", budget=600, needs=["installed"])
+@suite("unload", "plugins in a host: loading, unloading, exit, fork", budget=900, needs=["installed"])
 def unload(run):
     set_environment(run)
     out = fresh(OUT / "unload")
