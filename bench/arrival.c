@@ -2,11 +2,11 @@
  *
  *   arrival [--busy 0|1] [--fifo 0|1] [--period-us N] [--count N] [--raw callback|network]
  *
- * A process sends a 3-byte message each half period. The audio thread wakes up each period, as a callback does, and
- * pops all there is. busy: as many threads as there are processors do nothing but count, at normal priority. Told are
- * the times from when a message was sent to when the network thread had it (message.time_ns), from then to its pop
- * (up to a period of it is the wait for the callback), and how long after its time the audio thread woke up. --raw:
- * these times of every callback, or those of the first kind, one a line, for bench/traces.
+ * A process sends a 3-byte message each half period. The audio thread wakes each period, as a callback does, and pops
+ * all messages. busy: one counting thread per processor, at normal priority. Prints the times from send to arrival at
+ * the network thread (message.time_ns), from arrival to pop (which includes the wait for the callback, up to a period),
+ * and how late the audio thread woke. --raw: the latter of every callback, or the first of every message, one a line,
+ * for bench/traces.
  */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "bench.h"

@@ -1,5 +1,4 @@
-/* The least an echo server over TCP can be: prints its port, then returns to each client what it sends, with a thread
- * each, which blocks in recv. */
+/* A minimal TCP echo server: prints its port, then echoes to each client from a thread that blocks in recv. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 

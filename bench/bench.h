@@ -1,4 +1,4 @@
-/* What the benchmark programs share: options, sockets, a clock, numbers in JSON. */
+/* Helpers of the benchmark programs: options, sockets, a clock, numbers in JSON. */
 #ifndef BENCH_H
 #define BENCH_H
 

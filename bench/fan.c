@@ -2,11 +2,11 @@
  *
  *   fan --mode in|out [--clients N] [--active N] [--rate N] [--milliseconds N]
  *
- * in: the active clients send 3-byte messages in turns, so many a second in all (0: as many as go), and a thread pops
- * them, waiting with midisock_wait. out: so many messages a second are pushed, each to every client (0: as soon as one
- * is with all). The clients are bare sockets in a process of their own. Prints how many messages arrived a second, what
- * each cost this process in processor time, and how much of a core the network thread, the thread that pops or pushes,
- * and the clients had: whoever has all of one is what limits it.
+ * in: the active clients take turns to send 3-byte messages, at a total rate per second (0: as fast as possible). A
+ * thread pops them and waits with midisock_wait. out: messages are pushed to every client at a rate per second (0: each
+ * one when all clients have the previous one). The clients are bare sockets in a separate process. Prints the messages
+ * that arrived per second, their cost in processor time of this process, and the share of a core used by the network
+ * thread, the popping or pushing thread, and the clients: a full core is the limit.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"

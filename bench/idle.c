@@ -1,4 +1,4 @@
-/* What idle links cost: processor time of this process while connections stand and nothing is sent.
+/* The cost of idle connections: processor time of this process while nothing is sent.
  *
  *   idle --wake tick|signal [--links N] [--milliseconds N]
  */

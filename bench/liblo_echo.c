@@ -1,4 +1,4 @@
-/* An echo server with liblo over TCP: prints its port, then returns each OSC message to where it came from. */
+/* An echo server with liblo over TCP: prints its port, then returns each OSC message to its sender. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 

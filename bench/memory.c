@@ -1,10 +1,9 @@
-/* Memory of ports and clients: how much larger this process is with them than without; what the kernel keeps for the
- * sockets is not in it.
+/* Memory of ports and clients: the growth of this process, without the kernel's memory for the sockets.
  *
  *   memory [--ports N] [--clients N]
  *
- * Told in bytes: what the first port costs (with the network thread), each further connected port, each idle client of
- * a merged server, and each that has sent a message. Queues have their default sizes.
+ * Prints bytes for the first port (with the network thread), each further connected port, each idle client of a merged
+ * server, and each client that has sent a message. Queues have their default sizes.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"

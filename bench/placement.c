@@ -1,9 +1,9 @@
-/* Where messages are put in audio blocks: pop_block, and offset 0 of the next block, on a simulated device.
+/* The frames at which messages are placed on a simulated device: by pop_block, and at offset 0 of the next block.
  *
  *   placement [--kind none|uniform|exponential|FILE] [--frames N] [--jitter-percent N] [--drift-ppm N] [--blocks N]
  *             [--settle N] [--network FILE] [--assert]
  *
- * Errors are in frames, against the time of arrival. --assert: fails unless the goals are met. */
+ * Errors are in frames from the time of arrival. --assert: fails unless the goals are met. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 #include "trace.h"

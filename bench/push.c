@@ -1,16 +1,16 @@
-/* What a push costs the thread that pushes, and how long the message then takes to a peer.
+/* The time that a push takes on its thread, and the time until a peer has the message.
  *
  *   push --sender tick|signal|send|liblo|other [--period-us N] [--count N] [--burst N] [--fifo 0|1]
  *
- * Each period the sending thread wakes up, as an audio callback does, and sends so many 3-byte messages. The peer is a
+ * Each period the sending thread wakes, as an audio callback does, and sends a burst of 3-byte messages. The peer is a
  * thread that blocks in recv(2). tick, signal: midisock_push with that wake mode. send: send(2) on the sending thread.
- * liblo: lo_send over TCP, a MIDI argument to "/m". other: another process sends; this one prints the port that it
- * listens at, and then only when each message was received. With --fifo the sending thread runs at SCHED_FIFO, if the
- * system lets it: otherwise whoever a message wakes may get the processor before the call is over.
+ * liblo: lo_send over TCP, a MIDI argument to "/m". other: another process sends; this one prints its port, and
+ * then only the time when each message was received. With --fifo the sending thread runs at SCHED_FIFO, if the system
+ * permits it. Otherwise the thread that a message wakes may run before the call returns.
  *
- * No coordinated omission: a message is due when its period begins, or, where the thread had nothing left to do before,
- * when the timer woke it; so what a slow call holds up counts for all that it holds up. Prints the distributions of a
- * call's duration and of the time from due to received, with histograms.
+ * No coordinated omission: a message is due when its period begins, or, if the thread was idle, when the timer woke it.
+ * So the delay of a slow call counts for all messages that it delays. Prints the distributions of a call's duration and
+ * of the time from due to received, with histograms.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"

@@ -1,16 +1,16 @@
-/* The cost of passing a message through a queue, by C calls: midisock_pair beside ArrayQueue, rtrb and, where they
- * were there when this was compiled, jack_ringbuffer, Boost's spsc_queue and JUCE's AbstractFifo.
+/* The cost of passing a message through a queue by C calls: midisock_pair beside ArrayQueue, rtrb and, if they were
+ * available to the compiler, jack_ringbuffer, Boost's spsc_queue and JUCE's AbstractFifo.
  *
  *   queue --case one|two|cold [--size 3|256|16384] [--burst N] [--rounds N] [--messages N]
  *
- * one: on one thread, --burst messages are pushed, then popped. two: one thread pushes and one pops, each on its own
- * processor where there are two; with --burst 1 as fast as they can, else the pushing thread begins a burst when the
- * one before has been popped. cold: one message at a time, and before each push and each pop others' memory is put
- * into the processor's caches; the time of a read of the clock is in it, and is told as "the clock alone".
+ * one: one thread pushes --burst messages, then pops them. two: one thread pushes and one pops, each on its own
+ * processor if there are two; with --burst 1 as fast as they can, otherwise each burst begins when the previous one has
+ * been popped. cold: one message at a time; before each push and pop other memory fills the processor's caches. The
+ * result includes one read of the clock, which "the clock alone" shows.
  *
- * In each round every queue has its turn, so that whatever disturbs the machine disturbs all of them. Every queue
- * carries time, client, length and bytes, and has the same memory. Prints, by name, the ns for each message of each
- * round; in the cold case, the median of each round.
+ * Each round measures every queue, so that a disturbance affects all. Every queue carries time, client, length and
+ * bytes, and has the same amount of memory. Prints the ns per message of each round by name; in the cold case the
+ * median of each round.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"

@@ -2,13 +2,13 @@
  *
  *   roundtrip [--rounds N] [--batch N] [--pause-us N] NAME=KIND:PORT[:PID] ...
  *
- * KIND is one of raw, midisock, osc. With the server's PID it is stopped while others have their turn: what it does
- * when it has nothing to do is not theirs to bear.
+ * KIND is one of raw, midisock, osc. A server whose PID is given is stopped during the turns of others, so that its
+ * idle work does not disturb them.
  *
  * raw: this side is a bare socket. midisock: it is a port of the library with MIDISOCK_WAKE_SIGNAL. osc: a bare socket
  * again, and the message is OSC's, a MIDI argument to "/m", for liblo. In each round every
- * target has its turn of one batch, so that whatever disturbs the machine disturbs all of them. With a pause, each
- * round trip begins so long after the one before has ended: an idle machine's, rather than a busy one's.
+ * target has a turn of one batch, so that a disturbance affects all. With a pause, each round trip begins that long
+ * after the previous one has ended, on a machine that has gone idle.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"

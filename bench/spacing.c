@@ -1,14 +1,14 @@
-/* The jitter of note spacing from one program's frame to the other's: through real sockets, with simulated 48 kHz audio
+/* The jitter of note spacing from one program's frame to another's, through real sockets, with simulated 48 kHz audio
  * callbacks of 128 frames in both processes.
  *
  *   spacing [--way frames|immediate] [--wake tick|signal] [--frames N] [--late-percent N] [--notes N]
  *           [--settle-blocks N]
  *
- * The sender's callback plays notes of which it knows the frame; the receiver's tells at which of its frames each came. A
- * callback begins late by up to late-percent of a block, evenly distributed, after the time the device asked for it.
+ * The sender's callback plays notes at known frames. The receiver's callback reports the frame at which each arrived. A
+ * callback begins late by up to late-percent of a block, evenly distributed.
  *   frames:    midisock_push_frame at the note's frame, midisock_pop_block at the frame it gives.
  *   immediate: midisock_push in the callback of the note's block, and at the beginning of the block that pops it.
- * Told is by how many frames each note is off the even line through all: (frame there - frame here), less the mean. */
+ * Prints the distance of each note from the even line in frames: (receiver's frame - sender's frame), less the mean. */
 #define _GNU_SOURCE
 #include "bench.h"
 

@@ -1,10 +1,10 @@
-/* Stream throughput: a process sends 3-byte messages as fast as it can, this one takes them.
+/* Stream throughput: a process sends 3-byte messages as fast as it can, and this one receives them.
  *
  *   stream --target bare|connect|accepted|merged [--messages N] [--wake tick|signal] [--in-bytes N]
  *          [--pop spin|yield|wait] [--send-cpu N] [--net-cpu N] [--pop-cpu N]
  *
- * bare: recv(2) into nothing. Otherwise a port of the library, never dropping, whose messages are popped and of which
- * every byte is summed up and compared with what was sent.
+ * bare: recv(2) without use. Otherwise a port of the library that drops nothing; its messages are popped, and the sum of
+ * their bytes is compared with what was sent.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"

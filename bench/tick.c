@@ -1,5 +1,5 @@
-/* How long a push waits until it is on the wire, and how often the network thread wakes for it, where simulated audio
- * callbacks push: one message a block, anywhere in the callback.
+/* The time from push to wire, and the wake-ups of the network thread, with simulated audio callbacks that push one
+ * message a block, anywhere in the callback.
  *
  *   tick [--wake tick|signal] [--tick-us N] [--ports N] [--frames N] [--load-percent N] [--milliseconds N]
  *        [--rhythm 0|1] [--learn-ms N]

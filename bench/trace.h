@@ -1,5 +1,5 @@
-/* The same simulated audio device for everything that places messages in blocks: its callbacks begin late by some jitter,
- * messages arrive at random. All of it follows from its parameters: every run is the same. Times in ns. */
+/* A simulated audio device for programs that place messages in blocks. Its callbacks have jitter, and messages arrive at
+ * random. Its parameters determine everything, so that every run is the same. Times are in ns. */
 #ifndef TRACE_H
 #define TRACE_H
 

@@ -22,7 +22,7 @@ if(CMAKE_CROSSCOMPILING AND NOT MIDISOCK_CARGO_TARGET)
     "MIDISOCK_CARGO_TARGET to Rust's name for it (`rustc --print target-list`)")
 endif()
 
-# What differs between the configurations: the profile, and the folder that cargo names after it.
+# Configurations differ in the cargo profile and the folder that cargo names after it.
 if(MIDISOCK_CARGO_PROFILE)
   set(midisock_profile "${MIDISOCK_CARGO_PROFILE}")
 else()
@@ -42,7 +42,7 @@ if(MIDISOCK_CARGO_TARGET)
   list(APPEND midisock_arguments --target "${MIDISOCK_CARGO_TARGET}")
 endif()
 if(CMAKE_CROSSCOMPILING)
-  # Links as programs are linked: by the C compiler, for its target, with its sysroot.
+  # Cargo links like CMake: with the C compiler, its target and its sysroot.
   string(TOUPPER "CARGO_TARGET_${MIDISOCK_CARGO_TARGET}" midisock_linker)
   string(REGEX REPLACE "[-.]" "_" midisock_linker "${midisock_linker}")
   list(APPEND midisock_environment "${midisock_linker}_LINKER=${CMAKE_C_COMPILER}")
@@ -64,8 +64,8 @@ if(midisock_vendor)
     --config "source.midisock-vendored.directory=\"${midisock_vendor}\"")
 endif()
 
-# Names: what cargo makes, what programs link, what is needed when they run. On macOS what a program asks for is build.rs's
-# install name: only by its @rpath does CMake know that the program needs an rpath.
+# Names of the library for cargo, for the linker and at run time. On macOS a program loads build.rs's install name; its @rpath
+# tells CMake that the program needs an rpath.
 set(midisock_soname_prefix)
 set(midisock_import_library)
 set(midisock_import_file)
@@ -93,9 +93,9 @@ else()
   set(midisock_soname libmidisock.so.${midisock_abi})
 endif()
 
-# Cargo's output under its installed names; touched only when it has changed, so that nobody is linked again for nothing. One
-# folder for each configuration where a build tree has several. Where it has one, that may still change after this, and in
-# the parent alone: a folder for whatever it will be.
+# Cargo's output under its installed names. It is touched only if it has changed, so that programs are not linked again for
+# nothing. A build tree with several configurations has a folder for each. A build tree with one has one folder, because the
+# parent project may still change its build type after this.
 set(midisock_stage "${PROJECT_BINARY_DIR}/lib")
 if(CMAKE_CONFIGURATION_TYPES)
   string(APPEND midisock_stage "/$<CONFIG>")
@@ -119,7 +119,7 @@ if(PROJECT_IS_TOP_LEVEL OR MIDISOCK_INSTALL)
   set(midisock_all ALL)
 endif()
 add_custom_target(midisock-cargo ${midisock_all}
-  # Cargo knows by itself whether there is anything to do.
+  # Cargo itself knows whether there is anything to do.
   COMMAND "${CMAKE_COMMAND}" -E env ${midisock_environment} "${MIDISOCK_CARGO}" build ${midisock_arguments}
   COMMAND "${CMAKE_COMMAND}" -E make_directory "${midisock_stage}"
   ${midisock_steps}
@@ -132,7 +132,7 @@ midisock_add_targets("${PROJECT_SOURCE_DIR}/include" GLOBAL shared static)
 add_dependencies(midisock::shared midisock-cargo)
 add_dependencies(midisock::static midisock-cargo)
 
-# An imported target takes no generator expression for its place: one property for each configuration.
+# The location of an imported target cannot be a generator expression: each configuration has a property.
 set(midisock_configurations ${CMAKE_CONFIGURATION_TYPES})
 if(NOT midisock_configurations)
   set(midisock_configurations "ANY")

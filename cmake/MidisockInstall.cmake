@@ -43,16 +43,17 @@ install(FILES
   "${PROJECT_SOURCE_DIR}/cmake/midisock-targets.cmake"
   DESTINATION "${midisock_package_dir}" COMPONENT Development)
 
-# For pkg-config, relocatable in the same way, unless a directory was given as absolute.
+# For pkg-config, relocatable in the same way unless a directory is absolute. pkg-config splits flags at spaces that have no
+# backslash; ${pcfiledir} it escapes itself.
 set(midisock_pc_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
-  set(midisock_pc_prefix "${CMAKE_INSTALL_PREFIX}")
+  string(REPLACE " " "\\ " midisock_pc_prefix "${CMAKE_INSTALL_PREFIX}")
 else()
   file(RELATIVE_PATH midisock_pc_prefix "/prefix/${midisock_pc_dir}" "/prefix")
   string(REGEX REPLACE "/$" "" midisock_pc_prefix "\${pcfiledir}/${midisock_pc_prefix}")
 endif()
 foreach(directory INCLUDEDIR LIBDIR)
-  set(midisock_pc_${directory} "${CMAKE_INSTALL_${directory}}")
+  string(REPLACE " " "\\ " midisock_pc_${directory} "${CMAKE_INSTALL_${directory}}")
   if(NOT IS_ABSOLUTE "${midisock_pc_${directory}}")
     string(PREPEND midisock_pc_${directory} "\${prefix}/")
   endif()

@@ -15,11 +15,11 @@ if(MIDISOCK_BUILD_TOOLS OR MIDISOCK_BUILD_LV2)
   list(APPEND CPACK_COMPONENTS_ALL Tools)
 endif()
 
-# The library's package bears its ABI's number, so that two ABIs can be installed side by side.
+# The library's package has the ABI's number in its name, so that two ABIs can be installed side by side.
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-# Where the tools' library is looked at: which configuration is packed is known to cpack only.
+# Here dpkg-shlibdeps finds the tools' library. Only cpack knows which configuration it packs.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${PROJECT_BINARY_DIR}/lib")
 foreach(configuration IN LISTS CMAKE_CONFIGURATION_TYPES)
   list(APPEND CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${PROJECT_BINARY_DIR}/lib/${configuration}")

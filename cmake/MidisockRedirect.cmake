@@ -1,5 +1,5 @@
-# find_package(midisock) elsewhere in this build finds what add_subdirectory or FetchContent has brought, by the folder that
-# CMake 3.24 and later look into first.
+# find_package(midisock) elsewhere in this build finds the midisock of add_subdirectory or FetchContent, through the folder that
+# CMake 3.24 and later search first.
 if(NOT DEFINED CMAKE_FIND_PACKAGE_REDIRECTS_DIR)
   return()
 endif()

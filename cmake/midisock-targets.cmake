@@ -1,11 +1,11 @@
-# What midisock's targets ask of whoever links them, written once: CMakeLists.txt uses this file for
-# add_subdirectory and FetchContent, and it is installed for find_package.
+# The targets and their link requirements. CMakeLists.txt uses this file for add_subdirectory and FetchContent, and it is
+# installed for find_package.
 
-# A program may ask for the behaviour of an older CMake; this file is not written for that.
+# The project may set policies of an older CMake. This file does not support them.
 cmake_policy(VERSION 3.22)
 
-# What the Rust standard library inside libmidisock.a needs of the system: flags, as CMake would take a bare name for a
-# target of the program that is called so.
+# The system libraries of the Rust standard library inside libmidisock.a. They are flags, because CMake would take a bare name
+# for a target of the project.
 if(MSVC)
   set(midisock_NATIVE_LIBRARIES kernel32.lib ntdll.lib userenv.lib ws2_32.lib dbghelp.lib)
 elseif(WIN32)
@@ -26,7 +26,7 @@ if(NOT WIN32 AND NOT APPLE)
 endif()
 
 # midisock_add_targets(<include directory> <"GLOBAL" or ""> <"shared", "static" or both>...)
-# The caller sets where the library files are.
+# The caller sets the locations of the library files.
 function(midisock_add_targets include_directory scope)
   foreach(kind IN LISTS ARGN)
     string(TOUPPER ${kind} type)
@@ -42,7 +42,7 @@ function(midisock_add_targets include_directory scope)
       INTERFACE_LINK_LIBRARIES "${midisock_STATIC_LINK_OPTIONS};${midisock_NATIVE_LIBRARIES}")
   endif()
 
-  # As add_library does for libraries made here: static unless BUILD_SHARED_LIBS says otherwise.
+  # As add_library does: static unless BUILD_SHARED_LIBS is on.
   if("shared" IN_LIST ARGN AND (BUILD_SHARED_LIBS OR NOT "static" IN_LIST ARGN))
     set(chosen shared)
   else()
@@ -52,7 +52,7 @@ function(midisock_add_targets include_directory scope)
   set_target_properties(midisock::midisock PROPERTIES
     INTERFACE_LINK_LIBRARIES midisock::${chosen})
 
-  # The program's CMAKE_MAP_IMPORTED_CONFIG_... is about other packages: here is what each configuration needs.
+  # The project's CMAKE_MAP_IMPORTED_CONFIG_... is meant for other packages: each configuration exists here.
   foreach(configuration IN LISTS CMAKE_CONFIGURATION_TYPES CMAKE_BUILD_TYPE ITEMS Debug Release RelWithDebInfo MinSizeRel)
     string(TOUPPER "${configuration}" configuration)
     foreach(kind IN LISTS ARGN ITEMS midisock)
@@ -61,7 +61,7 @@ function(midisock_add_targets include_directory scope)
   endforeach()
 endfunction()
 
-# midisock_find_juce_module(<variable>): the folder for juce_add_module() that belongs to the targets there are.
+# midisock_find_juce_module(<variable>): the folder for juce_add_module() that belongs to the present targets.
 function(midisock_find_juce_module variable)
   foreach(kind IN ITEMS shared static)
     if(TARGET midisock::${kind})

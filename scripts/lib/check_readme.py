@@ -1,34 +1,39 @@
-"""Checks the guides, README.md and docs/*.md, against the project.
+"""Checks the project's Markdown files against the project.
 
-A C block of which the line above names a file is that file's text. Every other C block compiles by
-itself. Links inside the project lead somewhere. No other suite notices when one of these goes wrong.
+In README.md and docs: if the line above a C block names a file, the block is that file's text; every other C block compiles by
+itself. In all files: links inside the project lead somewhere, and paths in backticks exist. README.md is short.
 """
 
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import compilers
 from project import ROOT
 
-# What README.md must show, whatever else it does.
+# README.md is an introduction: details belong into docs.
+README_LINES = 200
+
+# README.md shows these files.
 SHOWN = ("examples/c/simple-server.c", "examples/c/simple-client.c")
 
 # The last line of text before a block, then the block.
 BLOCK = re.compile(r"([^\n]*)\n+```c\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"\(([\w./-]+\.[ch])\)")
-# Not what doxygen resolves.
+# A path of the project in backticks, perhaps with a wildcard.
+PATH = re.compile(r"`((?:bench|cmake|docs|examples|fuzz|include|scripts|src|tests|tools)/[\w./*-]+)`")
+# Links that doxygen resolves are left out.
 LINK = re.compile(r"\[[^\]]*\]\((?!@ref)([^)\s#]+)[^)]*\)")
 
 
 def main(root=ROOT):
-    """Prints what is wrong; 0 if nothing is."""
+    """Prints the problems. The result is 0 if there are none."""
     problems = []
     for guide in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
-        name = guide.relative_to(root)
-        problems += [f"{name}: {problem}" for problem in check(root, guide)]
+        problems += [f"{guide.relative_to(root)}: {problem}" for problem in check(root, guide)]
+    for page in pages(root):
+        problems += [f"{page.relative_to(root)}: {problem}" for problem in check_paths(root, page)]
     for problem in problems:
         print(problem)
     return 1 if problems else 0
@@ -53,13 +58,29 @@ def check(root, guide):
                 yield f"the block after {named[1]} is not that file's text"
     if guide == root / "README.md":
         yield from (f"it does not show {path}" for path in SHOWN if path not in shown)
-    for target in LINK.findall(FENCED.sub("", text)):
-        if "://" not in target and not (guide.parent / target).exists():
+        if text.count("\n") >= README_LINES:
+            yield f"it has {README_LINES} lines or more"
+
+
+def pages(root):
+    """All Markdown files that belong to the project."""
+    for folder in (".", "bench", "docs", "examples", "fuzz", "tests", "tools"):
+        yield from sorted((root / folder).glob("*.md" if folder == "." else "**/*.md"))
+
+
+def check_paths(root, page):
+    """The links and the paths in backticks that lead nowhere."""
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
+    for target in LINK.findall(text):
+        if "://" not in target and not (page.parent / target).exists():
             yield f"the link to {target} leads nowhere"
+    for path in PATH.findall(text):
+        if not any(root.glob(path.rstrip("/."))):
+            yield f"there is no {path}"
 
 
 def compile_alone(code):
-    """What the compiler says of a block, held to what the tests and examples are held to."""
+    """The compiler's errors for a block, with the warnings of the tests and examples."""
     finished = subprocess.run(
         [compilers.default().c, "-std=c99", *compilers.STRICT, *compilers.INCLUDES,
          "-fsyntax-only", "-x", "c", "-"],

@@ -1,17 +1,16 @@
-"""The C and C++ compilers here, and how programs are compiled."""
+"""The installed C and C++ compilers and their flags."""
 
 from dataclasses import dataclass
 
-from project import INCLUDE, LIB, tool
+from project import INCLUDE, LIB, SOURCES, tool
 from runner import Failure
 
-# Warnings of which nothing may be left, in the header, the tests and the examples.
+# The header, the tests and the examples compile without these warnings.
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 INCLUDES = ("-I", INCLUDE)
 LINK = ("-L", LIB, "-lmidisock", f"-Wl,-rpath,{LIB}", "-lpthread")
 
-# The oldest and the newer languages the header is for. What a compiler does not know is left out;
-# the first of each must be known.
+# The language standards that the header supports. A standard that a compiler does not know is left out, except the first.
 STANDARDS = {"c": ("c99", "c11", "c17", "c2x"), "cpp": ("c++11", "c++14", "c++17", "c++20", "c++2b")}
 
 
@@ -32,7 +31,7 @@ class Compiler:
                             "-fsyntax-only", "/dev/null"]).status == 0
 
     def stricter(self, suffix):
-        """Further warnings for the header, which must be clean in anybody's program."""
+        """Further warnings for the header, which must compile cleanly in every program."""
         common = ["-Wshadow", "-Wundef", "-Wconversion"]
         if suffix == "c":
             return [*common, "-Wstrict-prototypes", "-Wmissing-prototypes"]
@@ -44,22 +43,23 @@ CLANG = Compiler("clang", "clang", "clang++")
 
 
 def default():
-    """The compiler for what is compiled once."""
+    """The compiler for programs that are compiled by only one."""
     if tool("gcc"):
         return GCC
     if tool("clang"):
         return CLANG
-    raise Failure("no C compiler: apt-get install gcc g++")
+    raise Failure(f"no C compiler: {SOURCES['gcc']}")
 
 
-def available(run):
-    """gcc and clang, those that are here. With --all a missing one fails, else it is skipped."""
+def available(run, cxx=True):
+    """gcc and clang, each where it is installed, with its C++ compiler where that is asked for. A missing one is skipped, or
+    fails: see Run.lacks."""
     found = []
-    for compiler, packages in ((GCC, "gcc g++"), (CLANG, "clang")):
-        if tool(compiler.c) and tool(compiler.cxx):
+    for compiler, packages in ((GCC, "gcc g++" if cxx else "gcc"), (CLANG, "clang")):
+        if tool(compiler.c) and (tool(compiler.cxx) or not cxx):
             found.append(compiler)
         else:
             run.lacks(compiler.name, packages)
     if not found:
-        raise Failure("no C compiler: apt-get install gcc g++")
+        raise Failure("no C and C++ compiler: apt-get install gcc g++" if cxx else f"no C compiler: {SOURCES['gcc']}")
     return found

@@ -1,16 +1,21 @@
-"""Builds what the demo shows."""
+"""Builds the library, the tools and the Python environment for the demo."""
 
 import demo_screen as screen
 import environment
 import runner
 import suites  # noqa: F401  registers them
-from project import version
+from project import missing, version
 
 
 def build():
-    """Builds library and tools; whether that succeeded."""
+    """Builds the library and the tools. The result is whether that succeeded."""
     screen.title(f"midisock {version()}: MIDI between programs over TCP")
     print()
+    lacking = missing(("cargo",), ("gcc", "clang"))
+    for how in lacking:
+        screen.failed(how)
+    if lacking:
+        return False
     before = {}
     for name, text in (("library", "building the library"), ("examples", "compiling the tools")):
         if not prepare(name, text, before):
@@ -21,7 +26,7 @@ def build():
 
 
 def python_with_mido():
-    """The Python of the environment with mido; None where there can be none, and says so."""
+    """The Python of the environment with mido, or None, with a note that says why, where mido cannot be installed."""
     before = {}
     if prepare("python", "getting mido for Python", before):
         return environment.PYTHON
@@ -31,7 +36,7 @@ def python_with_mido():
 
 
 def prepare(name, text, before):
-    """Runs the suite that makes it."""
+    """Runs the suite of this name. The result is whether it passed."""
     screen.progress(text)
     outcome = runner.run_one(runner.SUITES[name], False, before)
     before[name] = outcome

@@ -1,4 +1,4 @@
-"""What the demo shows. Each scene returns how many messages arrived as they should, or raises."""
+"""The scenes of the demo. A scene returns the number of messages that arrived correctly, or raises."""
 
 import inspect
 import queue
@@ -13,10 +13,10 @@ try:
 except ImportError:
     mido = None
 
-# Everything shown takes milliseconds; this is for a machine that is busy with something else.
+# Each step takes milliseconds; the deadline allows for a busy machine.
 DEADLINE = 10.0
 
-# What is sent, in midisock-send's words, which are what midisock-monitor prints.
+# The messages, in the words of midisock-send and midisock-monitor.
 PHRASE = [
     "program 0 19",
     "cc 0 7 100",
@@ -28,11 +28,11 @@ PHRASE = [
 
 
 class Missing(Exception):
-    """Something that was to arrive did not."""
+    """An expected message did not arrive."""
 
 
 def play():
-    """Shows all scenes; whether all went well."""
+    """Shows all scenes. Returns whether all succeeded."""
     scenes = [to_a_server, from_a_server]
     if mido:
         scenes += [mido_as_client, mido_as_server, there_and_back]
@@ -61,7 +61,7 @@ def words(phrase):
 
 
 def show_command(program, *arguments):
-    """Shows a command; what is to be sent is broken over lines between messages."""
+    """Shows a command, with line breaks between messages."""
     starts = {message.split()[0] for message in PHRASE}
     lines = [program]
     pieces = []
@@ -81,13 +81,13 @@ def show_command(program, *arguments):
 
 
 def start(*arguments):
-    """Starts a tool, shown as a command, with its first line if it is a server."""
+    """Starts a tool and shows its command, and the first line of a server."""
     show_command(*arguments)
     return Tool(*arguments)
 
 
 def server_port(tool):
-    """The port of a server, of which the line that tells it is shown."""
+    """The port of a server. Shows the line that contains it."""
     line = tool.line(DEADLINE)
     if line is None:
         raise Missing(f"the server ended: {tool.errors}")
@@ -104,7 +104,7 @@ def send(*arguments):
 
 
 def show_until_arrived(monitor, phrase):
-    """Shows what the monitor prints until it has printed these messages, in this order."""
+    """Shows the monitor's output until it has printed these messages in this order."""
     for message in phrase:
         while True:
             line = monitor.line(DEADLINE)
@@ -178,7 +178,7 @@ def in_words(message):
 
 
 def mido_takes(port, count):
-    """Shows the next so many messages that mido receives, and gives them back."""
+    """Shows and returns the next messages that mido receives."""
     taken = []
     deadline = time.monotonic() + DEADLINE
     while len(taken) < count:

@@ -1,4 +1,4 @@
-"""How the demo looks: headings, commands, what programs print, verdicts; colour on a terminal."""
+"""The demo's output: headings, commands, output of programs, results; with colour on a terminal."""
 
 import os
 import sys
@@ -28,7 +28,7 @@ def done(text):
 
 
 def command(lines):
-    """A shell command, over several lines where it is long."""
+    """Shows a shell command, over several lines if it is long."""
     first, *others = lines
     text = " \\\n".join(["   $ " + first, *("       " + line for line in others)])
     print(styled("33", text), flush=True)

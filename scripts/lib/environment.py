@@ -19,12 +19,12 @@ def path_with_tools():
 
 
 def ready():
-    """Whether the environment is there as tests/python/requirements.txt wants it."""
+    """Whether the environment is there and matches tests/python/requirements.txt."""
     return PYTHON.exists() and STAMP.exists() and STAMP.read_text() == REQUIREMENTS.read_text()
 
 
 def prepare(run):
-    """Makes the environment where it is not there as it should be."""
+    """Makes the environment, unless it is ready."""
     if ready():
         return
     shutil.rmtree(VENV, ignore_errors=True)
@@ -45,7 +45,7 @@ def prepare(run):
 
 
 def add(run, requirements):
-    """Adds what only some suites need to the environment, where it is not there as the file wants it."""
+    """Adds the requirements of some suites to the environment, unless they are there."""
     stamp = VENV / f"{requirements.parent.name}-requirements.txt"
     if stamp.exists() and stamp.read_text() == requirements.read_text():
         return

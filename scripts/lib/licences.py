@@ -1,4 +1,4 @@
-"""Checks the crates that are built in against deny.toml, offline, from `cargo metadata`.
+"""Checks the linked crates against deny.toml, offline, from `cargo metadata`.
 
 The same rules as cargo-deny's licenses, bans and sources; not its advisories, which need a
 database from the network. Prints what passed and what failed as one line of JSON.
@@ -22,7 +22,7 @@ REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"
 
 
 def satisfied(expression, allowed):
-    """Whether an SPDX expression can be met by these licences. A/B is the old way of A OR B."""
+    """Whether these licences satisfy an SPDX expression. A/B is the old form of A OR B."""
     tokens = re.findall(r"[()]|[^\s()/]+|/", expression.replace("/", " OR "))
     position = 0
 

@@ -11,7 +11,7 @@ def can_install():
 
 
 def missing(run, packages):
-    """Those of the packages that are not installed."""
+    """The packages that are not installed."""
     if tool("dpkg-query") is None:
         return list(packages)
     return [p for p in packages
@@ -19,7 +19,7 @@ def missing(run, packages):
 
 
 def install(run, packages):
-    """Installs what is missing of the packages."""
+    """Installs the missing packages."""
     wanted = missing(run, packages)
     if not wanted:
         return

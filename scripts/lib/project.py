@@ -1,4 +1,4 @@
-"""Where things are in the project, and how a program is run."""
+"""Paths, the version, and programs that the scripts need."""
 
 import os
 import re
@@ -8,12 +8,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
 
-# What the scripts make, apart from cargo's own output.
+# The scripts' output, apart from cargo's.
 OUT = TARGET / "scripts"
 LOGS = OUT / "logs"
 BIN = OUT / "bin"
 LIB = OUT / "lib"
 
+TESTS = ROOT / "tests"
 INCLUDE = ROOT / "include"
 HEADER = INCLUDE / "midisock" / "midisock.h"
 VENV = ROOT / ".venv"
@@ -25,8 +26,42 @@ SONAME = "libmidisock.so.0"
 
 
 def tool(*names):
-    """The first of these programs that is on PATH, or None."""
+    """The first of these programs on PATH, or None."""
     return next((name for name in names if shutil.which(name)), None)
+
+
+def fresh(path):
+    """Makes the folder anew, empty, and returns it."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
+
+
+# How to get a program that a machine may lack. The packages are Debian's and Ubuntu's.
+SOURCES = {
+    "cargo": "Rust 1.95 or later, from https://rustup.rs",
+    "rustc": "Rust 1.95 or later, from https://rustup.rs",
+    "gcc": "apt-get install gcc libc6-dev",
+    "g++": "apt-get install g++",
+    "clang": "apt-get install clang",
+    "clang++": "apt-get install clang",
+    "make": "apt-get install make",
+    "pkg-config": "apt-get install pkg-config",
+    "readelf": "apt-get install binutils",
+    "nm": "apt-get install binutils",
+    "bash": "apt-get install bash",
+}
+
+
+def how_to_get(program):
+    """A sentence that says that the program is missing, and how to get it."""
+    source = SOURCES.get(str(program))
+    return f"{program} is not installed" + (f": {source}" if source else "")
+
+
+def missing(*groups):
+    """For each group without a program on PATH: how to get its first one."""
+    return [how_to_get(group[0]) for group in groups if not tool(*group)]
 
 
 def version():

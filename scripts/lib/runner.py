@@ -1,11 +1,12 @@
-"""Suites: what they are, how they run within their budgets, and what is printed about them.
+"""The test runner: suites, their budgets of time, and the report.
 
-A suite is a function that is given a Run. It records cases by `ok`, `fail` and `skip`, and runs
-programs by `command`, which ends them when the suite's budget is used up. One failing suite does
-not keep the others from running, except those that need what it makes.
+A suite is a function that gets a Run. It records cases with `ok`, `fail` and `skip`, and runs programs with `command`, which
+kills them when the suite's budget is used up. A failing suite stops only the suites that need it.
 """
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,25 +16,25 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from project import CORES, LOGS, ROOT
+from project import CORES, LOGS, ROOT, how_to_get
 
-# Of a failing program's output so much is shown; its log has all.
+# This much of a failing program's output is shown. The log has all of it.
 SHOWN_LINES = 60
 
 
 class Failure(Exception):
-    """Ends a suite as failed. What it says is printed."""
+    """Fails a step or a suite. Its text is printed."""
 
 
 @dataclass
 class Suite:
     name: str
     about: str
-    budget: float  # seconds; more is a failure
+    budget: float  # seconds; a suite that takes longer fails
     run: callable
-    needs: tuple = ()  # suites that must have passed before
-    packages: tuple = ()  # Debian packages without which (part of) it is skipped
-    extended: bool = False  # only with --all, or by name
+    needs: tuple = ()  # suites that must pass before it
+    packages: tuple = ()  # Debian packages without which it skips cases
+    extended: bool = False  # runs only with --all, or by name
 
 
 @dataclass
@@ -66,7 +67,7 @@ def suite(name, about, budget, needs=(), packages=(), extended=False):
 
 
 class Processes:
-    """The programs that run now, so that none outlives an interrupted test run."""
+    """The running programs, to kill them when the test run is interrupted."""
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -108,7 +109,8 @@ class Run:
     """One run of one suite."""
 
     def __init__(self, one, everything):
-        self.everything = everything  # --all: what is missing was to be installed
+        self.everything = everything  # --all
+        self.env = {}  # for every program that the run starts; None removes a variable
         self.outcome = Outcome(one)
         self._deadline = time.monotonic() + one.budget
         self._lock = threading.Lock()
@@ -128,7 +130,7 @@ class Run:
         self.add(case, 1)
 
     def add(self, case, count):
-        """Counts cases that a program has reported as passed."""
+        """Counts cases that a program reported as passed."""
         with self._lock:
             self.outcome.passed += count
         self.log(f"ok {case}" if count == 1 else f"ok {case}: {count} cases")
@@ -144,16 +146,50 @@ class Run:
         self.log(f"skipped {case}: {why}")
 
     def figure(self, line):
-        """A line with what was measured, to be printed. It decides nothing."""
+        """Prints a line with measured values. It does not affect the result."""
         with self._lock:
             self.outcome.figures.append(line)
         self.log(f"# {line}")
 
+    def step(self, case, function, *arguments, **keywords):
+        """Runs a case that is a function. It fails by raising Failure or OSError. The result is what the function
+        returned, True if that was None, and None if the case failed."""
+        started = time.monotonic()
+        try:
+            value = function(*arguments, **keywords)
+        except (Failure, OSError) as problem:
+            self.fail(case, str(problem) or repr(problem))
+            return None
+        self.ok(case)
+        self.log(f"# {time.monotonic() - started:.1f} s")
+        return True if value is None else value
+
+    def has(self, *programs):
+        path = self.env.get("PATH") or os.environ["PATH"]
+        return all(shutil.which(program, path=path) for program in programs)
+
+    def needs(self, case, *programs, package):
+        """Whether the programs are here. Without them the case is skipped, or fails: see `lacks`."""
+        if self.has(*programs):
+            return True
+        self.lacks(case, package)
+        return False
+
+    @contextlib.contextmanager
+    def environment(self, **changes):
+        """Changes the environment of the programs that the run starts meanwhile."""
+        before = self.env
+        self.env = {**before, **changes}
+        try:
+            yield
+        finally:
+            self.env = before
+
     def lacks(self, case, names):
-        """Says that a case was not run for want of packages: a skip, but a failure where --all
-        was to install them."""
+        """Records that a case did not run for want of packages. It is a skip, but a failure if --all could have installed
+        them."""
         if self.everything and os.geteuid() == 0:
-            self.fail(case, f"not here, though --all was to install it: {names}")
+            self.fail(case, f"not installed, though --all should have installed it: {names}")
         else:
             self.skip(case, f"not installed (as root: scripts/test --all, or apt-get install {names})")
 
@@ -168,14 +204,18 @@ class Run:
         return self._deadline - time.monotonic()
 
     def command(self, arguments, timeout=None, env=None, cwd=ROOT):
-        """Runs a program to its end, without input. Its output (both streams) goes to the log."""
+        """Runs a program without input. Its output (both streams) goes to the log."""
         arguments = [str(a) for a in arguments]
+        variables = {**os.environ, "CARGO_TERM_COLOR": "never", **self.env, **(env or {})}
+        variables = {name: value for name, value in variables.items() if value is not None}
         limit = max(0.1, min(self.left(), timeout or self.left()))
         try:
             process = PROCESSES.start(
-                arguments, cwd=cwd, env={**os.environ, "CARGO_TERM_COLOR": "never", **(env or {})}, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                arguments, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, errors="replace",
             )
+        except FileNotFoundError as error:
+            raise Failure(how_to_get(arguments[0])) from error
         except OSError as error:
             raise Failure(f"cannot run {arguments[0]}: {error.strerror}") from error
         try:
@@ -194,15 +234,23 @@ class Run:
         return Finished(status, output)
 
     def must(self, arguments, **keywords):
-        """Runs a program that has to succeed for the suite to go on."""
+        """Runs a program that must succeed, and returns its output."""
         finished = self.command(arguments, **keywords)
         if finished.status != 0:
             raise Failure(f"{command_line(arguments)}: exit status {finished.status}\n"
                           f"{tail(finished.output)}")
         return finished.output
 
+    def must_fail(self, arguments, **keywords):
+        """Runs a program that must report failure, and returns its output."""
+        finished = self.command(arguments, **keywords)
+        if finished.status <= 0:
+            raise Failure(f"{command_line(arguments)}: exit status {finished.status}, where it should have failed\n"
+                          f"{tail(finished.output)}")
+        return finished.output
+
     def case(self, name, arguments, **keywords):
-        """Runs a program that is a case of its own."""
+        """Runs a program as a case."""
         finished = self.command(arguments, **keywords)
         self.check(name, finished.status == 0,
                    f"{command_line(arguments)}: exit status {finished.status}\n"
@@ -210,7 +258,7 @@ class Run:
         return finished
 
     def parallel(self, function, items, jobs=CORES):
-        """Calls the function with each item, so many at a time; the results, in order."""
+        """Calls the function with each item, `jobs` at a time. Returns the results in order."""
         with ThreadPoolExecutor(jobs) as pool:
             try:
                 return list(pool.map(function, items))
@@ -231,8 +279,14 @@ def tail(output):
     return "\n".join([f"[{len(lines) - SHOWN_LINES} lines more above]", *lines[-SHOWN_LINES:]])
 
 
+def expect(condition, why):
+    """Fails the case that runs, unless the condition holds."""
+    if not condition:
+        raise Failure(why)
+
+
 def with_needs(names):
-    """The suites of these names and all they need, each after what it needs."""
+    """The named suites and all that they need, each after the suites that it needs."""
     ordered = []
 
     def visit(name):
@@ -248,7 +302,7 @@ def with_needs(names):
 
 
 def run_suites(suites, everything):
-    """Runs the suites one after the other; their outcomes."""
+    """Runs the suites one after the other. Returns their outcomes."""
     outcomes = {}
     for one in suites:
         print(f"{one.name:<16} {one.about} ", end="", flush=True)
@@ -276,7 +330,7 @@ def run_one(one, everything, before):
             raise Failure(f"took longer than its budget of {one.budget} s")
     except Failure as failure:
         run.fail(one.name, str(failure))
-    except Exception:  # a defect of the suite's own code is its failure, not the end of all
+    except Exception:  # a defect in the suite's own code fails only the suite
         run.fail(one.name, traceback.format_exc())
     finally:
         run.outcome.seconds = time.monotonic() - started
@@ -289,7 +343,7 @@ def indent(text):
 
 
 def summary(outcomes, seconds):
-    """Prints the table and the closing line; whether all passed."""
+    """Prints the table and the closing line. Returns whether all suites passed."""
     width = max(len(o.suite.name) for o in outcomes)
     print(f"\n{'suite':<{width}}  result   passed  failed  skipped  seconds  budget")
     for o in outcomes:

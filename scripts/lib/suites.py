@@ -1,5 +1,4 @@
-"""All suites, in the order in which they run. Those of later subjects get a file of their own,
-suites_<subject>.py, imported here."""
+"""Imports all suites in the order in which they run. Each subject has a file, suites_<subject>.py."""
 
 import suites_prepare  # noqa: F401  packages, Python environment
 import suites_project  # noqa: F401  scripts, licences
@@ -12,7 +11,15 @@ import suites_instructions  # noqa: F401  instruction counts
 import suites_threads  # noqa: F401  loom, ThreadSanitizer, contained panics
 import suites_juce    # noqa: F401  a JUCE plugin in hosts
 import suites_timing  # noqa: F401  placed frames on a simulated device
-import suites_cmake   # noqa: F401  CMake, packages, C++, ABI, unloading; the guides
+import suites_guides  # noqa: F401  README.md and docs
+import suites_installed  # noqa: F401  midisock built and installed by CMake
+import suites_ctest   # noqa: F401  the C and C++ tests by ctest
+import suites_consumers  # noqa: F401  programs that get it by CMake or pkg-config
+import suites_surroundings  # noqa: F401  the same in unusual projects
+import suites_cpack   # noqa: F401  archives and Debian packages
+import suites_cpp     # noqa: F401  the C++ header
+import suites_abi     # noqa: F401  the ABI and its baseline
+import suites_unload  # noqa: F401  loading and unloading in hosts
 import suites_hostile  # noqa: F401  the soak, fuzzing
 import suites_windows  # noqa: F401  the library for Windows, under wine
 import suites_bench    # noqa: F401  that the benchmark runs

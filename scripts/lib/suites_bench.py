@@ -1,4 +1,4 @@
-"""The benchmark: that it still runs, with all it compares. Nothing is asserted about time."""
+"""The benchmark runs, with everything that it compares. Times are not asserted."""
 
 import sys
 
@@ -6,7 +6,7 @@ from project import OUT, ROOT
 from runner import suite
 
 
-@suite("bench", "every part of scripts/bench runs, as short as can be", budget=480,
+@suite("bench", "every part of scripts/bench runs, in its shortest form", budget=480,
        needs=["library", "examples", "python"],
        packages=["libjack-jackd2-dev", "libboost-dev", "juce-modules-source", "liblo-dev"], extended=True)
 def bench(run):

@@ -67,7 +67,7 @@ def valgrind(run):
 
 @suite("examples", "the examples compile without a warning", budget=120, needs=["library"])
 def examples(run):
-    for compiler in compilers.available(run):
+    for compiler in compilers.available(run, cxx=False):
         build_examples(run, compiler,
                        BIN if compiler is compilers.default() else OUT / "examples-clang")
     # An example of a test is one.

@@ -1,4 +1,4 @@
-"""A hostile network: the soak (tests/soak) and fuzzing (fuzz)."""
+"""A hostile network: the soak test (tests/soak) and fuzzing (fuzz)."""
 
 import os
 import re
@@ -11,16 +11,16 @@ from runner import Failure, suite, tail
 
 SOAK = ROOT / "tests" / "soak"
 HARNESS = ROOT / "tests" / "c"
-SOAK_SECONDS = 20  # and some to come to rest; scripts/soak: 300
+SOAK_SECONDS = 20  # scripts/soak: 300
 
 FUZZ = ROOT / "fuzz"
 TOOLS = OUT / "tools"
 CARGO_FUZZ = "0.13.1"
-# Seconds for each target, beside what its kept corpus takes.
+# Seconds for each target, in addition to the committed corpus.
 FUZZ_SECONDS = {"parser": 10, "state": 15, "address": 5, "port": 15}
 
 
-@suite("soak", "one good client among storms, noise, endless SysEx and slow readers", budget=120,
+@suite("soak", "a well-behaved client among storms of connections, noise, endless SysEx and slow readers", budget=120,
        needs=["library"], extended=True)
 def soak(run):
     compiler = compilers.default()
@@ -41,7 +41,7 @@ def figures():
 @suite("fuzz", "parser, channel state, addresses and a port, for some seconds each", budget=400,
        extended=True)
 def fuzz(run):
-    # cargo-fuzz wants nightly features of the stable compiler: coverage, nothing that is shipped.
+    # cargo-fuzz uses nightly features for coverage. The shipped library does not.
     env = {"RUSTC_BOOTSTRAP": "1", "CARGO_TARGET_DIR": str(TARGET / "fuzz")}
     tool = shutil.which("cargo-fuzz") or TOOLS / "bin" / "cargo-fuzz"
     if not os.path.exists(tool):
@@ -60,7 +60,7 @@ def fuzz(run):
             folder.mkdir(parents=True)
         run.check(f"{target}: a corpus", corpus.is_dir() and any(corpus.iterdir()),
                   f"there is none in {corpus}")
-        # What is found goes to the first folder, not to the one in the tree.
+        # New inputs go to the first folder, not to the committed one.
         finished = run.case(target, [
             found[0], f"-max_total_time={seconds}", "-timeout=25", "-print_final_stats=1",
             f"-artifact_prefix={artifacts}/", new, corpus])

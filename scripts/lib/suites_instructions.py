@@ -1,4 +1,4 @@
-"""Instructions of every realtime function, counted by callgrind: the same every time, on any machine of this kind."""
+"""Instructions of every realtime function, counted by callgrind: deterministic on machines of one architecture."""
 
 import re
 import statistics
@@ -7,10 +7,10 @@ from project import tool
 from runner import suite, tail
 from suites_realtime import INTO, NOW, build, is_linux
 
-# Instructions a call may take at most, those few of the calling program included, in all SITUATIONS; what was counted
-# (x86-64, Rust 1.95) stands behind. A change that needs more has to say why. Of these rows nothing may depend on the
-# situation, by more than SPREAD: the renewal of a cached position now and then. Beware: for callgrind a `rep movsb`, with
-# which large blocks are copied, is an instruction for each byte: there the counts are of bytes rather.
+# Bounds for the instructions of a call in all SITUATIONS, including a few of the caller. The comments have the counts (x86-64,
+# Rust 1.95). A change that needs more has to say why. The counts of a row may differ between situations by at most SPREAD, for
+# the occasional renewal of a cached position. Callgrind counts an instruction for each byte of a `rep movsb`, which copies large
+# blocks, so that those counts are mostly bytes.
 BOUNDS = {
     "push": 75,  # 68
     "push on a pair": 251,  # 228: it reads the clock
@@ -54,21 +54,21 @@ BOUNDS = {
 }
 SPREAD = 0.02
 FEW = 20
-# Once between two looks of the network thread a call may have to read the clock for it: that one takes so much more.
+# Between two polls of the network thread, one call may have to read the clock for it. That call may take this much more.
 ASKED = 300
 
-# By the byte: what is looked through and copied.
+# Per byte that is checked and copied.
 LARGE = 16384
 PER_BYTE = 1.3  # 1.16
 
-# After a skip what was skipped is gone through, so much of it in a call. However much there is, no call takes more.
+# After a skip, calls read the skipped messages in parts. This bounds each call, however many messages there are.
 AFTER_SKIP = {
     "pop after a skip": 150_000,
     "pop after a skip of notes": 150_000,
     "pop after refused notes": 1_000,
 }
 
-# Fullness in percent, clients.
+# The fullness of the queues in percent, and the number of clients.
 SITUATIONS = {
     "empty queues": (0, 1),
     "queues half full": (50, 1),
@@ -78,8 +78,8 @@ SITUATIONS = {
 }
 
 
-@suite("instructions", "instructions of every realtime function: bounded, whatever the queues hold and however many "
-       "clients there are", budget=240, needs=["library"], packages=["valgrind"])
+@suite("instructions", "instructions of every realtime function are bounded, for any contents of the queues and any "
+       "number of clients", budget=240, needs=["library"], packages=["valgrind"])
 def instructions(run):
     if not is_linux(run):
         return
@@ -110,12 +110,12 @@ def instructions(run):
     run.check(f"push of {LARGE} bytes: {large} instructions, {each:.3f} a byte", each <= PER_BYTE,
               f"{each:.3f} a byte")
 
-    # Control: what does depend on what the queue holds is seen: how many pops it takes to get through a skip.
+    # Control: the cost of reading the skipped messages depends on the queue, and this is seen.
     def work(name):
         return sum(counted[name]["pop after a skip"])
 
     few, many = work("empty queues"), work("queues almost full")
-    run.check(f"control: going through a skip takes {few} and {many} instructions", many > 10 * few,
+    run.check(f"control: reading skipped messages takes {few} and {many} instructions", many > 10 * few,
               "it is not seen to depend on what was skipped")
 
 
@@ -124,7 +124,7 @@ def count(run, program, percent, clients):
     result = INTO / f"callgrind.{percent}percent.{clients}clients"
     for old in result.parent.glob(f"{result.name}.*"):
         old.unlink()
-    # What valgrind says is kept apart: it would come in the midst of the program's lines.
+    # Valgrind's messages go to a file, because they would mix with the program's lines.
     said = result.parent / f"{result.name}.log"
     finished = run.command([
         "valgrind", "--tool=callgrind", f"--log-file={said}", f"--callgrind-out-file={result}",

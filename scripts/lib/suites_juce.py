@@ -1,4 +1,4 @@
-"""midisock in a JUCE plugin, in hosts that nobody here wrote: tests/juce."""
+"""midisock in JUCE plugins, in third-party hosts: tests/juce."""
 
 import os
 import platform
@@ -18,12 +18,12 @@ PREFIX = BUILD / "prefix"
 LINES = BUILD / "ten-lines"
 
 JUCE = ["juce-modules-source", "juce-tools"]
-# What JUCE's modules are compiled with, and JACK for the Standalone.
+# Headers for JUCE's modules, and JACK for the Standalone.
 HEADERS = ["pkg-config", "libasound2-dev", "libfreetype-dev", "libx11-dev", "libxcomposite-dev", "libxcursor-dev",
            "libxext-dev", "libxinerama-dev", "libxrandr-dev", "libxrender-dev", "libjack-jackd2-dev", "lv2-dev"]
-# Compiled for the sake of being there: what matters is the library, and that is a release.
+# Little optimisation, for quick builds: the library itself is a release build.
 QUICK = {"bridge": "-O1", "module": "-O0", "plugin": "-O0"}
-# A run that was ended in its midst leaves the folder with the options it had then.
+# Given in every run, because an interrupted run leaves other options in the build folder.
 OPTIONS = {"bridge": ["-DMIDISOCK_BRIDGE_SHARED=OFF"], "module": [], "plugin": [f"-DTEN_LINES={LINES}"]}
 
 
@@ -91,7 +91,7 @@ def cmake(run, *arguments):
 
 
 def install(run):
-    """midisock as a user has it installed. Cargo's output is that of the suite `library`."""
+    """Installs midisock as a user would. Cargo's output is shared with the suite `library`."""
     shutil.rmtree(PREFIX, ignore_errors=True)
     folder = BUILD / "midisock"
     cmake(run, "-S", ROOT, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DMIDISOCK_BUILD_TOOLS=OFF",
@@ -101,15 +101,15 @@ def install(run):
 
 
 def take_the_ten_lines(run):
-    """Out of the header and the guide, for the small plugin's TenLines.cpp."""
+    """Copies the ten lines from the header and the guide, for the small plugin's TenLines.cpp."""
     LINES.mkdir(parents=True, exist_ok=True)
     for name, document, margin in (("header", "include/midisock/juce.hpp", r"[ ]\*   "), ("guide", "docs/juce.md", "")):
         text = (ROOT / document).read_text()
         found = re.findall(rf"^{margin}struct MyPlugin\b.*?^{margin}}};\n", text, re.MULTILINE | re.DOTALL)
-        # A line without anything has no spaces behind the asterisk.
+        # An empty line has no spaces behind the asterisk.
         lines = re.sub(rf"^({margin}|{margin.strip(' ')}$)", "", found[0] if len(found) == 1 else "", flags=re.MULTILINE)
         run.check(f"ten lines of {document}", lines.count("override") >= 8 and lines.count("    ...\n") == 1, lines)
-        # What JUCE wants besides is in the base class.
+        # The other members that JUCE needs are in the base class.
         lines = lines.replace("    ...\n", "").replace(": juce::AudioProcessor,", ": Rest,")
         path = LINES / f"{name}.inc"
         if not path.exists() or path.read_text() != lines:
@@ -122,7 +122,7 @@ def build(run, name, sources):
           "-DCMAKE_CXX_FLAGS=-Wall -Wextra", *OPTIONS[name])
     output = cmake(run, "--build", BUILD / name, "--parallel", CORES)
     run.ok(f"build of {sources.relative_to(ROOT)}")
-    # JUCE's own warnings are JUCE's.
+    # JUCE's own warnings are ignored.
     ours = [line for line in re.findall(r"^(\S+): warning: .*$", output, re.MULTILINE) if "/juce/modules/" not in line]
     run.check(f"no warning in {sources.relative_to(ROOT)}", not ours, tail("\n".join(ours)))
 
@@ -148,8 +148,8 @@ def linked_as_a_plugin_should_be(run):
 
 
 def with_the_shared_library(run):
-    """The option: libmidisock.so beside each plugin. Nothing is compiled for it, only linked, in place of the static one;
-    the build itself loads the plugins to ask for their manifests."""
+    """The option to ship libmidisock.so beside each plugin. This only links again. The build itself loads the plugins, to read
+    their manifests."""
     folder = BUILD / "bridge"
     plugins = {"VST3": "midisock Bridge.so", "LV2": "libmidisock Bridge.so", "Standalone": "midisock Bridge"}
     beside = []

@@ -1,4 +1,4 @@
-"""The shared library as it is shipped, and the header that programs are compiled against."""
+"""The shared library as it ships, and the C header."""
 
 import re
 
@@ -40,8 +40,8 @@ def shipped(run):
     foreign = sorted(n for n in needed if not re.fullmatch(system, n))
     run.check("system libraries only", not foreign, f"it needs {', '.join(foreign)}")
 
-    # With LTO all Rust code, std's included, comes from one compilation unit; but for the compiler's
-    # own helpers, which never take part.
+    # With LTO all Rust code, including std, comes from one compilation unit. The compiler's own helpers
+    # never take part.
     symbols = run.must(["readelf", "-sW", built])
     units = [u for u in re.findall(r"\sFILE\s+LOCAL\s+DEFAULT\s+ABS\s+(\S+)", symbols)
              if re.search(r"-cgu\.\d+$", u) and not u.startswith("compiler_builtins.")]
@@ -78,7 +78,7 @@ def header(run):
 
 
 def names_are_ours(run):
-    """No macro of the header but MIDISOCK_*: any other could collide in somebody's program."""
+    """The header defines only macros MIDISOCK_*: any other could collide with a program's own."""
     compiler = compilers.default()
 
     def macros(name, text):

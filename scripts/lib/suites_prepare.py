@@ -1,4 +1,4 @@
-"""What other suites need to be there."""
+"""Preparations for other suites."""
 
 import environment
 import packages

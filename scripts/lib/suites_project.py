@@ -1,12 +1,16 @@
-"""The project's own files: scripts, licences of what is built in."""
+"""The project's own files: scripts, changelog, licences; and what happens on machines that lack programs."""
 
 import ast
 import json
+import os
 import re
+import sys
+from pathlib import Path
+from unittest import mock
 
 import environment
-from project import ROOT, tool, version
-from runner import suite
+from project import OUT, ROOT, fresh, tool, version
+from runner import Failure, Finished, expect, suite, tail
 
 
 @suite("scripts", "shell and Python scripts parse, files are tidy", budget=60)
@@ -31,8 +35,8 @@ def scripts(run):
 
 
 def tracked_files():
-    """The files of the project, in a checkout or an unpacked archive, without what is ignored."""
-    # A corpus is bytes as a fuzzer found them.
+    """The project's files, in a checkout or an unpacked archive, without ignored ones."""
+    # A fuzzer's corpus is arbitrary bytes.
     ignored = {".git", "target", ".venv", "__pycache__", ".pytest_cache", "corpus"}
     for path in sorted(ROOT.rglob("*")):
         if path.is_file() and not ignored.intersection(path.relative_to(ROOT).parts):
@@ -50,6 +54,62 @@ def untidy(text):
             problems.append(f"white space at the end of line {number}")
             break
     return problems
+
+
+CXX_COMPILERS = r"(.+-)?(g\+\+|c\+\+|clang\+\+)(-[\d.]+)?"
+C_COMPILERS = r"(.+-)?(gcc|cc|c99|c89|clang|tcc)(-[\d.]+)?"
+
+
+@suite("prerequisites", "scripts/demo and scripts/test on machines that lack programs", budget=200, needs=["library", "python"])
+def prerequisites(run):
+    run.step("the demo needs no C++ compiler", demo_without_cxx, run)
+    for program, pattern, how in (("cargo", "cargo|rustup", "https://rustup.rs"),
+                                  ("a C compiler", f"{C_COMPILERS}|{CXX_COMPILERS}", "apt-get install gcc")):
+        run.step(f"the demo names {program} where it is missing", demo_names, run, pattern, how)
+    for program in ("make", "pkg-config", "g++"):
+        pattern = CXX_COMPILERS if program == "g++" else re.escape(program)
+        run.step(f"the tests name {program} where it is missing", tests_name, run, pattern, program)
+    run.step("python3-venv is named where Python has neither venv nor pip", venv_is_named)
+
+
+def path_without(pattern):
+    """A folder with links to all programs on PATH but those whose name matches."""
+    folder = fresh(OUT / "path")
+    for directory in os.environ["PATH"].split(os.pathsep):
+        for program in Path(directory).iterdir() if os.path.isdir(directory) else ():
+            link = folder / program.name
+            if not re.fullmatch(pattern, program.name) and not link.is_symlink() and os.access(program, os.X_OK):
+                link.symlink_to(program)
+    return {"PATH": str(folder)}
+
+
+def demo_without_cxx(run):
+    run.must([sys.executable, ROOT / "scripts" / "demo"], env=path_without(CXX_COMPILERS))
+
+
+def demo_names(run, pattern, how):
+    output = run.must_fail([sys.executable, ROOT / "scripts" / "demo"], env=path_without(pattern))
+    expect(how in output and "Traceback" not in output, f"the demo printed:\n{tail(output)}")
+
+
+def tests_name(run, pattern, program):
+    output = run.must([sys.executable, ROOT / "scripts" / "test", "changelog"], env=path_without(pattern))
+    expect(f"{program} is not installed: apt-get install {program}" in output, f"scripts/test printed:\n{tail(output)}")
+
+
+def venv_is_named():
+    """With a run whose every program fails, as `python3 -m venv` and `python3 -m pip` do on Debian without the packages."""
+    failing = mock.Mock()
+    failing.command.return_value = Finished(1, "")
+    with mock.patch.object(environment, "VENV", OUT / "no-venv"), \
+            mock.patch.object(environment, "ready", lambda: False), \
+            mock.patch.object(environment.packages, "can_install", lambda: False):
+        try:
+            environment.prepare(failing)
+        except Failure as failure:
+            expect("apt-get install python3-venv" in str(failure), f"it says: {failure}")
+            return
+    raise Failure("no failure")
 
 
 @suite("changelog", "CHANGELOG.md and the JUCE module have the version in Cargo.toml", budget=10)
@@ -72,6 +132,6 @@ def licences(run):
     for case, why in report["failed"]:
         run.fail(case, why)
     if tool("cargo-deny"):
-        # Its advisories need the network; scripts/lib/licences.py says what it covers.
+        # Without advisories, which need the network.
         run.case("cargo deny", ["cargo", "deny", "--offline", "check", "licenses", "bans",
                                 "sources"])

@@ -15,7 +15,7 @@ def mido(run):
            "-m", "not long")
 
 
-@suite("tools", "what the examples do", budget=180, needs=["examples", "python"])
+@suite("tools", "the command-line tools", budget=180, needs=["examples", "python"])
 def tools(run):
     pytest(run, "tools", *sorted(TESTS.glob("test_tool*.py")), "-m", "not long")
 

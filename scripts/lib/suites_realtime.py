@@ -1,4 +1,4 @@
-"""What the realtime functions promise, proven on the shipped library: tests/realtime."""
+"""The promises of the realtime functions, tested on the shipped library: tests/realtime."""
 
 import platform
 import re
@@ -14,11 +14,11 @@ TESTS = ROOT / "tests" / "realtime"
 HARNESS = ROOT / "tests" / "c"
 INTO = OUT / "tests-realtime"
 
-# What the programs share; further sources and link flags of each one.
+# The sources that all programs share.
 SHARED = [TESTS / "peers.c", TESTS / "cast.c", TESTS / "driver.c", TESTS / "first.c",
           HARNESS / "check.c", HARNESS / "raw.c"]
-# Symbols looked up at the first call: the harder case for the jail. For page faults the other way:
-# the look-up touches pages that are the dynamic linker's.
+# Lazy binding is the harder case for the jail. Page faults need immediate binding: a lazy look-up touches pages of the dynamic
+# linker.
 LAZY, NOW = "-Wl,-z,lazy", "-Wl,-z,now"
 
 PROGRAM_SECONDS = 250
@@ -35,7 +35,7 @@ def is_linux(run):
 
 
 def build(run, name, sources=(), options=(), compiler=None, into=INTO):
-    """Compiles one program; None where that failed, which is a failed case."""
+    """Compiles one program. Returns None, after a failed case, if that fails."""
     compiler = compiler or compilers.default().c
     into.mkdir(parents=True, exist_ok=True)
     program = into / name
@@ -72,7 +72,7 @@ def realtime(run):
 def waitfree(run):
     if not is_linux(run):
         return
-    # ArrayQueue, the control, from where the benchmarks have it.
+    # ArrayQueue, the control, is built with the benchmarks.
     run.must(["cargo", "build", "--release", "--locked", "--target-dir", PEERS], cwd=ROOT / "bench" / "peers")
     libraries = PEERS / "release"
     run_program(run, build(run, "test_waitfree", [], [
@@ -93,7 +93,7 @@ def rtsan(run):
 
 
 def sanitizer_runtime(run):
-    """The runtime that comes with rustc, where there is one for this machine."""
+    """The sanitizer runtime that comes with rustc, if there is one for this machine."""
     root = Path(run.must(["rustc", "--print", "sysroot"]).strip())
     host = re.search(r"^host: (\S+)", run.must(["rustc", "-vV"]), re.MULTILINE)[1]
     found = sorted((root / "lib" / "rustlib" / host / "lib").glob("librustc-*_rt.rtsan.a"))
@@ -141,13 +141,13 @@ def rows(run):
         run.check(table, not lacking, f"no row for {', '.join(lacking)}")
     stale = sorted(tables()["functions.h"] - declared)
     run.check("functions.h has no others", not stale, f"the header does not declare {', '.join(stale)}")
-    # Control: one that is in no table is seen to be.
+    # Control: a function that is in no table is reported.
     lacking = [table for table, found in tables().items() if "no_such_function" not in found]
     run.check("control: a function without a row is seen", len(lacking) == len(tables()), str(lacking))
 
 
 def tables():
-    """Of each table the functions that have a row in it."""
+    """For each table, the functions that have a row in it."""
     def text(name):
         return (TESTS / name).read_text()
 
@@ -164,7 +164,7 @@ def tables():
             found |= {max(fitting, key=len)} if fitting else set()
         return found
 
-    # The script that runs while the network thread is starved.
+    # The program that runs while the network thread is starved.
     starved = re.search(r"static uint64_t call_all\(.*?\n}\n", text("test_waitfree.c"), re.DOTALL)[0]
     first = re.search(r"#define FIRST_CALLS\(X\)(.*?)\n\n", text("first.h"), re.DOTALL)[1]
     return {

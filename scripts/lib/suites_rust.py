@@ -35,7 +35,7 @@ def rust(run):
 
 
 def failure_text(output, case):
-    """What the panic says, then the end of all the test printed."""
+    """The panic's message, then the end of the test's output."""
     found = re.search(rf"^---- {re.escape(case)} stdout ----\n(.*?)(?=^---- |^failures:)", output,
                       re.MULTILINE | re.DOTALL)
     if not found:

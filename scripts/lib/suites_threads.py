@@ -1,4 +1,4 @@
-"""What several threads do to each other: loom's models, and ThreadSanitizer over the whole library."""
+"""Threads: loom's models, and ThreadSanitizer over the whole library."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from project import CORES, OUT, ROOT, SONAME, TARGET, tool
 from runner import Failure, suite, tail
 from suites_c import TESTS, build_programs, report, run_tests
 
-# Debian's compiler brings the source of its own std, which has to be instrumented too; rustup's toolchains do not.
+# Debian's compiler has the source of its std, which must be instrumented too. rustup's toolchains do not.
 DEBIAN_RUSTC, DEBIAN_CARGO = Path("/usr/bin/rustc"), Path("/usr/bin/cargo")
 PACKAGES = ["rustc-web", "cargo-web", "rust-web-src", "clang-22", "libclang-rt-22-dev"]
 TRIPLE = "x86_64-unknown-linux-gnu"
@@ -72,13 +72,13 @@ UNSHOWN = [
 MODELS = [ROOT / "src" / "realtime" / "loom_models.rs", ROOT / "src" / "net" / "loom_models.rs"]
 LOOM = OUT / "loom.log"
 
-# Not built with optimisation across the whole program: quicker, and of no use here.
+# Without link-time optimisation, which takes long and has no use here.
 QUICK = ["--config", 'profile.release.lto="off"', "--config", "profile.release.codegen-units=16"]
 
 
 @suite("loom", "the protocols between two threads, in all interleavings", budget=400)
 def loom(run):
-    # A directory of its own: --cfg loom would have cargo build everything anew each time.
+    # Its own target folder, because --cfg loom would make cargo rebuild everything each time.
     output = run.command([
         "cargo", "test", "--locked", "--release", *QUICK, "--lib", "loom_models", "--",
         "--nocapture", "--test-threads=1"],
@@ -116,12 +116,12 @@ def memory_order(run):
     run.check("what is left out is there", not stale, f"no model comes through {'; '.join(stale)}")
 
     def weaken(place):
-        """The model that fails without it; the smallest are tried first."""
+        """The model that fails without this order. The smallest models are tried first."""
         for model in sorted(places[place], key=executions.get):
             finished = run.command([binary, model, "--exact"], env={"MIDISOCK_WEAKEN": place}, timeout=60)
             if finished.status == -signal.SIGKILL:
                 raise Failure(f"{model} without {place} did not end in time")
-            # Not that fewer executions were explored: that something was seen in one of them.
+            # The failure must be an assertion of the model, not a smaller number of executions.
             if finished.status != 0 and "executions were explored" not in finished.output:
                 return model
         return None
@@ -134,7 +134,7 @@ def memory_order(run):
 
 
 def text_of(place):
-    """File, text of the line, and what is taken away: what stays the same when lines move."""
+    """The file, the text of the line and the removed order, which stay the same when lines move."""
     file, line, half = re.match(r"(.*):(\d+) (\w+)$", place).groups()
     return file, (ROOT / file).read_text().splitlines()[int(line) - 1].strip(), half
 
@@ -173,7 +173,7 @@ def tsan(run):
 
     env = {"TSAN_OPTIONS": f"halt_on_error=1:exitcode={RACE}"}
     run_tests(run, programs, env=env, jobs=CORES)
-    # The control: a caller that breaks the contract makes a race inside the library.
+    # Control: a caller that breaks the contract causes a race inside the library.
     finished = run.command([control, "two_threads_push"], env=env, timeout=60)
     run.check("control: two threads that push at once are seen",
               finished.status != 0 and "ThreadSanitizer: data race" in finished.output

@@ -1,5 +1,5 @@
-"""Where messages are put in audio blocks, on a simulated device: a short form of the bench. Nothing in it depends on the
-machine, so that it can be asserted."""
+"""The frames at which messages are placed, on a simulated device: a short form of the benchmark. It does not depend on the
+machine, so that it can assert."""
 
 import compilers
 from compilers import INCLUDES, LINK, STRICT

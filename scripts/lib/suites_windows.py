@@ -10,7 +10,7 @@ from runner import suite, tail
 
 TESTS = ROOT / "tests" / "windows"
 TRIPLE = "x86_64-pc-windows-gnu"
-# Debian's Rust has the standard library's sources, from which cargo builds it for the other system.
+# Debian's Rust has the sources of the standard library, which cargo builds for Windows.
 CARGO, RUSTC, WINE = Path("/usr/bin/cargo"), Path("/usr/bin/rustc"), Path("/usr/lib/wine")
 PACKAGES = ["rustc-web", "cargo-web", "rust-web-src", "gcc-mingw-w64-x86-64-posix", "wine64"]
 PROGRAMS = ("exchange-shared", "exchange-static", "errors", "load")

@@ -501,10 +501,14 @@ impl Endpoint {
     }
 }
 
-/// Where a port repairs, both ends of what its push cannot queue.
+/// Both ends of what a port's push cannot queue. A port that waits has them for what is pushed while there is no peer.
 fn refused_of(shared: &Shared) -> (Option<RefusedIn>, Option<RefusedOut>) {
-    if !shared.repairs || !shared.role.has_queues() {
+    let goes_offline = matches!(shared.role, Role::Client | Role::Merged);
+    if !shared.role.has_queues() || !shared.repairs && !goes_offline {
         return (None, None);
+    }
+    if !shared.repairs {
+        return Some(refused(0, 0)).unzip();
     }
     let most_named = if shared.role == Role::Merged { MOST_NAMED } else { 0 };
     // On a pair nothing is scheduled.

@@ -210,7 +210,7 @@ impl PushSide {
     /// queued.
     fn push_offline(&mut self, is_lossy: bool, client: u32, data: &[u8]) -> Code {
         let now = Due::Now { pushed_ns: 0 };
-        if is_lossy || !self.shared.repairs || !self.outgoing.write(0, client, 0, data) {
+        if is_lossy || !self.outgoing.write(0, client, 0, data) {
             return self.refuse(now, client, data, Code::Offline);
         }
         self.outgoing.publish();
@@ -236,7 +236,9 @@ impl PushSide {
     /// A message that was not queued. A repairing port counts and remembers it: the caller need not try again.
     #[cold]
     fn refuse(&mut self, due: Due, client: u32, data: &[u8], code: Code) -> Code {
-        if let Some(refused) = &mut self.refused {
+        // A port that waits has the caller push again, except while there is no peer: then the state is remembered.
+        let remembers = self.shared.repairs || code == Code::Offline;
+        if let Some(refused) = self.refused.as_mut().filter(|_| remembers) {
             let shared = &*self.shared;
             shared.pushed.refused.add(1);
             let (due_ns, now_ns) = match due {

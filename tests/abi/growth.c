@@ -1,5 +1,5 @@
-/* A caller built against a header older or newer than the library: tests/cmake makes such headers from the present one.
- * PAST: the last fields of the config and of the counters are not known yet. FUTURE: there are further ones. */
+/* A caller built with a header older or newer than the library. The suite abi makes such headers from the present one.
+ * OLDER lacks the last fields of the config and of the counters; NEWER has additional ones. */
 #include <midisock/midisock.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,7 +72,7 @@ int main(void)
     block.frames = 64;
     OK(midisock_begin_block(server, &block));
 
-#if defined(FUTURE)
+#if defined(NEWER)
     /* What the library does not know is told as nothing, and may be asked for as nothing only. */
     CHECK(c.config.future_number == 0 && c.config.future_pointer == NULL);
     CHECK(s.stats.future_count == 0);
@@ -89,14 +89,14 @@ int main(void)
     c.config.future_number = 1; /* beyond what it says: not looked at */
     OK(midisock_listen("127.0.0.1", 0, &c.config, &out));
     midisock_close(out);
-#elif defined(PAST)
+#elif defined(OLDER)
     /* The block of version 0.1, whatever has been added since; less than that never was one. */
     block.struct_size = 32;
     OK(midisock_begin_block(server, &block));
     block.struct_size = 31;
     CHECK(midisock_begin_block(server, &block) == MIDISOCK_ERR_INVALID_ARGUMENT);
 #else
-#error "PAST or FUTURE"
+#error "OLDER or NEWER"
 #endif
 
     midisock_close(client);

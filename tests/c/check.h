@@ -1,11 +1,11 @@
 /*
  * The harness of the C tests. A test program is a table of named cases handed
  * to check_main(); each case runs in a process of its own, so that a crash, a
- * hang or a leak of one is that case's failure and nobody else's.
+ * hang or a leak of one fails only that case.
  *
- * Every check may be made from any thread: the first that fails reports and
- * ends the case. A case ends with as many threads and descriptors as it began
- * with, or it fails: close what you open.
+ * Any thread may check. The first check that fails reports and ends the case.
+ * A case also fails unless it ends with as many threads and descriptors as it
+ * began with: close what you open.
  */
 #ifndef MIDISOCK_TESTS_CHECK_H
 #define MIDISOCK_TESTS_CHECK_H
@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What everything that must happen has to happen within: far more than it
- * needs, so that a loaded machine is not taken for a defect. */
+/* The deadline for everything that must happen: far more than it needs, so that
+ * a busy machine does not fail a test. */
 #define DEADLINE_MS 20000
 
 typedef struct check_case {
@@ -28,7 +28,7 @@ typedef struct check_case {
 #define CASE(function) {#function, function}
 #define CASES(table) table, sizeof(table) / sizeof((table)[0])
 
-/* Runs the cases, or those named on the command line; the exit status. */
+/* Runs the cases, or those named on the command line. Returns the exit status. */
 int check_main(int argc, char **argv, const check_case *cases, size_t count);
 
 /* Ends the case as failed. */
@@ -38,7 +38,7 @@ void check_fail(const char *file, int line, const char *format, ...)
 #endif
     ;
 
-/* Ends the case as passed for want of something this machine does not have. */
+/* Ends the case as skipped, because this machine lacks something. */
 void check_skip(const char *why);
 
 void check_true(int holds, const char *text, const char *file, int line);
@@ -61,7 +61,7 @@ void check_memory(const void *expected, size_t expected_size, const void *actual
 #define CHECK_MEMORY(expected, expected_size, actual, actual_size) \
     check_memory(expected, expected_size, actual, actual_size, #actual, __FILE__, __LINE__)
 
-/* The condition holds within the deadline; it is looked at every millisecond. */
+/* The condition becomes true within the deadline; it is checked every millisecond. */
 #define CHECK_SOON(condition)                                                      \
     do {                                                                           \
         uint64_t soon_until_ = check_now_ms() + DEADLINE_MS;                       \
@@ -72,11 +72,11 @@ void check_memory(const void *expected, size_t expected_size, const void *actual
         }                                                                          \
     } while (0)
 
-/* For use inside the condition of a loop that has a deadline of its own. */
+/* For loops with a deadline of their own. */
 uint64_t check_now_ms(void);
 void check_pause(void);
 
-/* What this process has now, read from /proc/self. */
+/* This process's present numbers, from /proc/self. */
 unsigned check_threads(void);
 unsigned check_descriptors(void);
 unsigned long check_resident_kb(void);
@@ -84,13 +84,14 @@ unsigned long check_resident_kb(void);
 /* The thread id of the network thread, once it has its name. */
 int check_network_thread(void);
 
-/* Whether AddressSanitizer or ThreadSanitizer watches: then memory and speed say nothing. */
+/* Whether the program runs under AddressSanitizer or ThreadSanitizer, where memory
+ * and speed mean nothing. */
 int check_sanitized(void);
 
 /* A pseudo-random sequence, the same in every run. */
 uint32_t check_random(uint32_t *state);
 
-/* Threads that must start and must end. */
+/* Start and join a thread; both must succeed. */
 void check_start(pthread_t *thread, void *(*run)(void *), void *argument);
 void check_join(pthread_t thread);
 
@@ -99,8 +100,8 @@ void check_join(pthread_t thread);
     (const uint8_t[]){__VA_ARGS__},  \
         sizeof((const uint8_t[]){__VA_ARGS__})
 
-/* The defaults, without the messages the library adds by itself: a test that
- * counts bytes wants its own and no others. */
+/* The defaults, without the messages that the library adds by itself, so that a
+ * test which counts bytes sees only its own. */
 midisock_config check_config(void);
 
 /* A server on a free port of the loopback. */
@@ -110,7 +111,8 @@ midisock_port *check_connect(const midisock_port *server, const midisock_config 
 
 midisock_stats check_stats(const midisock_port *port);
 
-/* The count comes to this: what it counts may be seen a moment earlier. */
+/* The counter reaches this value within the deadline. An effect may be visible a
+ * moment before its counter changes. */
 #define CHECK_COUNT(port, field, expected)                                             \
     do {                                                                               \
         uint64_t count_until_ = check_now_ms() + DEADLINE_MS;                          \
@@ -125,7 +127,7 @@ midisock_stats check_stats(const midisock_port *port);
 midisock_message check_pop(midisock_port *port, const char *file, int line);
 #define POP(port) check_pop(port, __FILE__, __LINE__)
 
-/* The next message is this one, byte for byte. Gives it back for its fields. */
+/* The next message is this one, byte for byte. Returns it for its other fields. */
 midisock_message check_expect(midisock_port *port, const uint8_t *data, size_t size,
                               const char *file, int line);
 #define EXPECT(port, ...) check_expect(port, BYTES(__VA_ARGS__), __FILE__, __LINE__)
@@ -134,18 +136,18 @@ midisock_message check_expect(midisock_port *port, const uint8_t *data, size_t s
 midisock_notification check_notified(midisock_port *port, int32_t kind, const char *file, int line);
 #define NOTIFIED(port, kind) check_notified(port, kind, __FILE__, __LINE__)
 
-/* Pushes, waiting for room as often as it takes. */
+/* Pushes, and waits for room as often as necessary. */
 void check_push(midisock_port *port, const uint8_t *data, size_t size);
 
-/* Pushes numbered messages of `size` bytes (4096 at most), from `first` on,
- * until the queue is full and has no room for so long; the next number. */
+/* Pushes numbered messages of `size` bytes (4096 at most), from `first` on, until
+ * the queue stays full for `quiet_ms`. Returns the next number. */
 uint32_t check_fill(midisock_port *port, size_t size, uint32_t first, int32_t quiet_ms);
 
-/* A SysEx of `size` bytes (8 at least) that carries a number below 2^28 and
- * a filling that follows from it. SysEx is an event, never state: no repair
- * brings a lost one back, so that whoever counts, counts what was sent. */
+/* A SysEx of `size` bytes (8 at least) with a number below 2^28 and a filling that
+ * depends on it. SysEx is an event: no repair restores a lost one, so the number
+ * of those that arrive is exact. */
 void check_numbered(uint8_t *data, size_t size, uint32_t number);
-/* The number in it; fails unless all of it is as check_numbered makes it. */
+/* Returns the number of such a SysEx. Fails if any byte is wrong. */
 uint32_t check_number(const uint8_t *data, size_t size);
 
 #endif

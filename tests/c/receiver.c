@@ -227,12 +227,12 @@ void receiver_silence(receiver *r)
         all_notes_off(&r->channels[i]);
 }
 
-void receiver_rest(receiver *heard, const receiver *sent)
+void receiver_rest(receiver *received, const receiver *sent)
 {
     static const int pedals[] = {64, 66, 68};
     for (int i = 0; i < 16; i++)
         for (int pedal = 0; pedal < 3; pedal++) {
-            int *control = &heard->channels[i].control[pedals[pedal]];
+            int *control = &received->channels[i].control[pedals[pedal]];
             if (*control == 0 && sent->channels[i].control[pedals[pedal]] < 0)
                 *control = -1;
         }
@@ -247,55 +247,55 @@ typedef struct place {
     int line;
 } place;
 
-static void same(const place *at, const char *name, int index, int sent, int heard)
+static void same(const place *at, const char *name, int index, int sent, int received)
 {
-    if (sent != heard)
+    if (sent != received)
         check_fail(at->file, at->line, "%s, seed %u: channel %d: %s %d is %d at the receiver, not %d",
-                   at->what, (unsigned)at->seed, at->channel, name, index, heard, sent);
+                   at->what, (unsigned)at->seed, at->channel, name, index, received, sent);
 }
 
 static void check_notes(const place *at, const receiver_channel *sent,
-                        const receiver_channel *heard)
+                        const receiver_channel *received)
 {
     for (int key = 0; key < 128; key++) {
-        if (heard->held[key] > sent->held[key])
+        if (received->held[key] > sent->held[key])
             check_fail(at->file, at->line,
                        "%s, seed %u: channel %d: key %d is held %d times at the receiver, %d at "
                        "the sender",
-                       at->what, (unsigned)at->seed, at->channel, key, heard->held[key],
+                       at->what, (unsigned)at->seed, at->channel, key, received->held[key],
                        sent->held[key]);
-        if (at->channel < SONG_SINGLE && heard->held[key] > 0 &&
-            heard->strike[key] != sent->strike[key])
+        if (at->channel < SONG_SINGLE && received->held[key] > 0 &&
+            received->strike[key] != sent->strike[key])
             check_fail(at->file, at->line,
                        "%s, seed %u: channel %d: key %d sounds at the receiver by strike %d, "
                        "which was released: the sender holds strike %d",
-                       at->what, (unsigned)at->seed, at->channel, key, heard->strike[key],
+                       at->what, (unsigned)at->seed, at->channel, key, received->strike[key],
                        sent->strike[key]);
     }
 }
 
-static void check_parameters(const place *at, receiver_channel sent, receiver_channel heard)
+static void check_parameters(const place *at, receiver_channel sent, receiver_channel received)
 {
     for (int i = 0; i < RECEIVER_PARAMETERS && sent.parameters[i].number >= 0; i++) {
         const receiver_parameter *p = &sent.parameters[i];
-        const receiver_parameter *other = find(&heard, p->number);
+        const receiver_parameter *other = find(&received, p->number);
         same(at, "MSB of parameter", p->number, p->value[0], other->value[0]);
         same(at, "LSB of parameter", p->number, p->value[1], other->value[1]);
     }
-    for (int i = 0; i < RECEIVER_PARAMETERS && heard.parameters[i].number >= 0; i++) {
-        const receiver_parameter *other = find(&sent, heard.parameters[i].number);
-        same(at, "MSB of parameter", other->number, other->value[0], heard.parameters[i].value[0]);
+    for (int i = 0; i < RECEIVER_PARAMETERS && received.parameters[i].number >= 0; i++) {
+        const receiver_parameter *other = find(&sent, received.parameters[i].number);
+        same(at, "MSB of parameter", other->number, other->value[0], received.parameters[i].value[0]);
     }
-    same(at, "the parameter selected", 0, selected(&sent), selected(&heard));
+    same(at, "the parameter selected", 0, selected(&sent), selected(&received));
 }
 
-void receiver_check(const receiver *sent, const receiver *heard, const char *what, uint32_t seed,
+void receiver_check(const receiver *sent, const receiver *received, const char *what, uint32_t seed,
                     const char *file, int line)
 {
     place at = {what, seed, 0, file, line};
     for (; at.channel < 16; at.channel++) {
         const receiver_channel *a = &sent->channels[at.channel];
-        const receiver_channel *b = &heard->channels[at.channel];
+        const receiver_channel *b = &received->channels[at.channel];
         check_notes(&at, a, b);
         for (int i = 0; i < 120; i++)
             same(&at, "controller", i, a->control[i], b->control[i]);
@@ -311,9 +311,9 @@ void receiver_check(const receiver *sent, const receiver *heard, const char *wha
         same(&at, "mono", 0, a->mono, b->mono);
     }
     at.channel = -1;
-    same(&at, "running", 0, sent->runs, heard->runs);
-    same(&at, "position", 0, sent->position, heard->position);
-    same(&at, "song", 0, sent->song, heard->song);
+    same(&at, "running", 0, sent->runs, received->runs);
+    same(&at, "position", 0, sent->position, received->position);
+    same(&at, "song", 0, sent->song, received->song);
 }
 
 /* Songs */
@@ -398,7 +398,7 @@ static void programs(song *s, unsigned channel)
 {
     const int *bank = s->sender.channels[channel].control;
     unsigned kind = below(s, 6);
-    /* No program before its bank is known: where a receiver that never heard of
+    /* No program before its bank is known: where a receiver that never received of
      * one stands is its own matter. */
     if (bank[0] < 0 || bank[32] < 0 || kind < 3) {
         say(s, 3, 0xb0 | channel, 0, value(s));

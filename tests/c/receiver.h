@@ -1,12 +1,12 @@
 /*
  * A receiver of MIDI, written from the specifications (MIDI 1.0 and MIDI
- * RP-015) and from nothing of the library's: what it holds and where its
- * controllers, programs, parameters, wheels and sequencer stand after the
- * messages it was given. Two of them, one given all that was sent and one given
- * what came, must agree in the end.
+ * RP-015) without any code of the library. It tracks notes, controllers,
+ * programs, parameters, bends and the sequencer. A test gives everything that
+ * was sent to one receiver and everything that arrived to another. In the end
+ * both must agree.
  *
- * And songs to give them: random, from a seed, without end; and a reader of
- * bytes that takes whole messages with their status byte and nothing else.
+ * Also random songs, endless and made from a seed; and a strict reader that
+ * accepts only whole messages with their status byte.
  */
 #ifndef MIDISOCK_TESTS_RECEIVER_H
 #define MIDISOCK_TESTS_RECEIVER_H
@@ -22,7 +22,7 @@ typedef struct receiver_parameter {
 } receiver_parameter;
 
 typedef struct receiver_channel {
-    int held[128];   /* strikes of each key that were not released */
+    int held[128];   /* strikes of each key that are not released */
     int strike[128]; /* the velocity of the last one */
     int control[120];
     int program[3]; /* the program, and the bank it is from */
@@ -38,37 +38,38 @@ typedef struct receiver_channel {
 } receiver_channel;
 
 typedef struct receiver {
-    /* Makes differ: whether an MSB sets the LSB to zero, as the specification
-     * says. What puts one right has to put the other right. */
+    /* Whether an MSB sets the LSB to zero, as the specification says. Real
+     * receivers differ. A repair must work for both. */
     int zeroes_lsb;
     receiver_channel channels[16];
     int runs;
-    int position; /* in beats, where it was last told to be */
+    int position; /* the last song position, in beats */
     int song;
 } receiver;
 
-/* Just switched on. */
+/* The state after power-on. */
 void receiver_init(receiver *r, int zeroes_lsb);
 void receiver_hear(receiver *r, const uint8_t *data, size_t size);
 
-/* Strikes held, all in all. */
+/* The number of held strikes on all channels. */
 int receiver_held(const receiver *r);
-/* Lets go of every note, without a message. */
+/* Releases every note without a message. */
 void receiver_silence(receiver *r);
 
-/* A release that came twice puts at rest what `sent` left as it is after
- * switching on: that is the same. */
-void receiver_rest(receiver *heard, const receiver *sent);
+/* A repeated release sets values that `sent` never set to their power-on state.
+ * Treats both as equal. */
+void receiver_rest(receiver *received, const receiver *sent);
 
-/* `heard` stands where `sent` stands, and holds no note that `sent` does not:
- * by number everywhere, and by the very strike on channels where a key is
- * never struck twice (SONG_SINGLE). `what` and the seed are told on failure. */
-void receiver_check(const receiver *sent, const receiver *heard, const char *what, uint32_t seed,
+/* `received` has the state of `sent`, and holds no note that `sent` does not: it
+ * compares the number of strikes, and also the velocity on channels where a
+ * held key is never struck again (below SONG_SINGLE). A failure prints `what`
+ * and the seed. */
+void receiver_check(const receiver *sent, const receiver *received, const char *what, uint32_t seed,
                     const char *file, int line);
-#define RECEIVER_CHECK(sent, heard, what, seed) \
-    receiver_check(sent, heard, what, seed, __FILE__, __LINE__)
+#define RECEIVER_CHECK(sent, received, what, seed) \
+    receiver_check(sent, received, what, seed, __FILE__, __LINE__)
 
-/* Channels below this one strike no key that is held. */
+/* Songs strike no held key on channels below this one. */
 enum { SONG_SINGLE = 4 };
 
 typedef struct song {
@@ -79,19 +80,19 @@ typedef struct song {
     size_t length;
     size_t at;
     int channels; /* how many it plays on */
-    receiver sender; /* after all that was taken */
+    receiver sender; /* the state after all messages so far */
     uint64_t messages;
-    uint64_t events; /* those that are no state, by the contract's list */
+    uint64_t events; /* messages that are not state */
 } song;
 
-/* A seed for this run: MIDISOCK_SEED, or one of the time. */
+/* The seed of this run: MIDISOCK_SEED, or one from the clock. */
 uint32_t song_seed(void);
 void song_init(song *s, uint32_t seed, int channels);
-/* The next message; its size. */
+/* Makes the next message and returns its size. */
 size_t song_next(song *s, const uint8_t **data);
 
-/* Whole messages out of a stream of bytes, strictly: a byte in the wrong place
- * ends the case. */
+/* Splits a stream of bytes into whole messages. A misplaced byte fails the
+ * case. */
 typedef struct wire {
     uint8_t data[4200];
     size_t size;
@@ -99,7 +100,7 @@ typedef struct wire {
     uint64_t messages;
 } wire;
 
-/* Takes a byte; whether data and size are a whole message now. */
+/* Takes a byte. Returns whether data and size are a whole message now. */
 int wire_take(wire *w, uint8_t byte);
 
 #endif

@@ -23,7 +23,7 @@ midisock_port *sounding_listen_manual(midisock_config c)
     return check_listen(&c);
 }
 
-void sounding_made(midisock_port *port, uint32_t client, uint32_t flags, const uint8_t *data,
+void expect_release(midisock_port *port, uint32_t client, uint32_t flags, const uint8_t *data,
                    size_t size, int line)
 {
     midisock_message m = check_expect(port, data, size, __FILE__, line);
@@ -43,19 +43,19 @@ const uint8_t sounding[SOUNDING_BYTES] = {
 };
 void sounding_released(midisock_port *port, uint32_t client)
 {
-    MADE(port, client, 0x81, 60, 64);
-    MADE(port, client, 0x81, 60, 64);
-    MADE(port, client, 0x81, 61, 64);
-    MADE(port, client, 0x83, 0, 64);
-    MADE(port, client, 0x83, 127, 64);
-    MADE(port, client, 0xb1, 64, 0);
-    MADE(port, client, 0xb1, 66, 0);
-    MADE(port, client, 0xb1, 68, 0);
-    MADE(port, client, 0xd1, 0);
-    MADE(port, client, 0xe1, 0, 0x40);
-    MADE(port, client, 0xb3, 64, 0);
-    MADE(port, client, 0xe3, 0, 0x40);
-    MADE(port, client, 0xfc);
+    EXPECT_SYNTHETIC(port, client, 0x81, 60, 64);
+    EXPECT_SYNTHETIC(port, client, 0x81, 60, 64);
+    EXPECT_SYNTHETIC(port, client, 0x81, 61, 64);
+    EXPECT_SYNTHETIC(port, client, 0x83, 0, 64);
+    EXPECT_SYNTHETIC(port, client, 0x83, 127, 64);
+    EXPECT_SYNTHETIC(port, client, 0xb1, 64, 0);
+    EXPECT_SYNTHETIC(port, client, 0xb1, 66, 0);
+    EXPECT_SYNTHETIC(port, client, 0xb1, 68, 0);
+    EXPECT_SYNTHETIC(port, client, 0xd1, 0);
+    EXPECT_SYNTHETIC(port, client, 0xe1, 0, 0x40);
+    EXPECT_SYNTHETIC(port, client, 0xb3, 64, 0);
+    EXPECT_SYNTHETIC(port, client, 0xe3, 0, 0x40);
+    EXPECT_SYNTHETIC(port, client, 0xfc);
 }
 uint32_t sounding_pop(midisock_port *port)
 {

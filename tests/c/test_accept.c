@@ -58,7 +58,7 @@ static void waiting_for_ever_ends_by_a_client(void)
     midisock_close(server);
 }
 
-static void in_order_and_apart(void)
+static void clients_are_accepted_in_order_and_kept_apart(void)
 {
     enum { N = 10 };
     midisock_port *server = manual(64);
@@ -87,7 +87,7 @@ static void in_order_and_apart(void)
     midisock_close(server);
 }
 
-static void one_that_left_is_handed_over(void)
+static void a_client_that_left_is_still_accepted(void)
 {
     midisock_port *server = manual(4);
     int fd = raw_connect(midisock_local_port(server));
@@ -107,7 +107,7 @@ static void one_that_left_is_handed_over(void)
     midisock_close(server);
 }
 
-static void one_that_reset_is_handed_over(void)
+static void a_client_that_reset_is_still_accepted(void)
 {
     midisock_port *server = manual(4);
     int fd = raw_connect(midisock_local_port(server));
@@ -130,7 +130,7 @@ static void one_that_reset_is_handed_over(void)
     midisock_close(server);
 }
 
-static void too_many_are_turned_away(void)
+static void clients_beyond_the_limit_are_refused(void)
 {
     enum { MOST = 3 };
     midisock_port *server = manual(MOST);
@@ -264,7 +264,7 @@ static void accepted_ports_inherit_the_servers_config(void)
     midisock_close(server);
 }
 
-static void one_that_left_in_silence_is_handed_over(void)
+static void a_silent_client_that_left_is_still_accepted(void)
 {
     /* Even if it was gone before it could be told from a browser. */
     midisock_port *server = manual(4);
@@ -290,7 +290,7 @@ static void one_that_left_in_silence_is_handed_over(void)
     midisock_close(server);
 }
 
-static void those_that_left_unaccepted_are_bounded(void)
+static void unaccepted_clients_that_left_are_bounded(void)
 {
     /* A port that waits to be accepted has its queues, whether or not its
      * client is still there: max_clients is for these too. */
@@ -375,12 +375,12 @@ int main(int argc, char **argv)
     static const check_case cases[] = {
         CASE(timeouts),
         CASE(waiting_for_ever_ends_by_a_client),
-        CASE(in_order_and_apart),
-        CASE(one_that_left_is_handed_over),
-        CASE(one_that_reset_is_handed_over),
-        CASE(one_that_left_in_silence_is_handed_over),
-        CASE(too_many_are_turned_away),
-        CASE(those_that_left_unaccepted_are_bounded),
+        CASE(clients_are_accepted_in_order_and_kept_apart),
+        CASE(a_client_that_left_is_still_accepted),
+        CASE(a_client_that_reset_is_still_accepted),
+        CASE(a_silent_client_that_left_is_still_accepted),
+        CASE(clients_beyond_the_limit_are_refused),
+        CASE(unaccepted_clients_that_left_are_bounded),
         CASE(closing_the_server_leaves_accepted_ports),
         CASE(shutting_the_server_down_leaves_accepted_ports),
         CASE(shutting_the_server_down_ends_the_unaccepted),

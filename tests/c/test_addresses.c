@@ -30,7 +30,7 @@ static void need_ipv6(void)
         check_skip("no IPv6 loopback here");
 }
 
-static void parsing_what_is_right(void)
+static void valid_addresses_are_parsed(void)
 {
     static const struct {
         const char *text;
@@ -61,7 +61,7 @@ static void parsing_what_is_right(void)
     }
 }
 
-static void parsing_what_is_wrong(void)
+static void invalid_addresses_are_refused(void)
 {
     static const char *const table[] = {
         "",           ":",          "localhost",     "localhost:",     "127.0.0.1",
@@ -85,7 +85,7 @@ static void parsing_what_is_wrong(void)
     }
 }
 
-static void parsing_into_too_little(void)
+static void parsing_into_a_small_buffer(void)
 {
     for (size_t capacity = 0; capacity <= 16; capacity++) {
         char *host = malloc(capacity + 1); /* a sanitizer sees a write beyond */
@@ -267,7 +267,7 @@ static void reasons_of_failed_connects(void)
     raw_close(holder);
 }
 
-static void listening_where_one_cannot(void)
+static void listening_on_unusable_hosts(void)
 {
     midisock_port *out = NULL;
     CHECK_RESULT(MIDISOCK_ERR_ADDRESS, midisock_listen("no-such-host.invalid", 0, NULL, &out));
@@ -280,7 +280,7 @@ static void listening_where_one_cannot(void)
     CHECK(out == NULL);
 }
 
-static void hosts_need_not_be_text(void)
+static void hosts_of_any_bytes(void)
 {
     /* Any bytes are a host that does not resolve, never a crash. */
     midisock_port *out = NULL;
@@ -324,9 +324,9 @@ static void local_port_of_each_role(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(parsing_what_is_right),
-        CASE(parsing_what_is_wrong),
-        CASE(parsing_into_too_little),
+        CASE(valid_addresses_are_parsed),
+        CASE(invalid_addresses_are_refused),
+        CASE(parsing_into_a_small_buffer),
         CASE(parsing_null),
         CASE(parsing_very_long_text),
         CASE(ipv4),
@@ -335,8 +335,8 @@ int main(int argc, char **argv)
         CASE(loopback_is_not_every_interface),
         CASE(both_families_share_a_port),
         CASE(reasons_of_failed_connects),
-        CASE(listening_where_one_cannot),
-        CASE(hosts_need_not_be_text),
+        CASE(listening_on_unusable_hosts),
+        CASE(hosts_of_any_bytes),
         CASE(local_port_of_each_role),
     };
     return check_main(argc, argv, CASES(cases));

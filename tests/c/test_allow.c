@@ -62,7 +62,7 @@ static void from(const char *allow, const char *address, int welcome)
     midisock_close(server);
 }
 
-static void everybody_by_default(void)
+static void everyone_is_allowed_by_default(void)
 {
     from(NULL, "127.0.0.1", 1);
     from(NULL, "127.5.6.7", 1);
@@ -113,7 +113,7 @@ static void mapped_addresses(void)
     from("127.0.0.1", "127.0.0.1", 1);
 }
 
-static void what_is_no_list_is_refused(void)
+static void invalid_lists_are_refused(void)
 {
     static const char *const wrong[] = {
         "localhost",  "127.0.0.1/33", "::1/129",      "127.0.0.1/", "127.0.0.1/-1",
@@ -155,9 +155,9 @@ static void on_a_manual_server(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(everybody_by_default), CASE(single_addresses),
+        CASE(everyone_is_allowed_by_default), CASE(single_addresses),
         CASE(ranges),               CASE(lists),
-        CASE(mapped_addresses),     CASE(what_is_no_list_is_refused),
+        CASE(mapped_addresses),     CASE(invalid_lists_are_refused),
         CASE(on_a_manual_server),
     };
     return check_main(argc, argv, CASES(cases));

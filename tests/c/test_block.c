@@ -77,7 +77,7 @@ static void as_soon_as_possible(void)
     through_blocks(0, 1024);
 }
 
-static void with_spacing_kept(void)
+static void spacing_is_kept(void)
 {
     through_blocks(MIDISOCK_LATENCY_AUTO, 64);
     through_blocks(MIDISOCK_LATENCY_AUTO, 480);
@@ -261,7 +261,7 @@ static void popping_either_way(void)
     midisock_close(b);
 }
 
-static void a_closed_port_gives_its_rest(void)
+static void a_closed_port_delivers_its_remaining_messages(void)
 {
     midisock_config c = check_config();
     c.latency_ns = 0;
@@ -286,7 +286,7 @@ static void a_closed_port_gives_its_rest(void)
     midisock_close(b);
 }
 
-static void what_is_no_block_is_refused(void)
+static void invalid_blocks_are_refused(void)
 {
     /* A header of a later version may know of more: what this library does not
      * know has to be zero. */
@@ -343,7 +343,7 @@ int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         CASE(as_soon_as_possible),
-        CASE(with_spacing_kept),
+        CASE(spacing_is_kept),
         CASE(with_a_fixed_delay),
         CASE(one_period_cut_into_many),
         CASE(start_read_by_the_library),
@@ -351,8 +351,8 @@ int main(int argc, char **argv)
         CASE(strange_times_and_rates),
         CASE(pushing_by_frame),
         CASE(popping_either_way),
-        CASE(a_closed_port_gives_its_rest),
-        CASE(what_is_no_block_is_refused),
+        CASE(a_closed_port_delivers_its_remaining_messages),
+        CASE(invalid_blocks_are_refused),
     };
     return check_main(argc, argv, CASES(cases));
 }

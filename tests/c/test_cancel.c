@@ -1,5 +1,5 @@
-/* What is scheduled and not to be any more: cancelled, silenced, closed, lost.
- * No Note Off that ends what sounds may go with it. */
+/* Scheduled messages that are dropped: by cancel, panic, close and a lost peer.
+ * Note Offs of sounding notes must survive. */
 #include "check.h"
 #include "raw.h"
 
@@ -57,7 +57,7 @@ static void comes_next(link l)
     RAW_EXPECT(l.fd, 0xf3, 0x77);
 }
 
-static void forgets_what_is_scheduled(void)
+static void scheduled_messages_are_dropped(void)
 {
     const uint32_t wakes[] = {MIDISOCK_WAKE_TICK, MIDISOCK_WAKE_SIGNAL};
     for (int w = 0; w < 2; w++) {
@@ -90,7 +90,7 @@ static void forgets_what_is_scheduled(void)
     }
 }
 
-static void what_sounds_still_ends(void)
+static void note_offs_of_sounding_notes_remain(void)
 {
     link l = make_link(NULL);
     for (int round = 0; round < 10; round++) {
@@ -118,7 +118,7 @@ static void what_sounds_still_ends(void)
     end_link(l);
 }
 
-static void what_is_not_at_rest_comes_to_rest(void)
+static void messages_that_reset_state_remain(void)
 {
     link l = make_link(NULL);
     for (int round = 0; round < 10; round++) {
@@ -155,7 +155,7 @@ static void what_is_not_at_rest_comes_to_rest(void)
     end_link(l);
 }
 
-static void there_is_room_again(void)
+static void cancel_frees_room(void)
 {
     midisock_config c = check_config();
     c.overflow = MIDISOCK_OVERFLOW_WAIT;
@@ -227,7 +227,7 @@ static void a_retrigger_does_not_keep_the_note(void)
     end_link(l);
 }
 
-static void panic_forgets_all(void)
+static void panic_drops_everything(void)
 {
     link l = make_link(NULL);
     for (int round = 0; round < 10; round++) {
@@ -253,7 +253,7 @@ static void panic_forgets_all(void)
     end_link(l);
 }
 
-static void close_ends_what_sounds(void)
+static void close_releases_sounding_notes(void)
 {
     /* By the Note Off that was scheduled, though nothing else is released. */
     for (int round = 0; round < 10; round++) {
@@ -285,7 +285,7 @@ static void close_ends_what_sounds(void)
     raw_close(l.fd);
 }
 
-static void closing_is_not_deaf_to_one_client(void)
+static void close_writes_messages_for_one_client(void)
 {
     /* What was pushed for one client before the close is written too. */
     for (int round = 0; round < 20; round++) {
@@ -301,7 +301,7 @@ static void closing_is_not_deaf_to_one_client(void)
     }
 }
 
-static void a_lost_peer_is_put_right(void)
+static void a_lost_peer_gets_the_scheduled_state(void)
 {
     /* Repairing: what a scheduled message would have done is made good when
      * the peer is back; what sounded there is released. */
@@ -357,16 +357,16 @@ static void wrong_arguments(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(forgets_what_is_scheduled),
-        CASE(what_sounds_still_ends),
-        CASE(what_is_not_at_rest_comes_to_rest),
-        CASE(there_is_room_again),
+        CASE(scheduled_messages_are_dropped),
+        CASE(note_offs_of_sounding_notes_remain),
+        CASE(messages_that_reset_state_remain),
+        CASE(cancel_frees_room),
         CASE(for_one_client_of_two),
         CASE(a_retrigger_does_not_keep_the_note),
-        CASE(panic_forgets_all),
-        CASE(close_ends_what_sounds),
-        CASE(closing_is_not_deaf_to_one_client),
-        CASE(a_lost_peer_is_put_right),
+        CASE(panic_drops_everything),
+        CASE(close_releases_sounding_notes),
+        CASE(close_writes_messages_for_one_client),
+        CASE(a_lost_peer_gets_the_scheduled_state),
         CASE(wrong_arguments),
     };
     return check_main(argc, argv, CASES(cases));

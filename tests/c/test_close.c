@@ -1,5 +1,5 @@
-/* The end of a port that still has something to say: it arrives, and nobody
- * waits for a peer that does not listen. */
+/* Closing a port with pending messages: they arrive, and a peer that does not
+ * read delays nobody. */
 #include "check.h"
 #include "raw.h"
 
@@ -40,7 +40,7 @@ static void stuck_peers_do_not_freeze_close(void)
     raw_close(listener);
 }
 
-static void no_linger_is_no_wait(void)
+static void without_linger_close_does_not_wait(void)
 {
     uint16_t port = 0;
     int listener = raw_listen_small(&port);
@@ -150,7 +150,7 @@ int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         CASE(stuck_peers_do_not_freeze_close),
-        CASE(no_linger_is_no_wait),
+        CASE(without_linger_close_does_not_wait),
         CASE(what_was_pushed_before_close_arrives),
         CASE(unread_input_does_not_reset),
         CASE(last_close_waits_no_longer_than_it_must),

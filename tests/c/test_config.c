@@ -92,7 +92,7 @@ static void a_newer_caller_gets_zeros_beyond(void)
     midisock_close(port);
 }
 
-static void what_is_unknown_must_be_zero(void)
+static void unknown_fields_must_be_zero(void)
 {
     for (size_t i = 0; i < sizeof((newer *)0)->beyond; i += 13) {
         newer c;
@@ -378,7 +378,7 @@ int main(int argc, char **argv)
         CASE(init_of_null_does_nothing),
         CASE(init_writes_within_its_size),
         CASE(a_newer_caller_gets_zeros_beyond),
-        CASE(what_is_unknown_must_be_zero),
+        CASE(unknown_fields_must_be_zero),
         CASE(an_older_caller_gets_defaults),
         CASE(the_fields_an_older_caller_knows_count),
         CASE(impossible_sizes_are_refused),

@@ -1,6 +1,6 @@
-/* What one client, or many, cost the others: one that stops reading for seconds
- * among a hundred that read, those turned away, those for whom there is no
- * memory, or much. With figures. */
+/* How much clients cost one another: one that stops reading for seconds among a
+ * hundred that read, refused ones, clients without memory for their queues, and
+ * clients with very large ones. Prints figures. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"
@@ -75,7 +75,7 @@ static void push_to_all(midisock_port *server, reader *readers, unsigned count, 
     qsort(times, count, sizeof times[0], by_size);
 }
 
-static void one_that_stops_reading_among_a_hundred(void)
+static void one_stalled_client_among_a_hundred(void)
 {
     midisock_config c = check_config();
     c.max_clients = CLIENTS + 1;
@@ -153,7 +153,7 @@ static uint64_t network_thread_ns(void)
     return ran;
 }
 
-static void turning_away_costs_next_to_nothing(void)
+static void refusing_connections_is_cheap(void)
 {
     enum { WARM_UP = 200, TURNED_AWAY = 2000 };
     midisock_config c = check_config();
@@ -186,7 +186,7 @@ static void turning_away_costs_next_to_nothing(void)
     midisock_close(server);
 }
 
-static void silent_newcomers_cost_next_to_nothing(void)
+static void silent_new_clients_are_cheap(void)
 {
     /* Whether a silent newcomer is a browser is seen after 50 ms: until then it
      * is waited for, not looked at again and again. */
@@ -295,9 +295,9 @@ static void large_queues_of_one_delay_nobody_else(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(one_that_stops_reading_among_a_hundred),
-        CASE(turning_away_costs_next_to_nothing),
-        CASE(silent_newcomers_cost_next_to_nothing),
+        CASE(one_stalled_client_among_a_hundred),
+        CASE(refusing_connections_is_cheap),
+        CASE(silent_new_clients_are_cheap),
         CASE(no_memory_for_a_client),
         CASE(large_queues_of_one_delay_nobody_else),
     };

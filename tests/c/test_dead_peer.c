@@ -1,5 +1,5 @@
-/* A peer that vanishes without a FIN or a reset: its cable is pulled. In a
- * network namespace of the case's own: two of them, a virtual cable between. */
+/* A peer that vanishes without a FIN or a reset, as if its cable were pulled.
+ * Each case uses two network namespaces with a virtual cable between them. */
 #define _GNU_SOURCE
 #include "check.h"
 #include "raw.h"
@@ -189,17 +189,17 @@ static void vanish(int data_waits)
     end_other();
 }
 
-static void one_that_vanished_is_noticed(void)
+static void a_vanished_peer_is_noticed(void)
 {
     vanish(0);
 }
 
-static void one_that_vanished_while_data_waits_is_noticed(void)
+static void a_vanished_peer_is_noticed_while_data_waits(void)
 {
     vanish(1);
 }
 
-static void it_is_noticed_while_much_is_pushed(void)
+static void a_vanished_peer_is_noticed_during_many_pushes(void)
 {
     /* More and more waits: neither that nor a congestion hides it. */
     make_cable(hold_notes);
@@ -220,7 +220,7 @@ static void it_is_noticed_while_much_is_pushed(void)
     end_other();
 }
 
-static void nobody_looks_where_it_is_off(void)
+static void keepalive_can_be_turned_off(void)
 {
     make_cable(hold_notes);
     midisock_port *server = listen_at_cable(0);
@@ -238,10 +238,10 @@ static void nobody_looks_where_it_is_off(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(one_that_vanished_is_noticed),
-        CASE(one_that_vanished_while_data_waits_is_noticed),
-        CASE(it_is_noticed_while_much_is_pushed),
-        CASE(nobody_looks_where_it_is_off),
+        CASE(a_vanished_peer_is_noticed),
+        CASE(a_vanished_peer_is_noticed_while_data_waits),
+        CASE(a_vanished_peer_is_noticed_during_many_pushes),
+        CASE(keepalive_can_be_turned_off),
     };
     return check_main(argc, argv, CASES(cases));
 }

@@ -1,5 +1,5 @@
-/* greet: a merged server tells each new client where controllers, programs and
- * bends stand: no notes, and nothing of the sequencer. */
+/* greet: a merged server sends each new client the controllers, programs and
+ * bends, but no notes and nothing about the sequencer. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"
@@ -22,7 +22,7 @@ static int join(midisock_port *server, uint32_t *id)
     return fd;
 }
 
-static void where_all_stands(void)
+static void a_new_client_receives_the_channel_state(void)
 {
     midisock_port *server = greeting_server();
     static const uint8_t row[][3] = {
@@ -46,7 +46,7 @@ static void where_all_stands(void)
     CHECK_OK(midisock_push(server, BYTES(0xf6)));
     RAW_EXPECT(second, 0xb2, 0, 1, 0xb2, 32, 2, 0xc2, 9, 0xb3, 101, 0, 0xb3, 100, 0, 0xb3, 6, 12,
                0xb0, 7, 2, 0xb3, 1, 5, 0xb3, 33, 6, 0xa0, 60, 7, 0xd1, 8, 0xe1, 3, 4, 0xf6);
-    /* The first one heard it as it was pushed, and no more. */
+    /* The first one received it as it was pushed, and no more. */
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)
         raw_expect(first, row[i], 3, __FILE__, __LINE__);
     RAW_EXPECT(first, 0xc2, 9, 0xd1, 8, 0xfa, 0xf0, 1, 0xf7, 0xb9, 10, 1, 0xf6);
@@ -56,7 +56,7 @@ static void where_all_stands(void)
     midisock_close(server);
 }
 
-static void what_was_pushed_to_nobody(void)
+static void state_pushed_before_the_first_client(void)
 {
     /* Without a client nothing is queued, and its state is remembered. */
     midisock_port *server = greeting_server();
@@ -140,7 +140,7 @@ static void after_a_panic(void)
     midisock_close(server);
 }
 
-static void not_where_it_is_not_wanted(void)
+static void there_is_no_greeting_by_default(void)
 {
     midisock_port *server = check_listen(NULL);
     uint32_t id;
@@ -156,7 +156,7 @@ static void not_where_it_is_not_wanted(void)
     midisock_close(server);
 }
 
-static void those_who_join_in_the_midst_of_a_song(void)
+static void clients_that_join_during_a_song(void)
 {
     /* Greeted, and from then on the song, with nothing missed between. */
     enum { CLIENTS = 12 };
@@ -170,7 +170,7 @@ static void those_who_join_in_the_midst_of_a_song(void)
     c.max_delay_ms = 60000;
     midisock_port *server = check_listen(&c);
     int fds[CLIENTS];
-    static receiver heard[CLIENTS];
+    static receiver received[CLIENTS];
     static wire wires[CLIENTS];
     const uint8_t *data;
     size_t size;
@@ -184,7 +184,7 @@ static void those_who_join_in_the_midst_of_a_song(void)
                 CHECK_RESULT(MIDISOCK_OFFLINE, result);
         }
         fds[i] = raw_connect(midisock_local_port(server));
-        receiver_init(&heard[i], s.sender.zeroes_lsb);
+        receiver_init(&received[i], s.sender.zeroes_lsb);
         memset(&wires[i], 0, sizeof wires[i]);
         if (i == 0) /* then it is not offline any more */
             NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
@@ -203,13 +203,13 @@ static void those_who_join_in_the_midst_of_a_song(void)
     receiver_hear(&s.sender, place + 1, 2);
     receiver_hear(&s.sender, place + 3, 3);
     for (int i = 0; i < CLIENTS; i++) {
-        while (heard[i].song != 77 || heard[i].position != (1 | 2 << 7)) {
+        while (received[i].song != 77 || received[i].position != (1 | 2 << 7)) {
             uint8_t byte;
             raw_read(fds[i], &byte, 1);
             if (wire_take(&wires[i], byte))
-                receiver_hear(&heard[i], wires[i].data, wires[i].size);
+                receiver_hear(&received[i], wires[i].data, wires[i].size);
         }
-        RECEIVER_CHECK(&s.sender, &heard[i], "one that joined", seed);
+        RECEIVER_CHECK(&s.sender, &received[i], "one that joined", seed);
         raw_close(fds[i]);
     }
     midisock_close(server);
@@ -218,10 +218,10 @@ static void those_who_join_in_the_midst_of_a_song(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(where_all_stands),           CASE(what_was_pushed_to_nobody),
+        CASE(a_new_client_receives_the_channel_state),           CASE(state_pushed_before_the_first_client),
         CASE(after_a_reset),              CASE(after_a_panic),
-        CASE(not_where_it_is_not_wanted),
-        CASE(those_who_join_in_the_midst_of_a_song),
+        CASE(there_is_no_greeting_by_default),
+        CASE(clients_that_join_during_a_song),
     };
     return check_main(argc, argv, CASES(cases));
 }

@@ -1,5 +1,5 @@
-/* A browser can be made to post to a loopback server: such a connection is
- * closed before a byte of it is taken for MIDI. */
+/* A web page can make a browser send a request to a loopback server. The server
+ * closes such a connection before a byte of it is taken for MIDI. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"
@@ -183,7 +183,7 @@ static void other_protocols(void)
     }
 }
 
-static void what_only_looks_like_it(void)
+static void midi_that_resembles_http(void)
 {
     midisock_port *server = check_listen(NULL);
     /* A beginning that goes on otherwise: stray data, then a message. */
@@ -209,7 +209,7 @@ static void what_only_looks_like_it(void)
     midisock_close(server);
 }
 
-static void the_beginning_and_nothing_more(void)
+static void an_incomplete_request(void)
 {
     midisock_port *server = check_listen(NULL);
     int fd = raw_connect(midisock_local_port(server));
@@ -223,7 +223,7 @@ static void the_beginning_and_nothing_more(void)
     midisock_close(server);
 }
 
-static void the_others_do_not_notice(void)
+static void other_clients_are_not_disturbed(void)
 {
     midisock_port *server = check_listen(NULL);
     midisock_port *client = check_connect(server, NULL);
@@ -329,7 +329,7 @@ static void after_a_silence_at_an_accepted_port(void)
     }
 }
 
-static void a_stray_byte_withholds_nothing(void)
+static void a_stray_byte_does_not_delay_output(void)
 {
     /* Half a method's name is waited for longer than silence, but what goes to
      * the peer does not wait so long. Of some tries one must be in time. */
@@ -368,12 +368,12 @@ int main(int argc, char **argv)
         CASE(one_after_the_other),
         CASE(a_request_by_tls),
         CASE(other_protocols),
-        CASE(what_only_looks_like_it),
-        CASE(the_beginning_and_nothing_more),
-        CASE(the_others_do_not_notice),
+        CASE(midi_that_resembles_http),
+        CASE(an_incomplete_request),
+        CASE(other_clients_are_not_disturbed),
         CASE(after_a_silence),
         CASE(after_a_silence_at_an_accepted_port),
-        CASE(a_stray_byte_withholds_nothing),
+        CASE(a_stray_byte_does_not_delay_output),
     };
     return check_main(argc, argv, CASES(cases));
 }

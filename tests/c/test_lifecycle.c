@@ -1,4 +1,4 @@
-/* Ports begin and end, in any order, and leave nothing behind. */
+/* Ports are opened and closed in any order, and leave nothing behind. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"
@@ -268,7 +268,7 @@ static void never_connecting_again(void)
     midisock_close(client);
 }
 
-static void first_attempt_is_the_only_one(void)
+static void a_single_attempt_to_connect(void)
 {
     uint16_t port;
     int holder = raw_refusing(&port);
@@ -472,7 +472,7 @@ static int use_up(int taken[MOST_DESCRIPTORS], int spare)
     return count;
 }
 
-static void no_descriptors_to_begin_with(void)
+static void no_descriptors_for_a_port(void)
 {
     int taken[MOST_DESCRIPTORS];
     for (int spare = 0; spare < 8; spare++) {
@@ -541,14 +541,14 @@ int main(int argc, char **argv)
         CASE(connecting_before_there_is_a_server),
         CASE(connecting_again),
         CASE(never_connecting_again),
-        CASE(first_attempt_is_the_only_one),
+        CASE(a_single_attempt_to_connect),
         CASE(a_hundred_ports_are_one_thread),
         CASE(three_hundred_cycles_leave_nothing),
         CASE(close_after_shutdown),
         CASE(a_peer_that_reset_raises_no_signal),
         CASE(descriptors_are_close_on_exec),
         CASE(process_wide_settings_stay),
-        CASE(no_descriptors_to_begin_with),
+        CASE(no_descriptors_for_a_port),
         CASE(no_descriptors_for_a_client),
     };
     return check_main(argc, argv, CASES(cases));

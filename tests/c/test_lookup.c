@@ -1,5 +1,5 @@
-/* Name look-ups that take their time: this program's own getaddrinfo stands in
- * front of the system's. */
+/* Slow name look-ups: this program has a getaddrinfo of its own that replaces
+ * the system's. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 
@@ -91,7 +91,7 @@ static void the_last_close_waits_for_it(void)
     CHECK_SOON(check_threads() == threads - 2); /* the network thread and the look-up */
 }
 
-static void one_that_hangs_does_not_hold_it_up(void)
+static void a_hanging_look_up_delays_no_other(void)
 {
     closing c = {looked_up(50), 0, 0};
     close_it(&c);
@@ -115,7 +115,7 @@ int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         CASE(the_last_close_waits_for_it),
-        CASE(one_that_hangs_does_not_hold_it_up),
+        CASE(a_hanging_look_up_delays_no_other),
         CASE(a_name_that_is_not_found),
     };
     return check_main(argc, argv, CASES(cases));

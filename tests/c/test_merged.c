@@ -1,4 +1,4 @@
-/* Merged servers: many clients on one port, told apart by their ids. */
+/* Merged servers: many clients on one port, distinguished by their ids. */
 #include "check.h"
 #include "raw.h"
 
@@ -72,7 +72,7 @@ static void pushing_to_one_and_to_all(void)
     midisock_close(server);
 }
 
-static void pushing_to_one_that_is_not_there(void)
+static void pushing_to_an_unknown_client(void)
 {
     midisock_port *server = check_listen(NULL);
     uint32_t id;
@@ -95,7 +95,7 @@ static void pushing_to_one_that_is_not_there(void)
     midisock_close(server);
 }
 
-static void nobody_is_there(void)
+static void pushing_without_clients(void)
 {
     midisock_port *server = check_listen(NULL);
     CHECK_RESULT(MIDISOCK_OFFLINE, midisock_push(server, BYTES(0xf8)));
@@ -248,7 +248,7 @@ static void a_silent_client_joins_too(void)
     midisock_close(server);
 }
 
-static void too_many_are_turned_away(void)
+static void clients_beyond_the_limit_are_refused(void)
 {
     midisock_config c = check_config();
     c.max_clients = 2;
@@ -302,17 +302,17 @@ static void come_and_go(int pops)
     midisock_close(server);
 }
 
-static void those_that_come_again_find_their_places(void)
+static void returning_clients_find_their_places(void)
 {
     come_and_go(1);
 }
 
-static void those_that_come_again_find_their_places_though_nobody_pops(void)
+static void returning_clients_find_their_places_though_nobody_pops(void)
 {
     come_and_go(0);
 }
 
-static void one_that_only_listens_gives_its_place_to_another(void)
+static void a_half_closed_client_frees_its_place(void)
 {
     midisock_config c;
     midisock_config_init(&c, sizeof c);
@@ -391,17 +391,17 @@ static void still_held(int skips)
     midisock_close(server);
 }
 
-static void a_skipped_release_of_what_another_holds_is_marked(void)
+static void a_skipped_release_is_marked_if_another_client_holds_the_note(void)
 {
     still_held(1);
 }
 
-static void a_lost_release_of_what_another_holds_is_marked(void)
+static void a_lost_release_is_marked_if_another_client_holds_the_note(void)
 {
     still_held(0);
 }
 
-static void nobody_may_come(void)
+static void a_limit_of_no_clients(void)
 {
     midisock_config c = check_config();
     c.max_clients = 0;
@@ -461,7 +461,7 @@ static void closing_ends_every_client(void)
     midisock_close(server);
 }
 
-static void disconnecting_beside_one_that_is_stuck(void)
+static void disconnecting_beside_a_stuck_client(void)
 {
     /* One client does not read, and all that is pushed waits behind what is for
      * it. Another that is disconnected gets what was pushed for it before. */
@@ -546,18 +546,18 @@ int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         CASE(messages_carry_their_client), CASE(pushing_to_one_and_to_all),
-        CASE(pushing_to_one_that_is_not_there), CASE(nobody_is_there),
+        CASE(pushing_to_an_unknown_client), CASE(pushing_without_clients),
         CASE(addresses_of_clients),        CASE(disconnecting_a_client),
         CASE(ids_are_never_reused),        CASE(joins_and_leaves_are_paired),
-        CASE(a_silent_client_joins_too),   CASE(too_many_are_turned_away),
-        CASE(those_that_come_again_find_their_places),
-        CASE(those_that_come_again_find_their_places_though_nobody_pops),
-        CASE(one_that_only_listens_gives_its_place_to_another),
-        CASE(a_skipped_release_of_what_another_holds_is_marked),
-        CASE(a_lost_release_of_what_another_holds_is_marked),
-        CASE(nobody_may_come),             CASE(many_clients),
+        CASE(a_silent_client_joins_too),   CASE(clients_beyond_the_limit_are_refused),
+        CASE(returning_clients_find_their_places),
+        CASE(returning_clients_find_their_places_though_nobody_pops),
+        CASE(a_half_closed_client_frees_its_place),
+        CASE(a_skipped_release_is_marked_if_another_client_holds_the_note),
+        CASE(a_lost_release_is_marked_if_another_client_holds_the_note),
+        CASE(a_limit_of_no_clients),             CASE(many_clients),
         CASE(closing_ends_every_client),
-        CASE(disconnecting_beside_one_that_is_stuck),
+        CASE(disconnecting_beside_a_stuck_client),
         CASE(nothing_is_late_for_a_silent_client),
     };
     return check_main(argc, argv, CASES(cases));

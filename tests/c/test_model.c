@@ -1,9 +1,9 @@
 /* A model of the whole port: random calls of the API on a server and on a client
- * of the library, and raw peers that do anything, in one random sequence. The
- * model knows what each call may answer, what each side was sent, and where the
- * receivers have to stand in the end. MIDISOCK_SEED repeats a run. */
+ * of the library, with raw peers that do anything, in one random sequence. The
+ * model knows which results each call may return, what each side was sent, and
+ * the receivers' final states. MIDISOCK_SEED repeats a run. */
 #define _POSIX_C_SOURCE 200809L
-#include "hearing.h"
+#include "readers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,20 +11,20 @@
 
 enum { PEERS = 4 };
 
-/* A peer of the server, and what the server heard of it. */
+/* A peer of the server, and what the server received of it. */
 typedef struct peer {
     int fd; /* -1: there is none now */
     uint32_t client;
     song song;
-    receiver heard;
+    receiver received;
     int marked; /* a mark came, live */
-    ear ear;    /* what it reads */
+    peer_reader peer_reader;    /* what it reads */
 } peer;
 
 /* One that has left: some of what it sent may still wait to be popped. */
 typedef struct past {
     uint32_t client;
-    receiver heard;
+    receiver received;
 } past;
 
 enum { MOST_PAST = 512 };
@@ -38,7 +38,7 @@ typedef struct model {
     midisock_port *server;
     peer peers[PEERS];
     song all;
-    /* A client of the library: what it pushes, what the server heard of it, what it heard of the server. */
+    /* A client of the library: what it pushes, what the server received of it, what it received of the server. */
     midisock_port *port;
     peer ours;
     popper popped;
@@ -56,14 +56,14 @@ static void hear(model *m, const midisock_message *message)
         peer *p = i < PEERS ? &m->peers[i] : &m->ours;
         if (p->client != message->client)
             continue;
-        receiver_hear(&p->heard, message->data, message->size);
+        receiver_hear(&p->received, message->data, message->size);
         p->marked |= !(message->flags & MIDISOCK_SYNTHETIC) &&
-                     hearing_is_mark(message->data, message->size);
+                     is_song_mark(message->data, message->size);
         return;
     }
     for (size_t i = 0; i < m->past_count; i++)
         if (m->past[i].client == message->client) {
-            receiver_hear(&m->past[i].heard, message->data, message->size);
+            receiver_hear(&m->past[i].received, message->data, message->size);
             return;
         }
     check_fail(__FILE__, __LINE__, "seed %u: a message of client %u, which is none",
@@ -99,8 +99,8 @@ static void join(model *m, peer *p)
                         : raw_connect(midisock_local_port(m->server));
     welcome(m, p);
     song_init(&p->song, m->seed + p->client, 16);
-    receiver_init(&p->heard, p->song.sender.zeroes_lsb);
-    ear_init(&p->ear, &p->song);
+    receiver_init(&p->received, p->song.sender.zeroes_lsb);
+    peer_reader_init(&p->peer_reader, &p->song);
 }
 
 static void join_of_the_library(model *m)
@@ -112,14 +112,14 @@ static void join_of_the_library(model *m)
     m->ours.fd = -1;
     welcome(m, &m->ours);
     song_init(&m->ours.song, m->seed + 77, 16);
-    receiver_init(&m->ours.heard, m->ours.song.sender.zeroes_lsb);
+    receiver_init(&m->ours.received, m->ours.song.sender.zeroes_lsb);
     popper_init(&m->popped, &m->all);
 }
 
 static void listen_to(peer *p, size_t most)
 {
     if (raw_readable(p->fd, 0))
-        CHECK(ear_hear(&p->ear, p->fd, most));
+        CHECK(peer_read(&p->peer_reader, p->fd, most));
 }
 
 /* Nothing sounds or runs at a receiver, and no pedal, pressure or wheel is left. */
@@ -141,19 +141,19 @@ static void see_off(model *m, peer *p)
     char address[64];
     while (midisock_client_address(m->server, p->client, address, sizeof address) !=
                MIDISOCK_ERR_NO_SUCH_CLIENT ||
-           !rests(&p->heard)) {
+           !rests(&p->received)) {
         pop(m, UINT32_MAX);
         check_pause();
         if (check_now_ms() > until)
             check_fail(__FILE__, __LINE__, "seed %u: after client %u left, %d notes are held, or more",
-                       (unsigned)m->seed, (unsigned)p->client, receiver_held(&p->heard));
+                       (unsigned)m->seed, (unsigned)p->client, receiver_held(&p->received));
     }
     CHECK_RESULT(MIDISOCK_ERR_NO_SUCH_CLIENT,
-                 midisock_push_message(m->server, &(midisock_message){.data = hearing_mark,
-                                                                      .size = sizeof hearing_mark,
+                 midisock_push_message(m->server, &(midisock_message){.data = song_mark,
+                                                                      .size = sizeof song_mark,
                                                                       .client = p->client}));
     CHECK(m->past_count < MOST_PAST);
-    m->past[m->past_count++] = (past){p->client, p->heard};
+    m->past[m->past_count++] = (past){p->client, p->received};
 }
 
 static void leave(model *m, peer *p)
@@ -178,7 +178,7 @@ static void send_away(model *m)
     see_off(m, p);
     m->sent_away = 1;
     welcome(m, p);
-    receiver_init(&p->heard, p->song.sender.zeroes_lsb);
+    receiver_init(&p->received, p->song.sender.zeroes_lsb);
 }
 
 /* Of a song: what is refused, or pushed offline, is made good. */
@@ -197,8 +197,8 @@ static void push_song(model *m, midisock_port *port, song *s)
 static void push_mark(model *m, const peer *p)
 {
     midisock_message message = {0};
-    message.data = hearing_mark;
-    message.size = sizeof hearing_mark;
+    message.data = song_mark;
+    message.size = sizeof song_mark;
     message.client = p->client;
     message.time_ns = below(m, 2) ? midisock_now_ns() + 1000u * below(m, 3000) : 0;
     midisock_result result = midisock_push_message(m->server, &message);
@@ -217,9 +217,9 @@ static void settle(model *m)
         for (p->marked = 0; (p->fd >= 0 || p == &m->ours) && !p->marked;) {
             if (check_now_ms() >= next) {
                 if (p == &m->ours)
-                    midisock_push(m->port, hearing_mark, sizeof hearing_mark);
+                    midisock_push(m->port, song_mark, sizeof song_mark);
                 else
-                    raw_send(p->fd, hearing_mark, sizeof hearing_mark);
+                    raw_send(p->fd, song_mark, sizeof song_mark);
                 next = check_now_ms() + 20;
             }
             pop(m, UINT32_MAX);
@@ -235,17 +235,17 @@ static void settle(model *m)
     }
     for (int i = 0; i < PEERS; i++)
         if (m->peers[i].fd >= 0)
-            RECEIVER_CHECK(&m->peers[i].song.sender, &m->peers[i].heard, "the model",
+            RECEIVER_CHECK(&m->peers[i].song.sender, &m->peers[i].received, "the model",
                            m->peers[i].song.seed);
-    receiver heard = m->ours.heard;
+    receiver received = m->ours.received;
     if (m->sent_away) {
         /* On a new connection nothing is told of the sequencer but what is new. */
-        heard.runs = m->ours.song.sender.runs;
-        heard.position = m->ours.song.sender.position;
-        heard.song = m->ours.song.sender.song;
+        received.runs = m->ours.song.sender.runs;
+        received.position = m->ours.song.sender.position;
+        received.song = m->ours.song.sender.song;
     }
-    receiver_rest(&heard, &m->ours.song.sender);
-    RECEIVER_CHECK(&m->ours.song.sender, &heard, "the model's client", m->ours.song.seed);
+    receiver_rest(&received, &m->ours.song.sender);
+    RECEIVER_CHECK(&m->ours.song.sender, &received, "the model's client", m->ours.song.seed);
 }
 
 /* A call of the library's client, or what happens to it. */
@@ -352,7 +352,7 @@ static void anything_in_any_order(void)
         memset(&m, 0, sizeof m);
         m.seed = seed + 1000 * rounds;
         m.random = m.seed | 1;
-        m.config = hearing_config();
+        m.config = repairing_config();
         m.config.release_on_disconnect = 1;
         m.config.max_clients = PEERS + 1;
         m.config.in_queue_bytes = rounds % 2 ? 4096 : 16384;
@@ -373,19 +373,19 @@ static void anything_in_any_order(void)
             if (m.peers[i].fd >= 0)
                 leave(&m, &m.peers[i]);
         CHECK_SOON(midisock_client_count(m.server) == 1);
-        /* Whichever of the two ends first: what the other heard of it is let go of. */
+        /* Whichever of the two ends first: what the other received of it is let go of. */
         if (rounds % 2) {
             midisock_close(m.port);
             see_off(&m, &m.ours);
             CHECK_SOON(midisock_client_count(m.server) == 0);
         } else {
             CHECK_OK(midisock_shutdown(m.server));
-            CHECK_SOON((popper_pop(m.port, &m.popped, UINT32_MAX), rests(&m.popped.heard)));
-            CHECK_SOON((pop(&m, UINT32_MAX), rests(&m.ours.heard)));
+            CHECK_SOON((popper_pop(m.port, &m.popped, UINT32_MAX), rests(&m.popped.received)));
+            CHECK_SOON((pop(&m, UINT32_MAX), rests(&m.ours.received)));
             midisock_close(m.port);
         }
         for (size_t i = 0; i < m.past_count; i++)
-            CHECK_SOON((pop(&m, UINT32_MAX), rests(&m.past[i].heard)));
+            CHECK_SOON((pop(&m, UINT32_MAX), rests(&m.past[i].received)));
         midisock_stats s = check_stats(m.server);
         CHECK_INT(s.connections, s.disconnections);
         CHECK_INT(0, s.rejected);

@@ -1,4 +1,4 @@
-/* How the network thread keeps its times, and what it asks the system for. */
+/* The network thread's timers, and the priority that it asks the system for. */
 #define _GNU_SOURCE
 #include "check.h"
 #include "raw.h"
@@ -12,7 +12,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-static void its_timers_are_exact_and_no_others(void)
+static void only_its_own_timers_are_exact(void)
 {
     midisock_port *server = check_listen(NULL);
     const pid_t threads[] = {0, getpid()};
@@ -38,7 +38,7 @@ static void its_timers_are_exact_and_no_others(void)
     midisock_close(server);
 }
 
-static void it_tells_how_late_it_is(void)
+static void it_reports_how_late_it_woke(void)
 {
     midisock_port *server = check_listen(NULL);
     midisock_port *client = check_connect(server, NULL);
@@ -176,8 +176,8 @@ static void a_priority_that_is_refused(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(its_timers_are_exact_and_no_others),
-        CASE(it_tells_how_late_it_is),
+        CASE(only_its_own_timers_are_exact),
+        CASE(it_reports_how_late_it_woke),
         CASE(a_priority_that_is_given),
         CASE(a_priority_that_is_asked_for_later),
         CASE(a_priority_that_is_refused),

@@ -1,4 +1,4 @@
-/* Notifications: each kind, their fields, their bound. */
+/* Notifications: each kind, its fields, and the bound of their queue. */
 #include "check.h"
 #include "raw.h"
 
@@ -113,7 +113,7 @@ static void pairs_and_accepted_ports_are_born_connected(void)
     midisock_close(server);
 }
 
-static void a_server_told_by_a_reset(void)
+static void a_client_that_resets(void)
 {
     midisock_port *server = check_listen(NULL);
     int fd = raw_connect(midisock_local_port(server));
@@ -126,7 +126,7 @@ static void a_server_told_by_a_reset(void)
     midisock_close(server);
 }
 
-static void disconnected_by_ourselves(void)
+static void disconnecting_a_client(void)
 {
     midisock_port *server = check_listen(NULL);
     midisock_config c = check_config();
@@ -213,8 +213,8 @@ int main(int argc, char **argv)
         CASE(a_link_that_is_reset),
         CASE(the_reason_changes),
         CASE(pairs_and_accepted_ports_are_born_connected),
-        CASE(a_server_told_by_a_reset),
-        CASE(disconnected_by_ourselves),
+        CASE(a_client_that_resets),
+        CASE(disconnecting_a_client),
         CASE(the_queue_is_bounded_and_stays_paired),
         CASE(kept_after_shutdown),
     };

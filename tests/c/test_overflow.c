@@ -126,7 +126,7 @@ static void waiting_stops_reading(void)
     midisock_close(server);
 }
 
-static void waiting_says_full_and_then_room(void)
+static void a_waiting_port_is_full_and_then_has_room(void)
 {
     midisock_config c = tiny_waiting();
     uint16_t port = 0;
@@ -367,7 +367,7 @@ static void a_slow_peer_delays_no_other(void)
     midisock_close(server);
 }
 
-static void waiting_on_a_merged_server_holds_up_all(void)
+static void one_stalled_client_delays_all_on_a_waiting_server(void)
 {
     midisock_config c = tiny_waiting();
     midisock_port *server = check_listen(&c);
@@ -451,7 +451,7 @@ static void a_stalled_peer_is_kept_by_default(void)
     midisock_close(server);
 }
 
-static void held_messages_have_their_time_of_arrival(void)
+static void messages_that_waited_keep_their_arrival_time(void)
 {
     /* What comes while the queue is full is not younger for having waited. */
     enum { MESSAGES = 300 };
@@ -486,7 +486,7 @@ static void held_messages_have_their_time_of_arrival(void)
 
 /* However a client goes that reads nothing: each message that it was sent is
  * with the system, or counted as dropped, the one that was cut too. */
-static void what_one_that_goes_did_not_get_is_counted(void)
+static void undelivered_messages_of_a_leaving_peer_are_counted(void)
 {
     enum { MESSAGES = 60, SIZE = 8000 };
     enum { DISCONNECTED, RESET, SHUT_DOWN, STALLED, WAYS };
@@ -530,16 +530,16 @@ int main(int argc, char **argv)
     static const check_case cases[] = {
         CASE(waiting_loses_nothing_either_way),
         CASE(waiting_stops_reading),
-        CASE(waiting_says_full_and_then_room),
+        CASE(a_waiting_port_is_full_and_then_has_room),
         CASE(a_refused_push_queues_nothing),
         CASE(repairing_counts_what_it_drops_coming_in),
         CASE(repairing_counts_what_it_drops_going_out),
         CASE(a_slow_peer_delays_no_other),
-        CASE(waiting_on_a_merged_server_holds_up_all),
+        CASE(one_stalled_client_delays_all_on_a_waiting_server),
         CASE(a_stalled_peer_is_dropped_in_time),
         CASE(a_stalled_peer_is_kept_by_default),
-        CASE(held_messages_have_their_time_of_arrival),
-        CASE(what_one_that_goes_did_not_get_is_counted),
+        CASE(messages_that_waited_keep_their_arrival_time),
+        CASE(undelivered_messages_of_a_leaving_peer_are_counted),
     };
     return check_main(argc, argv, CASES(cases));
 }

@@ -75,7 +75,7 @@ static void times_pass_through(void)
     end_pair(p);
 }
 
-static void order_is_that_of_pushing(void)
+static void messages_keep_the_order_of_pushes(void)
 {
     pair p = make_pair(NULL);
     uint64_t now = midisock_now_ns();
@@ -220,7 +220,7 @@ int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         CASE(at_once_in_both_directions), CASE(times_pass_through),
-        CASE(order_is_that_of_pushing),   CASE(closing_one_ends_the_other),
+        CASE(messages_keep_the_order_of_pushes),   CASE(closing_one_ends_the_other),
         CASE(counts),                     CASE(from_thread_to_thread_both_ways),
         CASE(skipping),                   CASE(panic_and_reset),
     };

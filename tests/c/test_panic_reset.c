@@ -1,4 +1,4 @@
-/* panic and reset: their bytes, and what becomes of what waits. */
+/* panic and reset: their bytes, and their effect on waiting messages. */
 #include "check.h"
 #include "raw.h"
 #include "receiver.h"
@@ -75,7 +75,7 @@ static void bytes_to_every_client(void)
     midisock_close(server);
 }
 
-static void nobody_to_tell(void)
+static void without_a_peer(void)
 {
     uint16_t port;
     int holder = raw_refusing(&port);
@@ -215,7 +215,7 @@ static void from_any_thread_while_another_pushes(void)
     midisock_close(server);
 }
 
-static void what_is_pushed_after_them_comes_after(void)
+static void later_pushes_come_after_panic_and_reset(void)
 {
     /* The network thread goes round and round meanwhile, and has something to
      * do: at some time it looks between the two calls. */
@@ -376,7 +376,7 @@ static void refused_after_a_reset_of_a_skipped_queue(void)
     midisock_close(b);
 }
 
-static void reset_after_what_the_peer_never_got(void)
+static void reset_after_undelivered_messages(void)
 {
     /* The connection breaks while a pedal, pressed before a reset, still waits
      * in the queue. */
@@ -417,12 +417,12 @@ int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         CASE(bytes_from_a_client),    CASE(bytes_to_every_client),
-        CASE(nobody_to_tell),         CASE(panic_drops_what_waits),
+        CASE(without_a_peer),         CASE(panic_drops_what_waits),
         CASE(reset_has_its_place_among_refused_pushes),
         CASE(refused_after_a_reset_of_a_skipped_queue),
-        CASE(reset_after_what_the_peer_never_got),
+        CASE(reset_after_undelivered_messages),
         CASE(reset_drops_nothing),    CASE(from_any_thread_while_another_pushes),
-        CASE(what_is_pushed_after_them_comes_after),
+        CASE(later_pushes_come_after_panic_and_reset),
     };
     return check_main(argc, argv, CASES(cases));
 }

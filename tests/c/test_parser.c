@@ -1,5 +1,5 @@
-/* What a stream of any bytes becomes: the table of the wire format, over a
- * real connection. */
+/* Parsing any stream of bytes: the table of the wire format, over a real
+ * connection. */
 #include "check.h"
 #include "raw.h"
 

@@ -1,4 +1,5 @@
-/* Whatever the blocks, times and delays are: every message comes out exactly once, in order, at a frame of its block. */
+/* For any blocks, times and delays every message comes out exactly once, in
+ * order, at a frame of its block. */
 #include "check.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Messages in and out: which are right, and how they travel. */
+/* Messages in and out: which are valid, and how they are transferred. */
 #include "check.h"
 #include "raw.h"
 

@@ -1,7 +1,7 @@
-/* A client's port whose server goes and comes back: the peer is put right
+/* A client's port whose server leaves and returns: the peer's state is restored
  * first. */
 #define _POSIX_C_SOURCE 200809L
-#include "hearing.h"
+#include "readers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +92,7 @@ static void expect_released(rig *r, int reset)
     RAW_EXPECT(r->fd, 0x81, 61, 64, 0xb0, 64, 0, 0xe0, 0, 0x40);
 }
 
-static void repairing_tells_all(void)
+static void repairing_restores_the_channel_state(void)
 {
     for (int offline = 0; offline < 2; offline++)
         for (int reset = 0; reset < 2; reset++) {
@@ -163,7 +163,7 @@ static void repairing_without_releases(void)
     close_rig(&r);
 }
 
-static void twice_is_not_released_twice(void)
+static void two_lost_connections_are_released_once(void)
 {
     midisock_config c;
     midisock_config_init(&c, sizeof c);
@@ -175,7 +175,7 @@ static void twice_is_not_released_twice(void)
     kill_server(&r, 0);
     restart_server(&r);
     RAW_EXPECT(r.fd, 0x80, 60, 64);
-    /* It has heard it, as it says something and ends in order. */
+    /* It has received it, as it says something and ends in order. */
     RAW_SEND(r.fd, 0xf6);
     EXPECT(r.port, 0xf6);
     kill_server(&r, 0);
@@ -230,20 +230,20 @@ static void panic_and_reset_without_a_peer(void)
     CHECK_COUNT(r.port, dropped_out, 2);
     restart_server(&r);
     CHECK_OK(midisock_push(r.port, BYTES(0xf3, 99)));
-    receiver heard;
-    receiver_init(&heard, 1);
+    receiver received;
+    receiver_init(&received, 1);
     wire w;
     memset(&w, 0, sizeof w);
-    while (heard.song != 99) {
+    while (received.song != 99) {
         uint8_t byte;
         raw_read(r.fd, &byte, 1);
         if (wire_take(&w, byte))
-            receiver_hear(&heard, w.data, w.size);
+            receiver_hear(&received, w.data, w.size);
     }
-    CHECK(heard.channels[0].control[1] <= 0);
-    CHECK_INT(9, heard.channels[0].control[7]);
-    CHECK_INT(8, heard.channels[1].control[1]);
-    CHECK_INT(7, heard.channels[2].control[7]);
+    CHECK(received.channels[0].control[1] <= 0);
+    CHECK_INT(9, received.channels[0].control[7]);
+    CHECK_INT(8, received.channels[1].control[1]);
+    CHECK_INT(7, received.channels[2].control[7]);
     close_rig(&r);
 }
 
@@ -285,7 +285,7 @@ static void random_songs(void)
             }
             /* The end of this link's song, live: it is told in no repair. */
             uint64_t until = check_now_ms() + DEADLINE_MS;
-            while (midisock_push(r.port, hearing_mark, sizeof hearing_mark) != MIDISOCK_OK) {
+            while (midisock_push(r.port, song_mark, sizeof song_mark) != MIDISOCK_OK) {
                 CHECK(check_now_ms() < until);
                 check_pause();
             }
@@ -296,8 +296,8 @@ static void random_songs(void)
                     continue;
                 receiver_hear(&lasting, w.data, w.size);
                 receiver_hear(&fresh, w.data, w.size);
-            } while (w.size != w.whole || w.size != sizeof hearing_mark ||
-                     memcmp(w.data, hearing_mark, sizeof hearing_mark) != 0);
+            } while (w.size != w.whole || w.size != sizeof song_mark ||
+                     memcmp(w.data, song_mark, sizeof song_mark) != 0);
             receiver_rest(&lasting, &s.sender);
             receiver_rest(&fresh, &s.sender);
             RECEIVER_CHECK(&s.sender, &lasting, "a receiver that stayed", s.seed);
@@ -369,10 +369,10 @@ static void a_server_of_the_library_restarted_under_its_clients(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(repairing_tells_all),
+        CASE(repairing_restores_the_channel_state),
         CASE(waiting_releases_alone),
         CASE(repairing_without_releases),
-        CASE(twice_is_not_released_twice),
+        CASE(two_lost_connections_are_released_once),
         CASE(before_the_first_link),
         CASE(panic_and_reset_without_a_peer),
         CASE(random_songs),

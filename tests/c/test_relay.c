@@ -1,7 +1,7 @@
-/* A bad network between two ports of the library: nothing is torn, nothing is
- * lost but by policy, and everything is counted. */
+/* A bad network between two ports of the library: no message is torn, messages
+ * are lost only by policy, and all are counted. */
 #define _POSIX_C_SOURCE 200809L
-#include "hearing.h"
+#include "readers.h"
 #include "relay.h"
 
 #include <stdio.h>
@@ -100,7 +100,7 @@ static void a_congested_peer_behind_it_is_put_right(void)
     for (int round = 0; round < 3; round++) {
         song s;
         song_init(&s, seed + (uint32_t)round, 16);
-        midisock_config c = hearing_config();
+        midisock_config c = repairing_config();
         c.out_queue_bytes = 1 << 20;
         c.max_delay_ms = 30;
         c.client_buffer_bytes = 4096;
@@ -112,18 +112,18 @@ static void a_congested_peer_behind_it_is_put_right(void)
         relay *r = relay_start(midisock_local_port(server), &bad, &number);
         int fd = raw_connect(number);
         NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
-        ear e;
-        ear_init(&e, &s);
+        peer_reader e;
+        peer_reader_init(&e, &s);
         uint64_t until = check_now_ms() + 2 * DEADLINE_MS;
         while (check_stats(server).dropped_out < 3000) {
             CHECK_INT(0, song_push(server, &s, 500));
             CHECK_OK(midisock_flush(server, DEADLINE_MS));
             if (raw_readable(fd, 0))
-                CHECK(ear_hear(&e, fd, 1000));
+                CHECK(peer_read(&e, fd, 1000));
             CHECK(check_now_ms() < until);
         }
-        ear_hear_all(server, &s, &e, &fd, 1);
-        RECEIVER_CHECK(&s.sender, &e.heard, "behind a bad network", s.seed);
+        peers_read_to_mark(server, &s, &e, &fd, 1);
+        RECEIVER_CHECK(&s.sender, &e.received, "behind a bad network", s.seed);
         CHECK_INT(1, midisock_client_count(server));
         midisock_stats stats = check_stats(server);
         CHECK_INT(s.messages, e.w.messages + stats.dropped_out - stats.synthesized);
@@ -140,7 +140,7 @@ static void a_congested_peer_behind_it_is_put_right(void)
 typedef struct listener {
     midisock_port *server;
     uint32_t client; /* of the connection now */
-    receiver heard;  /* of this connection alone */
+    receiver received;  /* of this connection alone */
     int zeroes_lsb;
     uint64_t bytes; /* of whole messages */
     int marked;
@@ -153,16 +153,16 @@ static void hear_connections(listener *l)
     while (midisock_pop(l->server, &m) == MIDISOCK_OK) {
         if (m.client != l->client) {
             /* What the one before left sounding was let go of in its name. */
-            CHECK_INT(0, receiver_held(&l->heard));
+            CHECK_INT(0, receiver_held(&l->received));
             CHECK(m.client > l->client);
             l->client = m.client;
             l->connections++;
-            receiver_init(&l->heard, l->zeroes_lsb);
+            receiver_init(&l->received, l->zeroes_lsb);
         }
-        receiver_hear(&l->heard, m.data, m.size);
+        receiver_hear(&l->received, m.data, m.size);
         if (!(m.flags & MIDISOCK_SYNTHETIC)) {
             l->bytes += m.size;
-            l->marked |= hearing_is_mark(m.data, m.size);
+            l->marked |= is_song_mark(m.data, m.size);
         }
     }
 }
@@ -217,17 +217,17 @@ static void cut_after_any_byte(void)
     /* And in the end all is right. */
     uint64_t until = check_now_ms() + DEADLINE_MS;
     for (l.marked = 0; !l.marked;) {
-        midisock_push(client, hearing_mark, sizeof hearing_mark);
+        midisock_push(client, song_mark, sizeof song_mark);
         hear_connections(&l);
         check_pause();
         CHECK(check_now_ms() < until);
     }
     /* A newcomer is told nothing of the sequencer but what is new. */
-    l.heard.runs = s.sender.runs;
-    l.heard.position = s.sender.position;
-    l.heard.song = s.sender.song;
-    receiver_rest(&l.heard, &s.sender);
-    RECEIVER_CHECK(&s.sender, &l.heard, "after the last cut", seed);
+    l.received.runs = s.sender.runs;
+    l.received.position = s.sender.position;
+    l.received.song = s.sender.song;
+    receiver_rest(&l.received, &s.sender);
+    RECEIVER_CHECK(&s.sender, &l.received, "after the last cut", seed);
     CHECK_SOON(midisock_client_count(server) == 1); /* those cut off are kept for answers */
     CHECK_INT(cuts, relay_cuts(r));
     midisock_close(client);
@@ -236,7 +236,7 @@ static void cut_after_any_byte(void)
     midisock_stats stats;
     CHECK_SOON((hear_connections(&l), stats = check_stats(server),
                 stats.bytes_in == l.bytes + stats.invalid_bytes));
-    CHECK_SOON((hear_connections(&l), receiver_held(&l.heard) == 0));
+    CHECK_SOON((hear_connections(&l), receiver_held(&l.received) == 0));
     CHECK_INT(0, stats.dropped_in);
     /* A reset takes what was still under way with it. */
     CHECK(stats.bytes_in <= relay_to_server(r));

@@ -1,4 +1,4 @@
-/* What a peer that goes leaves sounding is released, in its name. */
+/* When a peer leaves, its notes are released in its name. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"
@@ -180,7 +180,7 @@ static void of_a_process_that_was_killed(void)
     midisock_close(server);
 }
 
-static void of_a_client_that_is_thrown_out(void)
+static void of_a_disconnected_client(void)
 {
     midisock_config c = sounding_config();
     midisock_port *server = check_listen(&c);
@@ -196,7 +196,7 @@ static void of_a_client_that_is_thrown_out(void)
     midisock_close(server);
 }
 
-static void what_the_peer_ended_itself_is_left_alone(void)
+static void notes_that_the_peer_ended_are_not_released(void)
 {
     /* Each of these ends at rest: nothing is released. */
     static const uint8_t all_notes_off[] = {0x90, 60, 1, 0x90, 61, 1, 0xb0, 123, 0};
@@ -238,7 +238,7 @@ static void what_the_peer_ended_itself_is_left_alone(void)
     midisock_close(server);
 }
 
-static void nothing_where_it_is_not_wanted(void)
+static void no_releases_when_turned_off(void)
 {
     midisock_config c = sounding_config();
     c.release_on_disconnect = 0;
@@ -268,7 +268,7 @@ static void nothing_where_it_is_not_wanted(void)
     midisock_close(server);
 }
 
-static void what_another_client_holds_is_marked(void)
+static void notes_that_another_client_holds_are_marked(void)
 {
     midisock_config c = sounding_config();
     midisock_port *server = check_listen(&c);
@@ -291,27 +291,27 @@ static void what_another_client_holds_is_marked(void)
     EXPECT(server, 0x91, 71, 1);
     EXPECT(server, 0xe0, 0, 0);
     raw_close(fds[0]);
-    MADE_HELD(server, ids[0], 0x80, 60, 64);
-    MADE_HELD(server, ids[0], 0x80, 61, 64);
-    MADE(server, ids[0], 0x80, 70, 64);
-    MADE_HELD(server, ids[0], 0xb0, 64, 0);
+    EXPECT_STILL_HELD(server, ids[0], 0x80, 60, 64);
+    EXPECT_STILL_HELD(server, ids[0], 0x80, 61, 64);
+    EXPECT_SYNTHETIC(server, ids[0], 0x80, 70, 64);
+    EXPECT_STILL_HELD(server, ids[0], 0xb0, 64, 0);
     raw_reset(fds[1]);
-    MADE_HELD(server, ids[1], 0x80, 60, 64);
-    MADE(server, ids[1], 0x80, 61, 64);
-    MADE(server, ids[1], 0x80, 71, 64);
-    MADE(server, ids[1], 0x81, 71, 64);
-    MADE_HELD(server, ids[1], 0xb0, 64, 0);
-    MADE(server, ids[1], 0xe0, 0, 0x40);
+    EXPECT_STILL_HELD(server, ids[1], 0x80, 60, 64);
+    EXPECT_SYNTHETIC(server, ids[1], 0x80, 61, 64);
+    EXPECT_SYNTHETIC(server, ids[1], 0x80, 71, 64);
+    EXPECT_SYNTHETIC(server, ids[1], 0x81, 71, 64);
+    EXPECT_STILL_HELD(server, ids[1], 0xb0, 64, 0);
+    EXPECT_SYNTHETIC(server, ids[1], 0xe0, 0, 0x40);
     /* The last one lets go of the note itself: the pedal is its own. */
     RAW_SEND(fds[2], 0x80, 60, 1);
     CHECK_INT(0, EXPECT(server, 0x80, 60, 1).flags);
     raw_close(fds[2]);
-    MADE(server, ids[2], 0x80, 72, 64);
-    MADE(server, ids[2], 0xb0, 64, 0);
+    EXPECT_SYNTHETIC(server, ids[2], 0x80, 72, 64);
+    EXPECT_SYNTHETIC(server, ids[2], 0xb0, 64, 0);
     midisock_close(server);
 }
 
-static void one_of_two_strikes_of_its_own_is_not_held_by_another(void)
+static void a_second_strike_of_the_same_client_is_not_marked(void)
 {
     midisock_config c = sounding_config();
     midisock_port *server = check_listen(&c);
@@ -323,8 +323,8 @@ static void one_of_two_strikes_of_its_own_is_not_held_by_another(void)
     RAW_SEND(b, 0x90, 61, 1);
     EXPECT(server, 0x90, 61, 1);
     raw_close(a);
-    MADE(server, id, 0x80, 60, 64);
-    MADE(server, id, 0x80, 60, 64);
+    EXPECT_SYNTHETIC(server, id, 0x80, 60, 64);
+    EXPECT_SYNTHETIC(server, id, 0x80, 60, 64);
     raw_close(b);
     midisock_close(server);
 }
@@ -358,7 +358,7 @@ static void after_a_full_queue(void)
             for (int i = 0; i < channels * 128; i++)
                 CHECK_INT(0, EXPECT(port, (uint8_t)(0x90 | i / 128), i % 128, 1).flags);
             for (int i = 0; i < channels * 128; i++)
-                MADE(port, 0, (uint8_t)(0x80 | i / 128), i % 128, 64);
+                EXPECT_SYNTHETIC(port, 0, (uint8_t)(0x80 | i / 128), i % 128, 64);
             check_closed(port);
             if (way == 1)
                 raw_close(fd);
@@ -369,7 +369,7 @@ static void after_a_full_queue(void)
 }
 
 /* Pops all that comes until every client has left and all is quiet at rest. */
-static void pop_all(midisock_port *server, receiver *heard, uint32_t first, uint32_t clients,
+static void pop_all(midisock_port *server, receiver *received, uint32_t first, uint32_t clients,
                     uint64_t *live)
 {
     uint64_t until = check_now_ms() + DEADLINE_MS;
@@ -378,7 +378,7 @@ static void pop_all(midisock_port *server, receiver *heard, uint32_t first, uint
         midisock_result result = midisock_pop(server, &m);
         if (result == MIDISOCK_OK) {
             CHECK(m.client >= first && m.client < first + clients);
-            receiver *r = &heard[m.client - first];
+            receiver *r = &received[m.client - first];
             receiver_hear(r, m.data, m.size);
             *live += !(m.flags & MIDISOCK_SYNTHETIC);
             continue;
@@ -386,7 +386,7 @@ static void pop_all(midisock_port *server, receiver *heard, uint32_t first, uint
         CHECK_RESULT(MIDISOCK_EMPTY, result);
         int held = 0;
         for (uint32_t i = 0; i < clients; i++)
-            held += receiver_held(&heard[i]);
+            held += receiver_held(&received[i]);
         midisock_stats s = check_stats(server);
         if (held == 0 && s.disconnections == clients && *live + s.dropped_in == s.messages_in)
             return;
@@ -408,9 +408,9 @@ static void of_many_that_leave_while_the_audio_side_sleeps(void)
         c.max_clients = policy == 0 ? AT_ONCE : CLIENTS;
         c.overflow = policies[policy];
         midisock_port *server = check_listen(&c);
-        static receiver heard[CLIENTS];
+        static receiver received[CLIENTS];
         for (int i = 0; i < CLIENTS; i++)
-            receiver_init(&heard[i], 1);
+            receiver_init(&received[i], 1);
         uint64_t live = 0;
         int fds[AT_ONCE];
         for (int i = 0; i < CLIENTS; i++) {
@@ -430,21 +430,21 @@ static void of_many_that_leave_while_the_audio_side_sleeps(void)
                     if (i == 12)
                         for (int j = 0; j < 30; j++) {
                             midisock_message m = POP(server);
-                            receiver_hear(&heard[m.client - 1], m.data, m.size);
+                            receiver_hear(&received[m.client - 1], m.data, m.size);
                             live += !(m.flags & MIDISOCK_SYNTHETIC);
                         }
                     raw_close(*fd);
                     if (i % AT_ONCE == 3)
-                        pop_all(server, heard, 1, (uint32_t)i + 1, &live);
+                        pop_all(server, received, 1, (uint32_t)i + 1, &live);
                 }
             } else {
                 CHECK_SOON(check_stats(server).connections == (uint64_t)i + 1);
                 raw_close(*fd);
             }
         }
-        pop_all(server, heard, 1, CLIENTS, &live);
+        pop_all(server, received, 1, CLIENTS, &live);
         for (int i = 0; i < CLIENTS; i++)
-            CHECK(heard[i].channels[0].control[64] <= 0);
+            CHECK(received[i].channels[0].control[64] <= 0);
         if (policy == 1) {
             CHECK_INT(21 * CLIENTS, live);
             CHECK_INT(0, check_stats(server).dropped_in);
@@ -524,7 +524,7 @@ static void of_a_port_shut_down_with_a_full_queue(void)
     for (int i = 0; i < 128; i++)
         CHECK_INT(0, EXPECT(port, 0x90, (uint8_t)i, 1).flags);
     for (int i = 0; i < 128; i++)
-        MADE(port, 0, 0x80, (uint8_t)i, 64);
+        EXPECT_SYNTHETIC(port, 0, 0x80, (uint8_t)i, 64);
     check_closed(port);
     raw_close(fd);
     midisock_close(port);
@@ -540,11 +540,11 @@ int main(int argc, char **argv)
         CASE(of_a_clients_server),
         CASE(then_a_client_that_does_not_return_is_closed),
         CASE(of_a_process_that_was_killed),
-        CASE(of_a_client_that_is_thrown_out),
-        CASE(what_the_peer_ended_itself_is_left_alone),
-        CASE(nothing_where_it_is_not_wanted),
-        CASE(what_another_client_holds_is_marked),
-        CASE(one_of_two_strikes_of_its_own_is_not_held_by_another),
+        CASE(of_a_disconnected_client),
+        CASE(notes_that_the_peer_ended_are_not_released),
+        CASE(no_releases_when_turned_off),
+        CASE(notes_that_another_client_holds_are_marked),
+        CASE(a_second_strike_of_the_same_client_is_not_marked),
         CASE(after_a_full_queue),
         CASE(of_many_that_leave_while_the_audio_side_sleeps),
         CASE(of_a_port_shut_down),

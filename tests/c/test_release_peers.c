@@ -1,5 +1,5 @@
-/* What a port that is closed leaves sounding at its peers is released there:
- * release_on_close. */
+/* release_on_close: when a port is closed, its peers get the releases of the
+ * notes that it left on. */
 #include "check.h"
 #include "raw.h"
 #include "sounding.h"
@@ -60,7 +60,7 @@ static void at_an_accepted_ports_peer(void)
     raw_close(fd);
 }
 
-static void at_every_client_what_it_heard(void)
+static void each_client_gets_the_releases_of_what_it_received(void)
 {
     midisock_config c = sounding_config();
     midisock_port *server = check_listen(&c);
@@ -91,7 +91,7 @@ static void at_every_client_what_it_heard(void)
         raw_close(fds[i]);
 }
 
-static void nothing_at_a_client_sent_away_where_it_is_not_wanted(void)
+static void no_releases_at_a_disconnected_client_when_turned_off(void)
 {
     midisock_config c = sounding_config();
     c.release_on_close = 0;
@@ -106,7 +106,7 @@ static void nothing_at_a_client_sent_away_where_it_is_not_wanted(void)
     midisock_close(server);
 }
 
-static void a_half_closed_peer_hears_the_end_of_what_sounds(void)
+static void a_half_closed_peer_receives_the_releases(void)
 {
     midisock_config c = sounding_config();
     midisock_port *server = check_listen(&c);
@@ -179,9 +179,9 @@ int main(int argc, char **argv)
     static const check_case cases[] = {
         CASE(at_the_peer_of_a_port_that_closes),
         CASE(at_an_accepted_ports_peer),
-        CASE(at_every_client_what_it_heard),
-        CASE(nothing_at_a_client_sent_away_where_it_is_not_wanted),
-        CASE(a_half_closed_peer_hears_the_end_of_what_sounds),
+        CASE(each_client_gets_the_releases_of_what_it_received),
+        CASE(no_releases_at_a_disconnected_client_when_turned_off),
+        CASE(a_half_closed_peer_receives_the_releases),
         CASE(between_two_ports_of_the_library),
         CASE(at_the_other_of_a_pair),
     };

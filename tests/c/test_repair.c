@@ -1,20 +1,20 @@
-/* MIDISOCK_OVERFLOW_REPAIR, coming in: whatever is lost where, in the end the receiver
- * stands where the sender stands, holds no note that was released, and every
- * message is accounted for. Random songs; the receiver is the tests' own. */
+/* MIDISOCK_OVERFLOW_REPAIR, receiving: after any loss the receiver ends with the
+ * sender's state, holds no released note, and every message is delivered or
+ * counted. Random songs, judged by the independent receiver. */
 #define _POSIX_C_SOURCE 200809L
-#include "hearing.h"
+#include "readers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void the_audio_side_sleeps(void)
+static void the_audio_thread_sleeps(void)
 {
     enum { SENT = 60000 };
     uint32_t seed = song_seed();
     song s;
     song_init(&s, seed, 16);
-    midisock_config c = hearing_config();
+    midisock_config c = repairing_config();
     midisock_port *server = check_listen(&c);
     int fd = raw_connect(midisock_local_port(server));
     song_send(fd, &s, SENT);
@@ -34,16 +34,16 @@ static void the_audio_side_sleeps(void)
     }
     CHECK_INT(MIDISOCK_RECOVERED, n.kind);
     CHECK_INT(0, n.client);
-    popper_settle(server, fd, &p, &s);
-    RECEIVER_CHECK(&s.sender, &p.heard, "after sleeping", seed);
+    popper_drain(server, fd, &p, &s);
+    RECEIVER_CHECK(&s.sender, &p.received, "after sleeping", seed);
     midisock_stats awake = check_stats(server);
     /* Events among what was dropped are lost for good, and some note ons. */
     CHECK(awake.unrepaired > 0 && awake.unrepaired <= awake.dropped_in);
     /* And then the live stream goes on as it comes. */
     song_send(fd, &s, 50);
-    popper_settle(server, fd, &p, &s);
+    popper_drain(server, fd, &p, &s);
     CHECK_INT(awake.synthesized, check_stats(server).synthesized);
-    RECEIVER_CHECK(&s.sender, &p.heard, "live again", seed);
+    RECEIVER_CHECK(&s.sender, &p.received, "live again", seed);
     raw_close(fd);
     midisock_close(server);
 }
@@ -66,7 +66,7 @@ static uint64_t count_congestions(midisock_port *port)
     return count;
 }
 
-static void the_audio_side_sleeps_now_and_then(void)
+static void the_audio_thread_sleeps_now_and_then(void)
 {
     uint32_t seed = song_seed();
     int rounds = check_sanitized() ? 8 : 30;
@@ -75,7 +75,7 @@ static void the_audio_side_sleeps_now_and_then(void)
     for (int round = 0; round < rounds; round++) {
         song s;
         song_init(&s, seed + (uint32_t)round, 16);
-        midisock_config c = hearing_config();
+        midisock_config c = repairing_config();
         midisock_port *server = check_listen(&c);
         int fd = raw_connect(midisock_local_port(server));
         popper p;
@@ -87,12 +87,12 @@ static void the_audio_side_sleeps_now_and_then(void)
                 CHECK_COUNT(server, messages_in, s.messages);
             popper_pop(server, &p, check_random(&random) % 400);
             if (check_random(&random) % 3 == 0) {
-                popper_settle(server, fd, &p, &s);
-                RECEIVER_CHECK(&s.sender, &p.heard, "between naps", s.seed);
+                popper_drain(server, fd, &p, &s);
+                RECEIVER_CHECK(&s.sender, &p.received, "between naps", s.seed);
             }
         }
-        popper_settle(server, fd, &p, &s);
-        RECEIVER_CHECK(&s.sender, &p.heard, "after naps", s.seed);
+        popper_drain(server, fd, &p, &s);
+        RECEIVER_CHECK(&s.sender, &p.received, "after naps", s.seed);
         dropped += check_stats(server).dropped_in;
         congested += count_congestions(server);
         raw_close(fd);
@@ -109,7 +109,7 @@ static void a_lossy_peer_that_leaves_holds_nothing(void)
     for (int round = 0; round < 12; round++) {
         song s;
         song_init(&s, seed + (uint32_t)round, 16);
-        midisock_config c = hearing_config();
+        midisock_config c = repairing_config();
         c.release_on_disconnect = 1;
         c.accept_mode = MIDISOCK_ACCEPT_MANUAL;
         midisock_port *server = check_listen(&c);
@@ -128,29 +128,29 @@ static void a_lossy_peer_that_leaves_holds_nothing(void)
         midisock_result result;
         while ((result = midisock_pop(port, &m)) != MIDISOCK_ERR_CLOSED) {
             if (result == MIDISOCK_OK)
-                popper_hear(&p, &m);
+                popper_take(&p, &m);
             else
                 CHECK_RESULT(MIDISOCK_EMPTY, result);
             CHECK(check_now_ms() < until);
         }
-        CHECK_INT(0, receiver_held(&p.heard));
-        CHECK_INT(0, p.heard.runs);
+        CHECK_INT(0, receiver_held(&p.received));
+        CHECK_INT(0, p.received.runs);
         for (int i = 0; i < 16; i++) {
-            CHECK(p.heard.channels[i].control[64] <= 0 && p.heard.channels[i].control[66] <= 0);
-            CHECK_INT(0, p.heard.channels[i].pressure);
-            CHECK_INT(0x2000, p.heard.channels[i].bend);
+            CHECK(p.received.channels[i].control[64] <= 0 && p.received.channels[i].control[66] <= 0);
+            CHECK_INT(0, p.received.channels[i].pressure);
+            CHECK_INT(0x2000, p.received.channels[i].bend);
         }
         midisock_close(port);
         midisock_close(server);
     }
 }
 
-static void clients_of_one_port_are_repaired_apart(void)
+static void clients_of_one_port_are_repaired_separately(void)
 {
     /* They share the in queue, and nothing else. */
     enum { CLIENTS = 5 };
     uint32_t seed = song_seed();
-    midisock_config c = hearing_config();
+    midisock_config c = repairing_config();
     midisock_port *server = check_listen(&c);
     static song songs[CLIENTS];
     static popper poppers[CLIENTS];
@@ -180,7 +180,7 @@ static void clients_of_one_port_are_repaired_apart(void)
         while (marked < CLIENTS) {
             for (int i = 0; i < CLIENTS; i++)
                 if (!poppers[i].marked) {
-                    raw_send(fds[i], hearing_mark, sizeof hearing_mark);
+                    raw_send(fds[i], song_mark, sizeof song_mark);
                     sent++;
                 }
             midisock_stats stats;
@@ -191,7 +191,7 @@ static void clients_of_one_port_are_repaired_apart(void)
                     while (who < CLIENTS && ids[who] != m.client)
                         who++;
                     CHECK(who < CLIENTS);
-                    popper_hear(&poppers[who], &m);
+                    popper_take(&poppers[who], &m);
                     popped += !(m.flags & MIDISOCK_SYNTHETIC);
                     made += (m.flags & MIDISOCK_SYNTHETIC) != 0;
                 }
@@ -205,7 +205,7 @@ static void clients_of_one_port_are_repaired_apart(void)
         }
         CHECK_INT(made, check_stats(server).synthesized);
         for (int i = 0; i < CLIENTS; i++)
-            RECEIVER_CHECK(&songs[i].sender, &poppers[i].heard, "one of five", songs[i].seed);
+            RECEIVER_CHECK(&songs[i].sender, &poppers[i].received, "one of five", songs[i].seed);
     }
     CHECK(check_stats(server).dropped_in > 0);
     for (int i = 0; i < CLIENTS; i++)
@@ -216,10 +216,10 @@ static void clients_of_one_port_are_repaired_apart(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(the_audio_side_sleeps),
-        CASE(the_audio_side_sleeps_now_and_then),
+        CASE(the_audio_thread_sleeps),
+        CASE(the_audio_thread_sleeps_now_and_then),
         CASE(a_lossy_peer_that_leaves_holds_nothing),
-        CASE(clients_of_one_port_are_repaired_apart),
+        CASE(clients_of_one_port_are_repaired_separately),
     };
     return check_main(argc, argv, CASES(cases));
 }

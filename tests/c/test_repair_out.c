@@ -1,8 +1,8 @@
-/* MIDISOCK_OVERFLOW_REPAIR, going out: whatever is lost where, in the end the receiver
- * stands where the sender stands, holds no note that was released, and every
- * message is accounted for. Random songs; the receiver is the tests' own. */
+/* MIDISOCK_OVERFLOW_REPAIR, sending: after any loss the receiver ends with the
+ * sender's state, holds no released note, and every message is delivered or
+ * counted. Random songs, judged by the independent receiver. */
 #define _POSIX_C_SOURCE 200809L
-#include "hearing.h"
+#include "readers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static void refused_pushes(void)
     for (int round = 0; round < rounds; round++) {
         song s;
         song_init(&s, seed + (uint32_t)round, 16);
-                midisock_config c = hearing_config();
+                midisock_config c = repairing_config();
         c.wake = round % 3 == 2 ? MIDISOCK_WAKE_SIGNAL : MIDISOCK_WAKE_TICK;
         c.tick_us = round % 2 ? 500 : 3000;
         c.client_buffer_bytes = 1 << 20;
@@ -29,24 +29,24 @@ static void refused_pushes(void)
         CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
         int fd = raw_accept(listener);
         CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
-        ear e;
-        ear_init(&e, &s);
+        peer_reader e;
+        peer_reader_init(&e, &s);
         uint32_t random = seed ^ (uint32_t)round;
         for (int burst = 0; burst < 40; burst++) {
             song_push(port, &s, check_random(&random) % 600);
             if (check_random(&random) % 3 == 0) {
-                ear_hear_all(port, &s, &e, &fd, 1);
-                RECEIVER_CHECK(&s.sender, &e.heard, "after a burst", s.seed);
+                peers_read_to_mark(port, &s, &e, &fd, 1);
+                RECEIVER_CHECK(&s.sender, &e.received, "after a burst", s.seed);
             } else if (check_random(&random) % 3 == 0) {
                 /* What was refused is flushed as well. */
                 CHECK_OK(midisock_flush(port, DEADLINE_MS));
                 while (e.w.messages < check_stats(port).messages_out)
-                    CHECK(ear_hear(&e, fd, SIZE_MAX));
-                RECEIVER_CHECK(&s.sender, &e.heard, "after a flush", s.seed);
+                    CHECK(peer_read(&e, fd, SIZE_MAX));
+                RECEIVER_CHECK(&s.sender, &e.received, "after a flush", s.seed);
             }
         }
-        ear_hear_all(port, &s, &e, &fd, 1);
-        RECEIVER_CHECK(&s.sender, &e.heard, "after bursts", s.seed);
+        peers_read_to_mark(port, &s, &e, &fd, 1);
+        RECEIVER_CHECK(&s.sender, &e.received, "after bursts", s.seed);
         midisock_stats stats = check_stats(port);
         CHECK_INT(s.messages, e.w.messages - stats.synthesized + stats.dropped_out);
         refused += stats.dropped_out;
@@ -67,7 +67,7 @@ static void refused_pushes_to_clients_by_name(void)
     uint32_t seed = song_seed();
     uint64_t refused = 0;
     for (int round = 0; round < 8; round++) {
-        midisock_config c = hearing_config();
+        midisock_config c = repairing_config();
         c.client_buffer_bytes = 1 << 20;
         c.max_delay_ms = 60000;
         c.tick_us = 2000;
@@ -75,16 +75,16 @@ static void refused_pushes_to_clients_by_name(void)
         int fds[CLIENTS];
         uint32_t ids[CLIENTS];
         static song songs[CLIENTS + 1];
-        static ear ears[CLIENTS];
+        static peer_reader readers[CLIENTS];
         static receiver sent[CLIENTS];
         for (int i = 0; i <= CLIENTS; i++)
             song_init(&songs[i], 4 * seed + (uint32_t)(round * 4 + i), 16);
         for (int i = 0; i < CLIENTS; i++) {
             fds[i] = raw_connect(midisock_local_port(server));
             ids[i] = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
-            ear_init(&ears[i], &songs[i]);
-            ears[i].heard.zeroes_lsb = 1;
-            sent[i] = ears[i].heard;
+            peer_reader_init(&readers[i], &songs[i]);
+            readers[i].received.zeroes_lsb = 1;
+            sent[i] = readers[i].received;
         }
         uint32_t random = seed ^ (uint32_t)round;
         for (int burst = 0; burst < 30; burst++) {
@@ -106,14 +106,14 @@ static void refused_pushes_to_clients_by_name(void)
                 refused += result == MIDISOCK_ERR_FULL;
             }
             if (check_random(&random) % 3 == 0 || burst == 29) {
-                ear_hear_all(server, &songs[CLIENTS], ears, fds, CLIENTS);
+                peers_read_to_mark(server, &songs[CLIENTS], readers, fds, CLIENTS);
                 for (int k = 0; k < CLIENTS; k++) {
                     /* By number, not by the strike: two songs share the keys. */
                     for (int channel = 0; channel < SONG_SINGLE; channel++)
-                        memcpy(ears[k].heard.channels[channel].strike,
+                        memcpy(readers[k].received.channels[channel].strike,
                                sent[k].channels[channel].strike,
                                sizeof sent[k].channels[channel].strike);
-                    RECEIVER_CHECK(&sent[k], &ears[k].heard, "one of three", songs[k].seed);
+                    RECEIVER_CHECK(&sent[k], &readers[k].received, "one of three", songs[k].seed);
                 }
             }
         }
@@ -130,7 +130,7 @@ static void a_note_off_refused_to_one_of_many(void)
 {
     /* More clients than are told apart: what lets go gets through in any case. */
     enum { CLIENTS = 12 };
-    midisock_config c = hearing_config();
+    midisock_config c = repairing_config();
     c.tick_us = 50000;
     midisock_port *server = check_listen(&c);
     int fds[CLIENTS];
@@ -157,12 +157,12 @@ static void a_note_off_refused_to_one_of_many(void)
         }
     }
     for (int i = 0; i < CLIENTS; i++) {
-        ear e;
+        peer_reader e;
         memset(&e, 0, sizeof e);
-        receiver_init(&e.heard, 1);
-        e.heard.channels[0].held[i] = 1;
-        while (receiver_held(&e.heard) > 0)
-            CHECK(ear_hear(&e, fds[i], SIZE_MAX));
+        receiver_init(&e.received, 1);
+        e.received.channels[0].held[i] = 1;
+        while (receiver_held(&e.received) > 0)
+            CHECK(peer_read(&e, fds[i], SIZE_MAX));
         raw_close(fds[i]);
     }
     midisock_close(server);
@@ -170,7 +170,7 @@ static void a_note_off_refused_to_one_of_many(void)
 
 static void what_is_pushed_after_a_refusal_comes_after_its_repair(void)
 {
-    midisock_config c = hearing_config();
+    midisock_config c = repairing_config();
     c.tick_us = 20000;
     uint16_t number = 0;
     int listener = raw_listen(&number);
@@ -229,7 +229,7 @@ static void a_congested_peer(void)
     for (int round = 0; round < rounds; round++) {
         song s;
         song_init(&s, seed + (uint32_t)round, 16);
-        midisock_config c = hearing_config();
+        midisock_config c = repairing_config();
         c.out_queue_bytes = 1 << 20;
         c.max_delay_ms = round % 2 ? 100 : 20;
         c.client_buffer_bytes = 8192;
@@ -239,9 +239,9 @@ static void a_congested_peer(void)
         int fast = raw_connect(midisock_local_port(server));
         NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
         int fds[] = {slow, fast};
-        ear ears[2];
-        ear_init(&ears[0], &s);
-        ear_init(&ears[1], &s);
+        peer_reader readers[2];
+        peer_reader_init(&readers[0], &s);
+        peer_reader_init(&readers[1], &s);
         uint32_t random = seed ^ (uint32_t)round;
         /* Several times: it stops, and reads again. */
         for (int stop = 0; stop < 3; stop++) {
@@ -258,17 +258,17 @@ static void a_congested_peer(void)
                     request(server, round % REQUESTS, &s.sender);
                 CHECK_OK(midisock_flush(server, DEADLINE_MS));
                 while (raw_readable(fast, 0))
-                    CHECK(ear_hear(&ears[1], fast, SIZE_MAX));
+                    CHECK(peer_read(&readers[1], fast, SIZE_MAX));
                 /* A trickle, so that messages are cut where they may be. */
                 if (check_random(&random) % 4 == 0 && raw_readable(slow, 0))
-                    CHECK(ear_hear(&ears[0], slow, 1 + check_random(&random) % 37));
+                    CHECK(peer_read(&readers[0], slow, 1 + check_random(&random) % 37));
                 CHECK(check_now_ms() < until);
             }
             request(server, round % REQUESTS, &s.sender);
             CHECK_INT(2, midisock_client_count(server));
-            ear_hear_all(server, &s, ears, fds, 2);
-            RECEIVER_CHECK(&s.sender, &ears[0].heard, "the slow one", s.seed);
-            RECEIVER_CHECK(&s.sender, &ears[1].heard, "the fast one", s.seed);
+            peers_read_to_mark(server, &s, readers, fds, 2);
+            RECEIVER_CHECK(&s.sender, &readers[0].received, "the slow one", s.seed);
+            RECEIVER_CHECK(&s.sender, &readers[1].received, "the fast one", s.seed);
             midisock_notification n;
             int open = 0;
             int told = 0;
@@ -278,7 +278,7 @@ static void a_congested_peer(void)
             for (;;) {
                 for (int i = 0; i < 2; i++)
                     while (raw_readable(fds[i], 0))
-                        CHECK(ear_hear(&ears[i], fds[i], SIZE_MAX));
+                        CHECK(peer_read(&readers[i], fds[i], SIZE_MAX));
                 while (midisock_poll_notification(server, &n) == MIDISOCK_OK) {
                     CHECK_INT(slow_id, n.client);
                     CHECK_INT(open ? MIDISOCK_RECOVERED : MIDISOCK_CONGESTED, n.kind);
@@ -293,8 +293,8 @@ static void a_congested_peer(void)
         }
         if (round % REQUESTS == NOTHING) {
             midisock_stats stats = check_stats(server);
-            CHECK_INT(s.messages, ears[1].w.messages);
-            CHECK_INT(s.messages, ears[0].w.messages + stats.dropped_out - stats.synthesized);
+            CHECK_INT(s.messages, readers[1].w.messages);
+            CHECK_INT(s.messages, readers[0].w.messages + stats.dropped_out - stats.synthesized);
         }
         raw_close(slow);
         raw_close(fast);
@@ -304,12 +304,12 @@ static void a_congested_peer(void)
 
 static void a_congested_peer_is_released_at_close(void)
 {
-    /* What it heard before it stopped sounds: when it reads on within
+    /* What it received before it stopped sounds: when it reads on within
      * linger_ms it is let go of. */
     uint32_t seed = song_seed();
     song s;
     song_init(&s, seed, 16);
-    midisock_config c = hearing_config();
+    midisock_config c = repairing_config();
     c.out_queue_bytes = 1 << 20;
     c.max_delay_ms = 50;
     c.client_buffer_bytes = 8192;
@@ -327,16 +327,16 @@ static void a_congested_peer_is_released_at_close(void)
         CHECK_OK(midisock_flush(server, DEADLINE_MS));
     }
     CHECK_OK(midisock_shutdown(server));
-    ear e;
-    ear_init(&e, &s);
-    while (ear_hear(&e, slow, SIZE_MAX))
+    peer_reader e;
+    peer_reader_init(&e, &s);
+    while (peer_read(&e, slow, SIZE_MAX))
         ;
     CHECK_INT(e.w.whole, e.w.size); /* the end came between two messages */
-    CHECK_INT(0, receiver_held(&e.heard));
-    CHECK_INT(0, e.heard.runs);
+    CHECK_INT(0, receiver_held(&e.received));
+    CHECK_INT(0, e.received.runs);
     for (int i = 0; i < 16; i++) {
-        CHECK(e.heard.channels[i].control[64] <= 0 && e.heard.channels[i].control[66] <= 0);
-        CHECK_INT(0x2000, e.heard.channels[i].bend);
+        CHECK(e.received.channels[i].control[64] <= 0 && e.received.channels[i].control[66] <= 0);
+        CHECK_INT(0x2000, e.received.channels[i].bend);
     }
     raw_close(slow);
     midisock_close(server);
@@ -346,7 +346,7 @@ static void panic_and_reset_while_a_peer_is_congested(void)
 {
     /* What was lost before does not come after them, nor what they undid. */
     for (int which = PANIC; which <= RESET; which++) {
-        midisock_config c = hearing_config();
+        midisock_config c = repairing_config();
         c.max_delay_ms = 20;
         c.client_buffer_bytes = 4096;
         uint16_t number = 0;
@@ -358,16 +358,16 @@ static void panic_and_reset_while_a_peer_is_congested(void)
         NOTIFIED(port, MIDISOCK_CONNECTED);
         song s;
         song_init(&s, 1, 1);
-        ear e;
-        ear_init(&e, &s);
-        receiver sender = e.heard;
+        peer_reader e;
+        peer_reader_init(&e, &s);
+        receiver sender = e.received;
         const uint8_t before[] = {0x90, 60, 1};
         CHECK_OK(midisock_push(port, before, sizeof before));
         receiver_hear(&sender, before, sizeof before);
         /* Until these are lost, all of them: where the last message before
          * was cut, it is in the way. */
         const uint8_t lost[][3] = {{0xb0, 1, 43}, {0xb0, 7, 44}, {0xe0, 1, 1}, {0x90, 61, 1}};
-        /* Not the mark that ends the hearing. */
+        /* Not the mark that ends the reading. */
         static const uint8_t filler[] = {0xf0, 0x7d, 1, 2, 3, 4, 0xf7};
         uint64_t until = check_now_ms() + DEADLINE_MS;
         uint64_t before_them;
@@ -385,8 +385,8 @@ static void panic_and_reset_while_a_peer_is_congested(void)
         } while (check_stats(port).dropped_out != before_them + 4);
         request(port, which, &sender);
         CHECK_OK(midisock_flush(port, DEADLINE_MS));
-        ear_hear_all(port, &s, &e, &fd, 1);
-        RECEIVER_CHECK(&sender, &e.heard, which == PANIC ? "panic" : "reset", 0);
+        peers_read_to_mark(port, &s, &e, &fd, 1);
+        RECEIVER_CHECK(&sender, &e.received, which == PANIC ? "panic" : "reset", 0);
         raw_close(fd);
         raw_close(listener);
         midisock_close(port);
@@ -401,10 +401,10 @@ static void fill(midisock_port *port)
     CHECK_RESULT(MIDISOCK_ERR_FULL, result);
 }
 
-static void when_there_is_room_a_push_is_taken(void)
+static void a_push_succeeds_when_there_is_room(void)
 {
     /* After WAIT_ROOM said so, a push by the same thread is not refused. */
-    midisock_config c = hearing_config();
+    midisock_config c = repairing_config();
     uint16_t number = 0;
     int listener = raw_listen(&number);
     midisock_port *port = NULL;
@@ -413,14 +413,14 @@ static void when_there_is_room_a_push_is_taken(void)
     CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
     song s;
     song_init(&s, 1, 1);
-    ear e;
-    ear_init(&e, &s);
+    peer_reader e;
+    peer_reader_init(&e, &s);
     for (int round = 0; round < 1000; round++) {
         fill(port);
         CHECK_OK(midisock_wait(port, MIDISOCK_WAIT_ROOM, DEADLINE_MS));
         CHECK_OK(midisock_push(port, BYTES(0xf6)));
         while (raw_readable(fd, 0))
-            CHECK(ear_hear(&e, fd, SIZE_MAX));
+            CHECK(peer_read(&e, fd, SIZE_MAX));
     }
     raw_close(fd);
     raw_close(listener);
@@ -429,7 +429,7 @@ static void when_there_is_room_a_push_is_taken(void)
 
 static void flush_may_be_polled(void)
 {
-    midisock_config c = hearing_config();
+    midisock_config c = repairing_config();
     uint16_t number = 0;
     int listener = raw_listen(&number);
     midisock_port *port = NULL;
@@ -454,7 +454,7 @@ int main(int argc, char **argv)
         CASE(a_congested_peer),
         CASE(a_congested_peer_is_released_at_close),
         CASE(panic_and_reset_while_a_peer_is_congested),
-        CASE(when_there_is_room_a_push_is_taken),
+        CASE(a_push_succeeds_when_there_is_room),
         CASE(flush_may_be_polled),
     };
     return check_main(argc, argv, CASES(cases));

@@ -1,7 +1,6 @@
-/* MIDISOCK_OVERFLOW_REPAIR in memory, on pairs, and with two threads: as
- * test_repair.c. */
+/* MIDISOCK_OVERFLOW_REPAIR on pairs, and with two threads: as test_repair.c. */
 #define _POSIX_C_SOURCE 200809L
-#include "hearing.h"
+#include "readers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,14 +25,14 @@ static void refused_data_entry_reaches_its_parameter(void)
 {
     /* The parameter was selected before; its value and the next parameter's
      * are refused. */
-    midisock_config c = hearing_config();
+    midisock_config c = repairing_config();
     midisock_port *a = NULL;
     midisock_port *b = NULL;
     CHECK_OK(midisock_pair(&c, &a, &b));
     receiver sent;
-    receiver heard;
+    receiver received;
     receiver_init(&sent, 1);
-    receiver_init(&heard, 1);
+    receiver_init(&received, 1);
     static const uint8_t row[][3] = {{0xb0, 101, 0}, {0xb0, 100, 1}, {0xb0, 6, 5},   {0xb0, 6, 50},
                                      {0xb0, 101, 0}, {0xb0, 100, 2}, {0xb0, 6, 7}};
     for (int i = 0; i < 3; i++)
@@ -45,8 +44,8 @@ static void refused_data_entry_reaches_its_parameter(void)
         receiver_hear(&sent, row[i], 3);
     midisock_message m;
     while (midisock_pop(b, &m) == MIDISOCK_OK)
-        receiver_hear(&heard, m.data, m.size);
-    RECEIVER_CHECK(&sent, &heard, "data entry", 0);
+        receiver_hear(&received, m.data, m.size);
+    RECEIVER_CHECK(&sent, &received, "data entry", 0);
     CHECK_INT(1, check_stats(a).unrepaired); /* the tune request */
     midisock_close(a);
     midisock_close(b);
@@ -56,7 +55,7 @@ static void every_refused_note_off_comes(void)
 {
     /* However often a key was struck: each strike takes one. */
     for (int strikes = 1; strikes <= 12; strikes++) {
-        midisock_config c = hearing_config();
+        midisock_config c = repairing_config();
         midisock_port *a = NULL;
         midisock_port *b = NULL;
         CHECK_OK(midisock_pair(&c, &a, &b));
@@ -94,7 +93,7 @@ static void a_pair_in_memory(void)
     for (int round = 0; round < rounds; round++) {
         song s;
         song_init(&s, seed + (uint32_t)round, 1 + round % 16);
-                midisock_config c = hearing_config();
+                midisock_config c = repairing_config();
         midisock_port *a = NULL;
         midisock_port *b = NULL;
         CHECK_OK(midisock_pair(&c, &a, &b));
@@ -114,13 +113,13 @@ static void a_pair_in_memory(void)
             }
             if (check_random(&random) % 4 == 0) {
                 popper_pop_all(b, &p);
-                RECEIVER_CHECK(&s.sender, &p.heard, "a pair, after a burst", s.seed);
+                RECEIVER_CHECK(&s.sender, &p.received, "a pair, after a burst", s.seed);
             } else {
                 popper_pop(b, &p, check_random(&random) % 200);
             }
         }
         popper_pop_all(b, &p);
-        RECEIVER_CHECK(&s.sender, &p.heard, "a pair", s.seed);
+        RECEIVER_CHECK(&s.sender, &p.received, "a pair", s.seed);
         CHECK_INT(full, check_stats(a).dropped_out);
         CHECK_INT(s.messages, p.live + full);
         CHECK_INT(p.live, check_stats(b).messages_in);
@@ -158,7 +157,7 @@ static void two_threads_on_a_pair(void)
     uint32_t seed = song_seed();
     int rounds = check_sanitized() ? 4 : 20;
     for (int round = 0; round < rounds; round++) {
-        midisock_config c = hearing_config();
+        midisock_config c = repairing_config();
         static pusher pushing;
         midisock_port *b = NULL;
         CHECK_OK(midisock_pair(&c, &pushing.port, &b));
@@ -176,7 +175,7 @@ static void two_threads_on_a_pair(void)
         }
         check_join(thread);
         popper_pop_all(b, &p);
-        RECEIVER_CHECK(&pushing.song.sender, &p.heard, "two threads", pushing.song.seed);
+        RECEIVER_CHECK(&pushing.song.sender, &p.received, "two threads", pushing.song.seed);
         CHECK_INT(pushing.count, p.live + check_stats(pushing.port).dropped_out);
         midisock_close(pushing.port);
         midisock_close(b);
@@ -190,7 +189,7 @@ static void two_threads_on_a_link(void)
     uint32_t seed = song_seed();
     int rounds = check_sanitized() ? 2 : 6;
     for (int round = 0; round < rounds; round++) {
-        midisock_config c = hearing_config();
+        midisock_config c = repairing_config();
         c.accept_mode = MIDISOCK_ACCEPT_MANUAL;
         c.client_buffer_bytes = 8192;
         midisock_port *server = check_listen(&c);
@@ -216,7 +215,7 @@ static void two_threads_on_a_link(void)
         p.marked = 0;
         for (uint64_t next = 0; !p.marked;) {
             if (check_now_ms() >= next) {
-                midisock_result result = midisock_push(pushing.port, hearing_mark, sizeof hearing_mark);
+                midisock_result result = midisock_push(pushing.port, song_mark, sizeof song_mark);
                 if (result != MIDISOCK_ERR_FULL)
                     CHECK_OK(result);
                 pushing.count++;
@@ -233,7 +232,7 @@ static void two_threads_on_a_link(void)
                     in.messages_in == out.messages_out &&
                         p.live + in.dropped_in == in.messages_in && p.made == in.synthesized));
         CHECK(out.dropped_out > 0);
-        RECEIVER_CHECK(&pushing.song.sender, &p.heard, "two threads", pushing.song.seed);
+        RECEIVER_CHECK(&pushing.song.sender, &p.received, "two threads", pushing.song.seed);
         midisock_close(pushing.port);
         midisock_close(b);
         midisock_close(server);

@@ -1,4 +1,4 @@
-/* Messages with a time ahead. */
+/* Scheduled messages. */
 #include "check.h"
 #include "raw.h"
 
@@ -194,7 +194,7 @@ static void scheduled_for_one_client(void)
     midisock_close(server);
 }
 
-static void a_new_link_gets_nothing_of_the_old_one(void)
+static void a_new_connection_gets_nothing_scheduled_for_the_old_one(void)
 {
     uint16_t port = 0;
     int listener = raw_listen(&port);
@@ -392,7 +392,7 @@ int main(int argc, char **argv)
         CASE(ten_seconds_are_the_most),
         CASE(what_is_scheduled_is_bounded),
         CASE(scheduled_for_one_client),
-        CASE(a_new_link_gets_nothing_of_the_old_one),
+        CASE(a_new_connection_gets_nothing_scheduled_for_the_old_one),
         CASE(a_refused_note_off_does_not_overtake_either),
         CASE(a_refused_value_comes_after_what_was_scheduled_before_it),
         CASE(room_is_for_what_is_scheduled_too),

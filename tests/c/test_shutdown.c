@@ -1,4 +1,4 @@
-/* shutdown from another thread while every call that waits is waiting. */
+/* shutdown from another thread during every call that waits. */
 #include "check.h"
 #include "raw.h"
 
@@ -343,7 +343,7 @@ static void in_the_middle_of_everything(void)
     }
 }
 
-static void whoever_shuts_down_what_it_pops_hears_the_releases(void)
+static void a_popping_thread_that_shuts_down_gets_the_releases(void)
 {
     /* A note is popped while more is being handed over behind it, and the port
      * is shut down at once: its release comes before CLOSED. */
@@ -378,9 +378,9 @@ static void whoever_shuts_down_what_it_pops_hears_the_releases(void)
     }
 }
 
-static void a_pedal_that_a_repair_brought_is_released(void)
+static void a_pedal_restored_by_a_repair_is_released(void)
 {
-    /* Nothing else was heard of the peer since. */
+    /* Nothing else was received of the peer since. */
     for (int round = 0; round < 20; round++) {
         midisock_config c;
         midisock_config_init(&c, sizeof c);
@@ -426,8 +426,8 @@ int main(int argc, char **argv)
         CASE(what_was_pushed_still_arrives),
         CASE(the_address_is_free_again),
         CASE(in_the_middle_of_everything),
-        CASE(whoever_shuts_down_what_it_pops_hears_the_releases),
-        CASE(a_pedal_that_a_repair_brought_is_released),
+        CASE(a_popping_thread_that_shuts_down_gets_the_releases),
+        CASE(a_pedal_restored_by_a_repair_is_released),
     };
     return check_main(argc, argv, CASES(cases));
 }

@@ -1,13 +1,13 @@
-/* midisock_skip: what waits is thrown away, and what follows first is the
- * difference in channel state. */
+/* midisock_skip drops waiting messages, and the difference in channel state comes
+ * next. */
 #define _POSIX_C_SOURCE 200809L
-#include "hearing.h"
+#include "readers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void what_was_skipped_is_summed_up(void)
+static void skipped_messages_become_a_difference(void)
 {
     midisock_port *a = NULL;
     midisock_port *b = NULL;
@@ -26,25 +26,25 @@ static void what_was_skipped_is_summed_up(void)
     CHECK_OK(midisock_push(a, BYTES(0xc0, 5)));
     CHECK_OK(midisock_push(a, BYTES(0xb0, 0, 9)));
     CHECK_OK(midisock_skip(b));
-    MADE(b, 0, 0x80, 61, 64);
-    MADE(b, 0, 0xb0, 0, 1); /* the bank that the program is from */
-    MADE(b, 0, 0xb0, 32, 2);
-    MADE(b, 0, 0xc0, 5);
-    MADE(b, 0, 0xb0, 0, 9); /* and the one selected since */
+    EXPECT_SYNTHETIC(b, 0, 0x80, 61, 64);
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 0, 1); /* the bank that the program is from */
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 32, 2);
+    EXPECT_SYNTHETIC(b, 0, 0xc0, 5);
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 0, 9); /* and the one selected since */
     midisock_message m = POP(b);
     if (m.data[1] == 32) { /* its LSB may be told again */
         CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
         m = POP(b);
     }
     CHECK_MEMORY(((const uint8_t[]){0xb0, 101, 0}), 3, m.data, m.size);
-    MADE(b, 0, 0xb0, 100, 0);
-    MADE(b, 0, 0xb0, 6, 12);
-    MADE(b, 0, 0xb0, 38, 3);
-    MADE(b, 0, 0xb0, 101, 127);
-    MADE(b, 0, 0xb0, 100, 127);
-    MADE(b, 0, 0xb0, 7, 3);
-    MADE(b, 0, 0xe0, 1, 2);
-    MADE(b, 0, 0xf2, 1, 1);
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 100, 0);
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 6, 12);
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 38, 3);
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 101, 127);
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 100, 127);
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 7, 3);
+    EXPECT_SYNTHETIC(b, 0, 0xe0, 1, 2);
+    EXPECT_SYNTHETIC(b, 0, 0xf2, 1, 1);
     POPS_NOTHING(b);
     /* The live stream goes on. */
     CHECK_OK(midisock_push(a, BYTES(0x90, 63, 1)));
@@ -66,8 +66,8 @@ static void the_difference_comes_before_what_was_sent_after(void)
     RAW_SEND(fd, 0x90, 61, 1);
     CHECK_COUNT(server, messages_in, 6);
     CHECK_OK(midisock_wait(server, MIDISOCK_WAIT_MESSAGE, DEADLINE_MS));
-    MADE(server, id, 0x80, 60, 64);
-    MADE(server, id, 0xb0, 7, 1);
+    EXPECT_SYNTHETIC(server, id, 0x80, 60, 64);
+    EXPECT_SYNTHETIC(server, id, 0xb0, 7, 1);
     CHECK_INT(0, EXPECT(server, 0x90, 61, 1).flags);
     POPS_NOTHING(server);
     CHECK_COUNT(server, synthesized, 2);
@@ -76,7 +76,7 @@ static void the_difference_comes_before_what_was_sent_after(void)
     midisock_close(server);
 }
 
-static void skipping_in_the_midst_of_a_difference(void)
+static void skipping_within_a_difference(void)
 {
     /* What of the first one was not given yet is in the second one. */
     midisock_config c = check_config();
@@ -87,7 +87,7 @@ static void skipping_in_the_midst_of_a_difference(void)
     CHECK_OK(midisock_push(a, BYTES(0xb0, 10, 1)));
     CHECK_OK(midisock_push(a, BYTES(0xd0, 5)));
     CHECK_OK(midisock_skip(b));
-    MADE(b, 0, 0xb0, 7, 1);
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 7, 1);
     CHECK_OK(midisock_push(a, BYTES(0xb0, 10, 2)));
     CHECK_OK(midisock_push(a, BYTES(0xe0, 1, 1)));
     CHECK_OK(midisock_skip(b));
@@ -109,7 +109,7 @@ static void skipping_in_the_midst_of_a_difference(void)
 
 static void skipping_again_repeats_nothing(void)
 {
-    /* What was given of the first difference has been heard. */
+    /* What was given of the first difference has been received. */
     midisock_config c = check_config();
     midisock_port *a = NULL;
     midisock_port *b = NULL;
@@ -122,9 +122,9 @@ static void skipping_again_repeats_nothing(void)
     CHECK_OK(midisock_push(a, BYTES(0x80, 60, 1)));
     CHECK_OK(midisock_push(a, BYTES(0xb0, 7, 1)));
     CHECK_OK(midisock_skip(b));
-    MADE(b, 0, 0x80, 60, 64);
+    EXPECT_SYNTHETIC(b, 0, 0x80, 60, 64);
     CHECK_OK(midisock_skip(b));
-    MADE(b, 0, 0xb0, 7, 1); /* the other one sounds on */
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 7, 1); /* the other one sounds on */
     POPS_NOTHING(b);
     /* A program of the bank selected before, and another bank since. */
     CHECK_OK(midisock_push(a, BYTES(0xb0, 0, 1)));
@@ -136,8 +136,8 @@ static void skipping_again_repeats_nothing(void)
     CHECK_OK(midisock_push(a, BYTES(0xb0, 32, 9)));
     CHECK_OK(midisock_push(a, BYTES(0xb0, 7, 2)));
     CHECK_OK(midisock_skip(b));
-    MADE(b, 0, 0xc0, 5);
-    MADE(b, 0, 0xb0, 0, 9);
+    EXPECT_SYNTHETIC(b, 0, 0xc0, 5);
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 0, 9);
     CHECK_OK(midisock_skip(b));
     midisock_message m;
     while (midisock_pop(b, &m) == MIDISOCK_OK)
@@ -166,9 +166,9 @@ static void each_client_its_own_difference(void)
     raw_close(fds[1]);
     CHECK_COUNT(server, synthesized, 1);
     CHECK_OK(midisock_skip(server));
-    receiver heard[3];
+    receiver received[3];
     for (int i = 0; i < 3; i++)
-        receiver_init(&heard[i], 1);
+        receiver_init(&received[i], 1);
     int count[3] = {0, 0, 0};
     midisock_message m;
     while (midisock_pop(server, &m) == MIDISOCK_OK) {
@@ -177,16 +177,16 @@ static void each_client_its_own_difference(void)
         CHECK_INT(ids[who], m.client);
         if (m.data[0] == 0x80)
             CHECK_INT(60, m.data[1]);
-        receiver_hear(&heard[who], m.data, m.size);
+        receiver_hear(&received[who], m.data, m.size);
         count[who]++;
     }
     CHECK_INT(1, count[0]);
-    CHECK_INT(1, heard[0].channels[0].control[7]);
+    CHECK_INT(1, received[0].channels[0].control[7]);
     CHECK_INT(1, count[1]);
     CHECK_INT(2, count[2]);
-    CHECK_INT(3, heard[2].channels[0].control[7]);
+    CHECK_INT(3, received[2].channels[0].control[7]);
     raw_close(fds[0]);
-    MADE(server, ids[0], 0x80, 60, 64);
+    EXPECT_SYNTHETIC(server, ids[0], 0x80, 60, 64);
     raw_close(fds[2]);
     /* It holds nothing. */
     int fd = raw_connect(midisock_local_port(server));
@@ -244,7 +244,7 @@ static void nothing_waits(void)
     midisock_close(b);
 }
 
-static void on_a_pair_it_is_the_difference_and_no_more(void)
+static void on_a_pair_exactly_the_difference_follows(void)
 {
     /* The popping side knows what it popped: it follows that where it releases. */
     midisock_config c;
@@ -261,15 +261,15 @@ static void on_a_pair_it_is_the_difference_and_no_more(void)
     for (size_t i = 0; i < 8; i++)
         CHECK_OK(midisock_push(a, forth_and_back[i], 3));
     CHECK_OK(midisock_skip(b));
-    MADE(b, 0, 0xb0, 64, 127);
-    MADE(b, 0, 0xe0, 0, 0x40); /* it was never told of one */
+    EXPECT_SYNTHETIC(b, 0, 0xb0, 64, 127);
+    EXPECT_SYNTHETIC(b, 0, 0xe0, 0, 0x40); /* it was never told of one */
     POPS_NOTHING(b);
     CHECK_INT(1, check_stats(b).unrepaired); /* the note on */
     midisock_close(a);
     midisock_close(b);
 }
 
-static void a_panic_in_the_midst_of_a_difference(void)
+static void a_panic_within_a_difference(void)
 {
     /* What it dropped does not come, what had come stays right, and nothing of
      * the queue comes twice. */
@@ -282,17 +282,17 @@ static void a_panic_in_the_midst_of_a_difference(void)
             midisock_port *b = NULL;
             CHECK_OK(midisock_pair(&c, &a, &b));
             receiver sent;
-            receiver heard;
+            receiver received;
             receiver_init(&sent, 1);
-            receiver_init(&heard, 1);
+            receiver_init(&received, 1);
             const uint8_t row[][3] = {{0xb0, 7, 1}, {0xb0, 10, 2}, {0xd0, 3, 0}, {0x90, 60, 1},
                                       {0xb0, 11, 4}};
             const size_t sizes[] = {3, 3, 2, 3, 3};
             for (int i = 0; i < 3; i++)
                 CHECK_OK(midisock_push(a, row[i], sizes[i]));
             CHECK_OK(midisock_skip(b));
-            MADE(b, 0, 0xb0, 7, 1);
-            receiver_hear(&heard, row[0], 3);
+            EXPECT_SYNTHETIC(b, 0, 0xb0, 7, 1);
+            receiver_hear(&received, row[0], 3);
             for (int i = 3; i < 5; i++)
                 CHECK_OK(midisock_push(a, row[i], sizes[i]));
             CHECK_OK(midisock_panic(a));
@@ -301,7 +301,7 @@ static void a_panic_in_the_midst_of_a_difference(void)
             midisock_message m;
             if (again) { /* the panic was seen, but not all of it given */
                 m = POP(b);
-                receiver_hear(&heard, m.data, m.size);
+                receiver_hear(&received, m.data, m.size);
                 CHECK_OK(midisock_skip(b));
             }
             /* Far more than the queue holds: a position gone back would show. */
@@ -314,17 +314,17 @@ static void a_panic_in_the_midst_of_a_difference(void)
             while (midisock_pop(b, &m) == MIDISOCK_OK) {
                 CHECK(m.data[0] >> 4 != 9); /* the note on was dropped */
                 silent |= 1 << (m.data[1] == 120 && m.data[0] >> 4 == 0xb ? m.data[0] & 15 : 16);
-                receiver_hear(&heard, m.data, m.size);
+                receiver_hear(&received, m.data, m.size);
             }
             CHECK(again || (silent & 0xffff) == 0xffff);
             receiver_silence(&sent);
-            RECEIVER_CHECK(&sent, &heard, "panic after a skip", 0);
+            RECEIVER_CHECK(&sent, &received, "panic after a skip", 0);
             midisock_close(a);
             midisock_close(b);
         }
 }
 
-static void a_reset_has_its_place_in_what_is_skipped(void)
+static void a_reset_keeps_its_place_among_skipped_messages(void)
 {
     midisock_config c = check_config();
     midisock_port *a = NULL;
@@ -335,19 +335,19 @@ static void a_reset_has_its_place_in_what_is_skipped(void)
     CHECK_OK(midisock_reset(a));
     CHECK_OK(midisock_push(a, BYTES(0xb0, 1, 5)));
     CHECK_OK(midisock_skip(b));
-    receiver heard;
-    receiver_init(&heard, 1);
+    receiver received;
+    receiver_init(&received, 1);
     midisock_message m;
     while (midisock_pop(b, &m) == MIDISOCK_OK)
-        receiver_hear(&heard, m.data, m.size);
-    CHECK_INT(5, heard.channels[0].control[1]);
-    CHECK_INT(0x2000, heard.channels[0].bend);
-    CHECK_INT(127, heard.channels[15].control[11]);
+        receiver_hear(&received, m.data, m.size);
+    CHECK_INT(5, received.channels[0].control[1]);
+    CHECK_INT(0x2000, received.channels[0].bend);
+    CHECK_INT(127, received.channels[15].control[11]);
     midisock_close(a);
     midisock_close(b);
 }
 
-static void data_entry_for_what_was_selected_in_part(void)
+static void data_entry_for_a_partly_selected_parameter(void)
 {
     /* The popping side does not know the other half of the number. The receiver
      * does. */
@@ -357,24 +357,24 @@ static void data_entry_for_what_was_selected_in_part(void)
     static const uint8_t row[][3] = {{0xb0, 101, 0}, {0xb0, 100, 1}, {0xb0, 6, 5},  {0xb0, 6, 6},
                                      {0xb0, 100, 2}, {0xb0, 6, 7},   {0xb0, 38, 8}, {0xb0, 121, 0}};
     receiver sent;
-    receiver heard;
+    receiver received;
     receiver_init(&sent, 1);
-    receiver_init(&heard, 1);
+    receiver_init(&received, 1);
     for (int i = 0; i < 8; i++) {
         raw_send(fd, row[i], 3);
         receiver_hear(&sent, row[i], 3);
         midisock_message m;
         if (i < 3) {
             m = POP(server);
-            receiver_hear(&heard, m.data, m.size);
+            receiver_hear(&received, m.data, m.size);
         }
     }
     CHECK_COUNT(server, messages_in, 8);
     CHECK_OK(midisock_skip(server));
     midisock_message m;
     while (midisock_pop(server, &m) == MIDISOCK_OK)
-        receiver_hear(&heard, m.data, m.size);
-    RECEIVER_CHECK(&sent, &heard, "data entry", 0);
+        receiver_hear(&received, m.data, m.size);
+    RECEIVER_CHECK(&sent, &received, "data entry", 0);
     CHECK_INT(0, check_stats(server).unrepaired);
     raw_close(fd);
     midisock_close(server);
@@ -451,8 +451,8 @@ static void random_songs_on_a_pair(void)
         CHECK_OK(midisock_pair(&c, &a, &b));
         song s;
         song_init(&s, seed + (uint32_t)round, 1 + round % 16);
-        receiver heard;
-        receiver_init(&heard, s.sender.zeroes_lsb);
+        receiver received;
+        receiver_init(&received, s.sender.zeroes_lsb);
         uint32_t random = seed ^ (uint32_t)round;
         uint64_t live = 0;
         for (int burst = 0; burst < 30; burst++) {
@@ -467,24 +467,24 @@ static void random_songs_on_a_pair(void)
             if (check_random(&random) % 3)
                 CHECK_OK(midisock_skip(b));
             while (most-- > 0 && !(all = !next(b, &m))) {
-                receiver_hear(&heard, m.data, m.size);
+                receiver_hear(&received, m.data, m.size);
                 live += !(m.flags & MIDISOCK_SYNTHETIC);
             }
             if (all) {
-                RECEIVER_CHECK(&s.sender, &heard, "after a skip", s.seed);
+                RECEIVER_CHECK(&s.sender, &received, "after a skip", s.seed);
             } else if (check_random(&random) % 2) {
                 CHECK_OK(midisock_skip(b));
                 while (next(b, &m)) {
                     CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
-                    receiver_hear(&heard, m.data, m.size);
+                    receiver_hear(&received, m.data, m.size);
                 }
-                RECEIVER_CHECK(&s.sender, &heard, "after two skips", s.seed);
+                RECEIVER_CHECK(&s.sender, &received, "after two skips", s.seed);
             } else {
                 while (next(b, &m)) {
-                    receiver_hear(&heard, m.data, m.size);
+                    receiver_hear(&received, m.data, m.size);
                     live += !(m.flags & MIDISOCK_SYNTHETIC);
                 }
-                RECEIVER_CHECK(&s.sender, &heard, "after some", s.seed);
+                RECEIVER_CHECK(&s.sender, &received, "after some", s.seed);
             }
         }
         skipped += s.messages - live;
@@ -506,7 +506,7 @@ static void random_songs_from_peers(void)
         c.in_queue_bytes = round % 2 ? 4096 : 65536;
         midisock_port *server = check_listen(&c);
         static song songs[CLIENTS];
-        static receiver heard[CLIENTS];
+        static receiver received[CLIENTS];
         int fds[CLIENTS];
         uint32_t ids[CLIENTS];
         for (int i = 0; i < CLIENTS; i++) {
@@ -514,7 +514,7 @@ static void random_songs_from_peers(void)
             RAW_SEND(fds[i], 0xf6);
             ids[i] = EXPECT(server, 0xf6).client;
             song_init(&songs[i], seed + (uint32_t)(round * CLIENTS + i), 4);
-            receiver_init(&heard[i], songs[i].sender.zeroes_lsb);
+            receiver_init(&received[i], songs[i].sender.zeroes_lsb);
         }
         uint32_t random = seed ^ (uint32_t)round;
         uint64_t sent = CLIENTS;
@@ -536,7 +536,7 @@ static void random_songs_from_peers(void)
             while (marked != (1u << CLIENTS) - 1) {
                 for (int i = 0; i < CLIENTS; i++)
                     if (!(marked >> i & 1)) {
-                        raw_send(fds[i], hearing_mark, sizeof hearing_mark);
+                        raw_send(fds[i], song_mark, sizeof song_mark);
                         sent++;
                     }
                 CHECK_COUNT(server, messages_in, sent);
@@ -545,14 +545,14 @@ static void random_songs_from_peers(void)
                 while (midisock_pop(server, &m) == MIDISOCK_OK) {
                     int who = m.client == ids[0] ? 0 : m.client == ids[1] ? 1 : 2;
                     CHECK_INT(ids[who], m.client);
-                    receiver_hear(&heard[who], m.data, m.size);
-                    if (hearing_is_mark(m.data, m.size))
+                    receiver_hear(&received[who], m.data, m.size);
+                    if (is_song_mark(m.data, m.size))
                         marked |= 1u << who;
                 }
                 CHECK(check_now_ms() < until);
             }
             for (int i = 0; i < CLIENTS; i++)
-                RECEIVER_CHECK(&songs[i].sender, &heard[i], "skipped", songs[i].seed);
+                RECEIVER_CHECK(&songs[i].sender, &received[i], "skipped", songs[i].seed);
         }
         for (int i = 0; i < CLIENTS; i++)
             raw_close(fds[i]);
@@ -563,17 +563,17 @@ static void random_songs_from_peers(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(what_was_skipped_is_summed_up),
+        CASE(skipped_messages_become_a_difference),
         CASE(the_difference_comes_before_what_was_sent_after),
-        CASE(skipping_in_the_midst_of_a_difference),
+        CASE(skipping_within_a_difference),
         CASE(skipping_again_repeats_nothing),
         CASE(each_client_its_own_difference),
         CASE(skipping_at_the_end),
         CASE(nothing_waits),
-        CASE(on_a_pair_it_is_the_difference_and_no_more),
-        CASE(a_panic_in_the_midst_of_a_difference),
-        CASE(a_reset_has_its_place_in_what_is_skipped),
-        CASE(data_entry_for_what_was_selected_in_part),
+        CASE(on_a_pair_exactly_the_difference_follows),
+        CASE(a_panic_within_a_difference),
+        CASE(a_reset_keeps_its_place_among_skipped_messages),
+        CASE(data_entry_for_a_partly_selected_parameter),
         CASE(a_long_skip_takes_several_calls),
         CASE(a_few_hundred_take_one_call),
         CASE(random_songs_on_a_pair),

@@ -1,6 +1,5 @@
-/* Two processes exchange random messages both ways; a checksum over all of
- * them says whether every byte arrived, in order. And a peer that cuts its
- * bytes anywhere. */
+/* Two processes exchange random messages in both directions; a checksum shows
+ * whether every byte arrived in order. Also a peer that splits its bytes anywhere. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raw.h"

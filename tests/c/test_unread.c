@@ -1,8 +1,8 @@
-/* What a client's port had sent when its connection broke, and the peer had not
- * read: what that was to release is released on the next connection. Here the
- * peer is a synthesizer that sounds on while the connections come and go. */
+/* A connection breaks before the peer has read everything. The client's port
+ * repeats the releases among the unread messages on the next connection. The
+ * peer is a synthesizer whose notes outlive its connections. */
 #define _POSIX_C_SOURCE 200809L
-#include "hearing.h"
+#include "readers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,7 +148,7 @@ static void closed_without_reading(void)
     }
 }
 
-static void let_go_by_mode_messages_and_requests(void)
+static void released_by_mode_messages_and_by_requests(void)
 {
     for (int kind = 0; kind < KINDS; kind++)
         for (int how = 0; how < 4; how++) {
@@ -173,7 +173,7 @@ static void let_go_by_mode_messages_and_requests(void)
 }
 
 /* Released, struck again and held when it broke; struck while there was none. */
-static void struck_again(void)
+static void notes_that_were_repeated(void)
 {
     for (int kind = 0; kind < KINDS; kind++) {
         rig r;
@@ -260,7 +260,7 @@ static void behind_a_tunnel(void)
             RAW_EXPECT(r.fd, 0x80, 60, 64, 0xb0, 64, 0);
             if (kind & REPAIRS)
                 RAW_EXPECT(r.fd, 0xb0, 64, 1);
-            /* The far end is back, and says something: it has heard. */
+            /* The far end is back, and says something: it has received. */
             RAW_SEND(r.fd, 0xf6);
             EXPECT(r.port, 0xf6);
             next_link(&r, raw_close);
@@ -285,8 +285,8 @@ static void random_songs(void)
         c.client_buffer_bytes = 1 << 20;
         rig r;
         open_rig(&r, c, round & 2);
-        receiver heard;
-        receiver_init(&heard, s.sender.zeroes_lsb);
+        receiver received;
+        receiver_init(&received, s.sender.zeroes_lsb);
         for (int link = 0; link < 6; link++) {
             wire w;
             memset(&w, 0, sizeof w);
@@ -300,24 +300,24 @@ static void random_songs(void)
                 if (data[0] == 0xff)
                     stop = SIZE_MAX;
             }
-            check_push(r.port, hearing_mark, sizeof hearing_mark);
+            check_push(r.port, song_mark, sizeof song_mark);
             for (size_t read = 0; read < stop; read++) {
                 uint8_t byte;
                 raw_read(r.fd, &byte, 1);
                 if (!wire_take(&w, byte))
                     continue;
-                if (hearing_is_mark(w.data, w.size))
+                if (is_song_mark(w.data, w.size))
                     break;
-                receiver_hear(&heard, w.data, w.size);
+                receiver_hear(&received, w.data, w.size);
             }
             if (link < 5)
                 next_link(&r, raw_reset);
         }
         /* Where a sequencer was told to be that did not hear it is not told again. */
-        heard.position = s.sender.position;
-        heard.song = s.sender.song;
-        receiver_rest(&heard, &s.sender);
-        RECEIVER_CHECK(&s.sender, &heard, "a receiver that read a part", s.seed);
+        received.position = s.sender.position;
+        received.song = s.sender.song;
+        receiver_rest(&received, &s.sender);
+        RECEIVER_CHECK(&s.sender, &received, "a receiver that read a part", s.seed);
         close_rig(&r);
     }
 }
@@ -328,8 +328,8 @@ int main(int argc, char **argv)
         CASE(acknowledged_and_not_read),
         CASE(not_acknowledged),
         CASE(closed_without_reading),
-        CASE(let_go_by_mode_messages_and_requests),
-        CASE(struck_again),
+        CASE(released_by_mode_messages_and_by_requests),
+        CASE(notes_that_were_repeated),
         CASE(all_read),
         CASE(all_read_and_reset),
         CASE(behind_a_tunnel),

@@ -1,4 +1,4 @@
-/* Version, error texts, clock: what needs no port. */
+/* Functions without a port: version, error texts, clock. */
 #include "check.h"
 
 #include <stdio.h>

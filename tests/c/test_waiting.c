@@ -11,7 +11,7 @@ static midisock_config manual_config(void)
     return c;
 }
 
-static void out_of_time(void)
+static void timeouts_end_waits(void)
 {
     midisock_port *server = check_listen(NULL);
     midisock_port *client = check_connect(server, NULL);
@@ -41,7 +41,7 @@ static void out_of_time(void)
     midisock_close(server);
 }
 
-static void looking_once_sees_what_is_there(void)
+static void a_timeout_of_0_checks_once(void)
 {
     midisock_port *a = NULL;
     midisock_port *b = NULL;
@@ -71,7 +71,7 @@ static void *wait_for_ever(void *argument)
     return NULL;
 }
 
-static void for_ever_ends_by_a_message(void)
+static void an_endless_wait_ends_by_a_message(void)
 {
     midisock_port *server = check_listen(NULL);
     midisock_port *client = check_connect(server, NULL);
@@ -91,7 +91,7 @@ static void for_ever_ends_by_a_message(void)
     midisock_close(server);
 }
 
-static void for_ever_on_a_pair_ends_by_a_message(void)
+static void an_endless_wait_on_a_pair_ends_by_a_message(void)
 {
     midisock_port *a = NULL;
     midisock_port *b = NULL;
@@ -109,7 +109,7 @@ static void for_ever_on_a_pair_ends_by_a_message(void)
     midisock_close(b);
 }
 
-static void for_ever_ends_by_a_notification(void)
+static void an_endless_wait_ends_by_a_notification(void)
 {
     midisock_port *server = check_listen(NULL);
     for (int i = 0; i < 20; i++) {
@@ -128,7 +128,7 @@ static void for_ever_ends_by_a_notification(void)
     midisock_close(server);
 }
 
-static void for_ever_ends_by_a_client(void)
+static void an_endless_wait_ends_by_a_client(void)
 {
     midisock_config c = manual_config();
     midisock_port *server = check_listen(&c);
@@ -145,7 +145,7 @@ static void for_ever_ends_by_a_client(void)
     midisock_close(server);
 }
 
-static void for_ever_ends_by_room(void)
+static void an_endless_wait_ends_by_room(void)
 {
     midisock_config c = check_config();
     c.in_queue_bytes = 4096;
@@ -346,7 +346,7 @@ static void waiting_to_be_connected(void)
     midisock_close(server);
 }
 
-static void connected_but_for_the_first_attempts(void)
+static void connected_after_refused_attempts(void)
 {
     uint16_t port;
     int holder = raw_refusing(&port);
@@ -387,7 +387,7 @@ static void flushing(void)
     midisock_close(server);
 }
 
-static void flushing_to_one_that_does_not_read(void)
+static void flushing_to_a_peer_that_does_not_read(void)
 {
     midisock_config c = check_config();
     c.overflow = MIDISOCK_OVERFLOW_WAIT;
@@ -434,7 +434,7 @@ static void flushing_does_not_wait_for_the_congested(void)
     midisock_close(server);
 }
 
-static void flushing_where_nobody_is(void)
+static void flushing_without_a_peer(void)
 {
     midisock_port *server = check_listen(NULL);
     CHECK_OK(midisock_flush(server, -1)); /* nothing is due to anybody */
@@ -449,7 +449,7 @@ static void flushing_where_nobody_is(void)
     midisock_close(server);
 }
 
-static void any_gives_the_ready_one_beside_a_closed_one(void)
+static void any_returns_the_ready_port_beside_a_closed_one(void)
 {
     midisock_port *server = check_listen(NULL);
     midisock_port *client = check_connect(server, NULL);
@@ -486,13 +486,13 @@ static void any_gives_the_ready_one_beside_a_closed_one(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(out_of_time),
-        CASE(looking_once_sees_what_is_there),
-        CASE(for_ever_ends_by_a_message),
-        CASE(for_ever_on_a_pair_ends_by_a_message),
-        CASE(for_ever_ends_by_a_notification),
-        CASE(for_ever_ends_by_a_client),
-        CASE(for_ever_ends_by_room),
+        CASE(timeouts_end_waits),
+        CASE(a_timeout_of_0_checks_once),
+        CASE(an_endless_wait_ends_by_a_message),
+        CASE(an_endless_wait_on_a_pair_ends_by_a_message),
+        CASE(an_endless_wait_ends_by_a_notification),
+        CASE(an_endless_wait_ends_by_a_client),
+        CASE(an_endless_wait_ends_by_room),
         CASE(a_closed_port_ends_the_wait),
         CASE(any_of_several),
         CASE(any_wakes_while_it_waits),
@@ -500,12 +500,12 @@ int main(int argc, char **argv)
         CASE(any_ends_by_a_closed_port),
         CASE(two_threads_wait_on_one_port),
         CASE(waiting_to_be_connected),
-        CASE(connected_but_for_the_first_attempts),
+        CASE(connected_after_refused_attempts),
         CASE(flushing),
-        CASE(flushing_to_one_that_does_not_read),
+        CASE(flushing_to_a_peer_that_does_not_read),
         CASE(flushing_does_not_wait_for_the_congested),
-        CASE(flushing_where_nobody_is),
-        CASE(any_gives_the_ready_one_beside_a_closed_one),
+        CASE(flushing_without_a_peer),
+        CASE(any_returns_the_ready_port_beside_a_closed_one),
     };
     return check_main(argc, argv, CASES(cases));
 }

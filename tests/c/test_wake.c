@@ -1,5 +1,5 @@
-/* Waking the network thread. With WAKE_SIGNAL no port of these processes
- * ticks: a tick would hide a wake that was lost. */
+/* Waking the network thread. In the cases with WAKE_SIGNAL no port uses ticks,
+ * because a tick would hide a lost wake. */
 #include "check.h"
 
 #include <string.h>

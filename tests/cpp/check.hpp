@@ -1,4 +1,4 @@
-// Checks of the C++ tests: the first that fails ends the program.
+// Checks for the C++ tests. The first failing check ends the program.
 #ifndef MIDISOCK_TESTS_CHECK_HPP
 #define MIDISOCK_TESTS_CHECK_HPP
 

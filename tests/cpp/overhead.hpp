@@ -1,4 +1,4 @@
-// The same work in C and in C++, for instructions to be counted: overhead_c.c has c_<kind>, overhead_cpp.cpp cpp_<kind>.
+// The same work in C and in C++, to compare their instructions: overhead_c.c has c_<kind>, overhead_cpp.cpp cpp_<kind>.
 #ifndef MIDISOCK_TESTS_OVERHEAD_HPP
 #define MIDISOCK_TESTS_OVERHEAD_HPP
 

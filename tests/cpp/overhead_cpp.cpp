@@ -2,7 +2,7 @@
 
 #include <midisock/midisock.hpp>
 
-// The ports are the caller's: these objects give them back.
+// The caller owns the ports: these objects release them.
 template <class Role> class borrowed {
 public:
     explicit borrowed(midisock_port *raw) : port_(midisock::adopt<Role>(raw)) {}

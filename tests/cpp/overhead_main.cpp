@@ -1,4 +1,4 @@
-// Runs every kind in C and in C++, each from the same start: they see the same. A tool counts the instructions.
+// Runs every kind in C and in C++ from the same initial state. Callgrind counts the instructions.
 #include "check.hpp"
 #include "overhead.hpp"
 

@@ -1,5 +1,5 @@
-// Each of these must not compile; with REFUSED 0 the rest does. tests/cmake/run compiles them one by one and looks for
-// the words after "expect:" in what the compiler says.
+// With REFUSED 0 this file compiles, with any other value it does not. The suite cpp compiles it with each value and looks for
+// the word after "expect:" in the errors.
 #include <midisock/midisock.hpp>
 
 #include <utility>

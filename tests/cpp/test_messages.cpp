@@ -1,4 +1,4 @@
-// Builders give the bytes of the MIDI 1.0 specification, at compile time where they can; readers give them back.
+// Builders make the bytes of the MIDI 1.0 specification, at compile time if possible; readers return the values.
 #include "check.hpp"
 
 #include <array>

@@ -1,4 +1,4 @@
-// Ports own themselves, exchange messages in every role, and have no call that their role does not have.
+// Ports are owners, exchange messages in every role, and offer only the calls of their role.
 #include "check.hpp"
 
 #include <chrono>

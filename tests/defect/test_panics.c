@@ -1,8 +1,8 @@
 /*
  * A panic inside the library, which would be a defect, is contained: the call
- * says MIDISOCK_ERR_INTERNAL (or what its documentation says in place of it),
- * the process goes on, and so does the port. Needs the library built with
- * --cfg midisock_defect, which panics when it is asked to.
+ * returns MIDISOCK_ERR_INTERNAL (or the documented substitute), and the process
+ * and the port go on. The library must be built with --cfg midisock_defect, which
+ * panics on demand.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "../c/check.h"

@@ -1,5 +1,4 @@
-"""What the tests share: a link between a midisock port and a mido port, and mido in a process of
-its own."""
+"""Shared fixtures: a midisock port connected to a mido port, and mido in its own process."""
 
 import json
 import queue
@@ -20,7 +19,7 @@ PEER = Path(__file__).with_name("mido_peer.py")
 
 
 def until(condition, what, timeout=DEADLINE):
-    """Waits for the condition to give something true, and gives that back."""
+    """Waits until the condition returns something true, and returns it."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
         assert time.monotonic() < deadline, f"within {timeout:.0f} s: no {what}"
@@ -29,14 +28,14 @@ def until(condition, what, timeout=DEADLINE):
 
 
 class Link:
-    """A midisock port and a mido port that are connected with each other."""
+    """A midisock port and a mido port that are connected."""
 
     def __init__(self, port, peer):
         self.port = port
         self.peer = peer
 
     def peer_receives(self, count):
-        """The next so many messages that mido takes."""
+        """The next messages that mido receives."""
         messages = []
         while len(messages) < count:
             messages.append(until(self.peer.poll, f"message {len(messages)} at mido"))
@@ -51,8 +50,8 @@ def mido_server():
 
 @pytest.fixture(params=["merged", "accepted", "connected"])
 def link(request):
-    """Each way a midisock port can be linked with mido: the port of a server that all clients
-    share, a port a server has accepted, and a port connected to mido's server."""
+    """Every kind of connection with mido: a merged server's port, an accepted port, and a port connected to mido's
+    server."""
     if request.param == "connected":
         server, number = mido_server()
         with Port.connect("127.0.0.1", number) as port:
@@ -76,8 +75,7 @@ def link(request):
 
 
 class Peer:
-    """mido_peer.py in a process of its own: it prints one JSON object a line, and takes commands
-    by the line."""
+    """mido_peer.py in its own process. It prints one JSON object per line, and reads one command per line."""
 
     def __init__(self, *arguments):
         self.process = subprocess.Popen(
@@ -115,7 +113,7 @@ class Peer:
 
 @pytest.fixture
 def start_peer():
-    """Starts mido_peer.py with these arguments; all are ended with the test."""
+    """Starts mido_peer.py with these arguments. All end with the test."""
     started = []
 
     def start(*arguments):

@@ -1,4 +1,4 @@
-"""JACK for the tests: a server without a sound card, and tests/jack/probe, which sees what comes."""
+"""JACK for the tests: a server without a sound card, and tests/jack/probe, which records events."""
 
 import os
 import queue
@@ -15,7 +15,7 @@ from midisock_ctypes import DEADLINE, TARGET
 from numbered import numbered
 from tool import Tool
 
-# What scripts/lib/suites_jack.py has compiled from tests/jack.
+# Programs that scripts/lib/suites_jack.py compiled from tests/jack.
 PROGRAMS = Path(os.environ.get("MIDISOCK_JACK_PROGRAMS") or TARGET / "scripts" / "tests-jack")
 
 RATE, PERIOD = 48000, 256
@@ -23,16 +23,16 @@ RATE, PERIOD = 48000, 256
 # An event at an input of the probe; `frame` is the absolute one.
 Event = namedtuple("Event", "frame offset period data")
 
-# A place for JACK servers of its own was made by scripts/lib/suites_jack.py.
+# scripts/lib/suites_jack.py has made a separate /dev/shm for JACK servers.
 ISOLATED = bool(os.environ.get("MIDISOCK_JACK_ISOLATED"))
 
 
 class Server:
-    """jackd with the dummy driver, under a name of its own, which is the default one of whatever is
-    started meanwhile."""
+    """jackd with the dummy driver and its own server name, which is the default for programs that are started
+    meanwhile."""
 
     def __init__(self, monkeypatch, log):
-        # One name for all: a server that was killed keeps its place, and there are eight.
+        # One name for all tests, because a killed server keeps one of eight places.
         self.name = f"midisock-{'test' if ISOLATED else os.getpid()}"
         self._log = open(log, "a")
         self._process = None
@@ -41,10 +41,10 @@ class Server:
         monkeypatch.setenv("JACK_NO_START_SERVER", "1")
 
     def start(self, priority=0):
-        """With a realtime priority, it gives its clients one too."""
+        """With a realtime priority, its clients get one too."""
         scheduling = ["-R", "-P", str(priority)] if priority else ["-r"]
-        # -S and -t: clients that a loaded machine delays are waited for. Without, JACK goes on to the next
-        # cycle, and they lose the events of the one that they missed.
+        # -S and -t: JACK waits for clients that a busy machine delays. Otherwise it would start the next cycle,
+        # and they would lose the events of the missed one.
         self._process = subprocess.Popen(
             ["jackd", "-n", self.name, *scheduling, "-S", "-t", "10000", "-d", "dummy", "-r", str(RATE), "-p", str(PERIOD)],
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
@@ -63,7 +63,7 @@ class Server:
         self._log.close()
 
     def ports(self):
-        """The ports there are, each with those it is connected with; {}: there is no server."""
+        """The ports, each with the ports that it is connected to. {} without a server."""
         assert self._process.poll() is None, "jackd ended"
         finished = subprocess.run(["jack_lsp", "-c"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
         found, last = {}, None
@@ -80,7 +80,7 @@ class Server:
         return port in self.ports().get(output, ())
 
     def connect(self, output, port):
-        """Connects two ports, once both are there."""
+        """Connects two ports, when both exist."""
         def both_are_there():
             ports = self.ports()
             return output in ports and port in ports
@@ -95,7 +95,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch, tmp_path):
-    """A JACK server that runs."""
+    """A running JACK server."""
     one = Server(monkeypatch, tmp_path / "jackd.log")
     one.start()
     yield one
@@ -103,7 +103,7 @@ def server(monkeypatch, tmp_path):
 
 
 def may_be_realtime():
-    """Whether this user is given realtime priorities. A child asks: this process would have to give it back."""
+    """Whether this user may have realtime priorities. A child process asks, so that this one keeps its priority."""
     ask = "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(70))"
     return subprocess.run([sys.executable, "-c", ask], capture_output=True).returncode == 0
 
@@ -129,7 +129,7 @@ class Probe(Tool):
         assert line and line.startswith("ready "), (line, self.errors)
 
     def __exit__(self, *details):
-        # In good order: the server waits for a client that was killed, as long as it would for a late one.
+        # In good order, because the server waits for a killed client as long as for a late one.
         self.process.stdin.close()
         try:
             self.process.wait(DEADLINE)
@@ -152,7 +152,7 @@ class Probe(Tool):
             self.gone = True
 
     def look(self):
-        """Takes what it has printed up to now."""
+        """Reads its output so far."""
         try:
             while not self.gone:
                 self._take(self._lines.get_nowait())
@@ -174,11 +174,11 @@ class Probe(Tool):
         self._command(f"freewheel {int(on)}")
 
     def heard(self, one):
-        """What has come into that input."""
+        """The messages that arrived at that input."""
         return [event.data for event in self.look().events[one]]
 
     def hears(self, one, *messages):
-        """Waits for these messages, in this order, and no others, to have come into that input."""
+        """Waits until exactly these messages have arrived at that input, in this order."""
         wanted = [bytes(m) for m in messages]
         until(lambda: len(self.heard(one)) >= len(wanted), f"{len(wanted)} messages at {self.name}:{one}")
         heard = self.heard(one)
@@ -198,7 +198,7 @@ def first_difference(heard, wanted):
 
 
 def pass_both_ways(probe, port):
-    """Short and long messages, some callbacks' worth in each of 30 turns, from the port to the probe and back."""
+    """Short and long messages from the port to the probe and back, for some callbacks in each of 30 turns."""
     long = bytes((0xF0, 0x7D, *([5] * 8000), 0xF7))
     for turn in range(30):
         probe.forget()

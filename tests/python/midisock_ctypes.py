@@ -21,12 +21,12 @@ INCLUDE = ROOT / "include"
 HEADER = INCLUDE / "midisock" / "midisock.h"
 LIBRARY = Path(os.environ.get("MIDISOCK_LIBRARY") or TARGET / "release" / "libmidisock.so")
 
-# What must happen has to happen within this; far more than it takes, for loaded machines.
+# The deadline for everything that must happen: far more than it takes, for busy machines.
 DEADLINE = 20.0
 
 
 def read_constants():
-    """Every enumerated constant of the header, by its name without the MIDISOCK_ in front."""
+    """The header's constants by name, without the prefix MIDISOCK_."""
     found = re.findall(r"^#define MIDISOCK_([A-Z0-9_]+) (-?\d+|UINT64_MAX)$", HEADER.read_text(),
                        re.MULTILINE)
     return {name: 2**64 - 1 if value == "UINT64_MAX" else int(value) for name, value in found}
@@ -186,7 +186,7 @@ class Error(Exception):
 
 
 def check(result, doing, *others):
-    """Raises unless the result is OK, or one of the others."""
+    """Raises unless the result is OK or one of these others."""
     if result != CONSTANTS["OK"] and result not in others:
         raise Error(result, doing)
     return result
@@ -216,7 +216,7 @@ class Popped:
 
 
 class Port:
-    """A port; `with` closes it."""
+    """A port. Leaving `with` closes it."""
 
     def __init__(self, handle):
         self.handle = handle
@@ -290,7 +290,7 @@ class Port:
         return call("push", self.handle, bytes(data), len(data))
 
     def push(self, data, timeout=DEADLINE):
-        """Pushes, waiting for room where there is none."""
+        """Pushes, and waits for room if there is none."""
         deadline = time.monotonic() + timeout
         while (result := self.try_push(data)) == CONSTANTS["ERR_FULL"]:
             left = deadline - time.monotonic()
@@ -304,13 +304,13 @@ class Port:
         check(call("push_message", self.handle, message), f"push to client {client}")
 
     def pop(self):
-        """The next message, or None where there is none now."""
+        """The next message, or None if there is none now."""
         message = Message()
         result = check(call("pop", self.handle, message), "pop", CONSTANTS["EMPTY"])
         return Popped(message) if result == CONSTANTS["OK"] else None
 
     def receive(self, timeout=DEADLINE):
-        """The next message, waiting for it."""
+        """Waits for the next message."""
         deadline = time.monotonic() + timeout
         while (message := self.pop()) is None:
             left = deadline - time.monotonic()
@@ -318,7 +318,7 @@ class Port:
         return message
 
     def receive_bytes(self, count, timeout=DEADLINE):
-        """The bytes of the next so many messages, one after the other."""
+        """The bytes of the next messages, concatenated."""
         deadline = time.monotonic() + timeout
         return [self.receive(max(0, deadline - time.monotonic())).data for _ in range(count)]
 
@@ -336,7 +336,7 @@ class Port:
             while (notification := self.poll_notification()) is not None:
                 if notification.kind == kind:
                     return notification
-            # A closed port ends every wait, but what it has to tell can still be taken.
+            # A closed port ends every wait, but its notifications can still be taken.
             check(result, f"wait for notification {kind}")
             left = deadline - time.monotonic()
             result = self.wait(CONSTANTS["WAIT_NOTIFICATION"], max(0, left))

@@ -1,4 +1,4 @@
-"""A real mido in a process of its own, that can be paused, stopped and killed.
+"""The real mido in its own process, which tests can pause, stop and kill.
 
   mido_peer.py client PORT           connects, says "ready", sends a note on, obeys commands
   mido_peer.py server PORT           listens (0: on any port), says its port, accepts one
@@ -35,7 +35,7 @@ def listen(number):
 
 
 def obey(connect):
-    # No other reference to the port must be left when a command closes it.
+    # No other reference to the port may remain when a command closes it.
     port = connect()
     say(ready=True)
     port.send(mido.Message("note_on", note=60, velocity=100))
@@ -43,7 +43,7 @@ def obey(connect):
         match command.strip():
             case "close":
                 port.close()
-                # mido keeps the connection open until the port is collected.
+                # mido keeps the connection open until the port is garbage-collected.
                 del port
                 say(closed=True)
                 break
@@ -51,13 +51,13 @@ def obey(connect):
                 os._exit(7)
             case "read":
                 say(bytes=port.receive().hex())
-    # The other end decides when this process may go.
+    # The other end decides when this process ends.
     sys.stdin.read()
 
 
 def drain(count):
     server = listen(0)
-    # Else the system takes tens of MB before it holds the sender up. Inherited by what is accepted.
+    # Otherwise the system buffers tens of MB before it blocks the sender. Accepted sockets inherit this.
     server._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     port = server.accept()
     wrong = 0

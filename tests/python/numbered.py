@@ -1,6 +1,6 @@
-"""Messages that carry a number, so that a lost, doubled or misplaced one shows."""
+"""Numbered messages, which reveal lost, duplicated and misplaced ones."""
 
-# What fits into a channel and the 14 bits of a pitch bend.
+# The number is in the channel and the 14 bits of a pitch bend.
 PERIOD = 1 << 18
 
 

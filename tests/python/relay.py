@@ -5,7 +5,7 @@ import threading
 
 
 class Relay:
-    """Passes on to 127.0.0.1:`target` what comes to its own port; `with` ends it."""
+    """Relays connections to its own port to 127.0.0.1:`target`. Leaving `with` ends it."""
 
     def __init__(self, target):
         self._target = target
@@ -22,14 +22,14 @@ class Relay:
 
     def __exit__(self, *_):
         self.cut()
-        # A listener that is shut down ends its accept; one that is closed need not.
+        # Shutting the listener down ends its accept. Closing it might not.
         self._listener.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
         self._listener.close()
 
     def cut(self):
-        """Ends what is connected, and whatever connects from now on."""
+        """Ends all present and future connections."""
         with self._lock:
             self._is_cut = True
             for pair in self._pairs:

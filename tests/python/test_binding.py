@@ -1,4 +1,4 @@
-"""The Python binding is the header's API: the structs' layout, the constants, the functions."""
+"""The Python binding matches the header: layout of structs, constants, functions."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory):
-    """What a C program prints of the structs and constants: a dict of name and number."""
+    """A C program's view of structs and constants: a dict from name to number."""
     lines = []
     for name, struct in midisock.STRUCTS.items():
         lines.append(f'print("{name}", sizeof({name}));')
@@ -73,7 +73,7 @@ def test_the_version_is_cargos():
 
 
 def test_no_thread_is_left_after_the_last_close():
-    """A process that opened and closed ports ends by itself, whatever was pending."""
+    """A process that opened and closed ports ends by itself, with anything pending."""
     program = (
         "import midisock_ctypes as m\n"
         "server = m.Port.listen()\n"

@@ -19,7 +19,7 @@ from tool import BIN, Tool, run
 
 ON, OFF = (bytes((0x90, 60, 100)), bytes((0x80, 60, 64)))
 PEDAL, NO_PEDAL = (bytes((0xB0, 64, 127)), bytes((0xB0, 64, 0)))
-# One of each kind; what begins and ends at once, so that nothing is left held.
+# One of each kind. Notes end at once, so that none is held.
 EVERY_KIND = [mido.Message.from_hex(text) for text in (
     "90 3C 64", "A0 3C 20", "80 3C 40", "B1 07 7F", "C2 05", "D3 40", "E4 00 60", "F0 7D 01 02 F7",
     "F1 35", "F2 10 20", "F3 07", "F6", "F8", "FA", "FB", "FC", "FE")]
@@ -30,7 +30,7 @@ def bridge(name, *arguments):
 
 
 def strict_bridge(name, *arguments):
-    """One that drops nothing, however late a loaded machine is."""
+    """A port that drops nothing, however late a busy machine is."""
     return bridge(name, "--wait", *arguments)
 
 
@@ -192,7 +192,7 @@ def test_what_cannot_pass_is_counted_and_harms_nothing(server):
 
 
 def test_what_a_slow_peer_has_no_room_for_leaves_nothing_hanging(server):
-    """With --wait what has no room is lost; but what ends something is said as soon as there is room."""
+    """With --wait, messages without room are lost; messages that end something are sent as soon as there is room."""
     big = [bytes((0xF0, 0x7D, *([n % 128] * 14000), 0xF7)) for n in range(280)]
     with strict_bridge("b", "127.0.0.1:0") as tool, Probe("probe", "end") as probe:
         with socket.socket() as peer:
@@ -290,7 +290,7 @@ def test_a_server_that_merges_clients_and_sends_to_all(server):
         ends_well(tool)
 
 
-# -- nothing is left hanging
+# -- no hanging notes
 
 
 def test_ctrl_c_releases_what_sounds_in_jack_and_on_the_network(server):
@@ -542,7 +542,7 @@ def test_without_the_right_to_a_priority_it_works_and_says_so_if_asked(monkeypat
         server.end()
 
 
-# -- what JACK is told
+# -- latency in JACK
 
 
 def latency(kind, port):
@@ -552,7 +552,7 @@ def latency(kind, port):
 
 
 def test_another_period_and_back(server):
-    """The delays follow; what is held meanwhile is neither lost nor doubled."""
+    """The latencies change; messages that wait meanwhile are neither lost nor duplicated."""
     with strict_bridge("b", "127.0.0.1:0") as tool, Probe("probe", "end") as probe:
         with Port.connect("127.0.0.1", tool.port()) as client:
             client.wait_connected()

@@ -1,5 +1,5 @@
-"""What midisock-jack does on JACK's process thread: nothing that a realtime thread must not do, by
-tests/jack/trap.c."""
+"""midisock-jack does nothing on JACK's process thread that a realtime thread must not do, as
+tests/jack/trap.c sees it."""
 
 import re
 
@@ -20,7 +20,7 @@ def watched(**more):
 
 
 def counted(tool):
-    """Ends it; the callbacks, allocations, locks and system calls that were seen."""
+    """Ends it. Returns the observed callbacks, allocations, locks and system calls."""
     tool.interrupt()
     return trapped(tool)
 

@@ -49,7 +49,7 @@ def test_a_client_that_ends_with_unread_data_leaves_too(start_peer, how):
             server.push(bytes([0x90, note, 1]))
         server.flush()
         end(peer, how)
-        # What it had not read makes this a reset.
+        # Unread data makes this a reset.
         assert server.notified(midisock.CLIENT_LEFT).client == joined.client
 
 

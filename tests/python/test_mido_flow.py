@@ -1,4 +1,4 @@
-"""Speed and pauses: nothing is lost by back pressure, and no acknowledgement is delayed."""
+"""Speed and pauses: back pressure loses nothing, and acknowledgements are not delayed."""
 
 import statistics
 
@@ -18,13 +18,13 @@ def push_to_a_pausing_mido(start_peer, count, pause):
     with Port.connect("127.0.0.1", peer.says()["port"], release_on_close=0) as port:
         port.wait_connected()
         port.push(numbered(0))
-        # By itself: mido's receive() goes on reading as long as there is something to read.
+        # In a loop of its own, because mido's receive() reads as long as there is data.
         assert peer.says() == {"paused": True}
         paused = True
         for number in range(1, count):
             while (result := port.try_push(numbered(number))) == midisock.ERR_FULL:
                 if paused and port.wait(midisock.WAIT_ROOM, pause) == midisock.ERR_TIMEOUT:
-                    # All is full, and stays so as long as nobody reads.
+                    # All buffers are full, and stay full as long as the peer does not read.
                     peer.tell("go on")
                     paused = False
                 midisock.check(port.wait(midisock.WAIT_ROOM), "wait for room")
@@ -50,7 +50,7 @@ def test_a_port_that_pauses_gets_everything_from_mido_in_order(start_peer):
     with Port.listen(accept_mode=midisock.ACCEPT_MANUAL, in_queue_bytes=4096) as server:
         peer = start_peer("flood", server.number, count)
         with server.accept() as port:
-            # More than the queue holds is on its way when the first one is taken.
+            # More messages than fit into the queue are under way when the first one is taken.
             midisock.check(port.wait(midisock.WAIT_MESSAGE), "wait for a message")
             for number in range(count):
                 assert port.receive().data == numbered(number), f"message {number}"
@@ -61,8 +61,8 @@ def test_a_port_that_pauses_gets_everything_from_mido_in_order(start_peer):
 
 @pytest.mark.parametrize("mode", ["merged", "accepted"])
 def test_a_chord_from_mido_is_not_spread_by_delayed_acknowledgements(mode):
-    """mido leaves Nagle's algorithm on: the second note of a chord waits for the acknowledgement
-    of the first, which a peer that also sends gives 40 ms late unless it asks for no delay."""
+    """mido leaves Nagle's algorithm on: the second note of a chord waits for the acknowledgement of the first. A peer that
+    also sends would delay that by 40 ms, unless it asks for quick acknowledgements."""
     manual = mode == "accepted"
     with Port.listen(accept_mode=midisock.ACCEPT_MANUAL if manual else midisock.ACCEPT_MERGED,
                      wake=midisock.WAKE_SIGNAL) as server:
@@ -74,12 +74,12 @@ def test_a_chord_from_mido_is_not_spread_by_delayed_acknowledgements(mode):
                 peer.send(mido.Message("note_on", note=note, velocity=chord + 1))
             notes = [port.receive() for _ in range(4)]
             spreads.append((notes[-1].time_ns - notes[0].time_ns) / 1e6)
-            # Only now: an answer to the first note would take the acknowledgement with it.
+            # Not earlier, because an answer to the first note would carry the acknowledgement.
             for note in notes:
                 port.push(note.data)
             assert [peer.receive().note for _ in range(4)] == [60, 64, 67, 72]
         peer.close()
         if manual:
             port.close()
-    # Undelayed they are within 1 ms; a stall takes 40.
+    # Without delay they arrive within 1 ms; with it they take 40.
     assert statistics.median(spreads) < 20, f"ms from first to last note: {spreads}"

@@ -1,4 +1,4 @@
-"""Every kind of message, byte for byte, in both directions, over every kind of link."""
+"""Every kind of message, byte for byte, in both directions, over every kind of connection."""
 
 import mido
 import pytest
@@ -39,7 +39,7 @@ def channel_messages(kind):
 
 KINDS = {kind: channel_messages(kind) for kind in CHANNEL_MESSAGES}
 KINDS.update({kind: [data] for kind, data in SYSTEM_MESSAGES.items()})
-# The longest that a port with the default configuration takes.
+# The longest SysEx with the default configuration.
 KINDS["sysex of 16 KB"] = [bytes([0xF0, *(at * 7 % 128 for at in range(16384 - 2)), 0xF7])]
 
 

@@ -1,4 +1,4 @@
-"""midisock-echo, and the shortest server and client."""
+"""midisock-echo, and the simplest server and client."""
 
 import re
 import socket
@@ -42,7 +42,7 @@ def test_nothing_is_lost_when_nobody_reads_for_a_while(echo):
     with Port.connect("127.0.0.1", echo.port(), release_on_close=0) as client:
         client.wait_connected()
         sent = received = 0
-        # All that the buffers on the way take, then one in for one out.
+        # First as much as the buffers hold, then one out for each one in.
         while received < count:
             while sent < count and client.try_push(numbered(sent)) == 0:
                 sent += 1
@@ -59,7 +59,7 @@ def free_port():
 def test_the_shortest_server_prints_what_the_shortest_client_sends():
     number = free_port()
     with Tool("simple-server", number) as server:
-        # It has nothing to say before there is a message.
+        # It prints nothing before a message arrives.
         until(lambda: run("simple-client", number).returncode == 0, "server")
         assert re.fullmatch(r"90 3c 64 from client \d+", server.line())
         assert server.process.poll() is None

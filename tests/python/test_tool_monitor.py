@@ -11,7 +11,7 @@ from conftest import mido_server, until
 from midisock_ctypes import Port
 from tool import Tool, run
 
-# What is sent, and what the monitor has to say of it: as words, and as JSON.
+# Messages, and the monitor's expected output as words and as JSON.
 MESSAGES = [
     ("90 3c 64", "note-on 0 60 100  (C4)",
      {"type": "note-on", "channel": 0, "note": 60, "velocity": 100, "name": "C4"}),
@@ -40,7 +40,7 @@ MESSAGES = [
 
 
 def send_all(number):
-    """Sends them to a server by mido, which stays connected until it is closed."""
+    """Sends them to a server with mido, which stays connected until the test closes it."""
     peer = mido.sockets.connect("127.0.0.1", number)
     for data, _, _ in MESSAGES:
         peer.send(mido.Message.from_hex(data))

@@ -39,7 +39,7 @@ WORDS = [
 
 @pytest.fixture
 def server():
-    """A server that takes long SysEx and loses nothing, and adds nothing of its own."""
+    """A server that accepts long SysEx, loses nothing and adds nothing."""
     with Port.listen("127.0.0.1", in_queue_bytes=1 << 20, out_queue_bytes=1 << 20,
                      max_message_bytes=1 << 18, overflow=midisock.OVERFLOW_WAIT,
                      release_on_disconnect=0) as port:
@@ -51,7 +51,7 @@ def address(server):
 
 
 def sent(server, *arguments, text=None):
-    """Runs midisock-send to its end; what the server got by then, in hexadecimal."""
+    """Runs midisock-send. Returns what the server received, in hexadecimal."""
     finished = run("midisock-send", "--hold", *arguments, text=text)
     assert (finished.returncode, finished.stderr) == (0, ""), finished
     server.notified(midisock.CLIENT_LEFT)
@@ -124,7 +124,7 @@ def test_a_syx_file_of_any_size_is_sent_whole(server, tmp_path):
     messages = [bytes([0xF0, 0x7D, number & 127, *(b % 128 for b in range(size)), 0xF7])
                 for number, size in enumerate([0, 1, 100, 5000, 16381, 50_000, 100_000] * 10)]
     (tmp_path / "bank.syx").write_bytes(b"".join(messages))
-    # It waits for room: nobody has to read as fast as it sends.
+    # It waits for room, so the server need not read as fast as it sends.
     with Tool("midisock-send", address(server), tmp_path / "bank.syx") as send:
         assert server.receive_bytes(len(messages)) == messages
         assert send.status() == 0 and send.errors == ""
@@ -137,7 +137,7 @@ def test_a_broken_syx_file_is_refused(server, tmp_path):
 
 
 def song(path):
-    """A MIDI file of two tracks, with a change of tempo and a SysEx, and what it has to play:
+    """A MIDI file with two tracks, a change of tempo and a SysEx, and the expected messages as
     (seconds from the start, bytes)."""
     quarter = 480
     conductor = mido.MidiTrack([
@@ -167,7 +167,7 @@ def test_a_midi_file_is_played_in_time(server, tmp_path, speed):
     received = [server.receive() for _ in expected]
     assert [m.data.hex(" ") for m in received] == [data for _, data in expected]
     times = [(m.time_ns - received[0].time_ns) / 1e9 for m in received]
-    # The first may come late on a busy machine, and so may each: in order, and about as long.
+    # On a busy machine each may be late: check the order and the approximate duration.
     assert times == sorted(times)
     assert 0.5 * 0.6 * 100 / speed < times[-1] < 0.6 * 100 / speed + 5
 

@@ -1,4 +1,4 @@
-"""What all tools have in common: help, version, mistakes, Ctrl-C."""
+"""Common behaviour of the tools: help, version, usage errors, Ctrl-C."""
 
 import re
 import signal

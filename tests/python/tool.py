@@ -15,13 +15,13 @@ BIN = Path(os.environ.get("MIDISOCK_BIN") or TARGET / "scripts" / "bin")
 
 
 def run(name, *arguments, text=None, timeout=DEADLINE):
-    """Runs a tool to its end: a CompletedProcess with text."""
+    """Runs a tool to its end. Returns a CompletedProcess with text."""
     return subprocess.run([BIN / name, *map(str, arguments)], input=text, capture_output=True,
                           text=True, timeout=timeout)
 
 
 class Tool:
-    """A tool, or the program with this whole path, that is running; `with` ends it."""
+    """A running tool, or a program with an absolute path. Leaving `with` ends it."""
 
     def __init__(self, name, *arguments, env=None):
         self.process = subprocess.Popen(
@@ -62,11 +62,11 @@ class Tool:
         return "".join(self._errors)
 
     def line(self, timeout=DEADLINE):
-        """The next line it prints; None when it has closed its output."""
+        """The next line of its output, or None at the end."""
         return self._lines.get(timeout=timeout)
 
     def line_with(self, text):
-        """The next line that has this in it; those before it are dropped."""
+        """The next line that contains the text. Earlier lines are dropped."""
         deadline = time.monotonic() + DEADLINE
         dropped = []
         while (line := self.line()) is not None and time.monotonic() < deadline:
@@ -76,7 +76,7 @@ class Tool:
         raise AssertionError(f"{self.process.args[0].name} did not print {text!r}, but {dropped}")
 
     def port(self):
-        """The port of a server, off its first line."""
+        """The port of a server, from its first line."""
         line = self.line()
         assert line is not None, self.errors
         if line.startswith("{"):
@@ -87,7 +87,7 @@ class Tool:
         return int(line.rsplit(":", 1)[1])
 
     def event(self, name):
-        """The next JSON object with this event; those before it are dropped."""
+        """The next JSON object with this event. Earlier ones are dropped."""
         while (line := self.line()) is not None:
             event = json.loads(line)
             if event["event"] == name:

@@ -1,7 +1,6 @@
 /*
- * malloc and its like, defined over glibc's own: they count what is asked of
- * them on threads that have switched counting on. The library's allocations
- * come here too.
+ * Replacements for glibc's malloc and its relatives, which count calls on threads
+ * that have switched counting on. The library's allocations use them too.
  */
 #ifndef MIDISOCK_TESTS_ALLOCATION_H
 #define MIDISOCK_TESTS_ALLOCATION_H

@@ -1,6 +1,6 @@
 /*
- * Ports of every kind and in every state that the realtime functions are
- * called on, and the peers behind them.
+ * Ports of every kind and state for the calls of realtime functions, and their
+ * peers.
  */
 #ifndef MIDISOCK_TESTS_CAST_H
 #define MIDISOCK_TESTS_CAST_H

@@ -1,12 +1,12 @@
 /*
- * Every realtime function through its outcomes, in a stated situation: for
- * callgrind, which counts the instructions of each call.
+ * Calls every realtime function with its outcomes in a given situation.
+ * Callgrind counts the instructions of each call.
  *
  *   count FULLNESS CLIENTS
  *
- * FULLNESS: what the queues hold, in percent of what they take. CLIENTS: how
- * many a merged server has. A line for each call of `counted`: the name of its
- * row. Callgrind writes a file for each (--dump-after=counted).
+ * FULLNESS: how full the queues are, in percent. CLIENTS: the number of clients
+ * of a merged server. Prints a line with the name of the row for each call of
+ * `counted`; callgrind writes a file for each (--dump-after=counted).
  */
 #define _POSIX_C_SOURCE 200809L
 #include "../c/check.h"

@@ -8,8 +8,8 @@
 #define FUNCTION_NAME(upper, lower) #lower,
 static const char *const NAMES[FUNCTIONS] = {REALTIME_FUNCTIONS(FUNCTION_NAME)};
 
-/* Every outcome there is, and where it must be seen; MANUAL stands for no
- * port at all where a result needs none. */
+/* Every possible outcome, and the port where it must occur. MANUAL means no port,
+ * for results that need none. */
 static const struct {
     function function;
     role role;

@@ -1,7 +1,7 @@
 /*
- * Calls every realtime function of the API through all its outcomes, on a
- * cast of ports, and asks a probe around each call what the call has done
- * that it must not. Makes no system call and allocates nothing itself.
+ * Calls every realtime function with all its outcomes on a cast of ports. A
+ * probe around each call detects what the call must not do. The driver itself
+ * makes no system call and allocates nothing.
  */
 #ifndef MIDISOCK_TESTS_DRIVER_H
 #define MIDISOCK_TESTS_DRIVER_H

@@ -1,6 +1,6 @@
 /*
- * Every realtime function as the very first call: nothing of the library but
- * what makes ports was called before in the process.
+ * Every realtime function as the first call: the process has called only
+ * functions that make ports before.
  */
 #ifndef MIDISOCK_TESTS_FIRST_H
 #define MIDISOCK_TESTS_FIRST_H

@@ -1,7 +1,6 @@
 /*
- * A seccomp jail for one thread: once in, every system call it makes but
- * exit and rt_sigreturn is trapped, counted and named. The other threads of
- * the process are free.
+ * A seccomp jail for one thread. It traps, counts and names every system call of
+ * the thread but exit and rt_sigreturn. Other threads are not affected.
  */
 #ifndef MIDISOCK_TESTS_JAIL_H
 #define MIDISOCK_TESTS_JAIL_H

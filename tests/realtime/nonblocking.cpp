@@ -1,5 +1,5 @@
-// An audio callback that promises not to block: clang checks, at compile time, that it calls only
-// what makes the same promise. Compiled with -DVIOLATE it must be refused.
+// An audio callback that promises not to block. Clang checks at compile time that it calls only
+// functions with the same promise. With -DVIOLATE it must not compile.
 #include <midisock/midisock.h>
 
 extern "C" void callback(midisock_port *port, const midisock_block *block) noexcept

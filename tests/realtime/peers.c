@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What is sent over and over: notes that are left hanging, controllers with
+/* The bytes that peers send repeatedly: notes that are left on, controllers with
  * and without running status, clocks, and one SysEx of 16 KB. */
 enum { STREAM_BYTES = 48 * 1024, SYSEX_BYTES = 16384 };
 

@@ -1,6 +1,6 @@
 /*
- * Peers on plain sockets, each on a thread of its own: they send and read, or
- * do not, and some of them go and come back all the time.
+ * Peers on plain sockets, each on its own thread. They send and read, or do not,
+ * and some leave and return all the time.
  */
 #ifndef MIDISOCK_TESTS_PEERS_H
 #define MIDISOCK_TESTS_PEERS_H

@@ -1,10 +1,10 @@
 /*
- * No realtime function faults a page in: not of the queues, nor of what else
- * a port has, nor of the library's own code, from the very first call on.
+ * No realtime function causes a page fault from the first call on: in the
+ * queues, in other memory of a port, or in the library's code.
  *
- * The program is linked for immediate binding (looking symbols up touches
- * pages of the dynamic linker's, not the library's), and touches its own
- * pages and its stack before it starts.
+ * The program is linked for immediate binding, because symbol look-up touches
+ * pages of the dynamic linker. It touches its own pages and its stack before it
+ * starts.
  */
 #define _GNU_SOURCE /* RUSAGE_THREAD */
 #include "../c/check.h"

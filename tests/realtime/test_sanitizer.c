@@ -1,12 +1,11 @@
 /*
- * RealtimeSanitizer over every realtime function: it sees what the library
- * asks of the C library (allocations, locks, system calls, sleeping, files).
+ * RealtimeSanitizer over every realtime function. It sees the library's calls of
+ * the C library (allocations, locks, system calls, sleeping, files).
  * The runtime is the Rust toolchain's own, linked whole, or clang's. No
  * compiler support is needed; where clang compiles this with
  * -fsanitize=realtime, its attribute is tried too. It ends the process at the
  * first violation (exit status 43).
- * A system call that is made without the C library it does not see: that is
- * test_syscalls' to find.
+ * It does not see direct system calls; test_syscalls does.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "../c/check.h"

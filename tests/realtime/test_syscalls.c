@@ -1,6 +1,6 @@
 /*
- * No realtime function makes a system call; with WAKE_SIGNAL a push makes one
- * write at most. Seen from inside a seccomp jail.
+ * No realtime function makes a system call; with WAKE_SIGNAL a push makes at most
+ * one write. A seccomp jail checks it.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "../c/check.h"

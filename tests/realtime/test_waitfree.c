@@ -2,12 +2,12 @@
  * Wait-freedom: no realtime function ever waits for another thread.
  *
  * On one processor a thread at SCHED_FIFO makes the calls, and the network
- * thread runs at normal priority: so it does not run at all while a call does,
- * and a call that needed it to would wait for ever (or until the kernel, after
- * most of a second, lets other threads run for a moment). Whether it ran is
- * read from its processor time before and after each call. That does not
- * depend on how fast or how busy the machine is; how long the calls took is
- * printed, and decides nothing.
+ * thread runs at normal priority. So the network thread cannot run during a
+ * call. A call that needed it would hang, or wait until the kernel lets other
+ * threads run for a moment, after most of a second. The network thread's
+ * processor time before and after each call shows whether it ran. That does
+ * not depend on the speed or load of the machine. The times of the calls are
+ * printed, but not checked.
  */
 #define _GNU_SOURCE /* CPU affinity */
 #include "../c/check.h"

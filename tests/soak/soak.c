@@ -1,11 +1,11 @@
-/* The soak: a server under everything a network can throw at it, while one good
- * client's round trips go on. `soak SECONDS`; scripts/soak builds and runs it.
+/* The soak test: servers under attack, while one well-behaved client makes round
+ * trips. `soak SECONDS`; scripts/soak builds and runs it.
  *
- * The attackers are a process of their own, so that descriptors, threads and
- * memory are the server's. Each of its two servers, one manual (with the good
- * client), one merged (whose song goes to all), gets the same. Prints what it
- * saw, and fails where a promise was broken: a message of the good client lost,
- * memory that grew, a descriptor or thread left behind. */
+ * The attackers are a separate process, so that descriptors, threads and memory
+ * of this process are the servers'. Both servers get the same attack: a manual
+ * one with the well-behaved client, and a merged one that sends a song to all
+ * clients. Prints figures, and fails if a message of the well-behaved client is
+ * lost, memory grows, or a descriptor or thread is left. */
 #define _POSIX_C_SOURCE 200809L
 #include "attack.h"
 #include "check.h"

@@ -1,7 +1,7 @@
 /*
  * The control of the suite "tsan": a program that uses the library against its
  * contract. Two threads push into one port at once, which only the caller can
- * prevent. ThreadSanitizer must see the race, which is inside the library.
+ * prevent. ThreadSanitizer must report the race inside the library.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "../c/check.h"

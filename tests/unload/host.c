@@ -1,4 +1,4 @@
-/* A host that loads plugins, uses them and lets them go. The scenario is the first argument, the plugins follow. Linux. */
+/* A host that loads, uses and unloads plugins, for Linux. Its arguments are the scenario and the plugins. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

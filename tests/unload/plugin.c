@@ -1,4 +1,4 @@
-/* A plugin that uses midisock, linked shared or static. Everything else in it is hidden. */
+/* A plugin that uses midisock, linked shared or static. Its other symbols are hidden. */
 #include <midisock/midisock.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Rust's standard library takes its random numbers from ProcessPrng, which Windows has and wine 8 has not yet. This gives
- * what wine's advapi32 has under another name. */
+/* Rust's standard library uses ProcessPrng for random numbers, which wine 8 lacks. This implements it with the equivalent
+ * function of wine's advapi32. */
 #include <windows.h>
 
 /* As RtlGenRandom is called where it is exported. */

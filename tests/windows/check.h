@@ -1,4 +1,4 @@
-/* Checks of the programs for Windows: the first that fails ends the program. */
+/* Checks for the programs for Windows. The first failing check ends the program. */
 #ifndef MIDISOCK_TESTS_WINDOWS_CHECK_H
 #define MIDISOCK_TESTS_WINDOWS_CHECK_H
 

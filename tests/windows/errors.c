@@ -1,4 +1,4 @@
-/* What Windows says comes back as the result that the API has for it, and ends nothing. */
+/* Windows' errors are returned as the matching results of the API, and end nothing. */
 #include <midisock/midisock.h>
 
 #include "check.h"

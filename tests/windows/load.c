@@ -1,4 +1,4 @@
-/* A host that loads the library by name, uses it and lets it go, from several threads. */
+/* A host that loads the library by name, uses it and unloads it, from several threads. */
 #include <midisock/midisock.h>
 
 #include "check.h"

@@ -1,4 +1,4 @@
-/* Does not use midisock: who builds only this need not build midisock. */
+/* Does not use midisock: building only this program must not build midisock. */
 int main(void)
 {
     return 0;

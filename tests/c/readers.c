@@ -1,10 +1,10 @@
-#include "hearing.h"
+#include "readers.h"
 
 #include <string.h>
 
-const uint8_t hearing_mark[7] = {0xf0, 0x7d, 0x7f, 0x7f, 0x7f, 0x7f, 0xf7};
+const uint8_t song_mark[7] = {0xf0, 0x7d, 0x7f, 0x7f, 0x7f, 0x7f, 0xf7};
 
-midisock_config hearing_config(void)
+midisock_config repairing_config(void)
 {
     midisock_config c = check_config();
     c.in_queue_bytes = 4096;
@@ -13,9 +13,9 @@ midisock_config hearing_config(void)
     return c;
 }
 
-int hearing_is_mark(const uint8_t *data, size_t size)
+int is_song_mark(const uint8_t *data, size_t size)
 {
-    return size == sizeof hearing_mark && memcmp(data, hearing_mark, size) == 0;
+    return size == sizeof song_mark && memcmp(data, song_mark, size) == 0;
 }
 
 void song_send(int fd, song *s, unsigned messages)
@@ -37,17 +37,17 @@ void song_send(int fd, song *s, unsigned messages)
 void popper_init(popper *p, const song *s)
 {
     memset(p, 0, sizeof *p);
-    receiver_init(&p->heard, s->sender.zeroes_lsb);
+    receiver_init(&p->received, s->sender.zeroes_lsb);
 }
 
-void popper_hear(popper *p, const midisock_message *m)
+void popper_take(popper *p, const midisock_message *m)
 {
-    receiver_hear(&p->heard, m->data, m->size);
+    receiver_hear(&p->received, m->data, m->size);
     if (m->flags & MIDISOCK_SYNTHETIC) {
         p->made++;
     } else {
         p->live++;
-        p->marked |= hearing_is_mark(m->data, m->size);
+        p->marked |= is_song_mark(m->data, m->size);
     }
 }
 
@@ -56,16 +56,16 @@ unsigned popper_pop(midisock_port *port, popper *p, unsigned most)
     midisock_message m;
     unsigned count = 0;
     for (; count < most && midisock_pop(port, &m) == MIDISOCK_OK; count++)
-        popper_hear(p, &m);
+        popper_take(p, &m);
     return count;
 }
 
-void popper_settle(midisock_port *port, int fd, popper *p, song *s)
+void popper_drain(midisock_port *port, int fd, popper *p, song *s)
 {
     uint64_t until = check_now_ms() + DEADLINE_MS;
     p->marked = 0;
     while (!p->marked) {
-        raw_send(fd, hearing_mark, sizeof hearing_mark);
+        raw_send(fd, song_mark, sizeof song_mark);
         s->messages++;
         midisock_stats stats;
         do {
@@ -86,34 +86,34 @@ void popper_settle(midisock_port *port, int fd, popper *p, song *s)
     CHECK_INT(p->made, check_stats(port).synthesized);
 }
 
-void ear_init(ear *e, const song *s)
+void peer_reader_init(peer_reader *e, const song *s)
 {
     memset(e, 0, sizeof *e);
-    receiver_init(&e->heard, s->sender.zeroes_lsb);
+    receiver_init(&e->received, s->sender.zeroes_lsb);
 }
 
-int ear_hear(ear *e, int fd, size_t most)
+int peer_read(peer_reader *e, int fd, size_t most)
 {
     uint8_t piece[4096];
     long got = raw_read_some(fd, piece, most < sizeof piece ? most : sizeof piece);
     for (long i = 0; i < got; i++)
         if (wire_take(&e->w, piece[i])) {
-            receiver_hear(&e->heard, e->w.data, e->w.size);
-            e->marked |= hearing_is_mark(e->w.data, e->w.size);
+            receiver_hear(&e->received, e->w.data, e->w.size);
+            e->marked |= is_song_mark(e->w.data, e->w.size);
         }
     return got > 0;
 }
 
-void ear_hear_all(midisock_port *port, song *s, ear *ears, const int *fds, int count)
+void peers_read_to_mark(midisock_port *port, song *s, peer_reader *readers, const int *fds, int count)
 {
     uint64_t until = check_now_ms() + DEADLINE_MS;
     uint64_t next = 0;
     int marked = 0;
     for (int i = 0; i < count; i++)
-        ears[i].marked = 0;
+        readers[i].marked = 0;
     while (marked < count) {
         if (check_now_ms() >= next) {
-            midisock_result result = midisock_push(port, hearing_mark, sizeof hearing_mark);
+            midisock_result result = midisock_push(port, song_mark, sizeof song_mark);
             if (result != MIDISOCK_ERR_FULL)
                 CHECK_OK(result);
             s->messages++;
@@ -122,8 +122,8 @@ void ear_hear_all(midisock_port *port, song *s, ear *ears, const int *fds, int c
         marked = 0;
         for (int i = 0; i < count; i++) {
             while (raw_readable(fds[i], 0))
-                CHECK(ear_hear(&ears[i], fds[i], SIZE_MAX));
-            marked += ears[i].marked;
+                CHECK(peer_read(&readers[i], fds[i], SIZE_MAX));
+            marked += readers[i].marked;
         }
         if (check_now_ms() > until)
             check_fail(__FILE__, __LINE__, "seed %u: nothing comes through", (unsigned)s->seed);
@@ -136,8 +136,8 @@ void ear_hear_all(midisock_port *port, song *s, ear *ears, const int *fds, int c
         received = 0;
         for (int i = 0; i < count; i++) {
             while (raw_readable(fds[i], 0))
-                CHECK(ear_hear(&ears[i], fds[i], SIZE_MAX));
-            received += ears[i].w.messages;
+                CHECK(peer_read(&readers[i], fds[i], SIZE_MAX));
+            received += readers[i].w.messages;
         }
         CHECK(check_now_ms() < until);
         check_pause();
@@ -165,14 +165,14 @@ void popper_pop_all(midisock_port *port, popper *p)
         ;
 }
 
-void hearing_made(midisock_port *port, uint32_t client, const uint8_t *data, size_t size, int line)
+void expect_synthetic(midisock_port *port, uint32_t client, const uint8_t *data, size_t size, int line)
 {
     midisock_message m = check_expect(port, data, size, __FILE__, line);
     check_int(MIDISOCK_SYNTHETIC, m.flags, "flags", __FILE__, line);
     check_int(client, m.client, "client", __FILE__, line);
 }
 
-void hearing_nothing(midisock_port *port, int line)
+void expect_nothing(midisock_port *port, int line)
 {
     midisock_message m;
     check_result(MIDISOCK_EMPTY, midisock_pop(port, &m), "midisock_pop", __FILE__, line);

@@ -1,10 +1,10 @@
-"""The C++ header: its tests in every language and compiler, what must not compile, and what it costs."""
+"""The C++ header: its tests by every compiler and standard, code that must not compile, and its overhead over C."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 
-from harness import INCLUDE, OUT, STRICT, TESTS, expect, fresh, tail
-from library import LIB
+from project import CORES, INCLUDE, TESTS, fresh
+from runner import expect, suite, tail
+from suites_installed import LIB, OUT, STRICT, set_environment
 
 SOURCES = TESTS / "cpp"
 STANDARDS = ("c++17", "c++20", "c++2b")
@@ -12,55 +12,57 @@ CXX = [*STRICT, "-Wconversion", "-Wold-style-cast", "-Wundef"]
 LINK = [f"-L{LIB}", "-lmidisock", f"-Wl,-rpath,{LIB}", "-lpthread"]
 
 
-def run(harness):
+@suite("cpp", "the C++ header: tests, code that must not compile, overhead over C", budget=400, needs=["installed"],
+       packages=["clang", "clang-22", "valgrind"])
+def cpp(run):
+    set_environment(run)
     out = fresh(OUT / "cpp")
     compilers = ["g++"]
-    if harness.needs("C++ header, clang", "clang++", package="clang"):
+    if run.needs("C++ header, clang", "clang++", package="clang"):
         compilers.append("clang++")
     for compiler in compilers:
         for standard in STANDARDS:
-            harness.case(f"C++ header, {compiler} -std={standard}", tests, harness, out, compiler, [f"-std={standard}"])
-        harness.case(f"C++ header, {compiler}, no exceptions, no RTTI", tests, harness, out, compiler,
-                     ["-std=c++17", "-fno-exceptions", "-fno-rtti"])
-        harness.case(f"C++ header, {compiler}, what must not compile", refused, harness, compiler)
-    harness.case("C++ header, each file alone", alone, harness)
-    harness.case("C++ header, one program of C++17 and C++20", mixed, harness, out)
-    if harness.needs("no overhead over C", "valgrind", package="valgrind"):
+            run.step(f"C++ header, {compiler} -std={standard}", tests, run, out, compiler, [f"-std={standard}"])
+        run.step(f"C++ header, {compiler}, no exceptions, no RTTI", tests, run, out, compiler,
+                 ["-std=c++17", "-fno-exceptions", "-fno-rtti"])
+        run.step(f"C++ header, {compiler}, code that must not compile", refused, run, compiler)
+    run.step("C++ header, each file alone", alone, run)
+    run.step("C++ header, one program of C++17 and C++20", mixed, run, out)
+    if run.needs("no overhead over C", "valgrind", package="valgrind"):
         for compiler in compilers:
-            harness.case(f"no overhead over C, {compiler}", overhead, harness, out, compiler)
-    if harness.everything and harness.needs("realtime attributes", "clang++-22", package="clang-22"):
-        harness.case("realtime attributes, clang 22", effects, harness, out)
+            run.step(f"no overhead over C, {compiler}", overhead, run, out, compiler)
+    if run.everything and run.needs("realtime attributes", "clang++-22", package="clang-22"):
+        run.step("realtime attributes, clang 22", effects, run, out)
 
 
-def tests(harness, out, compiler, options):
+def tests(run, out, compiler, options):
     for source in sorted(SOURCES.glob("test_*.cpp")):
         program = out / source.stem
-        harness.run(compiler, *options, *CXX, "-O1", source, "-o", program, *LINK)
-        expect(harness.run(program, timeout=120).strip() == "ok", "it did not say ok")
+        run.must([compiler, *options, *CXX, "-O1", source, "-o", program, *LINK])
+        expect(run.must([program], timeout=120).strip() == "ok", "it did not print ok")
 
 
-def refused(harness, compiler):
-    """Each for the reason it is there for: what the compiler says contains the word."""
+def refused(run, compiler):
+    """Each case fails for its own reason: the compiler's errors contain the expected word."""
     source = SOURCES / "refused.cpp"
     cases = re.findall(r"REFUSED == (\d+) // expect: (\S+)", source.read_text())
     expect(len(cases) == 17, f"{len(cases)} cases in {source.name}")
     compile_it = [compiler, "-std=c++17", *CXX, "-fsyntax-only", source]
-    harness.run(*compile_it, "-DREFUSED=0")
-    with ThreadPoolExecutor(2) as pool:
-        outputs = list(pool.map(lambda case: harness.run(*compile_it, f"-DREFUSED={case[0]}", ok=False), cases))
+    run.must([*compile_it, "-DREFUSED=0"])
+    outputs = run.parallel(lambda case: run.must_fail([*compile_it, f"-DREFUSED={case[0]}"]), cases, CORES)
     for (number, word), output in zip(cases, outputs):
         errors = "\n".join(line for line in output.splitlines() if "error:" in line or "note:" in line)
         expect(word in errors, f"case {number} is refused for another reason than {word}:\n{tail(output)}")
 
 
-def alone(harness):
+def alone(run):
     for header in [INCLUDE / "midisock" / "midisock.hpp", *sorted((INCLUDE / "midisock" / "cpp").glob("*.hpp"))]:
-        # Not as the main file, where #pragma and static functions are looked at otherwise.
-        harness.run("g++", "-std=c++17", *CXX, "-fsyntax-only", "-include", header, "-x", "c++", "/dev/null")
+        # Included rather than compiled as the main file, which has other warnings.
+        run.must(["g++", "-std=c++17", *CXX, "-fsyntax-only", "-include", header, "-x", "c++", "/dev/null"])
 
 
-def mixed(harness, out):
-    """Translation units with std::span and without are linked into one program."""
+def mixed(run, out):
+    """One program links translation units with and without std::span."""
     (out / "a.cpp").write_text("#include <midisock/midisock.hpp>\n"
                                "unsigned other();\n"
                                "int main() { midisock::message m; const unsigned char b[] = {0xF8}; m.data = b;\n"
@@ -70,30 +72,30 @@ def mixed(harness, out):
                                "unsigned other() { midisock::message m; const unsigned char b[] = {0xF8}; m.data = b;\n"
                                "  m.size = 1; return static_cast<unsigned>(m.data_bytes().size()); }\n")
     for name, standard in (("a", "c++17"), ("b", "c++20")):
-        harness.run("g++", f"-std={standard}", *CXX, "-O0", "-c", out / f"{name}.cpp", "-o", out / f"{name}.o")
-    harness.run("g++", out / "a.o", out / "b.o", "-o", out / "mixed", *LINK)
-    harness.run(out / "mixed")
+        run.must(["g++", f"-std={standard}", *CXX, "-O0", "-c", out / f"{name}.cpp", "-o", out / f"{name}.o"])
+    run.must(["g++", out / "a.o", out / "b.o", "-o", out / "mixed", *LINK])
+    run.must([out / "mixed"])
 
 
-# Instructions of the header beyond C's in a round, and why; there are none in a call, nor for a message.
-BEYOND = {"messages": 1,  # once a loop: the port's address is put beside the message, in the range
-          "built": 1}     # the same three checks, laid out otherwise, with one jump less
+# Additional instructions of the C++ header in each round, and why. There are none for each call or message.
+BEYOND = {"messages": 1,  # once for each loop: the range stores the port's address
+          "built": 1}     # the same three checks in another order, with one jump less
 
 
-def overhead(harness, out, compiler):
-    """Instructions of the same work in C, and in C++ through the header: the program's own, those of the library being the
-    same. A thousand rounds: what a function spends once, and only once, does not count."""
+def overhead(run, out, compiler):
+    """Compares the program's own instructions for the same work in C and through the C++ header. In a thousand rounds the
+    instructions that a function spends only once do not count."""
     c = {"g++": "gcc"}.get(compiler, compiler.replace("++", ""))
     program, objects, profile = out / "overhead", out / "overhead_c.o", out / "callgrind.overhead"
-    # Called without a detour, which would be a function of the program.
+    # No PLT: its stubs would count as functions of the program.
     optimised = ["-O2", "-fno-plt", "-I", INCLUDE]
-    harness.run(c, "-std=c99", *STRICT, *optimised, "-c", SOURCES / "overhead_c.c", "-o", objects)
-    harness.run(compiler, "-std=c++17", *CXX, *optimised, SOURCES / "overhead_cpp.cpp", SOURCES / "overhead_main.cpp",
-                objects, "-o", program, *LINK)
+    run.must([c, "-std=c99", *STRICT, *optimised, "-c", SOURCES / "overhead_c.c", "-o", objects])
+    run.must([compiler, "-std=c++17", *CXX, *optimised, SOURCES / "overhead_cpp.cpp", SOURCES / "overhead_main.cpp",
+              objects, "-o", program, *LINK])
     kinds = re.findall(r"X\((\w+)\)", (SOURCES / "overhead.hpp").read_text())
     profile.unlink(missing_ok=True)
-    harness.run("valgrind", "--tool=callgrind", "--compress-strings=no", "--compress-pos=no", "--toggle-collect=c_*",
-                "--toggle-collect=cpp_*", f"--callgrind-out-file={profile}", program)
+    run.must(["valgrind", "--tool=callgrind", "--compress-strings=no", "--compress-pos=no", "--toggle-collect=c_*",
+              "--toggle-collect=cpp_*", f"--callgrind-out-file={profile}", program])
     spent = own_instructions(profile.read_text(), str(program))
     lines, more = [], []
     for kind in kinds:
@@ -102,13 +104,13 @@ def overhead(harness, out, compiler):
         lines.append(f"{kind} {plain:.2f} {header:.2f}")
         if round(header - plain) > BEYOND.get(kind, 0):
             more.append(kind)
-    print(f"        instructions a round, from C and through the C++ header: {', '.join(lines)}")
+    run.figure(f"instructions a round, from C and through the C++ header: {', '.join(lines)}")
     expect(not more, f"more through the header: {', '.join(more)}")
 
 
 def own_instructions(profile, program):
-    """What callgrind counted for each function of the program: its own instructions, and those of the program's functions
-    that it calls, such as one of the header that was not inlined, with all they call."""
+    """Callgrind's count for each function of the program: its own instructions, and those of the program's functions that it
+    calls, such as functions of the header that were not inlined."""
     spent, where, name, callee, pending = {}, None, None, None, False
     for line in profile.splitlines():
         if line.startswith("ob="):
@@ -129,8 +131,8 @@ def own_instructions(profile, program):
     return spent
 
 
-def effects(harness, out):
-    """A realtime function may call what the header marks as realtime, and nothing else of it."""
+def effects(run, out):
+    """A realtime function may call the functions that the header marks as realtime, and no others."""
     program = """#include <midisock/midisock.hpp>
     void process(midisock::port &p, midisock::server &s) noexcept [[clang::nonblocking]];
     void process(midisock::port &p, midisock::server &s) noexcept [[clang::nonblocking]] {
@@ -147,5 +149,5 @@ def effects(harness, out):
                                    "(void)p.poll_notification();", "midisock::port q = static_cast<midisock::port &&>(p);")):
         source = out / f"effects{number}.cpp"
         source.write_text(program % call)
-        output = harness.run(*compile_it, source, ok=not call)
+        output = (run.must_fail if call else run.must)([*compile_it, source])
         expect(not call or "function-effects" in output, f"{call} is refused for another reason:\n{tail(output)}")
