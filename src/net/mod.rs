@@ -6,7 +6,7 @@
 //! | [`driver`] | what all sessions share in it: the poller, its keys in [`registry`], a buffer |
 //! | [`seat`] | one session with its sockets; it carries out what the session asks for |
 //! | [`transport`] | one connection's socket: the seam for anything else that carries bytes |
-//! | [`listener`], [`connector`] | how connections are made, with [`bind`], [`resolver`], [`race`], [`backoff`] |
+//! | [`work`], [`listener`], [`connector`] | how connections are made, with [`bind`], [`resolver`], [`race`], [`backoff`] |
 //! | [`thread`], [`life`], [`command`], [`reply`] | how other threads start, reach and join it |
 //! | [`sleep`], [`predict`], [`answers`], [`priority`] | when it wakes |
 //!
@@ -34,6 +34,7 @@ mod seat;
 mod sleep;
 mod thread;
 mod transport;
+mod work;
 
 pub(crate) use thread::Network;
 

@@ -1,49 +1,31 @@
 //! One session with what it needs of the system: its sockets, its listeners or its attempts to connect. It feeds the
 //! session, and carries out what that asks for.
 
+use super::Opened;
 use super::answers::Acknowledgement;
-use super::connector::{Connector, Outcome};
 use super::driver::Driver;
-use super::listener::{Accepted, Attempt, Listeners};
 use super::predict::{Observed, Prediction};
 use super::registry::Source;
 use super::transport::Transport;
-use super::{AcceptQueue, Opened};
+use super::work::Work;
 use crate::realtime::drain::OutQueue;
 use crate::realtime::endpoint::{Endpoint, NetworkHalf};
-use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::producer::Producer;
-use crate::realtime::shared::{Shared, State};
+use crate::realtime::shared::Shared;
 use crate::session::options::Options;
 use crate::session::{Effect, Peer, PortKey, Reason, Session};
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
 use socket2::Socket;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// How often a port without a peer is looked at: what is pushed is remembered, and nobody waits for that.
 const OFFLINE_TICK_NS: u64 = 20_000_000;
-/// Connections taken in one turn from one listener.
-const MOST_ACCEPTED: usize = 64;
 /// Reads of what came before a connection broke.
 const MOST_READS: usize = 1024;
 /// After how many ns the poller is asked again when it refused.
 const RETRY_NS: u64 = 10_000_000;
-
-/// What makes the connections of a session.
-pub(super) enum Work {
-    Serve {
-        listeners: Listeners,
-        /// A manual server's clients that wait for `accept`.
-        accepted: Option<Arc<AcceptQueue>>,
-    },
-    Connect(Connector),
-    /// There are no more to come.
-    Nothing,
-}
 
 /// One connection's socket.
 struct Wire {
@@ -200,7 +182,7 @@ impl Seat {
     }
 
     /// Reads once, and feeds the session; whether there was something.
-    fn read(&mut self, peer: Peer, driver: &mut Driver, now: u64) -> bool {
+    pub(super) fn read(&mut self, peer: Peer, driver: &mut Driver, now: u64) -> bool {
         self.changed = true;
         let limit = self.session.read_limit(peer).min(driver.scratch.len());
         let Some(wire) = self.wires.get_mut(peer.0).and_then(Option::as_mut) else {
@@ -244,40 +226,7 @@ impl Seat {
         self.session.handle_failure(peer, now, reason);
     }
 
-    /// Takes clients that wait at a listener.
-    pub(super) fn accept(&mut self, index: usize, driver: &mut Driver, now: u64) {
-        for _ in 0..MOST_ACCEPTED {
-            let Work::Serve { listeners, .. } = &mut self.work else {
-                return;
-            };
-            match listeners.accept(index, driver.poller(), now) {
-                Accepted::Client(socket, address) => self.add_client(socket, address, driver, now),
-                Accepted::Gone => {}
-                Accepted::Nobody => return,
-            }
-        }
-        driver.again = true;
-    }
-
-    fn add_client(&mut self, socket: Socket, address: Option<SocketAddr>, driver: &mut Driver, now: u64) {
-        if !self.session.has_place() {
-            // Clients may have left of whom nobody has told, since they are not read.
-            for peer in self.session.peers_in_doubt() {
-                self.measure(peer, driver, now);
-            }
-        }
-        if socket.set_nonblocking(true).is_err() {
-            return;
-        }
-        if let Some(peer) = self.session.add_client(address, now) {
-            self.add_wire(peer, socket, driver);
-            // Its first bytes come with the connection more often than not.
-            self.read(peer, driver, now);
-        }
-        self.carry_out(driver, now);
-    }
-
-    fn add_wire(&mut self, peer: Peer, socket: Socket, driver: &mut Driver) {
+    pub(super) fn add_wire(&mut self, peer: Peer, socket: Socket, driver: &mut Driver) {
         let Some(shared) = self.session.port_of(peer) else {
             return;
         };
@@ -291,75 +240,6 @@ impl Seat {
         }
         self.wires[peer.0] = Some(wire);
         self.changed = true;
-    }
-
-    /// Has the connector do something, and carries out what comes of it.
-    pub(super) fn connect(
-        &mut self,
-        driver: &mut Driver,
-        now: u64,
-        call: impl FnOnce(&mut Connector, &mut super::connector::Surroundings<'_>) -> Outcome,
-    ) {
-        let Work::Connect(connector) = &mut self.work else {
-            return;
-        };
-        let Some(place) = self.places.first() else { return };
-        let (key, shared) = (place.key, Arc::clone(&place.shared));
-        let outcome = driver.with_surroundings(self.key, shared.id, |surroundings| call(connector, surroundings));
-        match outcome {
-            Outcome::Waiting => {}
-            Outcome::Connected { socket, peer } => {
-                let local = socket.local_addr().ok().and_then(|local| local.as_socket());
-                let local_port = local.map_or(0, |local| local.port());
-                shared.local_port.store(local_port, Ordering::Relaxed);
-                if let Some(peer) = self.session.connect(key, Some(peer), now) {
-                    self.add_wire(peer, socket, driver);
-                }
-            }
-            Outcome::Failed {
-                failure,
-                address,
-                announce,
-                retries,
-            } => {
-                shared.failure.store(failure.code as i32, Ordering::Release);
-                if announce {
-                    let failed = Notification::new(Kind::ConnectFailed).reason(failure.code, failure.os_error);
-                    shared.notifications.tell(failed.address(address));
-                }
-                self.after_attempt(key, retries, driver, now);
-            }
-        }
-        self.carry_out(driver, now);
-    }
-
-    /// An attempt has failed, or a connection has ended.
-    fn after_attempt(&mut self, key: PortKey, retries: bool, driver: &mut Driver, now: u64) {
-        let Some(shared) = self.session.shared(key).map(Arc::clone) else {
-            return;
-        };
-        if retries && !shared.is_closed() {
-            shared.set_state(State::Connecting);
-        } else {
-            self.stop_work(driver);
-            self.session.give_up(key, now);
-        }
-        driver.woken(&shared);
-    }
-
-    /// No more connections are made.
-    pub(super) fn stop_work(&mut self, driver: &mut Driver) {
-        match std::mem::replace(&mut self.work, Work::Nothing) {
-            Work::Serve { mut listeners, .. } => {
-                let (poller, registry) = driver.poller_and_registry();
-                listeners.close(poller, registry);
-            }
-            Work::Connect(mut connector) => {
-                connector.abandon(driver.poller());
-                driver.forget_attempts(self.key);
-            }
-            Work::Nothing => {}
-        }
     }
 
     /// Moves what was pushed to the connections; whether something was found.
@@ -404,36 +284,6 @@ impl Seat {
         if let Some(attempt) = attempt {
             self.after_binding(&attempt, driver, now);
         }
-    }
-
-    fn after_binding(&mut self, attempt: &Attempt, driver: &mut Driver, now: u64) {
-        let Some(place) = self.places.first() else { return };
-        let (key, shared) = (place.key, Arc::clone(&place.shared));
-        match attempt {
-            Attempt::Bound(port) => {
-                shared.local_port.store(*port, Ordering::Relaxed);
-                shared.failure.store(0, Ordering::Release);
-                shared.set_state(State::Listening);
-            }
-            Attempt::Failed { error, last } => {
-                let failure = error.failure;
-                let address = error.address;
-                let reason = |kind| {
-                    Notification::new(kind)
-                        .reason(failure.code, failure.os_error)
-                        .address(address)
-                };
-                if shared.failure.swap(failure.code as i32, Ordering::AcqRel) != failure.code as i32 {
-                    shared.notifications.tell(reason(Kind::ConnectFailed));
-                }
-                if *last {
-                    shared.notifications.tell(reason(Kind::Disconnected));
-                    self.session.give_up(key, now);
-                    self.carry_out(driver, now);
-                }
-            }
-        }
-        driver.woken(&shared);
     }
 
     /// Connections that waited for room in an in queue try again; whether one found some.
@@ -517,7 +367,7 @@ impl Seat {
     }
 
     /// Tells the session how far a peer has acknowledged, or that the connection broke.
-    fn measure(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
+    pub(super) fn measure(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
         let Some(wire) = self.wire(peer) else { return };
         if let Some(error) = wire.transport.take_error() {
             return self.broke(peer, Reason::of_error(&error), driver, now);

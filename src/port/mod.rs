@@ -1,4 +1,9 @@
-//! What a handle is: opening, accepting and closing ports, and what threads wait for.
+//! What a handle of the C API is: opening, accepting, pairing and closing ports, and what threads wait for.
+//!
+//! [`Port`] holds the caller's ends of the queues ([`Endpoint`], from `realtime`) and, but for a pair, a hold on the
+//! network thread. [`wait`] has the conditions that a control thread can wait for.
+//!
+//! `ffi` calls it. It calls `net`, and `realtime` for what an audio thread does.
 
 pub(crate) mod wait;
 

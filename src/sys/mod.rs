@@ -1,4 +1,10 @@
-//! What differs between operating systems, behind one set of names. Every other module may call it; it calls none.
+//! What differs between operating systems, behind one set of names.
+//!
+//! Each file is one subject on one system: `poller_linux.rs` beside `poller_other.rs`, `tcp_linux.rs` beside
+//! `tcp_other.rs`, and so on. Besides there is what every layer needs: [`clock`], result codes in [`code`], and atomics
+//! that a model checker can watch in [`sync`].
+//!
+//! Every other module may call it; it calls none.
 
 pub(crate) mod clock;
 pub(crate) mod code;

@@ -56,19 +56,31 @@ pub(super) struct Dll {
     nominal_ns: f64,
     /// Of the present call.
     frames: u32,
-    /// When the present period began, and its frames before the present call.
-    period_began_ns: u64,
-    period_frames: u64,
-    /// Frames of the last whole period, and smoothed.
-    last_frames: u64,
-    mean_frames: f64,
+    period: Periods,
     /// Calls since the last jump, and since the length of a frame was last in doubt.
     calls: u32,
     narrowed: u32,
     /// The length of a frame is being followed, though there were few calls.
     opened: bool,
-    /// Smoothed errors, and their distance from that.
-    error_ns: f64,
+    errors: Errors,
+}
+
+/// The present period, and those before it.
+#[derive(Clone, Copy, Default)]
+struct Periods {
+    began_ns: u64,
+    /// Its frames before the present call.
+    frames: u64,
+    /// Frames of the last whole period, and smoothed.
+    last_frames: u64,
+    mean_frames: f64,
+}
+
+/// How far calls come from where the loop expects them.
+#[derive(Clone, Copy, Default)]
+struct Errors {
+    /// Smoothed, and the smoothed distance from that.
+    mean_ns: f64,
     deviation_ns: f64,
     /// Calls in a row that were far off, and the nearest of them.
     far: u32,
@@ -84,17 +96,11 @@ impl Dll {
             ns_per_frame: 0.0,
             nominal_ns: 0.0,
             frames: 0,
-            period_began_ns: 0,
-            period_frames: 0,
-            last_frames: 0,
-            mean_frames: 0.0,
+            period: Periods::default(),
             calls: 0,
             narrowed: 0,
             opened: false,
-            error_ns: 0.0,
-            deviation_ns: 0.0,
-            far: 0,
-            nearest_ns: 0.0,
+            errors: Errors::default(),
         }
     }
 
@@ -114,12 +120,12 @@ impl Dll {
             };
             return self.jump();
         }
-        self.period_frames += u64::from(before);
+        self.period.frames += u64::from(before);
         // Where the loop expects it, from where it is.
         let expected = self.mean_ns + f64::from(before) * self.ns_per_frame - passed_ns as f64;
         let error = -expected;
         let late = error + self.early_ns;
-        let longest = self.period_frames.max(self.last_frames).max(frames.into());
+        let longest = self.period.frames.max(self.period.last_frames).max(frames.into());
         let period_ns = (longest as f64 * self.ns_per_frame).max(SHORTEST_NS);
         if jumped || late > 2.0 * period_ns {
             return self.jump();
@@ -127,20 +133,20 @@ impl Dll {
         if self.is_slice(at_ns, period_ns) {
             self.mean_ns = expected;
             return Call::Slice {
-                so_far: self.period_frames + u64::from(frames),
+                so_far: self.period.frames + u64::from(frames),
             };
         }
         if late < -2.0 * period_ns {
             return self.jump();
         }
-        let period_frames = std::mem::take(&mut self.period_frames);
-        self.period_began_ns = at_ns;
-        self.last_frames = period_frames;
+        let period_frames = std::mem::take(&mut self.period.frames);
+        self.period.began_ns = at_ns;
+        self.period.last_frames = period_frames;
         let shift = self.far_off(late, 0.75 * period_ns);
         if let Some(shift) = shift {
             self.calls = 1;
             self.mean_ns = expected + shift;
-        } else if self.far != 0 {
+        } else if self.errors.far != 0 {
             self.mean_ns = expected;
         } else {
             self.follow(expected, error.clamp(-period_ns, period_ns), period_frames);
@@ -151,41 +157,41 @@ impl Dll {
     /// The line goes through this call; the length of a frame and how early calls come stay.
     fn jump(&mut self) -> Call {
         self.mean_ns = 0.0;
-        self.period_began_ns = self.reference_ns;
-        self.period_frames = 0;
-        self.last_frames = 0;
+        self.period.began_ns = self.reference_ns;
+        self.period.frames = 0;
+        self.period.last_frames = 0;
         self.calls = 1;
-        self.error_ns = 0.0;
-        self.far = 0;
+        self.errors.mean_ns = 0.0;
+        self.errors.far = 0;
         Call::Period { before: 0 }
     }
 
     /// Whether a call at this time belongs to the period that has begun.
     fn is_slice(&self, at_ns: u64, period_ns: f64) -> bool {
-        let passed_ns = (at_ns.wrapping_sub(self.period_began_ns) as i64 as f64).abs();
-        if self.period_frames == 0 {
+        let passed_ns = (at_ns.wrapping_sub(self.period.began_ns) as i64 as f64).abs();
+        if self.period.frames == 0 {
             return passed_ns < period_ns;
         }
-        let played_ns = self.period_frames as f64 * self.ns_per_frame;
+        let played_ns = self.period.frames as f64 * self.ns_per_frame;
         played_ns < LONGEST_SLICED_NS && passed_ns * 4.0 < played_ns
     }
 
     /// How far the line is to be moved, where enough calls in a row were off it to one side.
     fn far_off(&mut self, late: f64, limit: f64) -> Option<f64> {
         if late.abs() <= limit {
-            self.far = 0;
+            self.errors.far = 0;
             return None;
         }
-        if self.far == 0 || late.is_sign_negative() != self.nearest_ns.is_sign_negative() {
-            (self.far, self.nearest_ns) = (0, late);
+        if self.errors.far == 0 || late.is_sign_negative() != self.errors.nearest_ns.is_sign_negative() {
+            (self.errors.far, self.errors.nearest_ns) = (0, late);
         }
-        self.far += 1;
-        if late.abs() < self.nearest_ns.abs() {
-            self.nearest_ns = late;
+        self.errors.far += 1;
+        if late.abs() < self.errors.nearest_ns.abs() {
+            self.errors.nearest_ns = late;
         }
-        (self.far >= JUMP_CALLS).then(|| {
-            self.far = 0;
-            self.nearest_ns
+        (self.errors.far >= JUMP_CALLS).then(|| {
+            self.errors.far = 0;
+            self.errors.nearest_ns
         })
     }
 
@@ -193,10 +199,10 @@ impl Dll {
     fn follow(&mut self, expected: f64, error: f64, frames: u64) {
         self.calls = (self.calls + 1).min(EARLY_CALLS);
         self.narrowed = (self.narrowed + 1).min(MOST_CALLS);
-        if self.mean_frames == 0.0 {
-            self.mean_frames = frames as f64;
+        if self.period.mean_frames == 0.0 {
+            self.period.mean_frames = frames as f64;
         }
-        self.mean_frames += (frames as f64 - self.mean_frames) / 16.0;
+        self.period.mean_frames += (frames as f64 - self.period.mean_frames) / 16.0;
         // A loop with w = sqrt(8) / n follows about as a straight line through n points does: b = sqrt(2) w, c = w^2.
         let n = f64::from(self.narrowed);
         let (b, c) = if self.opened || self.narrowed >= FIRST_CALLS {
@@ -206,7 +212,7 @@ impl Dll {
         };
         let calls = f64::from(self.calls);
         self.mean_ns = expected + b.max(1.0 / calls) * error;
-        let rate = self.ns_per_frame + c * error / self.mean_frames.max(1.0);
+        let rate = self.ns_per_frame + c * error / self.period.mean_frames.max(1.0);
         let worst = WORST_RATE * self.nominal_ns;
         self.ns_per_frame = rate.clamp(self.nominal_ns - worst, self.nominal_ns + worst);
         // This call is not before the line; the earliest is forgotten in time.
@@ -216,13 +222,13 @@ impl Dll {
 
     /// Whether the errors are more than jitter.
     fn watch(&mut self, error: f64) {
-        self.error_ns += (error - self.error_ns) / 16.0;
-        self.deviation_ns += ((error - self.error_ns).abs() - self.deviation_ns) / 16.0;
-        let explained = self.deviation_ns + LEAST_ERROR * self.ns_per_frame;
-        if self.calls > 16 && self.error_ns.abs() > explained {
+        self.errors.mean_ns += (error - self.errors.mean_ns) / 16.0;
+        self.errors.deviation_ns += ((error - self.errors.mean_ns).abs() - self.errors.deviation_ns) / 16.0;
+        let explained = self.errors.deviation_ns + LEAST_ERROR * self.ns_per_frame;
+        if self.calls > 16 && self.errors.mean_ns.abs() > explained {
             self.narrowed = (self.narrowed / 2).max(FEWEST_CALLS);
             self.opened = true;
-            self.error_ns = 0.0;
+            self.errors.mean_ns = 0.0;
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Nothing here reads a clock: all times are given. [`dll`] finds the even line through the jittering times of the
 //! callback, [`latency`] the constant that is added to arrival times, and this module puts the two together.
+//!
+//! `realtime` calls it, on the audio thread. It calls `sys` for result codes only.
 
 mod dll;
 mod latency;

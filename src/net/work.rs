@@ -1,0 +1,164 @@
+//! What makes the connections of a session: listeners that take clients, or a connector.
+
+use super::AcceptQueue;
+use super::connector::{Connector, Outcome, Surroundings};
+use super::driver::Driver;
+use super::listener::{Accepted, Attempt, Listeners};
+use super::seat::Seat;
+use crate::realtime::notifications::{Kind, Notification};
+use crate::realtime::shared::State;
+use crate::session::PortKey;
+use socket2::Socket;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Connections taken in one turn from one listener.
+const MOST_ACCEPTED: usize = 64;
+
+/// What makes the connections of a session.
+pub(super) enum Work {
+    Serve {
+        listeners: Listeners,
+        /// A manual server's clients that wait for `accept`.
+        accepted: Option<Arc<AcceptQueue>>,
+    },
+    Connect(Connector),
+    /// There are no more to come.
+    Nothing,
+}
+
+impl Seat {
+    /// Takes clients that wait at a listener.
+    pub(super) fn accept(&mut self, index: usize, driver: &mut Driver, now: u64) {
+        for _ in 0..MOST_ACCEPTED {
+            let Work::Serve { listeners, .. } = &mut self.work else {
+                return;
+            };
+            match listeners.accept(index, driver.poller(), now) {
+                Accepted::Client(socket, address) => self.add_client(socket, address, driver, now),
+                Accepted::Gone => {}
+                Accepted::Nobody => return,
+            }
+        }
+        driver.again = true;
+    }
+
+    fn add_client(&mut self, socket: Socket, address: Option<SocketAddr>, driver: &mut Driver, now: u64) {
+        if !self.session.has_place() {
+            // Clients may have left of whom nobody has told, since they are not read.
+            for peer in self.session.peers_in_doubt() {
+                self.measure(peer, driver, now);
+            }
+        }
+        if socket.set_nonblocking(true).is_err() {
+            return;
+        }
+        if let Some(peer) = self.session.add_client(address, now) {
+            self.add_wire(peer, socket, driver);
+            // Its first bytes come with the connection more often than not.
+            self.read(peer, driver, now);
+        }
+        self.carry_out(driver, now);
+    }
+
+    /// Has the connector do something, and carries out what comes of it.
+    pub(super) fn connect(
+        &mut self,
+        driver: &mut Driver,
+        now: u64,
+        call: impl FnOnce(&mut Connector, &mut Surroundings<'_>) -> Outcome,
+    ) {
+        let seat = self.key();
+        let Work::Connect(connector) = &mut self.work else {
+            return;
+        };
+        let Some(place) = self.places.first() else { return };
+        let (key, shared) = (place.key, Arc::clone(&place.shared));
+        let outcome = driver.with_surroundings(seat, shared.id, |surroundings| call(connector, surroundings));
+        match outcome {
+            Outcome::Waiting => {}
+            Outcome::Connected { socket, peer } => {
+                let local = socket.local_addr().ok().and_then(|local| local.as_socket());
+                let local_port = local.map_or(0, |local| local.port());
+                shared.local_port.store(local_port, Ordering::Relaxed);
+                if let Some(peer) = self.session.connect(key, Some(peer), now) {
+                    self.add_wire(peer, socket, driver);
+                }
+            }
+            Outcome::Failed {
+                failure,
+                address,
+                announce,
+                retries,
+            } => {
+                shared.failure.store(failure.code as i32, Ordering::Release);
+                if announce {
+                    let failed = Notification::new(Kind::ConnectFailed).reason(failure.code, failure.os_error);
+                    shared.notifications.tell(failed.address(address));
+                }
+                self.after_attempt(key, retries, driver, now);
+            }
+        }
+        self.carry_out(driver, now);
+    }
+
+    /// An attempt has failed, or a connection has ended.
+    pub(super) fn after_attempt(&mut self, key: PortKey, retries: bool, driver: &mut Driver, now: u64) {
+        let Some(shared) = self.session.shared(key).map(Arc::clone) else {
+            return;
+        };
+        if retries && !shared.is_closed() {
+            shared.set_state(State::Connecting);
+        } else {
+            self.stop_work(driver);
+            self.session.give_up(key, now);
+        }
+        driver.woken(&shared);
+    }
+
+    /// No more connections are made.
+    pub(super) fn stop_work(&mut self, driver: &mut Driver) {
+        match std::mem::replace(&mut self.work, Work::Nothing) {
+            Work::Serve { mut listeners, .. } => {
+                let (poller, registry) = driver.poller_and_registry();
+                listeners.close(poller, registry);
+            }
+            Work::Connect(mut connector) => {
+                connector.abandon(driver.poller());
+                driver.forget_attempts(self.key());
+            }
+            Work::Nothing => {}
+        }
+    }
+
+    pub(super) fn after_binding(&mut self, attempt: &Attempt, driver: &mut Driver, now: u64) {
+        let Some(place) = self.places.first() else { return };
+        let (key, shared) = (place.key, Arc::clone(&place.shared));
+        match attempt {
+            Attempt::Bound(port) => {
+                shared.local_port.store(*port, Ordering::Relaxed);
+                shared.failure.store(0, Ordering::Release);
+                shared.set_state(State::Listening);
+            }
+            Attempt::Failed { error, last } => {
+                let failure = error.failure;
+                let address = error.address;
+                let reason = |kind| {
+                    Notification::new(kind)
+                        .reason(failure.code, failure.os_error)
+                        .address(address)
+                };
+                if shared.failure.swap(failure.code as i32, Ordering::AcqRel) != failure.code as i32 {
+                    shared.notifications.tell(reason(Kind::ConnectFailed));
+                }
+                if *last {
+                    shared.notifications.tell(reason(Kind::Disconnected));
+                    self.session.give_up(key, now);
+                    self.carry_out(driver, now);
+                }
+            }
+        }
+        driver.woken(&shared);
+    }
+}
