@@ -274,7 +274,6 @@ impl Session {
             port.backed_up = false;
         }
         self.again = true;
-        self.finish_flushes(key);
         self.changed(key);
     }
 

@@ -497,7 +497,6 @@ impl Session {
                 self.again = true;
             }
         }
-        self.finish_flushes(port);
         self.changed(port);
         if is_closing {
             self.check_closing(peer, None, now);
@@ -673,14 +672,13 @@ impl Session {
             port.flushes.ask(ticket, position, now);
             let drained = self.outbound(key, now, |outbound| outbound.drain());
             self.again |= drained == Drained::More;
-            self.finish_flushes(key);
+            self.changed(key);
             if let Some(shared) = self.shared(key) {
                 shared.flush.see(ticket);
             }
         } else {
             let drained = self.outbound(key, now, |outbound| outbound.drain());
             self.again |= drained == Drained::More;
-            self.finish_flushes(key);
         }
         let Some(port) = self.ports.at_mut(key) else {
             return;
@@ -788,19 +786,13 @@ impl Session {
         }
     }
 
-    /// A waiting thread may want to know of a change.
+    /// A waiting thread may want to know of a change, which may be the end of a flush.
     fn changed(&mut self, key: PortKey) {
-        if let Some(port) = self.ports.at_mut(key) {
-            self.effects.wake(key, port);
-        }
-    }
-
-    fn finish_flushes(&mut self, key: PortKey) {
         let Some(port) = self.ports.at_mut(key) else { return };
         while let Some((ticket, lost)) = port.flushes.take_done(&self.connections) {
             port.shared.flush.finish(ticket, lost);
-            self.effects.wake(key, port);
         }
+        self.effects.wake(key, port);
     }
 
     fn outbound<R: Default>(&mut self, key: PortKey, now: u64, work: impl FnOnce(&mut Outbound<'_>) -> R) -> R {
