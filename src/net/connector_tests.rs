@@ -74,8 +74,7 @@ impl Bench {
         }
     }
 
-    /// No socket is left in the poller. One that is added again would fail if it were still there, and a connection that
-    /// were still there would be writable.
+    /// No socket is left in the poller: one that has connected or failed would have an event.
     fn is_quiet(&mut self) -> bool {
         self.poller.wait(&mut self.events, Some(Duration::ZERO)).unwrap();
         self.events.iter().count() == 0

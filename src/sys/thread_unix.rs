@@ -58,10 +58,10 @@ fn sharpen_timers() {
     }
 }
 
-/// Asks Linux to run the calling thread soon after it wakes, while others are running. The thread works for moments at a
-/// time, and the length of the slice that it asks for decides when a wake-up may interrupt another thread of the same
-/// priority (EEVDF; since Linux 6.12 a thread may choose it without any privilege; before that this does nothing).
-/// Without it, the thread may wait for the end of another thread's slice, some milliseconds.
+/// Asks Linux to run the calling thread soon after it wakes, while others are running. The thread works for moments at
+/// a time, and the length of the slice that it asks for decides when a wake-up may interrupt another thread of the
+/// same priority (EEVDF; since Linux 6.12 a thread may choose it without any privilege; before that this does
+/// nothing). Without it, the thread may wait for the end of another thread's slice, some milliseconds.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn ask_for_short_slices() {
     /// The shortest that Linux takes, in ns.
