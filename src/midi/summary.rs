@@ -110,6 +110,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pedal_pressed_again_is_lifted_first() {
+        let lost: &[&[u8]] = &[&[0x80, 60, 0], &[0xB0, 64, 0], &[0xB0, 64, 127]];
+        assert_eq!(summary(lost), [[0x80, 60, 64], [0xB0, 64, 0], [0xB0, 64, 127]]);
+        // It was pressed once: it may have been down before, and nothing was released.
+        assert_eq!(summary(&[&[0xB0, 64, 127]]), [[0xB0, 64, 127]]);
+        let after: &[&[u8]] = &[&[0xB0, 64, 127], &[0x80, 60, 0]];
+        assert_eq!(summary(after), [[0xB0, 64, 127], [0x80, 60, 64]]);
+    }
+
+    #[test]
+    fn a_program_without_a_bank_comes_before_the_bank() {
+        let lost: &[&[u8]] = &[&[0xC0, 5], &[0xB0, 0, 9]];
+        assert_eq!(summary(lost), [vec![0xC0, 5], vec![0xB0, 0, 9]]);
+    }
+
+    #[test]
     fn data_entry_goes_to_what_was_selected_before() {
         let before: &[&[u8]] = &[
             &[0xB0, 6, 5],
@@ -141,6 +157,7 @@ mod tests {
     fn a_sequencer_that_may_run_is_stopped_before_it_is_sent_elsewhere() {
         assert_eq!(summary(&[&[0xFA]]), [vec![0xFC], vec![0xFA]]);
         assert_eq!(summary(&[&[0xFB]]), [[0xFB]]);
+        assert_eq!(summary(&[&[0xFC], &[0xFB]]), [[0xFC], [0xFB]]);
         assert_eq!(summary(&[&[0xFC]]), [[0xFC]]);
     }
 

@@ -29,8 +29,10 @@ pub struct Link {
     missing: BTreeMap<(u8, u8), usize>,
     /// Something was lost and is not repaired yet.
     lossy: bool,
-    /// Notes that have sounded at both ends ever since they were struck.
+    /// Notes, struck once, that have sounded at both ends ever since.
     pub alive: BTreeSet<(u8, u8)>,
+    /// Channels and pedals that were moved since the loss began.
+    moved_pedals: BTreeSet<(u8, u8)>,
     /// A Stop was lost that the receiver, whose sequencer ran, has not got yet.
     pub must_stop: bool,
     /// Parameters that increments were lost of, and those that any came to: how
@@ -58,6 +60,7 @@ impl Link {
             missing: BTreeMap::new(),
             lossy: false,
             alive: BTreeSet::new(),
+            moved_pedals: BTreeSet::new(),
             must_stop: false,
             moved: BTreeSet::new(),
             stepped: BTreeSet::new(),
@@ -79,7 +82,13 @@ impl Link {
         self.heard.apply(message);
         if self.receiver.held.get(&note).copied().unwrap_or(0) > before {
             *self.keeps.entry(note).or_default() += 1;
-            self.alive.insert(note);
+            // Of a note struck more than once nobody can say which strike a pedal holds.
+            let strikes = |of: &Receiver| of.held.get(&note).copied();
+            if strikes(&self.receiver) == Some(1) && strikes(&self.sender) == Some(1) {
+                self.alive.insert(note);
+            } else {
+                self.alive.remove(&note);
+            }
         }
         if let (0x80..=0x9F, Some(keeps)) = (message[0], self.keeps.get_mut(&note))
             && (message[0] < 0x90 || message[2] == 0)
@@ -102,7 +111,7 @@ impl Link {
         if message == [0xFF] {
             self.silences.clear();
         }
-        self.note_stop(message);
+        self.note_lost(message);
         let wanted = self.wanted.get_or_insert_with(|| {
             let mut wanted = ChannelState::new();
             wanted.follow(&mut self.heard);
@@ -127,7 +136,7 @@ impl Link {
         if message == [0xFF] {
             self.silences.clear();
         }
-        self.note_stop(message);
+        self.note_lost(message);
         self.sender.hear(message);
         let unrepaired = u64::from(summary.lose(message));
         self.unrepaired += unrepaired;
@@ -198,11 +207,15 @@ impl Link {
     pub fn end_loss(&mut self) {
         self.lossy = false;
         self.floor.clear();
+        self.moved_pedals.clear();
     }
 
-    /// Remembers a lost Stop that the receiver needs.
-    fn note_stop(&mut self, message: &[u8]) {
-        match message {
+    /// Remembers a lost Stop that the receiver needs, and which pedals moved.
+    fn note_lost(&mut self, message: &[u8]) {
+        match *message {
+            [0x90..=0x9F, note, 1..=127] => drop(self.alive.remove(&(message[0] & 15, note))),
+            [0xB0..=0xBF, pedal @ (64 | 66 | 69), _] => drop(self.moved_pedals.insert((message[0] & 15, pedal))),
+            [0xB0..=0xBF, 121, _] => self.moved_pedals.extend([64, 66].map(|pedal| (message[0] & 15, pedal))),
             [0xFC] if self.receiver.facts.get("runs") == Some(&1) => self.must_stop = true,
             [0xFF] => self.must_stop = false,
             _ => {}
@@ -238,13 +251,14 @@ impl Link {
             lossy,
             alive,
             sender,
+            receiver,
             ..
         } = self;
         let is_held = |note: &(u8, u8)| match lossy {
             true => floor.get(note).is_some_and(|floor| *floor != 0),
             false => keeps.get(note).is_some_and(|keeps| *keeps != 0),
         };
-        alive.retain(|note| is_held(note) || sender.sustained.contains(note));
+        alive.retain(|note| is_held(note) || sender.sustained.contains(note) && (*lossy || receiver.sounds(*note)));
     }
 
     /// By the list in the contract; to what data entry goes is the sender's own
@@ -316,8 +330,12 @@ impl Link {
         for note in &self.receiver.sustained {
             assert!(self.sender.sounds(*note), "{note:?} rings on");
         }
-        // At some values of its pedal a receiver that knows half-pedalling may end a note early.
-        for note in self.alive.iter().filter(|_| !self.make.half_pedal) {
+        // A note may end early that the sender's pedals alone hold, where the sostenuto pedal or two pedals were moved
+        // among what was lost, or where a pedal is half-way and the receiver knows half-pedalling.
+        let on_channel = |channel: u8| self.moved_pedals.iter().filter(move |(on, _)| *on == channel);
+        let several = |channel: u8| self.moved_pedals.contains(&(channel, 66)) || on_channel(channel).count() > 1;
+        let may_end = |note: &(u8, u8)| self.make.half_pedal || several(note.0);
+        for note in self.alive.iter().filter(|note| !may_end(note)) {
             assert!(self.receiver.sounds(*note), "{note:?} is cut short");
         }
         assert!(!self.must_stop, "the sequencer was not stopped");

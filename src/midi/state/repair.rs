@@ -22,10 +22,9 @@ use super::{BEND_UNSET, ChannelState};
 /// controllers; poly and channel pressure; pitch bend; the sequencer. There is
 /// never a Note On.
 ///
-/// So nothing sounds on at the receiver that the sender released, and no pedal drops
-/// a note there that it holds for the sender. The exception is a note that one
-/// pedal holds while the loss also hides that another one was pressed later: it may
-/// end early.
+/// So nothing sounds on at the receiver that the sender released, and a note that the
+/// sender holds is not released. A note that only pedals hold may end early where
+/// several pedals moved among what was lost, or where one is half-way.
 pub fn next_repair(received: &mut ChannelState, sent: &mut ChannelState) -> Option<Short> {
     next_repair_seen(received, sent, |_, _| {})
 }

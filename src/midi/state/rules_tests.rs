@@ -599,6 +599,157 @@ fn more_strikes_than_can_be_counted_are_still_released() {
 }
 
 #[test]
+fn a_pedal_lifted_and_pressed_again_releases_what_it_held() {
+    let up: &[u8] = &[0xB0, 64, 0];
+    let down: &[u8] = &[0xB0, 64, 127];
+    expect(&[ON, down], &[OFF, up, down], &[RELEASED, up, down], 0);
+    expect(&[ON, down, OFF], &[up, down], &[up, down], 0);
+    for pedal in [66, 68, 69] {
+        let (up, down): (&[u8], &[u8]) = (&[0xB0, pedal, 0], &[0xB0, pedal, 127]);
+        expect(&[ON, down], &[OFF, up, down], &[RELEASED, up, down], 0);
+    }
+    // Half-pedalling: the lowest position counts, and the last one is restored.
+    expect(
+        &[ON, &[0xB0, 64, 90]],
+        &[OFF, &[0xB0, 64, 50], &[0xB0, 64, 20], &[0xB0, 64, 100]],
+        &[RELEASED, &[0xB0, 64, 20], &[0xB0, 64, 100]],
+        0,
+    );
+    // Reset All Controllers lifts it as well.
+    expect(
+        &[ON, down],
+        &[OFF, &[0xB0, 121, 0], down],
+        &[&[0xB0, 121, 0], RELEASED, down],
+        0,
+    );
+    // It was up at the receiver.
+    expect(&[up, ON], &[OFF, down, up, down], &[RELEASED, down], 0);
+    // All pedals are lifted before any is pressed.
+    expect(
+        &[ON, down, &[0xB0, 66, 127]],
+        &[up, down, &[0xB0, 66, 0], &[0xB0, 66, 127]],
+        &[up, &[0xB0, 66, 0], down, &[0xB0, 66, 127]],
+        0,
+    );
+}
+
+#[test]
+fn a_note_released_under_the_new_pedal_is_released_after_it() {
+    let up: &[u8] = &[0xB0, 64, 0];
+    let down: &[u8] = &[0xB0, 64, 127];
+    let other: &[u8] = &[0x90, 64, 100];
+    expect(
+        &[ON, other, down],
+        &[OFF, up, down, &[0x80, 64, 0]],
+        &[RELEASED, up, down, &[0x80, 64, 64]],
+        0,
+    );
+    // The sostenuto pedal captures what is held when it is pressed.
+    expect(&[ON], &[&[0xB0, 66, 127], OFF], &[&[0xB0, 66, 127], RELEASED], 0);
+    expect(&[ON], &[OFF, &[0xB0, 66, 127]], &[RELEASED, &[0xB0, 66, 127]], 0);
+    // All Notes Off leaves to a pedal what was held when it was pressed.
+    let all_off: &[u8] = &[0xB0, 123, 0];
+    expect(&[ON], &[down, all_off], &[down, all_off], 0);
+    expect(&[ON], &[all_off, down], &[all_off, down], 0);
+    expect(&[ON, down], &[up, all_off, down], &[all_off, up, down], 0);
+}
+
+#[test]
+fn a_program_chosen_without_a_bank_is_not_chosen_from_a_later_one() {
+    let reconnect = |received: &[&[u8]], lost: &[&[u8]]| {
+        let mut wire = Wire::after(received).losing(lost);
+        wire.heard = wire.wanted.newcomer_after(&wire.heard);
+        wire.repair()
+    };
+    let (program, msb, lsb): (&[u8], &[u8], &[u8]) = (&[0xC0, 5], &[0xB0, 0, 9], &[0xB0, 32, 1]);
+    assert_eq!(reconnect(&[program, msb, lsb], &[]), [msb, lsb]);
+    // MSB alone, and LSB alone.
+    assert_eq!(reconnect(&[msb, program, lsb], &[]), [msb, lsb]);
+    assert_eq!(reconnect(&[lsb, program, msb], &[]), [msb, lsb, msb]);
+    // Nothing was selected since, or not at this receiver: then it comes before the bank.
+    assert_eq!(reconnect(&[program], &[]), [program]);
+    assert_eq!(reconnect(&[program], &[msb]), [program, msb]);
+    assert_eq!(reconnect(&[msb, program], &[lsb]), [msb, program, lsb]);
+    // With the bank known it is chosen again.
+    assert_eq!(reconnect(&[msb, lsb, program], &[]), [msb, lsb, program]);
+    // A connection later still.
+    let mut wire = Wire::after(&[program, msb, lsb]);
+    for _ in 0..2 {
+        wire.heard = wire.wanted.newcomer_after(&wire.heard);
+        assert_eq!(wire.repair(), [msb, lsb]);
+        wire.wanted.follow(&mut wire.heard);
+    }
+}
+
+#[test]
+fn notes_left_held_on_a_new_connection_are_released_when_the_sender_releases_them() {
+    let mut wire = Wire::after(&[ON, &[0x90, 64, 100]]).losing(&[OFF]);
+    wire.heard = wire.wanted.newcomer_after(&wire.heard);
+    assert_eq!(wire.repair(), [RELEASED]);
+    assert_eq!(wire.heard.holds_note(0, 64), 1);
+}
+
+#[test]
+fn what_a_message_would_release_can_be_asked() {
+    let state = |messages: &[&[u8]]| {
+        let mut state = ChannelState::new();
+        messages.iter().for_each(|message| state.apply(message));
+        state
+    };
+    let reset: &[u8] = &[0xFF];
+    // What stands, and what would release it.
+    let cases: &[(&[u8], &[&[u8]])] = &[
+        (
+            ON,
+            &[
+                OFF,
+                &[0x90, 60, 0],
+                &[0xB0, 120, 0],
+                &[0xB0, 123, 0],
+                &[0xB0, 127, 0],
+                reset,
+            ],
+        ),
+        (
+            &[0xB0, 64, 127],
+            &[&[0xB0, 64, 0], &[0xB0, 64, 63], &[0xB0, 120, 0], &[0xB0, 121, 0], reset],
+        ),
+        (&[0xB0, 64, 40], &[&[0xB0, 64, 0], &[0xB0, 64, 39]]),
+        (&[0xB0, 67, 127], &[&[0xB0, 67, 0], &[0xB0, 121, 0]]),
+        (&[0xB0, 69, 127], &[&[0xB0, 69, 0], reset]),
+        (&[0xD0, 9], &[&[0xD0, 0], &[0xB0, 121, 0], reset]),
+        (&[0xE0, 0, 0], &[&[0xE0, 0, 64], &[0xB0, 121, 0], reset]),
+        (&[0xFA], &[&[0xFC], reset]),
+    ];
+    for (held, releases) in cases {
+        let state = state(&[held]);
+        for message in *releases {
+            assert!(state.releases(message), "{message:02X?} after {held:02X?}");
+            assert!(!ChannelState::new().releases(message), "{message:02X?}");
+        }
+    }
+    let held = state(&[ON, &[0xB0, 64, 90], &[0xD0, 9], &[0xE0, 0, 0], &[0xFA]]);
+    let keeps: &[&[u8]] = &[
+        ON,
+        &[0x80, 61, 0],
+        &[0x81, 60, 0],
+        &[0xB0, 64, 127],
+        &[0xB0, 64, 64],
+        &[0xB1, 64, 0],
+        &[0xB1, 123, 0],
+        &[0xB0, 122, 0],
+        &[0xB0, 7, 0],
+        &[0xD0, 1],
+        &[0xE0, 1, 64],
+        &[0xF8],
+        &[],
+    ];
+    for message in keeps {
+        assert!(!held.releases(message), "{message:02X?}");
+    }
+}
+
+#[test]
 fn a_difference_may_stop_anywhere_and_go_on() {
     let mut wire = Wire::after(&[ON]).losing(&[OFF, BEND_RANGE[0], BEND_RANGE[1], &[0xB0, 6, 12], &[0xB0, 7, 1]]);
     let mut sent = Vec::new();
