@@ -90,10 +90,10 @@ impl Link {
                 self.alive.remove(&note);
             }
         }
-        if let (0x80..=0x9F, Some(keeps)) = (message[0], self.keeps.get_mut(&note))
-            && (message[0] < 0x90 || message[2] == 0)
-        {
-            *keeps = keeps.saturating_sub(1);
+        if let [0x80..=0x8F, ..] | [0x90..=0x9F, _, 0] = message {
+            if let Some(keeps) = self.keeps.get_mut(&note) {
+                *keeps = keeps.saturating_sub(1);
+            }
         }
         self.trim();
     }
