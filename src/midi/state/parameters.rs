@@ -333,6 +333,16 @@ impl Parameters {
         self.entries[index].value.owe(half, owed);
     }
 
+    /// Takes over when each parameter was written. A difference that is done leaves the receiver with the same parameters,
+    /// but those that the receiver had already were not sent again: they would count as older than they are, and make
+    /// room too early.
+    pub(super) fn take_ages(&mut self, sent: &Parameters) {
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            entry.written = sent.entries[index].written;
+        }
+        self.clock = sent.clock;
+    }
+
     /// Which parameter is at an index: its channel and number.
     pub(super) fn at(&self, index: usize) -> Option<(usize, u16)> {
         if index < FIRST_OTHER {

@@ -38,7 +38,13 @@ pub fn next_repair_seen(
     let message = match received.queued.take() {
         Some(message) => message,
         None if !sent.has_marks() => return None,
-        None => step(received, sent)?,
+        None => {
+            let message = step(received, sent);
+            if message.is_none() {
+                received.parameters.take_ages(&sent.parameters);
+            }
+            message?
+        }
     };
     see(received, &message);
     received.apply(&message);

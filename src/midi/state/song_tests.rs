@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::judge::{ENDLESS, Link, Peer, repair_anew, stepped};
+use super::parameters::OTHERS;
 use super::receiver_model::Receiver;
 use super::songs::{config, songs};
 use super::{ChannelState, next_repair};
@@ -216,6 +217,49 @@ proptest! {
                 };
                 prop_assert_eq!(*value, rest, "{}", what);
             }
+        }
+    }
+
+    /// More parameters than are kept. What differs in the end was counted, and a receiver that was restarted is told the
+    /// 64 that were written last.
+    #[test]
+    fn many_parameters(
+        make in songs(2).prop_map(|song| song.make),
+        steps in prop::collection::vec((0u8..2, 0u8..60, 0u8..4, 0u8..8, 0usize..12), 1..400),
+    ) {
+        let mut link = Link::new(make);
+        let mut written: Vec<String> = Vec::new();
+        for (channel, number, value, kind, room) in steps {
+            let name = format!("{channel} nrpn 1 {number} msb");
+            let phrase = [[0xB0 | channel, 99, 1], [0xB0 | channel, 98, number], [0xB0 | channel, 6, value]];
+            written.retain(|other| *other != name);
+            written.push(name);
+            for (index, message) in phrase.iter().enumerate() {
+                if link.wanted.is_some() || kind == index as u8 {
+                    link.lose(message);
+                } else {
+                    link.deliver(message);
+                }
+            }
+            if link.wanted.is_some() && room > 6 {
+                link.repair_uncounted(room);
+            }
+        }
+        link.repair_uncounted(usize::MAX);
+        let given_up = link.unrepaired - link.events;
+        let differs = |receiver: &Receiver, name: &String| receiver.facts.get(name) != link.sender.facts.get(name);
+        let differing = written.iter().filter(|name| differs(&link.receiver, name)).count();
+        prop_assert!(differing as u64 <= given_up, "{} differ, {} were counted", differing, given_up);
+
+        let mut wanted = ChannelState::new();
+        wanted.follow(&mut link.heard);
+        let mut heard = wanted.newcomer_after(&link.heard);
+        let mut receiver = Receiver::new(make);
+        while let Some(message) = next_repair(&mut heard, &mut wanted) {
+            receiver.hear(&message);
+        }
+        for name in written.iter().rev().take(OTHERS) {
+            prop_assert!(!differs(&receiver, name), "{} is among the last", name);
         }
     }
 
