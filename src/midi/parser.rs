@@ -193,7 +193,7 @@ impl Parser {
         let mut running = self.running;
         let mut rest = input;
         loop {
-            // Most are of three bytes, and four can be looked at at once.
+            // Most messages have three bytes, and four can be compared at once.
             while let Some((word, _)) = rest.split_first_chunk() {
                 let word = u32::from_le_bytes(*word);
                 let [first, second, third, fourth] = word.to_le_bytes();

@@ -21,7 +21,7 @@ proptest! {
         let mut link = Link::new(song.make);
         for step in &song.steps {
             for (index, message) in step.phrase.iter().enumerate() {
-                if link.wanted.is_some() || step.loses.is_some_and(|loses| loses <= index) {
+                if link.sent.is_some() || step.loses.is_some_and(|loses| loses <= index) {
                     link.lose(message);
                 } else {
                     link.deliver(message);
@@ -55,8 +55,8 @@ proptest! {
         link.finish();
     }
 
-    /// What is lost is summed up by one who does not know what the receiver has heard, and given as it is (a skip), or
-    /// as the difference to what the receiver has heard (a push that was refused, a pair).
+    /// What is lost is summed up by one who does not know what the receiver has received, and given as it is (a skip), or
+    /// as the difference to what the receiver has received (a push that was refused, a pair).
     #[test]
     fn summary(song in songs(80), difference: bool) {
         let mut link = Link::new(song.make);
@@ -73,10 +73,10 @@ proptest! {
             }
             if lossy && step.room > 2 {
                 lossy = false;
-                hear(&mut link, &mut summary, difference);
+                receive(&mut link, &mut summary, difference);
             }
         }
-        hear(&mut link, &mut summary, difference);
+        receive(&mut link, &mut summary, difference);
     }
 
     /// A link ends, messages are pushed without one, and a new one begins: to a
@@ -91,8 +91,8 @@ proptest! {
             if restarted {
                 link.receiver = Receiver::new(song.make);
             }
-            while let Some(message) = link.heard.next_release() {
-                link.receiver.hear(&message);
+            while let Some(message) = link.received.next_release() {
+                link.receiver.receive(&message);
             }
             assert!(link.receiver.held.is_empty());
             assert!(link.receiver.sustained.is_empty());
@@ -101,13 +101,13 @@ proptest! {
             link.alive.clear();
             link.end_loss();
             link.must_stop = false;
-            let wanted = link.wanted.as_mut().expect("lossy while offline");
-            let again = wanted.newcomer_after(&link.heard);
-            link.heard = again;
+            let sent = link.sent.as_mut().expect("lossy while offline");
+            let again = sent.newcomer_after(&link.received);
+            link.received = again;
         };
         for step in &song.steps {
             for message in &step.phrase {
-                if offline || link.wanted.is_some() {
+                if offline || link.sent.is_some() {
                     link.lose(message);
                 } else {
                     link.deliver(message);
@@ -115,11 +115,11 @@ proptest! {
             }
             if step.cut && !offline {
                 offline = true;
-                let heard = &mut link.heard;
-                link.wanted.get_or_insert_with(|| {
-                    let mut wanted = ChannelState::new();
-                    wanted.follow(heard);
-                    wanted
+                let received = &mut link.received;
+                link.sent.get_or_insert_with(|| {
+                    let mut sent = ChannelState::new();
+                    sent.follow(received);
+                    sent
                 });
             } else if offline && step.room > 0 {
                 offline = false;
@@ -145,10 +145,10 @@ proptest! {
         for step in &song.steps {
             for message in &step.phrase {
                 moved.extend(stepped(&sender, message));
-                sender.hear(message);
+                sender.receive(message);
                 all.apply(message);
                 for link in &mut newcomers {
-                    if link.wanted.is_some() {
+                    if link.sent.is_some() {
                         link.lose(message);
                     } else {
                         link.deliver(message);
@@ -161,9 +161,9 @@ proptest! {
             if step.cut {
                 let mut link = Link::new(song.make);
                 link.sender = sender.clone();
-                let mut wanted = all.clone();
-                link.heard = wanted.newcomer();
-                link.wanted = Some(wanted);
+                let mut sent = all.clone();
+                link.received = sent.newcomer();
+                link.sent = Some(sent);
                 link.moved.clone_from(&moved);
                 newcomers.push(link);
             }
@@ -181,7 +181,7 @@ proptest! {
         for (index, step) in song.steps.iter().enumerate() {
             for message in &step.phrase {
                 state.apply(message);
-                receiver.hear(message);
+                receiver.receive(message);
             }
             if !step.cut && index + 1 < song.steps.len() {
                 continue;
@@ -199,7 +199,7 @@ proptest! {
                 }
                 prop_assert!(offs + others <= ENDLESS);
                 let before = receiver.clone();
-                receiver.hear(&message);
+                receiver.receive(&message);
                 prop_assert!(
                     receiver.facts != before.facts || receiver.held != before.held,
                     "{:?} is for nothing", message
@@ -235,13 +235,13 @@ proptest! {
             written.retain(|other| *other != name);
             written.push(name);
             for (index, message) in phrase.iter().enumerate() {
-                if link.wanted.is_some() || kind == index as u8 {
+                if link.sent.is_some() || kind == index as u8 {
                     link.lose(message);
                 } else {
                     link.deliver(message);
                 }
             }
-            if link.wanted.is_some() && room > 6 {
+            if link.sent.is_some() && room > 6 {
                 link.repair_uncounted(room);
             }
         }
@@ -251,12 +251,12 @@ proptest! {
         let differing = written.iter().filter(|name| differs(&link.receiver, name)).count();
         prop_assert!(differing as u64 <= given_up, "{} differ, {} were counted", differing, given_up);
 
-        let mut wanted = ChannelState::new();
-        wanted.follow(&mut link.heard);
-        let mut heard = wanted.newcomer_after(&link.heard);
+        let mut sent = ChannelState::new();
+        sent.follow(&mut link.received);
+        let mut received = sent.newcomer_after(&link.received);
         let mut receiver = Receiver::new(make);
-        while let Some(message) = next_repair(&mut heard, &mut wanted) {
-            receiver.hear(&message);
+        while let Some(message) = next_repair(&mut received, &mut sent) {
+            receiver.receive(&message);
         }
         for name in written.iter().rev().take(OTHERS) {
             prop_assert!(!differs(&receiver, name), "{} is among the last", name);
@@ -270,41 +270,41 @@ proptest! {
     fn anything(
         bytes in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..4), 0u8..4), 0..200)
     ) {
-        let mut heard = ChannelState::new();
-        let mut wanted = ChannelState::new();
-        wanted.follow(&mut heard);
+        let mut received = ChannelState::new();
+        let mut sent = ChannelState::new();
+        sent.follow(&mut received);
         for (message, fate) in &bytes {
             match fate {
                 0 => {
-                    heard.apply(message);
-                    wanted.apply(message);
+                    received.apply(message);
+                    sent.apply(message);
                 }
                 1 | 2 => {
-                    wanted.lose(message);
+                    sent.lose(message);
                 }
                 _ => {
-                    next_repair(&mut heard, &mut wanted);
+                    next_repair(&mut received, &mut sent);
                 }
             }
         }
         let mut steps = 0;
-        while next_repair(&mut heard, &mut wanted).is_some() {
+        while next_repair(&mut received, &mut sent).is_some() {
             steps += 1;
             prop_assert!(steps < ENDLESS);
         }
-        prop_assert!(!wanted.has_marks());
+        prop_assert!(!sent.has_marks());
         for channel in 0..16 {
             for note in 0..128 {
-                prop_assert!(heard.holds_note(channel, note) <= wanted.holds_note(channel, note));
+                prop_assert!(received.holds_note(channel, note) <= sent.holds_note(channel, note));
             }
         }
     }
 }
 
-fn hear(link: &mut Link, summary: &mut Summary, difference: bool) {
+fn receive(link: &mut Link, summary: &mut Summary, difference: bool) {
     if difference {
-        link.hear_difference(summary);
+        link.receive_difference(summary);
     } else {
-        link.hear_summary(summary);
+        link.receive_summary(summary);
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn apply(state: &mut ChannelState, message: &[u8], lost: bool) -> u32
             match (status >> 4, second) {
                 (8, _) | (9, 0) => {
                     let ended = state.notes.off(channel, first, lost).one;
-                    // Only this makes a difference: the fewer marks, the less there is to look through.
+                    // Nothing else makes a difference, and each mark costs a step of it.
                     if lost && ended {
                         state.marks.notes.set(channel, first);
                     }
