@@ -91,6 +91,13 @@ impl Controllers {
         before < ON && value >= ON || before == 0 && value != 0
     }
 
+    /// Whether the sustain pedal or hold 2, other than this pedal, holds whatever is released. The sostenuto pedal
+    /// captures held notes only, so for it this does not count.
+    pub(super) fn is_held_beside(&self, pedal: u8) -> bool {
+        let holds = |other: u8| other != pedal && matches!(self.get(other), ON..UNSET);
+        pedal != SOSTENUTO && (holds(SUSTAIN) || holds(HOLD_2))
+    }
+
     /// A value of one of [`PEDALS`] was lost.
     pub(super) fn lose_pedal(&mut self, pedal: u8, value: u8) {
         if let Some(which) = PEDALS.iter().position(|each| *each == pedal) {

@@ -62,7 +62,7 @@ impl Receiver {
         }
     }
 
-    pub fn hear(&mut self, message: &[u8]) {
+    pub fn receive(&mut self, message: &[u8]) {
         let channel = message[0] & 15;
         match (message[0] & 0xF0, message) {
             (0x80, &[_, note, _]) | (0x90, &[_, note, 0]) => self.let_go(channel, note),
