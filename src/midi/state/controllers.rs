@@ -14,10 +14,10 @@ const PORTAMENTO: u8 = 65;
 pub(super) const SOSTENUTO: u8 = 66;
 const SOFT: u8 = 67;
 pub(super) const LEGATO: u8 = 68;
-pub(super) const HOLD_2: u8 = 69;
 
 /// The pedals that keep something sounding while they are down.
-pub(super) const PEDALS: [u8; 4] = [SUSTAIN, SOSTENUTO, LEGATO, HOLD_2];
+/// Hold 2 is none of them: it only lengthens what decays by itself.
+pub(super) const PEDALS: [u8; 3] = [SUSTAIN, SOSTENUTO, LEGATO];
 /// What Reset All Controllers lifts.
 pub(super) const RESET_SWITCHES: [u8; 4] = [SUSTAIN, PORTAMENTO, SOSTENUTO, SOFT];
 /// A switch is on from this value on ("Switch Controllers"). Receivers that know half-pedalling also use those below.
@@ -91,11 +91,10 @@ impl Controllers {
         before < ON && value >= ON || before == 0 && value != 0
     }
 
-    /// Whether the sustain pedal or hold 2, other than this pedal, holds whatever is released. The sostenuto pedal
-    /// captures held notes only, so for it this does not count.
+    /// Whether the sustain pedal, if it is not this pedal, holds whatever is released. The sostenuto pedal captures held
+    /// notes only, so for it this does not count.
     pub(super) fn is_held_beside(&self, pedal: u8) -> bool {
-        let holds = |other: u8| other != pedal && matches!(self.get(other), ON..UNSET);
-        pedal != SOSTENUTO && (holds(SUSTAIN) || holds(HOLD_2))
+        !matches!(pedal, SUSTAIN | SOSTENUTO) && matches!(self.get(SUSTAIN), ON..UNSET)
     }
 
     /// A value of one of [`PEDALS`] was lost.
@@ -103,6 +102,11 @@ impl Controllers {
         if let Some(which) = PEDALS.iter().position(|each| *each == pedal) {
             self.lowest[which] = self.lowest[which].min(value);
         }
+    }
+
+    /// Whether values of pedals were lost.
+    pub(super) fn has_lost_pedals(&self) -> bool {
+        self.lowest.iter().any(|lowest| *lowest != UNSET)
     }
 
     /// The receiver has had, or needs not, the values that were lost.

@@ -40,6 +40,11 @@ impl Grid {
         self.channels == 0
     }
 
+    /// Whether anything on a channel is marked.
+    pub(super) fn has_any(&self, channel: usize) -> bool {
+        self.channels >> channel & 1 != 0
+    }
+
     /// The first mark.
     pub(super) fn first(&self) -> Option<(usize, u8)> {
         let channel = first_channel(self.channels)?;

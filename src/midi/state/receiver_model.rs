@@ -121,9 +121,7 @@ impl Receiver {
     fn pedals_hold(&self, channel: u8, note: u8) -> bool {
         let threshold = if self.make.half_pedal { 1 } else { 64 };
         let captured = self.captured.contains(&(channel, note));
-        self.pedal(channel, 64) >= threshold
-            || self.pedal(channel, 69) >= threshold
-            || self.pedal(channel, 66) >= 64 && captured
+        self.pedal(channel, 64) >= threshold || self.pedal(channel, 66) >= 64 && captured
     }
 
     /// Moves a pedal that holds notes.
@@ -202,7 +200,7 @@ impl Receiver {
                 }
                 self.tell_selection(channel);
             }
-            64 | 66 | 69 => self.move_pedal(channel, controller, value),
+            64 | 66 => self.move_pedal(channel, controller, value),
             _ => self.note_down(format!("{channel} controller {controller}"), value),
         }
     }

@@ -15,8 +15,8 @@ use super::{BEND_UNSET, ChannelState};
 /// all that is state is equal.
 ///
 /// The order: a System Reset that was lost; mode messages that were lost or are
-/// not in force; notes that were released before a pedal was pressed; pedals, first
-/// those to be lifted, if only for a moment, then those to be pressed; mode messages
+/// not in force; notes that were released before a pedal was pressed; pedals that were
+/// moved, first those to be lifted, if only for a moment, then those to be pressed; mode messages
 /// and Note Offs that the sender sent with the pedals where they are now; bank and
 /// program; parameters as transactions, oldest first, and their selection;
 /// controllers; poly and channel pressure; pitch bend; the sequencer. There is
@@ -119,8 +119,20 @@ fn note_off(received: &ChannelState, sent: &ChannelState, channel: usize, note: 
     surplus.then(|| Short::three(0x80 | channel as u8, note, 64))
 }
 
+/// Pedals come early only where that matters: where they were moved by what was lost, or where notes or mode messages
+/// follow them. Elsewhere they come with the other controllers.
 fn pedals(received: &ChannelState, sent: &mut ChannelState) -> Option<Short> {
     while let Some(channel) = first_channel(sent.marks.pedals) {
+        let matters = sent.controllers[channel].has_lost_pedals()
+            || sent.modes[channel].follow_pedals()
+            || sent.marks.notes.has_any(channel);
+        if !matters {
+            sent.marks.pedals &= !(1 << channel);
+            for pedal in PEDALS {
+                sent.marks.controllers.set(channel, pedal);
+            }
+            continue;
+        }
         let step = received.controllers[channel].step_pedals(&mut sent.controllers[channel]);
         if let Some((pedal, value)) = step {
             return Some(Short::control(channel, pedal, value));
@@ -255,8 +267,8 @@ fn select(received: &mut ChannelState, channel: usize, kind: Kind, number: [u8; 
 
 fn plain_controllers(received: &ChannelState, sent: &mut ChannelState) -> Option<Short> {
     while let Some((channel, mark)) = sent.marks.controllers.first() {
-        // Bank, data entry and the pedals have sections of their own.
-        if !matches!(mark, BANK | DATA_ENTRY) && !PEDALS.contains(&mark) {
+        // Bank and data entry have sections of their own.
+        if !matches!(mark, BANK | DATA_ENTRY) {
             let want = &sent.controllers[channel];
             if let Some((controller, value)) = received.controllers[channel].step_to(want, mark) {
                 return Some(Short::control(channel, controller, value));

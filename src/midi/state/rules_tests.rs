@@ -531,7 +531,7 @@ fn a_receiver_that_comes_back_is_told_what_its_sequencer_missed() {
     assert_eq!(released, [&[0xB0, 64, 0][..], &[0xFC]]);
     wire.received = wire.sent.newcomer_after(&wire.received);
     // It goes on where it stopped: it is not started again.
-    assert_eq!(wire.repair(), [&[0xB0, 64, 127][..], &[0xB0, 7, 9], &[0xFB]]);
+    assert_eq!(wire.repair(), [&[0xB0, 7, 9][..], &[0xB0, 64, 127], &[0xFB]]);
 }
 
 #[test]
@@ -604,7 +604,7 @@ fn a_pedal_lifted_and_pressed_again_releases_what_it_held() {
     let down: &[u8] = &[0xB0, 64, 127];
     expect(&[ON, down], &[OFF, up, down], &[RELEASED, up, down], 0);
     expect(&[ON, down, OFF], &[up, down], &[up, down], 0);
-    for pedal in [66, 68, 69] {
+    for pedal in [66, 68] {
         let (up, down): (&[u8], &[u8]) = (&[0xB0, pedal, 0], &[0xB0, pedal, 127]);
         expect(&[ON, down], &[OFF, up, down], &[RELEASED, up, down], 0);
     }
@@ -716,7 +716,7 @@ fn what_a_message_would_release_can_be_asked() {
         ),
         (&[0xB0, 64, 40], &[&[0xB0, 64, 0], &[0xB0, 64, 39]]),
         (&[0xB0, 67, 127], &[&[0xB0, 67, 0], &[0xB0, 121, 0]]),
-        (&[0xB0, 69, 127], &[&[0xB0, 69, 0], reset]),
+        (&[0xB0, 69, 127], &[&[0xB0, 69, 0]]),
         (&[0xD0, 9], &[&[0xD0, 0], &[0xB0, 121, 0], reset]),
         (&[0xE0, 0, 0], &[&[0xE0, 0, 64], &[0xB0, 121, 0], reset]),
         (&[0xFA], &[&[0xFC], reset]),

@@ -211,7 +211,7 @@ mod tests {
             prop_assert!(receiver.sustained.is_empty(), "{:?}", receiver.sustained);
             for (what, value) in &receiver.facts {
                 let ends = |end: &str| what.ends_with(end) && !what.contains("key");
-                if [" controller 64", " controller 66", " controller 68", " controller 69", " pressure"].into_iter().any(ends) || what == "runs" {
+                if [" controller 64", " controller 66", " controller 68", " pressure"].into_iter().any(ends) || what == "runs" {
                     prop_assert_eq!(*value, 0, "{}", what);
                 }
                 if ends(" bend") {
