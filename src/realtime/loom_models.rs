@@ -157,10 +157,10 @@ fn refuse(refused: &mut RefusedIn, scheduled: &AtomicUsize, value: u8) {
 /// What is refused is worked off once, in whole; the last value of a controller arrives after every older one.
 #[test]
 fn refused_messages_are_handed_over_whole() {
-    explore("refused", 1000, 3, || {
+    explore_roomy("refused", 1000, 3, || {
         let (mut refused, mut out) = refused(0, 0);
         let scheduled = AtomicUsize::new(0);
-        let pushing = thread::spawn(move || {
+        let pushing = roomy(move || {
             for value in 1..=4 {
                 if value % 2 == 0 {
                     // As push does before it queues.

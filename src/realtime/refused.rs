@@ -138,6 +138,7 @@ impl RefusedIn {
     }
 
     /// Marks what was refused before and is meant for later as cancelled.
+    #[cold]
     pub(crate) fn cancel(&mut self, scheduled: &AtomicUsize) {
         if self.has_later() && self.enter_again() {
             self.work(true, scheduled, Lost::cancel);
