@@ -33,8 +33,9 @@ SPARE = {
     ("src/realtime/sleeper.rs", "self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel)", "release"):
         FENCES,
     ("src/realtime/pair.rs", "own.popped.holds.store(holds, Ordering::Release);", "release"): NUMBER,
-    ("src/port/mod.rs", "Some(_) => shared.is_closed() && !shared.popped.holds.load(Ordering::Acquire),", "acquire"): NUMBER,
-    ("src/realtime/ring.rs", "self.ring.consumer.taken.store(self.read, Ordering::Release);", "release"): NUMBER,
+    ("src/realtime/pair.rs", "own.popped.owes.store(owes, Ordering::Release);", "release"): NUMBER,
+    ("src/realtime/endpoint.rs", "Some(_) => shared.is_closed() && !shared.popped.holds.load(Ordering::Acquire),", "acquire"): NUMBER,
+    ("src/realtime/consumer.rs", "self.ring.consumer.taken.store(self.read, Ordering::Release);", "release"): NUMBER,
     ("src/realtime/ring.rs", "self.ring.consumer.taken.load(Ordering::Acquire) != self.ring.tail.load(Ordering::Acquire)",
      "acquire"): NUMBER,
     ("src/realtime/ring.rs", "self.ring.tail.load(Ordering::Acquire)", "acquire"): NUMBER,

@@ -3,13 +3,16 @@
 use super::life::Life;
 use super::net_port::{NetPort, Work};
 use super::reply::{Done, Reply};
+use crate::port::Port;
 use crate::realtime::config::{Config, Overflow};
+use crate::realtime::consumer::Consumer;
+use crate::realtime::drain::OutQueue;
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::endpoint::NetworkHalf;
 use crate::realtime::loom_models::explore;
 use crate::realtime::push::PushSide;
-use crate::realtime::refused::{SpillOut, spill};
-use crate::realtime::ring::{Consumer, queue};
+use crate::realtime::refused::{RefusedOut, refused};
+use crate::realtime::ring::queue;
 use crate::realtime::shared::{Role, Shared};
 use crate::realtime::sleeper::Sleeper;
 use crate::sys::clock::now_ns;
@@ -164,11 +167,11 @@ fn accepted(config: &Config, outgoing: &Consumer, incoming: Option<&Consumer>) -
     ))
 }
 
-fn net_port(shared: &std::sync::Arc<Shared>, from_audio: Consumer, spill: Option<SpillOut>) -> NetPort {
+fn net_port(shared: &std::sync::Arc<Shared>, from_audio: Consumer, refused: Option<RefusedOut>) -> NetPort {
+    let out_queue = OutQueue::new(from_audio, refused, std::sync::Arc::clone(shared));
     let ends = NetworkHalf {
         shared: std::sync::Arc::clone(shared),
-        queues: Some((queue(64).unwrap().0, from_audio)),
-        spill,
+        queues: Some((queue(64).unwrap().0, out_queue)),
     };
     NetPort::new(ends, Work::Accepted)
 }
@@ -194,11 +197,11 @@ fn flush_after(pushes: u8, at_least: usize) {
             ..Config::default()
         };
         let (producer, consumer) = queue(64).unwrap();
-        let (spill_in, spill_out) = spill(0);
-        let (gauge, spilled) = (producer.gauge(), spill_in.gauge());
+        let (refused_in, refused_out) = refused(0, 0);
+        let (gauge, some_refused) = (producer.gauge(), refused_in.gauge());
         let shared = accepted(&config, &consumer, None);
-        let mut port = net_port(&shared, consumer, Some(spill_out));
-        let mut push = PushSide::new(producer, Some(spill_in), std::sync::Arc::clone(&shared));
+        let mut port = net_port(&shared, consumer, Some(refused_out));
+        let mut push = PushSide::new(producer, Some(refused_in), std::sync::Arc::clone(&shared));
         // Whether progress is asked for, the poller, and whether it is over.
         let common = Arc::new((AtomicBool::new(false), Poller::default(), AtomicBool::new(false)));
         let other = Arc::clone(&common);
@@ -229,10 +232,10 @@ fn flush_after(pushes: u8, at_least: usize) {
             common.0.store(true, Ordering::Release);
             common.1.notify();
         };
-        let has_spilled = || spilled.has_some();
-        let flushed = crate::port::wait::until_handed(&shared, gauge.tail(), None, has_spilled, ask);
+        let has_refused = || some_refused.has_some();
+        let flushed = crate::port::wait::until_handed(&shared, gauge.tail(), None, has_refused, ask);
         assert_eq!(flushed, Ok(()));
-        assert!(!gauge.has_message() && !spilled.has_some());
+        assert!(!gauge.has_message() && !some_refused.has_some());
         common.2.store(true, Ordering::Release);
         common.1.notify();
         network.join().unwrap();
@@ -247,7 +250,7 @@ fn the_end_comes_after_the_last_message() {
         let (mut to_audio, incoming) = queue(64).unwrap();
         let (outgoing, from_audio) = queue(64).unwrap();
         let shared = accepted(&config, &from_audio, Some(&incoming));
-        let port = Endpoint::of_model(&shared, outgoing, incoming);
+        let port = Port::of_model(Endpoint::of_model(&shared, outgoing, incoming));
         let network = thread::spawn(move || {
             assert!(to_audio.write(1, 0, 0, &[0xF8]));
             to_audio.publish();
@@ -266,7 +269,8 @@ fn the_end_comes_after_the_last_message() {
         let mut got = Vec::new();
         loop {
             match crate::port::wait::for_any(&[&port], what, None) {
-                Ok(_) => match port.pop() {
+                // SAFETY: this thread alone pops.
+                Ok(_) => match unsafe { port.pop() } {
                     Ok(popped) => got.push(popped.time_ns),
                     Err(code) => {
                         assert_eq!(code, Code::Empty);
@@ -280,7 +284,8 @@ fn the_end_comes_after_the_last_message() {
                 }
             }
         }
-        assert_eq!(port.pop().err(), Some(Code::Closed));
+        // SAFETY: this thread alone pops.
+        assert_eq!(unsafe { port.pop() }.err(), Some(Code::Closed));
         assert_eq!(got, [1, 2]);
         network.join().unwrap();
     });
@@ -317,7 +322,8 @@ fn a_shutdown_leaves_no_note_held() {
         let closing = thread::spawn(move || assert!(other.shut_down()));
         let mut got = Vec::new();
         let mut over = false;
-        let mut take = |over: &mut bool| match audio.pop() {
+        // SAFETY: this thread alone pops.
+        let mut take = |over: &mut bool| match unsafe { audio.pop() } {
             Ok(popped) => {
                 assert!(!*over, "something came after the end");
                 got.push(popped.time_ns);
@@ -351,7 +357,7 @@ fn shutdown_ends_a_wait() {
         let (_to_audio, incoming) = queue(64).unwrap();
         let (outgoing, from_audio) = queue(64).unwrap();
         let shared = accepted(&config, &from_audio, Some(&incoming));
-        let port = Arc::new(Endpoint::of_model(&shared, outgoing, incoming));
+        let port = Arc::new(Port::of_model(Endpoint::of_model(&shared, outgoing, incoming)));
         let other = Arc::clone(&port);
         let waiting = thread::spawn(move || {
             let what = crate::port::wait::What {
@@ -361,10 +367,12 @@ fn shutdown_ends_a_wait() {
                 client: false,
             };
             assert_eq!(crate::port::wait::for_any(&[&other], what, None), Err(Code::Closed));
-            assert_eq!(other.push(0, 0, &[0xF8]), Code::Closed);
+            // SAFETY: this thread alone pushes.
+            assert_eq!(unsafe { other.push(0, 0, &[0xF8]) }, Code::Closed);
         });
         port.shutdown();
-        assert_eq!(port.pop().err(), Some(Code::Closed));
+        // SAFETY: this thread alone pops.
+        assert_eq!(unsafe { port.pop() }.err(), Some(Code::Closed));
         waiting.join().unwrap();
     });
 }

@@ -223,7 +223,8 @@ impl Drain {
     }
 
     #[inline(always)]
-    fn has_refused(&self) -> bool {
+    #[must_use]
+    pub(crate) fn has_refused(&self) -> bool {
         self.refused.as_ref().is_some_and(RefusedOut::has_some)
     }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// How many messages one call takes into a difference; the rest is for the next calls.
-const MOST_LOST: usize = 1024;
+const MOST_LOST: usize = 800;
 
 /// The next message of a pair.
 pub(crate) enum Next {
@@ -129,9 +129,25 @@ impl PairPeer {
         &mut self,
         incoming: &mut Consumer,
         own: &Shared,
-        place: impl FnMut(u64) -> Option<u32>,
+        mut place: impl FnMut(u64) -> Option<u32>,
     ) -> Option<Next> {
         incoming.release();
+        // A message is seen before the requests are looked at: see `drain.rs`.
+        let waiting = incoming.peek();
+        if self.is_quiet() {
+            if let Some(waiting) = waiting {
+                let frame = place(waiting.time_ns)?;
+                let record = waiting.take();
+                self.receiver.heard.apply(record.data);
+                let popped = Popped::of(&record, frame);
+                self.announce_holds(own);
+                incoming.announce_taken();
+                return Some(Next::Queued(popped));
+            }
+            if !self.drain.has_refused() && !self.is_ended(own) {
+                return None;
+            }
+        }
         let next = self.find_next(incoming, own, place);
         self.announce(incoming, own);
         next
@@ -256,11 +272,15 @@ impl PairPeer {
         !self.receiver.lossy && self.giving.is_empty() && !self.drain.has_work(incoming, false)
     }
 
+    /// Whether one of the two was closed.
+    fn is_ended(&self, own: &Shared) -> bool {
+        own.is_closed() || self.shared.is_closed()
+    }
+
     /// When one of the two is closed and nothing waits: the next message that releases what is held.
     fn next_release(&mut self, incoming: &mut Consumer, own: &Shared) -> Option<Short> {
-        let ended = own.is_closed() || self.shared.is_closed();
         // The last messages were published before the end; and one may wait for its block.
-        if ended && self.releases && !incoming.has_next() {
+        if self.is_ended(own) && self.releases && !incoming.has_next() {
             self.receiver.heard.next_release()
         } else {
             None

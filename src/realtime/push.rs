@@ -224,7 +224,7 @@ impl PushSide {
             return;
         }
         let shared = &*self.shared;
-        if let Some(refused) = &mut self.refused {
+        if let Some(refused) = self.refused.as_mut().filter(|refused| refused.has_later()) {
             // First: what is still to be taken is marked; what was taken before is scheduled, and the request finds it.
             refused.cancel(&shared.scheduled_bytes);
         }

@@ -138,6 +138,7 @@ impl RefusedIn {
     }
 
     /// Marks what was refused before and is meant for later as cancelled.
+    #[cold]
     pub(crate) fn cancel(&mut self, scheduled: &AtomicUsize) {
         if self.has_later() && self.enter_again() {
             self.work(true, scheduled, Lost::cancel);
@@ -219,10 +220,12 @@ impl RefusedOut {
 
     /// The summary that `take` took.
     pub(crate) fn taken(&mut self) -> Option<&mut Lost> {
-        // SAFETY: the slot is TAKEN: it is this side's until `give_back`, which cannot be called while the summary
-        // borrows this end.
         let slot = self.taken.then(|| &self.slots.0[self.next])?;
-        Some(slot.lost.with_mut(|lost| unsafe { &mut *lost }))
+        Some(slot.lost.with_mut(|lost| {
+            // SAFETY: the slot is TAKEN: it is this side's until `give_back`, which cannot be called while the summary
+            // borrows this end.
+            unsafe { &mut *lost }
+        }))
     }
 
     /// After `take`: the summary was worked off.

@@ -179,12 +179,11 @@ impl Connection {
         }
     }
 
-    /// The peer sends no more. A broken connection takes nothing any more either.
+    /// The peer sends no more. A broken connection takes nothing any more either; if it had ended in good order before,
+    /// that stays the reason.
     pub(super) fn end_input(&mut self, reason: Reason) {
-        if self.input.end.is_none() || reason.code != Code::Ok {
-            self.input.end = Some(reason);
-        }
-        if reason.code != Code::Ok {
+        self.input.end.get_or_insert(reason);
+        if reason != Reason::ORDERLY {
             self.output.break_off();
         }
     }

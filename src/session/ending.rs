@@ -50,7 +50,7 @@ impl Session {
     }
 
     /// The peer sends no more.
-    pub(super) fn input_ended(&mut self, peer: Peer, reason: Reason, now: u64) {
+    pub(super) fn input_ended(&mut self, peer: Peer, now: u64) {
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
@@ -63,7 +63,8 @@ impl Session {
                 quiet_since: None,
             };
         }
-        if reason != Reason::ORDERLY {
+        if connection.output.is_broken() {
+            let reason = connection.input.end.unwrap_or(Reason::ORDERLY);
             return self.end(peer, reason, now);
         }
         if connection.waits_for_room() {

@@ -356,8 +356,8 @@ impl Session {
         if waits {
             self.take_first_bytes(peer, now);
         }
-        if let Some(reason) = end {
-            self.input_ended(peer, reason, now);
+        if end.is_some() {
+            self.input_ended(peer, now);
         }
         self.rearm(peer, now);
     }
@@ -475,7 +475,7 @@ impl Session {
                     connection.input.sniffer = None;
                     self.take_first_bytes(peer, now);
                 }
-                self.input_ended(peer, reason, now);
+                self.input_ended(peer, now);
             }
         }
         self.rearm(peer, now);
@@ -749,9 +749,9 @@ impl Session {
         if let Some(connection) = self.connections.at(peer) {
             if connection.waits_for_room() {
                 self.waiting.push(peer);
-            } else if let Some(reason) = connection.input.end {
+            } else if connection.input.end.is_some() {
                 if matches!(connection.phase, Phase::HalfClosed { .. }) {
-                    self.input_ended(peer, reason, now);
+                    self.input_ended(peer, now);
                 }
             }
         }
