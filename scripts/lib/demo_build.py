@@ -12,7 +12,7 @@ def build():
     screen.title(f"midisock {version()}: MIDI between programs over TCP")
     print()
     before = {}
-    for name, text in (("library", "building the library"), ("examples", "compiling the tools")):
+    for name, text in (("library", "building the library"), ("programs", "compiling the tools")):
         if not prepare(name, text, before):
             for case, why in before[name].failures:
                 screen.failed(f"{case}: {why}")

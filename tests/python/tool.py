@@ -1,4 +1,4 @@
-"""The programs of examples/c, run and watched."""
+"""The tools and the programs of examples/c, run and watched."""
 
 import json
 import os

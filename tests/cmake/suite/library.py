@@ -33,7 +33,7 @@ def make(harness):
 
 # What a release of the sources consists of.
 RELEASE = ("CMakeLists.txt", "Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "cmake", "src", "include",
-           "examples", "LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md")
+           "examples", "tools", "LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md")
 
 
 def release(archive):

@@ -1,0 +1,75 @@
+/* What the parts of midisock-jack share: a midisock port on one side, a JACK
+ * client with MIDI ports on the other.
+ *
+ * JACK's process thread runs bridge_process and nothing else of this. What it,
+ * libjack's other threads and the main thread share stands at the end of struct
+ * bridge. */
+#ifndef MIDISOCK_TOOLS_BRIDGE_H
+#define MIDISOCK_TOOLS_BRIDGE_H
+
+#include "../common/held.h"
+#include "channels.h"
+
+#include <jack/jack.h>
+#include <jack/midiport.h>
+#include <jack/ringbuffer.h>
+#include <midisock/midisock.h>
+
+#define BRIDGE_PORTS 32
+#define BRIDGE_NAME 320 /* the longest name of a port, and more */
+
+/* One MIDI port of ours in JACK. */
+struct jack_side {
+    const char *name;
+    struct channels channels;
+    int is_output; /* as JACK has it: what came from the network comes out of it */
+    jack_port_t *port;
+
+    /* The process thread's, and the main thread's while there is no client. */
+    void *buffer;
+    jack_midi_event_t event; /* an input's next one... */
+    uint32_t index, count;   /* ...is event `index` of `count` of this cycle */
+    struct held held;        /* what came in and was not released yet */
+    struct held owed;        /* what was released, but there was no room to say so: --wait */
+
+    int release; /* shared: whoever played into this input is gone */
+};
+
+struct bridge {
+    midisock_port *port;
+    jack_client_t *client; /* NULL while there is no JACK server */
+    struct jack_side sides[BRIDGE_PORTS];
+    int side_count;
+    int waits;        /* --wait: what there was no room for is lost, and not remembered by the library */
+    int delays_input; /* what comes in is sent one period later, and so at its frame */
+
+    /* The process thread's, and the main thread's while there is no client. */
+    midisock_message pending; /* popped, but JACK had no room for it in that cycle */
+    uint32_t pending_for;     /* a bit for each side it is still to go to */
+    int was_offline;
+    jack_nframes_t frames; /* of the last cycle */
+
+    /* Shared: read and written with bridge_get and bridge_set. */
+    int flowing;     /* the connections in JACK are made: messages may flow */
+    int freewheeling;
+    int gone;        /* JACK has shut this client down */
+    int ended;       /* the midisock port is shut down, and all it had left was passed on */
+    uint32_t cycles; /* calls of bridge_process */
+    uint32_t xruns;
+    uint32_t too_large; /* messages that do not even fit into an empty buffer of JACK's */
+    uint32_t lost;      /* events from JACK that a slow peer left no room for, with --wait */
+    uint32_t refused;   /* events from JACK that are no whole message, or too long a one */
+    jack_ringbuffer_t *arrived; /* names of ports that came into being, BRIDGE_NAME bytes each */
+};
+
+#define bridge_get(bridge, field) __atomic_load_n(&(bridge)->field, __ATOMIC_ACQUIRE)
+#define bridge_set(bridge, field, value) __atomic_store_n(&(bridge)->field, value, __ATOMIC_RELEASE)
+
+/* JACK's process callback; `bridge` is a struct bridge. Realtime. */
+int bridge_process(jack_nframes_t frames, void *bridge);
+
+/* Lets go, at the other end of the network, of all notes and pedals that JACK's
+ * side still holds. The main thread, while there is no client. */
+void bridge_release(struct bridge *bridge);
+
+#endif

@@ -1,0 +1,438 @@
+/* midisock-jack: MIDI between JACK and the network. */
+#include "../common/address.h"
+#include "../common/cli.h"
+#include "../common/platform.h"
+#include "../common/report.h"
+#include "bridge.h"
+#include "client.h"
+#include "wiring.h"
+
+#include <jack/thread.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] = "midisock-jack - carry MIDI between JACK and the network\n"
+                           "\n"
+                           "Usage:\n"
+                           "  midisock-jack [OPTIONS] [ADDRESS]             be a server (--listen)\n"
+                           "  midisock-jack [OPTIONS] --connect [ADDRESS]   connect to a server\n"
+                           "\n"
+                           "A JACK client with MIDI ports. What comes into its input ports goes over TCP to\n"
+                           "the other end: to another midisock-jack, a plugin with midisock, or mido. What\n"
+                           "the other end sends comes out of its output ports. Messages keep their spacing\n"
+                           "to the frame in both directions, at the price of one period of delay in each.\n"
+                           "\n"
+                           "A lost connection, and a JACK server that stops, are waited for until they are\n"
+                           "back; then the connections of the ports in JACK are made again as they were.\n"
+                           "Notes that sounded when something was lost are released. Runs until Ctrl-C, and\n"
+                           "prints nothing while all is well, but a server's first line, which is\n"
+                           "'listening on HOST:PORT'.\n"
+                           "\n"
+                           "ADDRESS is HOST:PORT, HOST, PORT, [IPv6]:PORT or :PORT. The default port is\n"
+                           "9080, the default host this machine alone; to listen on ':PORT' is to listen\n"
+                           "on every interface. Port 0 takes a free one: read it off the first line.\n"
+                           "\n"
+                           "JACK:\n"
+                           "  -n, --name NAME         the client's name (default midisock)\n"
+                           "  -s, --server NAME       the JACK server (default: $JACK_DEFAULT_SERVER, or\n"
+                           "                          'default')\n"
+                           "  -i, --in PORT[=WHAT]    an input port of this name: from JACK to the network\n"
+                           "  -o, --out PORT[=WHAT]   an output port of this name: from the network to JACK\n"
+                           "                          Both may be given several times; without any there is\n"
+                           "                          one of each, 'in' and 'out', for everything.\n"
+                           "      --from PORT         connect the first input port with this port of another\n"
+                           "                          JACK client, now or as soon as it is there; may be\n"
+                           "                          given several times\n"
+                           "      --to PORT           the same with the first output port\n"
+                           "      --no-wait           end with an error where there is no JACK server, and\n"
+                           "                          when it stops\n"
+                           "\n"
+                           "WHAT is a list of channels, such as '9' or '0-3,8': these pass, and messages\n"
+                           "without a channel (SysEx, clock, start, stop...) pass too, unless the list has\n"
+                           "'no-system'. 'system' alone passes only those. Channels are 0 to 15, as in mido.\n"
+                           "\n"
+                           "Network:\n"
+                           "  -l, --listen            be a server (default): what clients send comes out of\n"
+                           "                          the same ports, what comes from JACK goes to all\n"
+                           "  -c, --connect           connect to a server\n"
+                           "  -a, --allow LIST        who may connect: addresses and ranges, such as\n"
+                           "                          '127.0.0.1,192.168.0.0/16,::1' (default: anybody)\n"
+                           "      --max-clients N     so many clients at once (default 64)\n"
+                           "      --latency MS        how long after it arrives a message comes out in JACK:\n"
+                           "                          'auto' (default) is one period; a network with more\n"
+                           "                          jitter than that, such as a wireless one, wants\n"
+                           "                          more; 0 is as soon as can be, in both directions,\n"
+                           "                          whatever the spacing\n"
+                           "      --priority N        realtime priority of the network thread, 1 to 99, if\n"
+                           "                          the system grants it; 0: none. Default: one below that\n"
+                           "                          of JACK's clients, where JACK runs realtime (jackd -R)\n"
+                           "      --wait              drop nothing from the network, for dumps and the like;\n"
+                           "                          what a slow peer has no room for is lost and counted.\n"
+                           "                          Else the late is dropped, and notes put right\n"
+                           "      --max-message N     longest SysEx taken, in bytes (default 16384)\n"
+                           "\n"
+                           "  -v, --verbose           tell who comes and goes, in JACK and on the network,\n"
+                           "                          and at the end the totals\n"
+                           "  -h, --help              this text\n"
+                           "  -V, --version           the version\n"
+                           "\n"
+                           "Exit status: 0 ended by Ctrl-C or SIGTERM; 1 an error; 2 a mistake on the\n"
+                           "command line.\n"
+                           "\n"
+                           "Examples:\n"
+                           "  midisock-jack :9080 --allow 192.168.0.0/16 --to synth:midi_in\n"
+                           "  midisock-jack --connect studio.local --from a2j:keyboard\n"
+                           "  midisock-jack --out drums=9 --out keys=0-3 --out clock=system\n"
+                           "\n"
+                           "See also: jack_lsp, jack_connect, jack_midi_dump; midisock-monitor.\n";
+
+/* --priority: not given. */
+#define PRIORITY_AUTO UINT32_MAX
+/* How often to look for a server, for connections, and for a signal. */
+#define LOOK_MS 100
+/* How long the end may take, until JACK has been given all releases. */
+#define END_MS 1000
+
+struct program {
+    struct bridge bridge;
+    struct wiring wiring;
+    struct report report;
+    const char *name, *server;
+    struct address address;
+    int connecting, verbose, no_wait;
+    int told_waiting;  /* that there is no JACK server */
+    int told_trouble;  /* that the network is not there */
+    uint32_t xruns;    /* told so far... */
+    uint64_t xruns_ns; /* ...and when */
+    uint64_t latency_ns;
+    uint32_t priority; /* --priority, or PRIORITY_AUTO */
+};
+
+/* A line about what is not as it should be, or is again: always. */
+#define TELL(program, ...) \
+    ((program)->verbose ? report_text(&(program)->report, __VA_ARGS__) : cli_message(__VA_ARGS__))
+/* A line for those who want to know. */
+#define STATE(program, ...) ((program)->verbose ? report_text(&(program)->report, __VA_ARGS__) : (void)0)
+
+static void tell_notification(struct program *program, const midisock_notification *notification)
+{
+    const char *why = notification->reason != MIDISOCK_OK ? midisock_strerror(notification->reason) : "it ended";
+    const char *address = program->address.text;
+    if (notification->kind == MIDISOCK_PRIORITY_REFUSED && program->priority != PRIORITY_AUTO) {
+        TELL(program, "no realtime priority for the network thread: %s", why);
+        return;
+    }
+    if (program->verbose) {
+        report_notification(&program->report, notification);
+        fflush(stdout);
+        return;
+    }
+    switch (notification->kind) {
+    case MIDISOCK_CONNECT_FAILED:
+        cli_message("cannot connect to %s: %s; trying again", address, why);
+        program->told_trouble = 1;
+        break;
+    case MIDISOCK_DISCONNECTED:
+        cli_message("lost the connection to %s: %s; trying again", address, why);
+        program->told_trouble = 1;
+        break;
+    case MIDISOCK_CONNECTED:
+        if (program->told_trouble)
+            cli_message("connected to %s", address);
+        program->told_trouble = 0;
+        break;
+    case MIDISOCK_CONGESTED:
+        if (notification->address[0] != '\0')
+            cli_message("%s cannot keep up: messages are dropped", notification->address);
+        break;
+    case MIDISOCK_RECOVERED:
+        if (notification->address[0] != '\0')
+            cli_message("%s keeps up again", notification->address);
+        break;
+    default: break;
+    }
+}
+
+static void tell_notifications(struct program *program)
+{
+    midisock_notification notification;
+    while (midisock_poll_notification(program->bridge.port, &notification) == MIDISOCK_OK)
+        tell_notification(program, &notification);
+}
+
+/* Xruns, and a change of what pop_block adds, which JACK is told too. */
+static void look_at_timing(struct program *program)
+{
+    struct bridge *bridge = &program->bridge;
+    uint32_t xruns = bridge_get(bridge, xruns);
+    midisock_stats stats;
+    if (xruns != program->xruns && midisock_now_ns() - program->xruns_ns >= 1000000000) {
+        STATE(program, "JACK: %lu xruns more", (unsigned long)(xruns - program->xruns));
+        program->xruns = xruns;
+        program->xruns_ns = midisock_now_ns();
+    }
+    if (midisock_get_stats(bridge->port, &stats, sizeof stats) != MIDISOCK_OK ||
+        stats.latency_ns == program->latency_ns)
+        return;
+    program->latency_ns = stats.latency_ns;
+    STATE(program, "latency from the network to JACK: %.3f ms", (double)stats.latency_ns / 1e6);
+    jack_recompute_total_latencies(bridge->client);
+}
+
+/* What comes at a time wants a thread that wakes in time: as JACK's own, if they are so. */
+static void follow_priority(struct program *program)
+{
+    jack_client_t *client = program->bridge.client;
+    int priority = jack_is_realtime(client) ? jack_client_real_time_priority(client) : 0;
+    if (program->priority == PRIORITY_AUTO)
+        midisock_set_realtime_priority(program->bridge.port, priority > 1 ? (uint32_t)priority - 1 : priority == 1);
+}
+
+static void begin_with_jack(struct program *program)
+{
+    struct bridge *bridge = &program->bridge;
+    const char *name = jack_get_client_name(bridge->client);
+    unsigned long rate = jack_get_sample_rate(bridge->client), frames = jack_get_buffer_size(bridge->client);
+    if (program->told_waiting)
+        TELL(program, "JACK is there: client '%s', %lu Hz, %lu frames", name, rate, frames);
+    else
+        STATE(program, "JACK: client '%s', %lu Hz, %lu frames", name, rate, frames);
+    program->told_waiting = 0;
+    follow_priority(program);
+}
+
+static const char *server_name(const struct program *program)
+{
+    const char *name = program->server != NULL ? program->server : getenv("JACK_DEFAULT_SERVER");
+    return name != NULL ? name : "default";
+}
+
+/* Sees to it that there is a client, and to its connections. EXIT_DONE: go on. */
+static int look_after_jack(struct program *program)
+{
+    struct bridge *bridge = &program->bridge;
+    if (bridge->client != NULL && bridge_get(bridge, gone)) {
+        const char *reason = client_gone_reason();
+        client_close(bridge);
+        wiring_lost(&program->wiring);
+        TELL(program, "the JACK server '%s' has gone%s%s", server_name(program), reason[0] ? ": " : "", reason);
+        if (program->no_wait)
+            return EXIT_FAILED;
+        program->told_waiting = 1;
+    }
+    if (bridge->client == NULL) {
+        if (!client_open(bridge, program->name, program->server)) {
+            if (!program->told_waiting)
+                TELL(program, "there is no JACK server '%s'%s", server_name(program),
+                     program->no_wait ? "" : ": waiting for it");
+            program->told_waiting = 1;
+            return program->no_wait ? EXIT_FAILED : EXIT_DONE;
+        }
+        begin_with_jack(program);
+    }
+    wiring_look_after(&program->wiring, bridge);
+    bridge_set(bridge, flowing, 1);
+    look_at_timing(program);
+    return EXIT_DONE;
+}
+
+static int run(struct program *program)
+{
+    while (!platform_stopped()) {
+        midisock_result result;
+        int status = look_after_jack(program);
+        if (status != EXIT_DONE)
+            return status;
+        tell_notifications(program);
+        result = midisock_wait(program->bridge.port, MIDISOCK_WAIT_NOTIFICATION, LOOK_MS);
+        if (result == MIDISOCK_ERR_CLOSED) {
+            cli_message("%s: %s", program->address.text, midisock_strerror(result));
+            return EXIT_FAILED;
+        }
+    }
+    return EXIT_DONE;
+}
+
+/* Waits until the process callback has run `cycles` times, if JACK lets it. */
+static void wait_cycles(struct bridge *bridge, uint32_t cycles, uint64_t until_ns)
+{
+    uint32_t start = bridge_get(bridge, cycles);
+    while (bridge_get(bridge, cycles) - start < cycles && !bridge_get(bridge, gone) && midisock_now_ns() < until_ns)
+        platform_nap();
+}
+
+/* Lets JACK have the releases of what sounds there, then ends the client. */
+static void end_with_jack(struct bridge *bridge)
+{
+    uint64_t until_ns = midisock_now_ns() + (uint64_t)END_MS * 1000000;
+    midisock_shutdown(bridge->port);
+    if (bridge->client == NULL)
+        return;
+    while (!bridge_get(bridge, ended) && !bridge_get(bridge, gone) && midisock_now_ns() < until_ns)
+        platform_nap();
+    wait_cycles(bridge, 2, until_ns);
+    client_close(bridge);
+}
+
+static void tell_count(uint64_t count, const char *what)
+{
+    if (count > 0)
+        cli_message("%s: %llu", what, (unsigned long long)count);
+}
+
+static void tell_totals(struct program *program)
+{
+    struct bridge *bridge = &program->bridge;
+    midisock_stats stats;
+    if (midisock_get_stats(bridge->port, &stats, sizeof stats) != MIDISOCK_OK)
+        return;
+    tell_count(bridge_get(bridge, too_large), "messages that do not fit into a buffer of JACK's");
+    tell_count(bridge_get(bridge, refused), "events from JACK that are no whole message, or too long");
+    tell_count(bridge_get(bridge, lost), "events from JACK that the network left no room for");
+    if (!program->verbose) {
+        /* What was dropped for want of a peer, or of JACK, was to be expected. */
+        tell_count(stats.oversize_in, "SysEx messages that were too long (see --max-message)");
+        return;
+    }
+    report_losses(bridge->port);
+    report_text(&program->report, "messages from the network: %llu, to it: %llu",
+                (unsigned long long)stats.messages_in, (unsigned long long)stats.messages_out);
+    report_text(&program->report, "the network thread woke %.3f ms late lately, %.3f ms at worst; its priority: %llu",
+                (double)stats.network_late_ns / 1e6, (double)stats.network_late_max_ns / 1e6,
+                (unsigned long long)stats.network_priority);
+}
+
+static void add_side(struct bridge *bridge, const char *text, int is_output)
+{
+    struct jack_side *side = &bridge->sides[bridge->side_count];
+    size_t length = strcspn(text, "=");
+    const char *option = is_output ? "out" : "in";
+    char *name = malloc(length + 1);
+    int i;
+    if (name == NULL) {
+        cli_message("%s", midisock_strerror(MIDISOCK_ERR_NO_RESOURCES));
+        exit(EXIT_FAILED);
+    }
+    memcpy(name, text, length);
+    name[length] = '\0';
+    side->name = name;
+    side->is_output = is_output;
+    channels_all(&side->channels);
+    if (length == 0 || length > 200 || strchr(name, ':') != NULL)
+        cli_usage_error("--%s: '%s' is no name for a port", option, name);
+    if (text[length] != '\0' && !channels_parse(text + length + 1, &side->channels))
+        cli_usage_error("--%s: '%s' is no list of channels, such as '0-3,9', 'system' or '9,no-system'", option,
+                        text + length + 1);
+    for (i = 0; i < bridge->side_count; i++)
+        if (strcmp(bridge->sides[i].name, name) == 0)
+            cli_usage_error("--%s: there is a port '%s' already", option, name);
+    bridge->side_count++;
+}
+
+static void want(struct program *program, int is_output, const struct cli_list *others)
+{
+    int side = 0, i;
+    while (side < program->bridge.side_count && program->bridge.sides[side].is_output != is_output)
+        side++;
+    if (side == program->bridge.side_count && others->count > 0)
+        cli_usage_error("--%s: there is no %s port", is_output ? "to" : "from", is_output ? "output" : "input");
+    for (i = 0; i < others->count; i++)
+        wiring_want(&program->wiring, side, others->texts[i]);
+}
+
+static uint64_t parse_latency(const char *text)
+{
+    double ms;
+    char *end;
+    if (strcmp(text, "auto") == 0)
+        return MIDISOCK_LATENCY_AUTO;
+    ms = strtod(text, &end);
+    if (*text == '\0' || strspn(text, "0123456789.") != strlen(text) || *end != '\0' || !(ms >= 0 && ms <= 10000))
+        cli_usage_error("--latency: '%s' is neither 'auto' nor a time in milliseconds", text);
+    return (uint64_t)(ms * 1e6 + 0.5);
+}
+
+int main(int argc, char **argv)
+{
+    static struct program program;
+    struct bridge *bridge = &program.bridge;
+    midisock_config config;
+    struct cli_list ins = {{0}, 0}, outs = {{0}, 0}, from = {{0}, 0}, to = {{0}, 0};
+    int wait = 0, words, status, i;
+    uint32_t max_clients = 0, max_message = 0;
+    const char *allow = NULL, *latency = "auto";
+    const struct cli_option options[] = {
+        {'n', "name", CLI_TEXT, &program.name, 0, 0},
+        {'s', "server", CLI_TEXT, &program.server, 0, 0},
+        {'i', "in", CLI_LIST, &ins, 0, BRIDGE_PORTS / 2},
+        {'o', "out", CLI_LIST, &outs, 0, BRIDGE_PORTS / 2},
+        {0, "from", CLI_LIST, &from, 0, CLI_LIST_MAX},
+        {0, "to", CLI_LIST, &to, 0, CLI_LIST_MAX},
+        {0, "no-wait", CLI_FLAG, &program.no_wait, 1, 0},
+        {'l', "listen", CLI_FLAG, &program.connecting, 0, 0},
+        {'c', "connect", CLI_FLAG, &program.connecting, 1, 0},
+        {'a', "allow", CLI_TEXT, &allow, 0, 0},
+        {0, "max-clients", CLI_NUMBER, &max_clients, 1, 65536},
+        {0, "latency", CLI_TEXT, &latency, 0, 0},
+        {0, "priority", CLI_NUMBER, &program.priority, 0, 99},
+        {0, "wait", CLI_FLAG, &wait, 1, 0},
+        {0, "max-message", CLI_NUMBER, &max_message, 1, 1u << 28},
+        {'v', "verbose", CLI_FLAG, &program.verbose, 1, 0},
+    };
+    const struct cli_program cli = {"midisock-jack", help, options, (int)(sizeof options / sizeof options[0])};
+
+    program.name = "midisock";
+    program.priority = PRIORITY_AUTO;
+    words = cli_parse(&cli, argc, argv);
+    if (words > 1)
+        cli_usage_error("one address only: what is '%s'?", argv[2]);
+    address_parse(words > 0 ? argv[1] : NULL, !program.connecting, &program.address);
+    for (i = 0; i < ins.count; i++)
+        add_side(bridge, ins.texts[i], 0);
+    for (i = 0; i < outs.count; i++)
+        add_side(bridge, outs.texts[i], 1);
+    if (bridge->side_count == 0) {
+        add_side(bridge, "in", 0);
+        add_side(bridge, "out", 1);
+    }
+    want(&program, 0, &from);
+    want(&program, 1, &to);
+
+    midisock_config_init(&config, sizeof config);
+    config.overflow = wait ? MIDISOCK_OVERFLOW_WAIT : MIDISOCK_OVERFLOW_REPAIR;
+    bridge->waits = wait;
+    config.latency_ns = parse_latency(latency);
+    /* What is sent a period later than JACK has it keeps its spacing. */
+    config.push_latency_ns = config.latency_ns != 0 ? MIDISOCK_LATENCY_AUTO : 0;
+    bridge->delays_input = config.push_latency_ns != 0;
+    config.realtime_priority = program.priority != PRIORITY_AUTO ? program.priority : 0;
+    config.allow = allow;
+    if (max_clients > 0)
+        config.max_clients = max_clients;
+    config_allow_message(&config, max_message);
+
+    platform_catch_stop();
+    client_quiet();
+    program.report.start_ns = program.report.last_ns = midisock_now_ns();
+    program.wiring.report = program.verbose ? &program.report : NULL;
+    program.report.peer = program.connecting ? program.address.text : NULL;
+    bridge->port = program.connecting ? address_connect(&program.address, &config)
+                                      : address_listen(&program.address, &config);
+    bridge->arrived = jack_ringbuffer_create(64 * BRIDGE_NAME);
+    if (bridge->port == NULL || bridge->arrived == NULL)
+        return EXIT_FAILED;
+    if (!program.connecting)
+        report_listening(&program.report, program.address.text, program.address.port);
+    status = run(&program);
+    end_with_jack(bridge);
+    tell_notifications(&program);
+    tell_totals(&program);
+    midisock_close(bridge->port);
+    wiring_free(&program.wiring);
+    jack_ringbuffer_free(bridge->arrived);
+    for (i = 0; i < bridge->side_count; i++)
+        free((char *)bridge->sides[i].name);
+    return status;
+}
