@@ -3,18 +3,32 @@
 #include "cli.h"
 #include "platform.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A wait in the library does not end when a signal comes, so none is longer. */
-#define STOP_CHECK_MS 100
+/* "::ffff:127.0.0.1" is an IPv4 address in the form of IPv6: it starts here. */
+static const char *mapped_ipv4(const char *host)
+{
+    static const char prefix[] = "::ffff:";
+    size_t i;
+    for (i = 0; prefix[i] != '\0'; i++)
+        if (tolower((unsigned char)host[i]) != prefix[i])
+            return NULL;
+    host += i;
+    return strchr(host, '.') != NULL && strspn(host, "0123456789.") == strlen(host) ? host : NULL;
+}
 
-/* Brings a host or a port alone into the form that the library parses. */
+/* Completes a host or a port alone to the form that the library parses. */
 static void complete(const char *text, char *full, size_t capacity)
 {
-    size_t length = strlen(text);
-    const char *colon = strchr(text, ':');
+    size_t length;
+    const char *colon;
     int wrote;
+    if (text[0] == '*' && (text[1] == '\0' || text[1] == ':'))
+        text++; /* every interface, as the tools print it */
+    length = strlen(text);
+    colon = strchr(text, ':');
     if (length > 0 && strspn(text, "0123456789") == length)
         wrote = snprintf(full, capacity, ":%s", text);
     else if (colon == NULL || (text[0] == '[' && text[length - 1] == ']'))
@@ -37,6 +51,7 @@ static void write_text(struct address *address)
 void address_parse(const char *text, int listening, struct address *address)
 {
     char full[sizeof address->host + 16];
+    const char *ipv4;
     midisock_result result;
     memset(address, 0, sizeof *address);
     complete(text != NULL ? text : "", full, sizeof full);
@@ -48,19 +63,31 @@ void address_parse(const char *text, int listening, struct address *address)
         if (!listening)
             strcpy(address->host, "localhost");
         else
-            address->loopback = text == NULL || text[0] != ':';
+            address->loopback = text == NULL || (text[0] != ':' && text[0] != '*');
     }
+    ipv4 = mapped_ipv4(address->host);
+    if (ipv4 != NULL)
+        memmove(address->host, ipv4, strlen(ipv4) + 1);
     if (!listening && address->port == 0)
         cli_usage_error("'%s': there is no port 0 to connect to", text);
     write_text(address);
 }
 
-midisock_port *address_listen(struct address *address, const midisock_config *config)
+midisock_port *address_listen(struct address *address, const midisock_config *config, const struct limits *limits)
 {
     midisock_port *port = NULL;
-    midisock_result result = midisock_listen(address->loopback ? NULL : address->host, address->port, config, &port);
+    midisock_result result;
+    /* A host name is looked up before the library returns. */
+    platform_begin_call(limits->stop_status, limits->timeout_ms, limits->timeout_status);
+    result = midisock_listen(address->loopback ? NULL : address->host, address->port, config, &port);
+    platform_end_call();
     if (result != MIDISOCK_OK) {
-        cli_message("cannot listen on %s: %s", address->text, midisock_strerror(result));
+        if (address->loopback)
+            cli_message("cannot listen on port %u of this machine (127.0.0.1:%u and [::1]:%u): %s",
+                        (unsigned)address->port, (unsigned)address->port, (unsigned)address->port,
+                        midisock_strerror(result));
+        else
+            cli_message("cannot listen on %s: %s", address->text, midisock_strerror(result));
         return NULL;
     }
     if (midisock_local_port(port) != 0)
@@ -102,7 +129,7 @@ int config_allow_message(midisock_config *config, size_t bytes)
 {
     uint32_t queue =
         config->in_queue_bytes < config->out_queue_bytes ? config->in_queue_bytes : config->out_queue_bytes;
-    if (bytes > (size_t)1 << 28)
+    if (bytes > MAX_MESSAGE_BYTES)
         return 0;
     if (bytes > config->max_message_bytes)
         config->max_message_bytes = (uint32_t)bytes;
@@ -114,21 +141,4 @@ int config_allow_message(midisock_config *config, size_t bytes)
     if (config->out_queue_bytes < queue)
         config->out_queue_bytes = queue;
     return 1;
-}
-
-midisock_result wait_or_stop(midisock_port *port, uint32_t what, int32_t timeout_ms)
-{
-    uint64_t start = midisock_now_ns();
-    while (!platform_stopped()) {
-        int64_t left = STOP_CHECK_MS;
-        midisock_result result;
-        if (timeout_ms >= 0) {
-            left = timeout_ms - (int64_t)((midisock_now_ns() - start) / 1000000);
-            left = left < 0 ? 0 : left > STOP_CHECK_MS ? STOP_CHECK_MS : left;
-        }
-        result = midisock_wait(port, what, (int32_t)left);
-        if (result != MIDISOCK_ERR_TIMEOUT || left == 0)
-            return result;
-    }
-    return MIDISOCK_ERR_TIMEOUT;
 }

@@ -1,5 +1,9 @@
 #include "cli.h"
 
+#include "output.h"
+#include "platform.h"
+#include "text.h"
+
 #include <midisock/midisock.h>
 
 #include <errno.h>
@@ -12,10 +16,15 @@ static const char *program_name = "midisock";
 
 static void print_message(const char *format, va_list arguments)
 {
-    fflush(stdout); /* keep the two streams in order on a terminal */
-    fprintf(stderr, "%s: ", program_name);
-    vfprintf(stderr, format, arguments);
-    putc('\n', stderr);
+    char text[2048], line[2048 + 64];
+    size_t used;
+    output_flush(); /* keep the two streams in order on a terminal */
+    vsnprintf(text, sizeof text, format, arguments);
+    used = (size_t)snprintf(line, 64, "%s: ", program_name);
+    /* Words, names of files and the like may hold anything. */
+    used += text_printable(text, strlen(text), line + used, sizeof line - used - 1);
+    line[used++] = '\n';
+    platform_write(PLATFORM_ERROR, line, used);
 }
 
 void cli_message(const char *format, ...)
@@ -28,11 +37,13 @@ void cli_message(const char *format, ...)
 
 void cli_usage_error(const char *format, ...)
 {
+    char try[80];
     va_list arguments;
     va_start(arguments, format);
     print_message(format, arguments);
     va_end(arguments);
-    fprintf(stderr, "Try '%s --help'.\n", program_name);
+    snprintf(try, sizeof try, "Try '%s --help'.\n", program_name);
+    platform_write(PLATFORM_ERROR, try, strlen(try));
     exit(EXIT_USAGE);
 }
 
@@ -101,12 +112,14 @@ static void set_option(const struct cli_option *option, const char *text)
     case CLI_FLAG: *(int *)option->value = (int)option->min; break;
     case CLI_NUMBER:
         if (!parse_u32(text, option->min, option->max, option->value))
-            cli_usage_error("--%s: '%s' is not a number from %lu to %lu", option->name, text,
+            cli_usage_error("--%s: '%s' is not a whole number from %lu to %lu", option->name, text,
                             (unsigned long)option->min, (unsigned long)option->max);
         break;
     case CLI_SECONDS:
         if (!parse_seconds(text, option->value))
             cli_usage_error("--%s: '%s' is not a time in seconds", option->name, text);
+        if (*(int32_t *)option->value < (int32_t)option->min)
+            cli_usage_error("--%s: '%s' is too short a time", option->name, text);
         break;
     case CLI_TEXT: *(const char **)option->value = text; break;
     case CLI_LIST: add_to_list(option, text); break;
@@ -115,17 +128,13 @@ static void set_option(const struct cli_option *option, const char *text)
 
 static void print_version(const struct cli_program *program)
 {
-    printf("%s %d.%d.%d (libmidisock %s)\n", program->name, (int)MIDISOCK_VERSION_MAJOR, (int)MIDISOCK_VERSION_MINOR,
-           (int)MIDISOCK_VERSION_PATCH, midisock_version_string());
+    output_printf("%s %d.%d.%d (libmidisock %s)\n", program->name, (int)MIDISOCK_VERSION_MAJOR,
+                  (int)MIDISOCK_VERSION_MINOR, (int)MIDISOCK_VERSION_PATCH, midisock_version_string());
 }
 
 static void end_after_output(void)
 {
-    if (fflush(stdout) != 0) {
-        cli_message("cannot write to standard output: %s", strerror(errno));
-        exit(EXIT_FAILED);
-    }
-    exit(EXIT_DONE);
+    exit(output_check() == 0 ? EXIT_DONE : EXIT_FAILED);
 }
 
 /* The option whose whole name is the first `length` bytes of `name`. */
@@ -155,7 +164,7 @@ static int parse_long(const struct cli_program *program, char **argv)
     const char *value = name[length] == '=' ? name + length + 1 : NULL;
     const struct cli_option *option;
     if (strcmp(name, "help") == 0) {
-        fputs(program->help, stdout);
+        output_text(program->help);
         end_after_output();
     }
     if (strcmp(name, "version") == 0) {
@@ -177,6 +186,14 @@ static int parse_long(const struct cli_program *program, char **argv)
     return value != NULL ? 1 : 2;
 }
 
+/* The size of a character that may take several bytes. */
+static int character_size(const char *text)
+{
+    uint32_t code;
+    size_t size = text_character(text, strlen(text), &code);
+    return size > 0 ? (int)size : 1;
+}
+
 /* "-q", "-qj", "-n5" or "-n 5"; returns how many it took. */
 static int parse_letters(const struct cli_program *program, char **argv)
 {
@@ -185,13 +202,13 @@ static int parse_letters(const struct cli_program *program, char **argv)
         const struct cli_option *option = find_letter(program, *letter);
         if (*letter == 'h' || *letter == 'V') {
             if (*letter == 'h')
-                fputs(program->help, stdout);
+                output_text(program->help);
             else
                 print_version(program);
             end_after_output();
         }
         if (option == NULL)
-            cli_usage_error("there is no option '-%c'", *letter);
+            cli_usage_error("there is no option '-%.*s'", character_size(letter), letter);
         if (option->kind == CLI_FLAG) {
             set_option(option, NULL);
             continue;
@@ -207,6 +224,7 @@ static int parse_letters(const struct cli_program *program, char **argv)
 int cli_parse(const struct cli_program *program, int argc, char **argv)
 {
     int i = 1, kept = 1;
+    platform_begin();
     program_name = program->name;
     while (i < argc) {
         const char *word = argv[i];

@@ -11,7 +11,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_TIMED_OUT = 3 };
 enum cli_kind {
     CLI_FLAG,    /* int: set to `min` */
     CLI_NUMBER,  /* uint32_t: min..max, decimal or 0x hexadecimal */
-    CLI_SECONDS, /* int32_t: milliseconds; seconds on the command line, with decimals */
+    CLI_SECONDS, /* int32_t: milliseconds, at least `min`; seconds on the command line, with decimals */
     CLI_TEXT,    /* const char * */
     CLI_LIST     /* struct cli_list: may be given up to `max` times */
 };
@@ -37,13 +37,14 @@ struct cli_program {
     int option_count;
 };
 
-/* Parses; what is not an option moves to the front of argv[1..] in its order,
+/* Parses, after platform_begin; what is not an option moves to the front of argv[1..] in its order,
  * and the number of those is returned. Options may stand anywhere; after "--"
  * nothing is one, and neither is a negative number. --help, --version and
  * mistakes end the program. */
 int cli_parse(const struct cli_program *program, int argc, char **argv);
 
-/* "midisock-send: ..." and a line end, on standard error. */
+/* "midisock-send: ..." and a line end, on standard error. Control characters are
+ * replaced: what is reported may come from a file or another program. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 1, 2)))
 #endif

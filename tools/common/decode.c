@@ -1,6 +1,10 @@
 #include "decode.h"
 
 #include "message.h"
+#include "output.h"
+#include "text.h"
+
+#include <string.h>
 
 /* What the controllers are called that have a name everyone uses. */
 static const char *controller_name(long control)
@@ -53,100 +57,107 @@ static int carries_note(const struct message_kind *kind)
     return kind->status <= 0xa0;
 }
 
-static void put_hex(FILE *out, const uint8_t *data, size_t size)
+static void put_hex(const uint8_t *data, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
     size_t i;
     for (i = 0; i < size; i++) {
-        if (i > 0)
-            putc(' ', out);
-        putc(digits[data[i] >> 4], out);
-        putc(digits[data[i] & 15], out);
+        char text[3];
+        text[0] = ' ';
+        text[1] = digits[data[i] >> 4];
+        text[2] = digits[data[i] & 15];
+        output_write(i > 0 ? text : text + 1, i > 0 ? 3 : 2);
     }
 }
 
-/* The kind of a message that is certainly whole, or NULL. */
+/* The kind of a whole message, or NULL if it is none. */
 static const struct message_kind *whole(const uint8_t *data, size_t size)
 {
-    const char *why;
-    if (message_first(data, size, &why) != size || size == 0)
+    const struct message_kind *kind = size > 0 ? message_kind_of(data[0]) : NULL;
+    if (kind == NULL || (kind->layout != LAYOUT_SYSEX && size != message_size(kind)))
         return NULL;
-    return message_kind_of(data[0]);
+    return kind->layout != LAYOUT_SYSEX || (size >= 2 && data[size - 1] == 0xf7) ? kind : NULL;
 }
 
-void decode_words(FILE *out, const uint8_t *data, size_t size, size_t max_bytes)
+void decode_words(const uint8_t *data, size_t size, size_t max_bytes)
 {
     const struct message_kind *kind = whole(data, size);
     long values[2];
     int i;
 
     if (kind == NULL) { /* the library hands over whole messages only */
-        fputs("hex ", out);
-        put_hex(out, data, size);
+        output_text("hex ");
+        put_hex(data, size);
         return;
     }
-    fputs(kind->name, out);
+    output_text(kind->name);
     if (kind->layout == LAYOUT_SYSEX) {
         size_t inside = size - 2;
         size_t shown = max_bytes > 0 && inside > max_bytes ? max_bytes : inside;
         if (shown > 0)
-            putc(' ', out);
-        put_hex(out, data + 1, shown);
+            output_text(" ");
+        put_hex(data + 1, shown);
         if (shown < inside)
-            fprintf(out, " ...  (%lu bytes)", (unsigned long)size);
+            output_printf(" ...  (%lu bytes)", (unsigned long)size);
         return;
     }
     if (message_has_channel(kind))
-        fprintf(out, " %d", data[0] & 15);
+        output_printf(" %d", data[0] & 15);
     message_get_values(kind, data, values);
     for (i = 0; i < kind->values; i++)
-        fprintf(out, " %ld", values[i]);
+        output_printf(" %ld", values[i]);
     if (carries_note(kind)) {
         char name[NOTE_NAME_SIZE];
         note_name((int)values[0], name);
-        fprintf(out, "  (%s)", name);
+        output_printf("  (%s)", name);
     } else if (kind->status == 0xb0 && controller_name(values[0]) != NULL) {
-        fprintf(out, "  (%s)", controller_name(values[0]));
+        output_printf("  (%s)", controller_name(values[0]));
     }
 }
 
-void decode_json(FILE *out, const uint8_t *data, size_t size)
+void decode_json(const uint8_t *data, size_t size)
 {
     const struct message_kind *kind = whole(data, size);
     long values[2];
     int i;
 
-    fputs("\"type\":", out);
-    json_string(out, kind != NULL ? kind->name : "unknown");
+    output_text("\"type\":");
+    json_string(kind != NULL ? kind->name : "unknown");
     if (kind != NULL && message_has_channel(kind))
-        fprintf(out, ",\"channel\":%d", data[0] & 15);
+        output_printf(",\"channel\":%d", data[0] & 15);
     if (kind != NULL && kind->layout != LAYOUT_SYSEX) {
         message_get_values(kind, data, values);
         for (i = 0; i < kind->values; i++) {
-            fprintf(out, ",\"%s\":%ld", kind->value[i], values[i]);
+            output_printf(",\"%s\":%ld", kind->value[i], values[i]);
             if (i == 0 && carries_note(kind)) {
                 char name[NOTE_NAME_SIZE];
                 note_name((int)values[0], name);
-                fprintf(out, ",\"name\":\"%s\"", name);
+                output_printf(",\"name\":\"%s\"", name);
             }
         }
     }
-    fputs(",\"hex\":\"", out);
-    put_hex(out, data, size);
-    putc('"', out);
+    output_text(",\"hex\":\"");
+    put_hex(data, size);
+    output_text("\"");
 }
 
-void json_string(FILE *out, const char *text)
+void json_string(const char *text)
 {
-    putc('"', out);
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            fprintf(out, "\\%c", c);
-        else if (c < 0x20)
-            fprintf(out, "\\u%04x", c);
+    size_t size = strlen(text);
+    output_text("\"");
+    while (size > 0) {
+        uint32_t code;
+        size_t length = text_character(text, size, &code);
+        if (length == 0)
+            output_text("\xef\xbf\xbd"); /* U+FFFD, for a byte that is not UTF-8 */
+        else if (code == '"' || code == '\\')
+            output_printf("\\%c", (int)code);
+        else if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+            output_printf("\\u%04x", (unsigned)code);
         else
-            putc(c, out);
+            output_write(text, length);
+        text += length > 0 ? length : 1;
+        size -= length > 0 ? length : 1;
     }
-    putc('"', out);
+    output_text("\"");
 }

@@ -108,40 +108,15 @@ size_t message_put_values(const struct message_kind *kind, int channel, const lo
     }
 }
 
-size_t message_first(const uint8_t *data, size_t size, const char **why)
+size_t message_size(const struct message_kind *kind)
 {
-    const struct message_kind *kind;
-    size_t need, i;
-    if (size == 0 || data[0] < 0x80) {
-        *why = size == 0 ? "there is no message" : "a data byte where a status byte (80..FF) must be";
-        return 0;
+    switch (kind->layout) {
+    case LAYOUT_SYSEX: return 0;
+    case LAYOUT_NONE: return 1;
+    case LAYOUT_ONE:
+    case LAYOUT_NIBBLES: return 2;
+    default: return 3;
     }
-    kind = message_kind_of(data[0]);
-    if (kind == NULL) {
-        *why = data[0] == 0xf7 ? "an F7 without its F0" : "a status byte that MIDI 1.0 does not define";
-        return 0;
-    }
-    if (kind->layout == LAYOUT_SYSEX) {
-        for (i = 1; i < size && data[i] < 0x80; i++)
-            ;
-        if (i == size) {
-            *why = "a SysEx without its F7";
-            return 0;
-        }
-        if (data[i] != 0xf7) {
-            *why = "a status byte inside a SysEx";
-            return 0;
-        }
-        return i + 1;
-    }
-    need = kind->layout == LAYOUT_NONE ? 1 : kind->layout == LAYOUT_ONE || kind->layout == LAYOUT_NIBBLES ? 2 : 3;
-    for (i = 1; i < need; i++) {
-        if (i == size || data[i] >= 0x80) {
-            *why = "a message that lacks data bytes";
-            return 0;
-        }
-    }
-    return need;
 }
 
 static const char *const pitch_names[12] = {"C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"};

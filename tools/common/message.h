@@ -44,9 +44,8 @@ void message_get_values(const struct message_kind *kind, const uint8_t *data, lo
 /* Writes a message (never a SysEx) into `data`; returns its size, 1 to 3. */
 size_t message_put_values(const struct message_kind *kind, int channel, const long values[2], uint8_t data[3]);
 
-/* The size of the whole message that `data` begins with; 0 if there is none,
- * and then *why tells what is wrong. */
-size_t message_first(const uint8_t *data, size_t size, const char **why);
+/* How many bytes a message of that kind has; 0: a SysEx has any number. */
+size_t message_size(const struct message_kind *kind);
 
 /* "C4" for 60. */
 #define NOTE_NAME_SIZE 8

@@ -1,15 +1,32 @@
 #include "report.h"
 
-#include "cli.h"
 #include "decode.h"
+#include "output.h"
 #include "platform.h"
+#include "reason.h"
+#include "text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static double seconds(uint64_t ns)
 {
     return (double)ns / 1e9;
+}
+
+static void print_time(struct report *report, uint64_t time_ns)
+{
+    uint64_t since = report->time == TIME_DELTA ? report->last_ns : report->start_ns;
+    char text[32];
+    if (report->time == TIME_OF_DAY) {
+        uint64_t now = midisock_now_ns();
+        platform_time_of_day(now > time_ns ? now - time_ns : 0, text, sizeof text);
+        output_printf("%s  ", text);
+    } else if (report->time != TIME_NONE) {
+        output_printf("%11.6f  ", seconds(time_ns > since ? time_ns - since : 0));
+    }
+    report->last_ns = time_ns;
 }
 
 static void print_client(uint32_t client)
@@ -18,67 +35,67 @@ static void print_client(uint32_t client)
     if (client == 0)
         return;
     snprintf(text, sizeof text, "#%lu", (unsigned long)client);
-    printf("%-4s ", text);
+    output_printf("%-4s ", text);
 }
 
-/* The columns before the text: when, and who. */
-static void begin_line(struct report *report, uint64_t time_ns, uint32_t client)
+/* The columns before the text of a comment. */
+static void begin_comment(struct report *report, uint64_t time_ns, uint32_t client)
 {
-    uint64_t since = report->time == TIME_DELTA ? report->last_ns : report->start_ns;
-    char text[32];
-    if (report->time == TIME_OF_DAY) {
-        uint64_t now = midisock_now_ns();
-        platform_time_of_day(now > time_ns ? now - time_ns : 0, text, sizeof text);
-        printf("%s  ", text);
-    } else if (report->time != TIME_NONE) {
-        printf("%11.6f  ", seconds(time_ns > since ? time_ns - since : 0));
-    }
-    report->last_ns = time_ns;
+    output_text("# ");
+    print_time(report, time_ns);
     print_client(client);
 }
 
 static void begin_object(const struct report *report, const char *event, uint64_t time_ns, uint32_t client)
 {
-    printf("{\"event\":\"%s\",\"time\":%.6f,\"time_ns\":%llu", event,
-           seconds(time_ns > report->start_ns ? time_ns - report->start_ns : 0), (unsigned long long)time_ns);
+    output_printf("{\"event\":\"%s\",\"time\":%.6f,\"time_ns\":%llu", event,
+                  seconds(time_ns > report->start_ns ? time_ns - report->start_ns : 0), (unsigned long long)time_ns);
     if (client != 0)
-        printf(",\"client\":%lu", (unsigned long)client);
+        output_printf(",\"client\":%lu", (unsigned long)client);
 }
 
 void report_listening(const struct report *report, const char *address, uint16_t port)
 {
     if (report->json) {
-        fputs("{\"event\":\"listening\",\"address\":", stdout);
-        json_string(stdout, address);
-        printf(",\"port\":%u}\n", (unsigned)port);
+        output_text("{\"event\":\"listening\",\"address\":");
+        json_string(address);
+        output_printf(",\"port\":%u}\n", (unsigned)port);
     } else {
-        printf("listening on %s\n", address);
+        output_printf("listening on %s\n", address);
     }
-    fflush(stdout);
+    output_flush();
+}
+
+static void print_object(struct report *report, const midisock_message *message)
+{
+    begin_object(report, "message", message->time_ns, message->client);
+    output_text(",");
+    decode_json(message->data, message->size);
+    if (message->flags & MIDISOCK_SYNTHETIC)
+        output_text(",\"synthetic\":true");
+    if (message->flags & MIDISOCK_STILL_HELD)
+        output_text(",\"still_held\":true");
+    output_text("}\n");
 }
 
 void report_message(struct report *report, const midisock_message *message)
 {
-    int synthetic = (message->flags & MIDISOCK_SYNTHETIC) != 0;
-    int still_held = (message->flags & MIDISOCK_STILL_HELD) != 0;
     if (report->json) {
-        begin_object(report, "message", message->time_ns, message->client);
-        putchar(',');
-        decode_json(stdout, message->data, message->size);
-        if (synthetic)
-            fputs(",\"synthetic\":true", stdout);
-        if (still_held)
-            fputs(",\"still_held\":true", stdout);
-        puts("}");
+        print_object(report, message);
         return;
     }
-    begin_line(report, message->time_ns, message->client);
-    decode_words(stdout, message->data, message->size, report->max_sysex);
-    if (synthetic)
-        fputs("  [released by midisock]", stdout);
-    if (still_held)
-        fputs("  [still held by another client]", stdout);
-    putchar('\n');
+    print_time(report, message->time_ns);
+    /* Without a time the message comes first, for midisock-send and other programs. */
+    if (report->time != TIME_NONE)
+        print_client(message->client);
+    decode_words(message->data, message->size, report->max_sysex);
+    if (message->flags & MIDISOCK_SYNTHETIC)
+        output_text("  [released by midisock]");
+    if (message->flags & MIDISOCK_STILL_HELD)
+        output_text("  [still held by another client]");
+    if (report->time == TIME_NONE && message->client != 0)
+        output_printf("  #%lu", (unsigned long)message->client);
+    output_text("\n");
 }
 
 static const char *event_name(int32_t kind)
@@ -111,6 +128,22 @@ static const char *event_words(int32_t kind)
     }
 }
 
+static void print_event_object(struct report *report, const midisock_notification *notification, const char *address)
+{
+    begin_object(report, event_name(notification->kind), notification->time_ns, notification->client);
+    if (address[0] != '\0') {
+        output_text(",\"address\":");
+        json_string(address);
+    }
+    if (reason_text(notification) != NULL) {
+        output_text(",\"reason\":");
+        json_string(reason_text(notification));
+    }
+    if (notification->os_error != 0)
+        output_printf(",\"os_error\":%ld", (long)notification->os_error);
+    output_text("}\n");
+}
+
 void report_notification(struct report *report, const midisock_notification *notification)
 {
     /* An attempt that failed before there was an address names none. */
@@ -118,57 +151,31 @@ void report_notification(struct report *report, const midisock_notification *not
                               ? notification->address
                               : report->peer;
     if (report->json) {
-        begin_object(report, event_name(notification->kind), notification->time_ns, notification->client);
-        if (address[0] != '\0') {
-            fputs(",\"address\":", stdout);
-            json_string(stdout, address);
-        }
-        if (notification->reason != MIDISOCK_OK) {
-            fputs(",\"reason\":", stdout);
-            json_string(stdout, midisock_strerror(notification->reason));
-        }
-        if (notification->os_error != 0)
-            printf(",\"os_error\":%ld", (long)notification->os_error);
-        puts("}");
+        print_event_object(report, notification, address);
         return;
     }
-    begin_line(report, notification->time_ns, notification->client);
+    begin_comment(report, notification->time_ns, notification->client);
     if (notification->client == 0 &&
         (notification->kind == MIDISOCK_CONGESTED || notification->kind == MIDISOCK_RECOVERED))
-        fputs("this program ", stdout);
-    fputs(event_words(notification->kind), stdout);
+        output_text("this program ");
+    output_text(event_words(notification->kind));
     if (address[0] != '\0')
-        printf(notification->kind == MIDISOCK_CLIENT_LEFT ? "  (%s)" : " %s", address);
-    if (notification->reason != MIDISOCK_OK)
-        printf(": %s", midisock_strerror(notification->reason));
-    putchar('\n');
+        output_printf(notification->kind == MIDISOCK_CLIENT_LEFT ? "  (%s)" : " %s", address);
+    if (reason_text(notification) != NULL)
+        output_printf(": %s", reason_text(notification));
+    output_text("\n");
 }
 
 void report_text(struct report *report, const char *format, ...)
 {
+    char text[1024], line[1024];
     va_list arguments;
-    begin_line(report, midisock_now_ns(), 0);
     va_start(arguments, format);
-    vprintf(format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    putchar('\n');
-    fflush(stdout);
-}
-
-static void report_loss(uint64_t count, const char *what)
-{
-    if (count > 0)
-        cli_message("%s: %llu", what, (unsigned long long)count);
-}
-
-void report_losses(const midisock_port *port)
-{
-    midisock_stats stats;
-    if (midisock_get_stats(port, &stats, sizeof stats) != MIDISOCK_OK)
-        return;
-    report_loss(stats.dropped_in, "messages dropped on arrival, for they came faster than they could be handled");
-    report_loss(stats.dropped_out, "messages dropped, for a peer did not take them in time");
-    report_loss(stats.oversize_in, "SysEx messages that were too long (see --max-message)");
-    report_loss(stats.invalid_bytes, "bytes received that belong to no MIDI message");
-    report_loss(stats.rejected, "connections rejected");
+    text_printable(text, strlen(text), line, sizeof line);
+    begin_comment(report, midisock_now_ns(), 0);
+    output_text(line);
+    output_text("\n");
+    output_flush();
 }

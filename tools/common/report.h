@@ -1,5 +1,6 @@
 /* What the tools print of a port's messages and notifications: a line of text
- * or a JSON object each, on standard output. */
+ * or a JSON object each, on standard output. In text each line is what
+ * midisock-send takes: a message, or a comment. */
 #ifndef MIDISOCK_TOOLS_REPORT_H
 #define MIDISOCK_TOOLS_REPORT_H
 
@@ -29,8 +30,5 @@ void report_notification(struct report *report, const midisock_notification *not
 __attribute__((format(printf, 2, 3)))
 #endif
 void report_text(struct report *report, const char *format, ...);
-
-/* What was lost or refused, in words on standard error; nothing if nothing. */
-void report_losses(const midisock_port *port);
 
 #endif

@@ -1,10 +1,11 @@
 /* midisock-echo: a server that returns to each client what it sent. */
 #include "../common/address.h"
 #include "../common/cli.h"
+#include "../common/losses.h"
+#include "../common/output.h"
 #include "../common/platform.h"
 #include "../common/report.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,34 +15,37 @@ static const char help[] = "midisock-echo - return to each client the MIDI messa
                            "  midisock-echo [OPTIONS] [ADDRESS]\n"
                            "\n"
                            "Listens on ADDRESS, prints 'listening on HOST:PORT', and sends every message\n"
-                           "back to the client it came from, until Ctrl-C. Of use to try a connection out,\n"
+                           "back to the client it came from, until Ctrl-C. It serves to try a connection,\n"
                            "and to measure one.\n"
                            "\n"
                            "ADDRESS is HOST:PORT, HOST, PORT, [IPv6]:PORT or :PORT. The default port is\n"
-                           "9080, the default host this machine alone; ':PORT' listens on every interface,\n"
-                           "and port 0 takes a free one.\n"
+                           "9080, the default host this machine alone. ':PORT' and '*:PORT' listen on every\n"
+                           "interface, and port 0 takes a free one.\n"
                            "\n"
-                           "Nothing is lost: a client that sends and does not read is read from no further\n"
-                           "once the buffers are full. One that reads nothing at all for --stall seconds is\n"
-                           "disconnected, for all clients share one queue and wait for it meanwhile. With\n"
-                           "--per-client each has its own, and nobody waits for another; with --drop nobody\n"
-                           "waits for anybody, and what a slow client does not take in time is dropped.\n"
+                           "Nothing is lost: once the buffers are full, midisock-echo reads no more from a\n"
+                           "client that sends and does not read. All clients share one queue and wait for\n"
+                           "that client, so it is disconnected when it has read nothing for --stall seconds.\n"
+                           "With --per-client each client has a queue of its own, and none waits for\n"
+                           "another. With --drop none waits at all: messages that a slow client does not\n"
+                           "take in time are dropped. What is lost or rejected is reported on standard\n"
+                           "error when it happens.\n"
                            "\n"
                            "Options:\n"
-                           "  -a, --allow LIST        who may connect: addresses and ranges, such as\n"
-                           "                          '127.0.0.1,192.168.0.0/16,::1' (default: anybody)\n"
-                           "      --max-clients N     so many clients at once (default 64)\n"
+                           "  -a, --allow LIST        clients that may connect: addresses and ranges, such\n"
+                           "                          as '127.0.0.1,192.168.0.0/16,::1' (default: any)\n"
+                           "      --max-clients N     at most N clients at once (default 64)\n"
                            "  -p, --per-client        a port for each client, with queues of its own\n"
                            "      --drop              drop rather than wait\n"
-                           "      --stall SECONDS     disconnect who reads nothing for so long (default 10;\n"
-                           "                          0: never)\n"
-                           "      --max-message N     longest SysEx taken, in bytes (default 16384)\n"
+                           "      --stall SECONDS     disconnect a client that reads nothing for this time\n"
+                           "                          (default 10; 0: never)\n"
+                           "      --max-message N     the longest SysEx taken, in bytes (default 16384)\n"
                            "      --wake HOW          signal: answer at once (default); tick: within half a\n"
                            "                          millisecond, with fewer system calls\n"
-                           "      --busy-poll US      look for so long, in microseconds, before sleeping: an\n"
-                           "                          answer sooner, for a busy processor (default 0)\n"
-                           "  -t, --timeout SECONDS   end after so long\n"
-                           "  -v, --verbose           tell who comes and goes, and at the end the totals\n"
+                           "      --busy-poll US      poll for this many microseconds before sleeping: an\n"
+                           "                          earlier answer for a busy processor (default 0)\n"
+                           "  -t, --timeout SECONDS   end after this time\n"
+                           "  -v, --verbose           report clients that join and leave, and at the end\n"
+                           "                          how many messages were returned\n"
                            "  -h, --help              this text\n"
                            "  -V, --version           the version\n"
                            "\n"
@@ -52,7 +56,7 @@ static const char help[] = "midisock-echo - return to each client the MIDI messa
                            "  midisock-echo :9080 --verbose --allow 192.168.0.0/16\n";
 
 #define BATCH 256    /* messages of one client before another has its turn */
-#define BLOCKED_MS 2 /* how often to look again whether a client has room */
+#define BLOCKED_MS 2 /* how often to check whether a client has room again */
 
 /* A port whose messages go back to where they came from; for one that has no
  * room the message in hand is kept until it has. */
@@ -60,6 +64,7 @@ struct link {
     midisock_port *port;
     midisock_message message;
     int blocked;
+    struct losses losses;
 };
 
 struct echo {
@@ -68,9 +73,10 @@ struct echo {
     midisock_port **waiting;
     size_t count, capacity;
     struct report report;
+    struct losses losses; /* of the server */
     int verbose;
     int32_t timeout_ms;
-    uint64_t start_ns, returned;
+    uint64_t start_ns, returned, checked_ns;
 };
 
 static void print_notifications(struct echo *echo)
@@ -79,7 +85,21 @@ static void print_notifications(struct echo *echo)
     while (midisock_poll_notification(echo->server, &notification) == MIDISOCK_OK)
         if (echo->verbose)
             report_notification(&echo->report, &notification);
-    fflush(stdout);
+    output_flush();
+}
+
+/* Tells of losses, and of clients that came and went. */
+static void report(struct echo *echo)
+{
+    uint64_t now = midisock_now_ns();
+    size_t i;
+    print_notifications(echo);
+    if (now - echo->checked_ns < LOSSES_CHECK_MS * UINT64_C(1000000))
+        return;
+    echo->checked_ns = now;
+    losses_tell(&echo->losses, echo->server);
+    for (i = 0; i < echo->count; i++)
+        losses_tell(&echo->links[i].losses, echo->links[i].port);
 }
 
 /* Sends the message in hand back. MIDISOCK_ERR_FULL: it stays in hand. */
@@ -94,7 +114,7 @@ static midisock_result return_message(struct echo *echo, struct link *link)
     link->blocked = result == MIDISOCK_ERR_FULL;
     if (result == MIDISOCK_OK)
         echo->returned++;
-    /* Who has left gets no answer, and that is no error. */
+    /* A client that has left gets no answer, and that is no error. */
     if (result == MIDISOCK_OFFLINE || result == MIDISOCK_ERR_NO_SUCH_CLIENT)
         result = MIDISOCK_OK;
     return result;
@@ -109,7 +129,7 @@ static midisock_result serve(struct echo *echo, struct link *link)
         result = return_message(echo, link);
     for (i = 0; i < BATCH && result == MIDISOCK_OK; i++) {
         result = midisock_pop(link->port, &link->message);
-        /* What the library adds for a client that has left has nobody to go to. */
+        /* The library adds messages for a client that has left: they have no receiver. */
         if (result == MIDISOCK_OK && !(link->message.flags & MIDISOCK_SYNTHETIC))
             result = return_message(echo, link);
     }
@@ -129,19 +149,24 @@ static int ended(const struct echo *echo)
     return platform_stopped() || time_left(echo) == 0;
 }
 
+/* How long a wait may last. */
+static int32_t wait_ms(const struct echo *echo)
+{
+    int32_t left = time_left(echo);
+    return left < 0 || left > LOSSES_CHECK_MS ? LOSSES_CHECK_MS : left;
+}
+
 static midisock_result run_merged(struct echo *echo)
 {
     struct link link = {0};
     link.port = echo->server;
     while (!ended(echo)) {
         midisock_result result = serve(echo, &link);
-        if (result == MIDISOCK_OK)
-            continue;
+        report(echo);
         if (result == MIDISOCK_ERR_FULL)
-            result = wait_or_stop(link.port, MIDISOCK_WAIT_ROOM, time_left(echo));
+            result = midisock_wait(link.port, MIDISOCK_WAIT_ROOM, wait_ms(echo));
         else if (result == MIDISOCK_EMPTY)
-            result = wait_or_stop(link.port, MIDISOCK_WAIT_MESSAGE | MIDISOCK_WAIT_NOTIFICATION, time_left(echo));
-        print_notifications(echo);
+            result = midisock_wait(link.port, MIDISOCK_WAIT_MESSAGE | MIDISOCK_WAIT_NOTIFICATION, wait_ms(echo));
         if (result < 0 && result != MIDISOCK_ERR_TIMEOUT)
             return result;
     }
@@ -176,27 +201,26 @@ static midisock_result accept_all(struct echo *echo)
 
 static void drop_link(struct echo *echo, size_t index)
 {
+    losses_tell_rest(&echo->links[index].losses, echo->links[index].port);
     midisock_close(echo->links[index].port);
     echo->links[index] = echo->links[--echo->count];
 }
 
 /* Waits for a client or a message. A link without room has a message in hand
- * and is not waited for: its room cannot be awaited together with the messages
- * of the others, so it is looked at again soon. */
+ * and is not waited for: no wait is both for its room and for the messages of
+ * the others, so it is checked again soon. */
 static midisock_result wait_for_links(struct echo *echo)
 {
     size_t i, count = 0, index;
-    int32_t wait_ms = time_left(echo), limit = 100;
+    int32_t limit = wait_ms(echo);
     echo->waiting[count++] = echo->server;
     for (i = 0; i < echo->count; i++) {
         if (echo->links[i].blocked)
-            limit = BLOCKED_MS;
+            limit = limit < BLOCKED_MS ? limit : BLOCKED_MS;
         else
             echo->waiting[count++] = echo->links[i].port;
     }
-    if (wait_ms < 0 || wait_ms > limit)
-        wait_ms = limit;
-    return midisock_wait_any(echo->waiting, count, MIDISOCK_WAIT_CLIENT | MIDISOCK_WAIT_MESSAGE, wait_ms, &index);
+    return midisock_wait_any(echo->waiting, count, MIDISOCK_WAIT_CLIENT | MIDISOCK_WAIT_MESSAGE, limit, &index);
 }
 
 static midisock_result run_per_client(struct echo *echo)
@@ -218,11 +242,11 @@ static midisock_result run_per_client(struct echo *echo)
             else
                 i++;
         }
-        print_notifications(echo);
+        report(echo);
         if (busy)
             continue;
         result = wait_for_links(echo);
-        /* CLOSED is a client's end, which the next turn sees to. */
+        /* CLOSED is a client's end: the next turn handles it. */
         if (result < 0 && result != MIDISOCK_ERR_TIMEOUT && result != MIDISOCK_ERR_CLOSED)
             return result;
     }
@@ -233,6 +257,7 @@ int main(int argc, char **argv)
 {
     struct echo echo = {0};
     struct address address;
+    struct limits limits = {EXIT_DONE, -1, EXIT_DONE};
     midisock_config config;
     midisock_result result;
     int per_client = 0, drop = 0, words;
@@ -274,7 +299,8 @@ int main(int argc, char **argv)
 
     platform_catch_stop();
     echo.start_ns = echo.report.start_ns = echo.report.last_ns = midisock_now_ns();
-    echo.server = address_listen(&address, &config);
+    limits.timeout_ms = echo.timeout_ms;
+    echo.server = address_listen(&address, &config, &limits);
     if (echo.server == NULL)
         return EXIT_FAILED;
     report_listening(&echo.report, address.text, address.port);
@@ -282,10 +308,9 @@ int main(int argc, char **argv)
     if (result != MIDISOCK_OK)
         cli_message("%s: %s", address.text, midisock_strerror(result));
     print_notifications(&echo);
-    if (echo.verbose) {
-        report_losses(echo.server);
+    losses_tell_rest(&echo.losses, echo.server);
+    if (echo.verbose)
         cli_message("messages returned: %llu", (unsigned long long)echo.returned);
-    }
     while (echo.count > 0)
         drop_link(&echo, echo.count - 1);
     midisock_close(echo.server);

@@ -8,6 +8,7 @@
 #define MIDISOCK_TOOLS_BRIDGE_H
 
 #include "../common/held.h"
+#include "../common/parser.h"
 #include "channels.h"
 
 #include <jack/jack.h>
@@ -29,10 +30,12 @@ struct jack_side {
     void *buffer;
     jack_midi_event_t event; /* an input's next one... */
     uint32_t index, count;   /* ...is event `index` of `count` of this cycle */
+    struct parser parser;    /* an input's: a SysEx may come in several events */
+    uint8_t *sysex;          /* room for the longest one */
     struct held held;        /* what came in and was not released yet */
     struct held owed;        /* what was released, but there was no room to say so: --wait */
 
-    int release; /* shared: whoever played into this input is gone */
+    int release; /* shared: a player of this input has gone */
 };
 
 struct bridge {
@@ -42,6 +45,7 @@ struct bridge {
     int side_count;
     int waits;        /* --wait: what there was no room for is lost, and not remembered by the library */
     int delays_input; /* what comes in is sent one period later, and so at its frame */
+    size_t max_message;
 
     /* The process thread's, and the main thread's while there is no client. */
     midisock_message pending; /* popped, but JACK had no room for it in that cycle */
@@ -57,8 +61,8 @@ struct bridge {
     uint32_t cycles; /* calls of bridge_process */
     uint32_t xruns;
     uint32_t too_large; /* messages that do not even fit into an empty buffer of JACK's */
-    uint32_t lost;      /* events from JACK that a slow peer left no room for, with --wait */
-    uint32_t refused;   /* events from JACK that are no whole message, or too long a one */
+    uint32_t lost;      /* messages from JACK that a slow peer left no room for, with --wait */
+    uint32_t left_out;  /* parts of JACK's events that are in no whole message, or in one that is too long */
     jack_ringbuffer_t *arrived; /* names of ports that came into being, BRIDGE_NAME bytes each */
 };
 

@@ -54,8 +54,8 @@ static int on_xrun(void *argument)
     return 0;
 }
 
-/* A client that goes and comes back between two looks at the connections might
- * be taken for one that never went: so what comes is told by name. */
+/* A client that ends and returns between two checks of the connections would
+ * seem never to have ended: so new ports are reported by name. */
 static void on_port(jack_port_id_t id, int comes, void *argument)
 {
     struct bridge *bridge = argument;
@@ -67,8 +67,9 @@ static void on_port(jack_port_id_t id, int comes, void *argument)
     jack_ringbuffer_write(bridge->arrived, name, sizeof name);
 }
 
-/* What comes out of an output arrived so long before, and what comes into an
- * input is sent so much later: whoever aligns what it records has to know. */
+/* How long before it comes out of an output a message has arrived, and how long
+ * after it comes into an input it is sent: programs that align what they record
+ * need to know. */
 static void on_latency(jack_latency_callback_mode_t mode, void *argument)
 {
     struct bridge *bridge = argument;
@@ -97,6 +98,7 @@ static int register_sides(struct bridge *bridge)
         if (side->port == NULL)
             return 0;
         held_clear(&side->held);
+        parser_init(&side->parser, side->sysex, bridge->max_message);
         side->release = 0;
     }
     return 1;

@@ -1,92 +1,20 @@
 /* midisock-jack: MIDI between JACK and the network. */
 #include "../common/address.h"
 #include "../common/cli.h"
+#include "../common/output.h"
 #include "../common/platform.h"
+#include "../common/reason.h"
 #include "../common/report.h"
 #include "bridge.h"
 #include "client.h"
+#include "counters.h"
+#include "help.h"
 #include "wiring.h"
 
 #include <jack/thread.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char help[] = "midisock-jack - carry MIDI between JACK and the network\n"
-                           "\n"
-                           "Usage:\n"
-                           "  midisock-jack [OPTIONS] [ADDRESS]             be a server (--listen)\n"
-                           "  midisock-jack [OPTIONS] --connect [ADDRESS]   connect to a server\n"
-                           "\n"
-                           "A JACK client with MIDI ports. What comes into its input ports goes over TCP to\n"
-                           "the other end: to another midisock-jack, a plugin with midisock, or mido. What\n"
-                           "the other end sends comes out of its output ports. Messages keep their spacing\n"
-                           "to the frame in both directions, at the price of one period of delay in each.\n"
-                           "\n"
-                           "A lost connection, and a JACK server that stops, are waited for until they are\n"
-                           "back; then the connections of the ports in JACK are made again as they were.\n"
-                           "Notes that sounded when something was lost are released. Runs until Ctrl-C, and\n"
-                           "prints nothing while all is well, but a server's first line, which is\n"
-                           "'listening on HOST:PORT'.\n"
-                           "\n"
-                           "ADDRESS is HOST:PORT, HOST, PORT, [IPv6]:PORT or :PORT. The default port is\n"
-                           "9080, the default host this machine alone; to listen on ':PORT' is to listen\n"
-                           "on every interface. Port 0 takes a free one: read it off the first line.\n"
-                           "\n"
-                           "JACK:\n"
-                           "  -n, --name NAME         the client's name (default midisock)\n"
-                           "  -s, --server NAME       the JACK server (default: $JACK_DEFAULT_SERVER, or\n"
-                           "                          'default')\n"
-                           "  -i, --in PORT[=WHAT]    an input port of this name: from JACK to the network\n"
-                           "  -o, --out PORT[=WHAT]   an output port of this name: from the network to JACK\n"
-                           "                          Both may be given several times; without any there is\n"
-                           "                          one of each, 'in' and 'out', for everything.\n"
-                           "      --from PORT         connect the first input port with this port of another\n"
-                           "                          JACK client, now or as soon as it is there; may be\n"
-                           "                          given several times\n"
-                           "      --to PORT           the same with the first output port\n"
-                           "      --no-wait           end with an error where there is no JACK server, and\n"
-                           "                          when it stops\n"
-                           "\n"
-                           "WHAT is a list of channels, such as '9' or '0-3,8': these pass, and messages\n"
-                           "without a channel (SysEx, clock, start, stop...) pass too, unless the list has\n"
-                           "'no-system'. 'system' alone passes only those. Channels are 0 to 15, as in mido.\n"
-                           "\n"
-                           "Network:\n"
-                           "  -l, --listen            be a server (default): what clients send comes out of\n"
-                           "                          the same ports, what comes from JACK goes to all\n"
-                           "  -c, --connect           connect to a server\n"
-                           "  -a, --allow LIST        who may connect: addresses and ranges, such as\n"
-                           "                          '127.0.0.1,192.168.0.0/16,::1' (default: anybody)\n"
-                           "      --max-clients N     so many clients at once (default 64)\n"
-                           "      --latency MS        how long after it arrives a message comes out in JACK:\n"
-                           "                          'auto' (default) is one period; a network with more\n"
-                           "                          jitter than that, such as a wireless one, wants\n"
-                           "                          more; 0 is as soon as can be, in both directions,\n"
-                           "                          whatever the spacing\n"
-                           "      --priority N        realtime priority of the network thread, 1 to 99, if\n"
-                           "                          the system grants it; 0: none. Default: one below that\n"
-                           "                          of JACK's clients, where JACK runs realtime (jackd -R)\n"
-                           "      --wait              drop nothing from the network, for dumps and the like;\n"
-                           "                          what a slow peer has no room for is lost and counted.\n"
-                           "                          Else the late is dropped, and notes put right\n"
-                           "      --max-message N     longest SysEx taken, in bytes (default 16384)\n"
-                           "\n"
-                           "  -v, --verbose           tell who comes and goes, in JACK and on the network,\n"
-                           "                          and at the end the totals\n"
-                           "  -h, --help              this text\n"
-                           "  -V, --version           the version\n"
-                           "\n"
-                           "Exit status: 0 ended by Ctrl-C or SIGTERM; 1 an error; 2 a mistake on the\n"
-                           "command line.\n"
-                           "\n"
-                           "Examples:\n"
-                           "  midisock-jack :9080 --allow 192.168.0.0/16 --to synth:midi_in\n"
-                           "  midisock-jack --connect studio.local --from a2j:keyboard\n"
-                           "  midisock-jack --out drums=9 --out keys=0-3 --out clock=system\n"
-                           "\n"
-                           "See also: jack_lsp, jack_connect, jack_midi_dump; midisock-monitor.\n";
 
 /* --priority: not given. */
 #define PRIORITY_AUTO UINT32_MAX
@@ -99,6 +27,7 @@ struct program {
     struct bridge bridge;
     struct wiring wiring;
     struct report report;
+    struct counters counters;
     const char *name, *server;
     struct address address;
     int connecting, verbose, no_wait;
@@ -118,7 +47,7 @@ struct program {
 
 static void tell_notification(struct program *program, const midisock_notification *notification)
 {
-    const char *why = notification->reason != MIDISOCK_OK ? midisock_strerror(notification->reason) : "it ended";
+    const char *why = reason_of_end(notification);
     const char *address = program->address.text;
     if (notification->kind == MIDISOCK_PRIORITY_REFUSED && program->priority != PRIORITY_AUTO) {
         TELL(program, "no realtime priority for the network thread: %s", why);
@@ -126,7 +55,7 @@ static void tell_notification(struct program *program, const midisock_notificati
     }
     if (program->verbose) {
         report_notification(&program->report, notification);
-        fflush(stdout);
+        output_flush();
         return;
     }
     switch (notification->kind) {
@@ -246,6 +175,7 @@ static int run(struct program *program)
         if (status != EXIT_DONE)
             return status;
         tell_notifications(program);
+        counters_tell(&program->counters, &program->bridge);
         result = midisock_wait(program->bridge.port, MIDISOCK_WAIT_NOTIFICATION, LOOK_MS);
         if (result == MIDISOCK_ERR_CLOSED) {
             cli_message("%s: %s", program->address.text, midisock_strerror(result));
@@ -276,27 +206,12 @@ static void end_with_jack(struct bridge *bridge)
     client_close(bridge);
 }
 
-static void tell_count(uint64_t count, const char *what)
-{
-    if (count > 0)
-        cli_message("%s: %llu", what, (unsigned long long)count);
-}
-
 static void tell_totals(struct program *program)
 {
-    struct bridge *bridge = &program->bridge;
     midisock_stats stats;
-    if (midisock_get_stats(bridge->port, &stats, sizeof stats) != MIDISOCK_OK)
+    counters_tell_rest(&program->counters, &program->bridge);
+    if (!program->verbose || midisock_get_stats(program->bridge.port, &stats, sizeof stats) != MIDISOCK_OK)
         return;
-    tell_count(bridge_get(bridge, too_large), "messages that do not fit into a buffer of JACK's");
-    tell_count(bridge_get(bridge, refused), "events from JACK that are no whole message, or too long");
-    tell_count(bridge_get(bridge, lost), "events from JACK that the network left no room for");
-    if (!program->verbose) {
-        /* What was dropped for want of a peer, or of JACK, was to be expected. */
-        tell_count(stats.oversize_in, "SysEx messages that were too long (see --max-message)");
-        return;
-    }
-    report_losses(bridge->port);
     report_text(&program->report, "messages from the network: %llu, to it: %llu",
                 (unsigned long long)stats.messages_in, (unsigned long long)stats.messages_out);
     report_text(&program->report, "the network thread woke %.3f ms late lately, %.3f ms at worst; its priority: %llu",
@@ -331,6 +246,21 @@ static void add_side(struct bridge *bridge, const char *text, int is_output)
     bridge->side_count++;
 }
 
+/* Room for the longest SysEx in each port. The process thread allocates nothing. */
+static void take_memory(struct bridge *bridge, size_t max_message)
+{
+    int i;
+    bridge->max_message = max_message;
+    for (i = 0; i < bridge->side_count; i++) {
+        bridge->sides[i].sysex = malloc(max_message);
+        if (bridge->sides[i].sysex == NULL) {
+            cli_message("%s", midisock_strerror(MIDISOCK_ERR_NO_RESOURCES));
+            exit(EXIT_FAILED);
+        }
+        memset(bridge->sides[i].sysex, 0, max_message); /* its pages are there, then */
+    }
+}
+
 static void want(struct program *program, int is_output, const struct cli_list *others)
 {
     int side = 0, i;
@@ -358,6 +288,7 @@ int main(int argc, char **argv)
 {
     static struct program program;
     struct bridge *bridge = &program.bridge;
+    struct limits limits = {EXIT_DONE, -1, EXIT_DONE};
     midisock_config config;
     struct cli_list ins = {{0}, 0}, outs = {{0}, 0}, from = {{0}, 0}, to = {{0}, 0};
     int wait = 0, words, status, i;
@@ -381,7 +312,7 @@ int main(int argc, char **argv)
         {0, "max-message", CLI_NUMBER, &max_message, 1, 1u << 28},
         {'v', "verbose", CLI_FLAG, &program.verbose, 1, 0},
     };
-    const struct cli_program cli = {"midisock-jack", help, options, (int)(sizeof options / sizeof options[0])};
+    const struct cli_program cli = {"midisock-jack", jack_help, options, (int)(sizeof options / sizeof options[0])};
 
     program.name = "midisock";
     program.priority = PRIORITY_AUTO;
@@ -408,10 +339,13 @@ int main(int argc, char **argv)
     config.push_latency_ns = config.latency_ns != 0 ? MIDISOCK_LATENCY_AUTO : 0;
     bridge->delays_input = config.push_latency_ns != 0;
     config.realtime_priority = program.priority != PRIORITY_AUTO ? program.priority : 0;
-    config.allow = allow;
+    config_allow_clients(&config, allow);
     if (max_clients > 0)
         config.max_clients = max_clients;
     config_allow_message(&config, max_message);
+    take_memory(bridge, config.max_message_bytes);
+    /* Messages that are dropped for want of a peer or of JACK are expected. */
+    program.counters.network.only_too_long = !program.verbose;
 
     platform_catch_stop();
     client_quiet();
@@ -419,7 +353,7 @@ int main(int argc, char **argv)
     program.wiring.report = program.verbose ? &program.report : NULL;
     program.report.peer = program.connecting ? program.address.text : NULL;
     bridge->port = program.connecting ? address_connect(&program.address, &config)
-                                      : address_listen(&program.address, &config);
+                                      : address_listen(&program.address, &config, &limits);
     bridge->arrived = jack_ringbuffer_create(64 * BRIDGE_NAME);
     if (bridge->port == NULL || bridge->arrived == NULL)
         return EXIT_FAILED;
@@ -432,7 +366,9 @@ int main(int argc, char **argv)
     midisock_close(bridge->port);
     wiring_free(&program.wiring);
     jack_ringbuffer_free(bridge->arrived);
-    for (i = 0; i < bridge->side_count; i++)
+    for (i = 0; i < bridge->side_count; i++) {
         free((char *)bridge->sides[i].name);
+        free(bridge->sides[i].sysex);
+    }
     return status;
 }

@@ -113,12 +113,11 @@ static void network_to_jack(struct bridge *bridge)
         bridge_set(bridge, ended, 1);
 }
 
-/* The next event of this input that it takes, in side->event; 0: no more. */
+/* The next event of this input, in side->event; 0: no more. */
 static int next_event(struct jack_side *side)
 {
     for (; side->index < side->count; side->index++)
-        if (jack_midi_event_get(&side->event, side->buffer, side->index) == 0 && side->event.size > 0 &&
-            channels_take(&side->channels, side->event.buffer[0]))
+        if (jack_midi_event_get(&side->event, side->buffer, side->index) == 0 && side->event.size > 0)
             return 1;
     return 0;
 }
@@ -146,19 +145,39 @@ static void lose(struct bridge *bridge, struct jack_side *side, const uint8_t *d
     count(&bridge->lost);
 }
 
+static void send_message(struct bridge *bridge, struct jack_side *side, jack_nframes_t frame, const uint8_t *data,
+                         size_t size)
+{
+    midisock_result result = midisock_push_frame(bridge->port, frame, data, size);
+    if (result == MIDISOCK_ERR_TOO_LARGE)
+        count(&bridge->left_out);
+    else if (result == MIDISOCK_ERR_FULL && bridge->waits)
+        lose(bridge, side, data, size);
+    else /* sent, or remembered by the library until there is a peer and room */
+        held_follow(&side->held, data, size);
+}
+
+/* An event should be one message, but some clients put several into one, and
+ * JACK's own drivers give a long SysEx in several events. */
+static void send_event(struct bridge *bridge, struct jack_side *side, jack_nframes_t frame)
+{
+    const uint8_t *data = side->event.buffer;
+    size_t size = side->event.size;
+    struct parser_item item;
+    enum parser_result result;
+    while ((result = parser_next(&side->parser, &data, &size, &item)) != PARSER_EMPTY) {
+        if (result == PARSER_LEFT_OUT)
+            count(&bridge->left_out);
+        else if (channels_take(&side->channels, item.data[0]))
+            send_message(bridge, side, frame, item.data, item.size);
+    }
+}
+
 static void jack_to_network(struct bridge *bridge, jack_nframes_t frames)
 {
     struct jack_side *side;
     while ((side = earliest_input(bridge)) != NULL) {
-        const jack_midi_event_t *event = &side->event;
-        jack_nframes_t frame = event->time < frames ? event->time : frames - 1;
-        midisock_result result = midisock_push_frame(bridge->port, frame, event->buffer, event->size);
-        if (result == MIDISOCK_ERR_INVALID_MESSAGE || result == MIDISOCK_ERR_TOO_LARGE)
-            count(&bridge->refused);
-        else if (result == MIDISOCK_ERR_FULL && bridge->waits)
-            lose(bridge, side, event->buffer, event->size);
-        else /* sent, or remembered by the library until there is a peer and room */
-            held_follow(&side->held, event->buffer, event->size);
+        send_event(bridge, side, side->event.time < frames ? side->event.time : frames - 1);
         side->index++;
     }
 }

@@ -1,7 +1,7 @@
 #include "midi_file.h"
 
 #include "../common/cli.h"
-#include "../common/message.h"
+#include "syx.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,51 +48,32 @@ static int read_all(const char *path, uint8_t **data, size_t *size)
     return -1;
 }
 
-static int check_messages(struct midi_file *file)
-{
-    size_t at = 0, length;
-    const char *why;
-    if (file->size == 0) {
-        cli_message("'%s' is empty", file->path);
-        return -1;
-    }
-    while (at < file->size) {
-        length = message_first(file->data + at, file->size - at, &why);
-        if (length == 0) {
-            cli_message("'%s' is neither a MIDI file nor a .syx file: %s (byte %lu)", file->path, why,
-                        (unsigned long)at);
-            return -1;
-        }
-        if (length > file->longest)
-            file->longest = length;
-        at += length;
-    }
-    return 0;
-}
-
 int midi_file_load(struct midi_file *file, const char *path)
 {
-    int result;
+    struct warnings warnings = {0};
+    const char *error = NULL;
+    uint8_t *data;
+    size_t size, offset, length;
     memset(file, 0, sizeof *file);
-    file->path = path;
-    if (read_all(path, &file->data, &file->size) != 0)
+    file->path = warnings.path = path;
+    if (read_all(path, &data, &size) != 0)
         return -1;
-    file->is_song = smf_recognize(file->data, file->size);
-    if (!file->is_song)
-        return check_messages(file);
-    result = smf_read(&file->song, file->data, file->size);
-    free(file->data);
-    file->data = NULL;
-    if (result != 0)
-        cli_message("cannot read '%s': %s", path, file->song.error);
-    file->longest = file->song.longest;
-    return result;
+    file->is_song = smf_find(data, size, &offset, &length);
+    if (file->is_song)
+        smf_read(&file->song, data, size, &warnings, &error);
+    else
+        syx_read(&file->dump, data, size, &warnings, &error);
+    free(data);
+    warnings_end(&warnings);
+    file->longest = file->is_song ? file->song.list.longest : file->dump.longest;
+    if (error != NULL)
+        cli_message("cannot play '%s': %s", path, error);
+    return error == NULL ? 0 : -1;
 }
 
 void midi_file_free(struct midi_file *file)
 {
-    free(file->data);
-    if (file->is_song)
-        smf_free(&file->song);
+    smf_free(&file->song);
+    list_free(&file->dump);
     memset(file, 0, sizeof *file);
 }

@@ -1,24 +1,20 @@
-/* Files to send: standard MIDI files, and .syx files, which are nothing but
- * MIDI messages one after the other. What a file holds decides, not its name. */
+/* Files to send: standard MIDI files and .syx files. What a file holds decides,
+ * not its name. */
 #ifndef MIDISOCK_TOOLS_MIDI_FILE_H
 #define MIDISOCK_TOOLS_MIDI_FILE_H
 
 #include "smf.h"
 
-#include <stddef.h>
-#include <stdint.h>
-
 struct midi_file {
     const char *path;
-    uint8_t *data; /* the messages of a .syx file; NULL for a song */
-    size_t size;
+    int is_song;          /* a MIDI file: `song`; otherwise a .syx file: `dump` */
     struct smf_song song;
-    int is_song;
+    struct message_list dump;
     size_t longest; /* the size of the longest message */
 };
 
-/* Reads and checks a whole file, path "-" excluded; 0, or -1 with a message on
- * standard error. Either way midi_file_free is due. */
+/* Reads a whole file; 0, or -1 with a message on standard error where there is
+ * nothing to send. Either way midi_file_free is due. */
 int midi_file_load(struct midi_file *file, const char *path);
 void midi_file_free(struct midi_file *file);
 

@@ -4,8 +4,11 @@
 
 #include "smf.h"
 
+/* No song waits longer than this for an End of Track behind its last message. */
+#define MAX_SILENCE_NS UINT64_C(30000000000)
+
 /* Sorts the events, gives each its time by the tempo map or the SMPTE rate,
- * and takes the changes of tempo out. NULL, or why it cannot be done. */
-const char *smf_set_times(struct smf_song *song, uint64_t last_tick);
+ * and takes the changes of tempo out. */
+void smf_set_times(struct smf_song *song, uint64_t last_tick, struct warnings *warnings);
 
 #endif

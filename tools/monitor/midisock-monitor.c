@@ -1,12 +1,11 @@
 /* midisock-monitor: prints the MIDI messages that come over TCP. */
 #include "../common/address.h"
 #include "../common/cli.h"
+#include "../common/losses.h"
+#include "../common/output.h"
 #include "../common/platform.h"
 #include "../common/report.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char help[] = "midisock-monitor - print MIDI messages that come over TCP\n"
@@ -16,40 +15,45 @@ static const char help[] = "midisock-monitor - print MIDI messages that come ove
                            "  midisock-monitor [OPTIONS] --connect [ADDRESS]   connect to a server\n"
                            "\n"
                            "Prints a line for each message, with the seconds since the start and, for a\n"
-                           "server, the number of the client that sent it; and a line when somebody comes\n"
-                           "or goes. A server's first line is 'listening on HOST:PORT'. A connection that\n"
-                           "is lost or refused is tried again for ever. Runs until Ctrl-C, --count or\n"
-                           "--timeout.\n"
+                           "server, the number of the client that sent it. A line that begins with '#'\n"
+                           "tells that a client has joined or left. A server's first line is 'listening on\n"
+                           "HOST:PORT'. A connection that is lost or refused is tried again for ever. What\n"
+                           "is lost or rejected is reported on standard error when it happens. Runs until\n"
+                           "Ctrl-C, --count or --timeout.\n"
                            "\n"
                            "ADDRESS is HOST:PORT, HOST, PORT, [IPv6]:PORT or :PORT. The default port is\n"
-                           "9080, the default host this machine alone; to listen on ':PORT' is to listen\n"
-                           "on every interface. Port 0 takes a free one: read it off the first line.\n"
+                           "9080, the default host this machine alone. To listen on ':PORT' or '*:PORT' is\n"
+                           "to listen on every interface. Port 0 takes a free one: the first line has it.\n"
                            "\n"
                            "Options:\n"
                            "  -l, --listen            be a server (default)\n"
                            "  -c, --connect           connect to a server\n"
-                           "  -a, --allow LIST        who may connect: addresses and ranges, such as\n"
-                           "                          '127.0.0.1,192.168.0.0/16,::1' (default: anybody)\n"
-                           "      --max-clients N     so many clients at once (default 64)\n"
+                           "  -a, --allow LIST        clients that may connect: addresses and ranges, such\n"
+                           "                          as '127.0.0.1,192.168.0.0/16,::1' (default: any)\n"
+                           "      --max-clients N     at most N clients at once (default 64)\n"
                            "  -n, --count N           end after N messages shown\n"
-                           "  -t, --timeout SECONDS   end after so long\n"
+                           "  -t, --timeout SECONDS   end after this time\n"
                            "  -j, --json              one JSON object a line, for other programs\n"
-                           "  -q, --quiet             messages only: nothing about who comes and goes\n"
+                           "  -q, --quiet             messages only: no lines about clients and connections\n"
                            "      --no-realtime       leave out clock, start, stop, continue, active\n"
                            "                          sensing and reset\n"
                            "      --channel N         only messages of channel N, and those without one\n"
                            "      --full              all bytes of a SysEx, not the first 32 (JSON has all)\n"
                            "      --time FORM         start (seconds since the start, default), delta\n"
-                           "                          (since the line before), clock (time of day) or none\n"
-                           "      --drop              never slow a sender down: drop what comes faster than\n"
-                           "                          it can be printed (default: the sender waits)\n"
-                           "      --max-message N     longest SysEx taken, in bytes (default 16384)\n"
+                           "                          (since the line before), clock (time of day), or none:\n"
+                           "                          the message first, then '#' and the client, and all\n"
+                           "                          bytes of a SysEx\n"
+                           "      --drop              never slow a sender down: drop messages that come too\n"
+                           "                          fast to be printed (default: the sender waits)\n"
+                           "      --max-message N     the longest SysEx taken, in bytes (default 16384)\n"
                            "  -h, --help              this text\n"
                            "  -V, --version           the version\n"
                            "\n"
                            "Channels are 0 to 15 (as in mido), note 60 is C4. What is printed of a message\n"
-                           "is what midisock-send takes. A Note Off marked '[released by midisock]' was not\n"
-                           "sent by the peer: its connection ended while the note was on.\n"
+                           "is what midisock-send takes, and it takes whole lines from standard input; a\n"
+                           "SysEx that is not shown in full is an error there. A Note Off marked '[released\n"
+                           "by midisock]' was not sent by the peer: its connection ended while the note was\n"
+                           "on.\n"
                            "\n"
                            "A JSON object has \"event\" (listening, message, joined, left, connected,\n"
                            "connect-failed, disconnected, congested, recovered), \"time\" (seconds since the\n"
@@ -64,6 +68,7 @@ static const char help[] = "midisock-monitor - print MIDI messages that come ove
                            "Examples:\n"
                            "  midisock-monitor :9080 --allow 192.168.0.0/16\n"
                            "  midisock-monitor --connect studio.local:9080 --no-realtime\n"
+                           "  midisock-monitor :9080 -q --time none | midisock-send synth.local -\n"
                            "  midisock-monitor 0 --json | jq 'select(.type == \"note-on\").name'\n";
 
 #define ANY_CHANNEL UINT32_MAX
@@ -71,6 +76,7 @@ static const char help[] = "midisock-monitor - print MIDI messages that come ove
 struct monitor {
     midisock_port *port;
     struct report report;
+    struct losses losses;
     int quiet, no_realtime;
     uint32_t channel;
     uint32_t count, seen; /* count 0: no limit */
@@ -89,7 +95,7 @@ static int enough(const struct monitor *monitor)
     return monitor->count > 0 && monitor->seen >= monitor->count;
 }
 
-/* Prints who came and went, and what of it happened up to `until_ns`. */
+/* Prints what happened to clients and connections. */
 static void print_notifications(struct monitor *monitor)
 {
     midisock_notification notification;
@@ -108,8 +114,6 @@ static midisock_result print_messages(struct monitor *monitor)
             continue;
         report_message(&monitor->report, &message);
         monitor->seen++;
-        if (ferror(stdout))
-            break;
     }
     return result;
 }
@@ -118,14 +122,13 @@ static int run(struct monitor *monitor, int32_t timeout_ms)
 {
     uint64_t start = midisock_now_ns();
     for (;;) {
-        int32_t left_ms = -1;
+        int32_t left_ms = LOSSES_CHECK_MS;
         midisock_result result;
         print_notifications(monitor);
         result = print_messages(monitor);
-        if (fflush(stdout) != 0 || ferror(stdout)) {
-            cli_message("cannot write to standard output: %s", strerror(errno));
+        losses_tell(&monitor->losses, monitor->port);
+        if (output_check() != 0 && !platform_stopped())
             return EXIT_FAILED;
-        }
         if (enough(monitor) || platform_stopped())
             return EXIT_DONE;
         if (result < 0) {
@@ -136,9 +139,10 @@ static int run(struct monitor *monitor, int32_t timeout_ms)
             uint64_t passed = (midisock_now_ns() - start) / 1000000;
             if (passed >= (uint64_t)timeout_ms)
                 return monitor->count > 0 ? EXIT_TIMED_OUT : EXIT_DONE;
-            left_ms = timeout_ms - (int32_t)passed;
+            if (timeout_ms - (int32_t)passed < left_ms)
+                left_ms = timeout_ms - (int32_t)passed;
         }
-        result = wait_or_stop(monitor->port, MIDISOCK_WAIT_MESSAGE | MIDISOCK_WAIT_NOTIFICATION, left_ms);
+        result = midisock_wait(monitor->port, MIDISOCK_WAIT_MESSAGE | MIDISOCK_WAIT_NOTIFICATION, left_ms);
         if (result < 0 && result != MIDISOCK_ERR_TIMEOUT) {
             cli_message("%s", midisock_strerror(result));
             return EXIT_FAILED;
@@ -161,6 +165,7 @@ int main(int argc, char **argv)
 {
     struct monitor monitor = {0};
     struct address address;
+    struct limits limits;
     midisock_config config;
     int connecting = 0, full = 0, drop = 0, status, words;
     uint32_t max_clients = 0, max_message = 0;
@@ -190,7 +195,7 @@ int main(int argc, char **argv)
         cli_usage_error("one address only: what is '%s'?", argv[2]);
     address_parse(words > 0 ? argv[1] : NULL, !connecting, &address);
     monitor.report.time = time_form(time);
-    monitor.report.max_sysex = full ? 0 : 32;
+    monitor.report.max_sysex = full || monitor.report.time == TIME_NONE ? 0 : 32;
 
     midisock_config_init(&config, sizeof config);
     config.overflow = drop ? MIDISOCK_OVERFLOW_REPAIR : MIDISOCK_OVERFLOW_WAIT;
@@ -205,7 +210,10 @@ int main(int argc, char **argv)
         monitor.report.peer = address.text;
         monitor.port = address_connect(&address, &config);
     } else {
-        monitor.port = address_listen(&address, &config);
+        limits.stop_status = EXIT_DONE;
+        limits.timeout_ms = timeout_ms;
+        limits.timeout_status = monitor.count > 0 ? EXIT_TIMED_OUT : EXIT_DONE;
+        monitor.port = address_listen(&address, &config, &limits);
         if (monitor.port != NULL)
             report_listening(&monitor.report, address.text, address.port);
     }
@@ -214,8 +222,9 @@ int main(int argc, char **argv)
     status = run(&monitor, timeout_ms);
     if (status == EXIT_DONE || status == EXIT_TIMED_OUT)
         print_notifications(&monitor);
-    fflush(stdout);
-    report_losses(monitor.port);
+    if (output_check() != 0 && !platform_stopped())
+        status = EXIT_FAILED;
+    losses_tell_rest(&monitor.losses, monitor.port);
     midisock_close(monitor.port);
     return status;
 }

@@ -2,13 +2,12 @@
 #include "../common/address.h"
 #include "../common/cli.h"
 #include "../common/platform.h"
+#include "input.h"
 #include "player.h"
 #include "sender.h"
 #include "words.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const char help[] = "midisock-send - send MIDI messages and files over TCP\n"
                            "\n"
@@ -17,12 +16,12 @@ static const char help[] = "midisock-send - send MIDI messages and files over TC
                            "  midisock-send [OPTIONS] --listen ADDRESS WHAT...   wait for a client first\n"
                            "\n"
                            "ADDRESS is HOST:PORT, HOST, PORT, [IPv6]:PORT or :PORT. The default port is\n"
-                           "9080, the default host this machine alone; to listen on ':PORT' is to listen\n"
-                           "on every interface, and port 0 takes a free one ('listening on HOST:PORT' is\n"
-                           "printed first).\n"
+                           "9080, the default host this machine alone. To listen on ':PORT' or '*:PORT' is\n"
+                           "to listen on every interface. Port 0 takes a free one: the first line that is\n"
+                           "printed has it, 'listening on HOST:PORT'.\n"
                            "\n"
-                           "WHAT is any number of these, in the order in which they are to be sent, with\n"
-                           "commas between them if you like:\n"
+                           "WHAT is any number of these, in the order in which they are sent, with commas\n"
+                           "between them if you like:\n"
                            "  note-on CHANNEL NOTE [VELOCITY]      velocity 64 if it is left out\n"
                            "  note-off CHANNEL NOTE [VELOCITY]\n"
                            "  poly-pressure CHANNEL NOTE VALUE     also: polytouch\n"
@@ -38,17 +37,20 @@ static const char help[] = "midisock-send - send MIDI messages and files over TC
                            "  hex BYTE...                          whole messages: hex 90 3c 40 b0 07 64\n"
                            "  panic                                all sound off on every channel\n"
                            "  sleep MILLISECONDS                   wait before what follows\n"
-                           "  FILE                                 a MIDI file (format 0 or 1), played in\n"
-                           "                                       time, or a .syx file of any size. Its\n"
-                           "                                       name needs a '.' or a '/' in it\n"
-                           "  -                                    words from standard input; a line is sent\n"
-                           "                                       when it has come; '#' begins a comment\n"
+                           "  FILE                                 a MIDI file, played in time, or a .syx\n"
+                           "                                       file. Its name needs a '.' or a '/'\n"
+                           "  -                                    words from standard input. Each line is\n"
+                           "                                       sent when it is complete. '#' begins a\n"
+                           "                                       comment. The lines that midisock-monitor\n"
+                           "                                       prints are taken, too\n"
                            "Channels are 0 to 15 (as in mido), values 0 to 127, decimal or 0x hexadecimal.\n"
                            "A note is a number or a name: 60 is C4; F#3 and Bb2 are others.\n"
                            "\n"
-                           "Everything is checked before anything is sent. Nothing is lost: who reads\n"
-                           "slowly is waited for. When the program ends, or is stopped by Ctrl-C, the notes\n"
-                           "that it left on are released (but see --hold).\n"
+                           "The command line and the files are read before anything is sent. A damaged file\n"
+                           "is played as far as it is whole: a warning names each part that is left out,\n"
+                           "and the byte where it begins. Nothing is lost: a peer that reads slowly is\n"
+                           "waited for. What the peer sends is ignored. When the program ends, or is\n"
+                           "stopped by Ctrl-C, the notes that it left on are released (but see --hold).\n"
                            "\n"
                            "Options:\n"
                            "  -l, --listen               be a server: wait for a client, send to all\n"
@@ -56,20 +58,21 @@ static const char help[] = "midisock-send - send MIDI messages and files over TC
                            "  -t, --timeout SECONDS      how long to wait for the server (default 5) or the\n"
                            "                             client (default: for ever)\n"
                            "  -r, --retry                try again until the timeout if the server refuses\n"
-                           "  -a, --allow LIST           with --listen, who may connect: addresses and\n"
-                           "                             ranges, such as '127.0.0.1,10.0.0.0/8'\n"
+                           "  -a, --allow LIST           with --listen, clients that may connect: addresses\n"
+                           "                             and ranges, such as '127.0.0.1,10.0.0.0/8'\n"
                            "      --speed PERCENT        play MIDI files slower or faster (default 100)\n"
                            "      --sysex-interval MS    pause after every SysEx of a .syx file, for devices\n"
                            "                             that need it\n"
-                           "      --hold                 leave on what is on at the end (a receiver may\n"
-                           "                             still release it when the connection ends)\n"
-                           "  -q, --quiet                no progress bar (there is none but on a terminal)\n"
+                           "      --hold                 leave the notes on at the end (a receiver may still\n"
+                           "                             release them when the connection ends)\n"
+                           "  -q, --quiet                no progress bar on a terminal; warnings are printed\n"
+                           "                             all the same\n"
                            "  -h, --help                 this text\n"
                            "  -V, --version              the version\n"
                            "\n"
-                           "Exit status: 0 all sent; 1 an error, or the connection was lost; 2 a mistake on\n"
-                           "the command line; 3 nobody there within --timeout; 130 stopped by Ctrl-C (128\n"
-                           "and the signal's number).\n"
+                           "Exit status: 0 all sent; 1 an error, or the connection was refused or lost; 2 a\n"
+                           "mistake on the command line; 3 no connection within --timeout; 130 stopped by\n"
+                           "Ctrl-C (128 and the signal's number).\n"
                            "\n"
                            "Examples:\n"
                            "  midisock-send localhost:9080 note-on 0 C4 100 sleep 500 note-off 0 C4\n"
@@ -99,59 +102,13 @@ static int run_script(struct work *work, const struct script *script, const stru
             break;
         case ACTION_PANIC: result = sender_panic(&work->sender); break;
         case ACTION_SLEEP:
-            result = platform_sleep_ms(action->sleep_ms) || sender_check(&work->sender) != 0 ? -1 : 0;
+            result = sender_sleep(&work->sender, action->sleep_ms);
             break;
         case ACTION_FILE: result = player_send_file(&work->sender, &files[i], &work->player); break;
         case ACTION_INPUT: result = run_input(work); break;
         }
     }
     return result;
-}
-
-/* A line of any length without its end, in `*line`; 0 at the end of the input
- * or when the program is to stop. */
-static int read_line(char **line, size_t *room)
-{
-    size_t used = 0;
-    int c = EOF;
-    while (!platform_stopped() && (c = getc(stdin)) != EOF) {
-        if (used + 1 >= *room) {
-            size_t more = *room > 0 ? *room * 2 : 256;
-            char *grown = realloc(*line, more);
-            if (grown == NULL)
-                return 0;
-            *line = grown;
-            *room = more;
-        }
-        if (c == '\n')
-            break;
-        (*line)[used++] = (char)c;
-    }
-    if (*line == NULL || (c == EOF && used == 0))
-        return 0;
-    (*line)[used] = '\0';
-    return !platform_stopped();
-}
-
-/* Cuts a line into words, in place, up to a word that begins with '#' (one
- * elsewhere is a sharp). */
-static int split_line(char *line, char ***words, size_t *room, size_t *count)
-{
-    static const char space[] = " \t\r";
-    char *word;
-    *count = 0;
-    for (word = strtok(line, space); word != NULL && *word != '#'; word = strtok(NULL, space)) {
-        if (*count == *room) {
-            size_t more = *room > 0 ? *room * 2 : 64;
-            char **grown = realloc(*words, more * sizeof *grown);
-            if (grown == NULL)
-                return -1;
-            *words = grown;
-            *room = more;
-        }
-        (*words)[(*count)++] = word;
-    }
-    return 0;
 }
 
 static int has_files(const struct script *script)
@@ -163,35 +120,53 @@ static int has_files(const struct script *script)
     return 0;
 }
 
-/* A mistake ends it, but not where somebody types: who may try again. */
+static int check_sender(void *sender)
+{
+    return sender_check(sender);
+}
+
+/* One line: 0, 1 where it is wrong, which has been reported, or -1. */
+static int run_line(struct work *work, struct script *script, unsigned long number, char **words, size_t count)
+{
+    script_clear(script);
+    if (words_add(script, words, count) != 0)
+        cli_message("line %lu: %s", number, script->error);
+    else if (has_files(script))
+        cli_message("line %lu: files can be named on the command line only", number);
+    else
+        return run_script(work, script, NULL);
+    return 1;
+}
+
+/* A mistake ends it, but not on a terminal: the user may type the line again. */
 static int run_input(struct work *work)
 {
-    int typed = platform_terminal_columns(stdin) > 0, result = 0;
-    unsigned long number = 0;
-    char *line = NULL, **words = NULL;
-    size_t line_room = 0, word_room = 0, count;
+    int typed = platform_terminal_columns(PLATFORM_INPUT) > 0, result = 0;
+    struct input input = {0};
     struct script script;
     script_init(&script);
-    while (result == 0 && read_line(&line, &line_room)) {
-        number++;
-        script_clear(&script);
-        if (split_line(line, &words, &word_room, &count) != 0) {
-            cli_message("out of memory");
+    input.idle = check_sender;
+    input.context = &work->sender;
+    while (result == 0) {
+        char **words;
+        size_t count;
+        enum input_result got = input_next(&input, &words, &count);
+        if (got == INPUT_END)
+            break;
+        if (got == INPUT_LINE)
+            result = run_line(work, &script, input.number, words, count);
+        else if (got == INPUT_FAILED)
+            cli_message("cannot read standard input: %s", input.error);
+        else if (got == INPUT_BAD_LINE)
+            cli_message("line %lu: %s", input.number, input.error);
+        if (got == INPUT_BAD_LINE || result > 0)
+            result = typed ? 0 : -1;
+        if (got == INPUT_FAILED || got == INPUT_STOPPED)
             result = -1;
-        } else if (script_add_words(&script, words, count) != 0) {
-            cli_message("line %lu: %s", number, script.error);
-            result = typed ? 0 : -1;
-        } else if (has_files(&script)) {
-            cli_message("line %lu: files are named on the command line only", number);
-            result = typed ? 0 : -1;
-        } else {
-            result = run_script(work, &script, NULL);
-        }
     }
     script_free(&script);
-    free(words);
-    free(line);
-    return platform_stopped() ? -1 : result;
+    input_free(&input);
+    return result;
 }
 
 /* Reads the files; the longest message of all, or 0 where one is not in order. */
@@ -226,6 +201,8 @@ static int run(struct work *work, const midisock_config *config, int32_t timeout
             result = sender_drain(&work->sender);
         if (!hold)
             sender_release(&work->sender);
+        if (result == 0)
+            result = sender_settle(&work->sender);
     }
     sender_close(&work->sender);
     if (platform_stopped())
@@ -244,7 +221,7 @@ int main(int argc, char **argv)
     const struct cli_option options[] = {
         {'l', "listen", CLI_FLAG, &work.sender.listening, 1, 0},
         {'c', "connect", CLI_FLAG, &work.sender.listening, 0, 0},
-        {'t', "timeout", CLI_SECONDS, &timeout_ms, 0, 0},
+        {'t', "timeout", CLI_SECONDS, &timeout_ms, 1, 0},
         {'r', "retry", CLI_FLAG, &retry, 1, 0},
         {'a', "allow", CLI_TEXT, &allow, 0, 0},
         {0, "speed", CLI_NUMBER, &work.player.speed_percent, 1, 10000},
@@ -262,7 +239,7 @@ int main(int argc, char **argv)
     if (count < 2)
         cli_usage_error("what is to be sent to %s?", argv[1]);
     script_init(&work.script);
-    if (script_add_words(&work.script, argv + 2, (size_t)count - 1) != 0)
+    if (words_add(&work.script, argv + 2, (size_t)count - 1) != 0)
         cli_usage_error("%s", work.script.error);
     if (work.script.count == 0)
         cli_usage_error("nothing but commas: what is to be sent to %s?", argv[1]);

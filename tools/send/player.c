@@ -1,8 +1,6 @@
 #include "player.h"
 
-#include "../common/cli.h"
-#include "../common/message.h"
-#include "../common/platform.h"
+#include "../common/duration.h"
 #include "progress.h"
 
 #include <stdio.h>
@@ -10,8 +8,8 @@
 /* Messages are pushed so long ahead of their time: the library sends them on
  * the moment, whatever this thread does meanwhile, and a stop is prompt. */
 #define AHEAD_NS UINT64_C(50000000)
-/* Who is later than this was held up by the peer; the song goes on from there
- * rather than rush through what was missed. */
+/* A song that is later than this was held up by the peer. It goes on from there
+ * rather than rush through what it has missed. */
 #define LATE_NS UINT64_C(500000000)
 
 struct playing {
@@ -48,7 +46,7 @@ static int wait_until(struct playing *playing, uint64_t moment)
         position_text(playing, now, text, sizeof text);
         progress_draw(&playing->progress, now > playing->start_ns ? now - playing->start_ns : 0,
                       due(playing, playing->song->duration_ns) - playing->start_ns, text);
-        if (platform_sleep_ms(left_ms < 100 ? (uint32_t)left_ms : 100) || sender_check(playing->sender) != 0)
+        if (sender_sleep(playing->sender, left_ms < 100 ? (uint32_t)left_ms : 100) != 0)
             return -1;
     }
     return 0;
@@ -56,10 +54,10 @@ static int wait_until(struct playing *playing, uint64_t moment)
 
 static int play(struct playing *playing)
 {
-    const struct smf_song *song = playing->song;
+    const struct message_list *list = &playing->song->list;
     size_t i;
-    for (i = 0; i < song->count; i++) {
-        const struct smf_event *event = &song->events[i];
+    for (i = 0; i < list->count; i++) {
+        const struct list_event *event = &list->events[i];
         uint64_t moment = due(playing, event->time_ns), now;
         if (wait_until(playing, moment - AHEAD_NS) != 0)
             return -1;
@@ -68,10 +66,10 @@ static int play(struct playing *playing)
             playing->start_ns += now - moment;
             moment = now;
         }
-        if (sender_push(playing->sender, song->bytes + event->offset, event->size, moment) != 0)
+        if (sender_push(playing->sender, list->bytes + event->offset, event->size, moment) != 0)
             return -1;
     }
-    return wait_until(playing, due(playing, song->duration_ns));
+    return wait_until(playing, due(playing, playing->song->duration_ns));
 }
 
 static int play_song(struct sender *sender, const struct midi_file *file, const struct player_options *options)
@@ -87,30 +85,27 @@ static int play_song(struct sender *sender, const struct midi_file *file, const 
     result = play(&playing);
     position_text(&playing, midisock_now_ns(), text, sizeof text);
     progress_end(&playing.progress, result == 0, text);
-    if (file->song.skipped > 0 && !options->quiet)
-        cli_message("'%s': %lu events left out that are no whole MIDI messages", file->path,
-                    (unsigned long)file->song.skipped);
     return result;
 }
 
 static int send_messages(struct sender *sender, const struct midi_file *file, const struct player_options *options)
 {
+    const struct message_list *list = &file->dump;
     struct progress progress;
     char text[64] = "";
-    size_t at = 0, length;
-    const char *why;
+    size_t i, done = 0;
     int result = 0;
     progress_begin(&progress, file->path, !options->quiet);
-    while (result == 0 && at < file->size && (length = message_first(file->data + at, file->size - at, &why)) > 0) {
-        int pause = options->sysex_interval_ms > 0 && file->data[at] == 0xf0 && at + length < file->size;
-        result = sender_push(sender, file->data + at, length, 0);
-        if (result != 0)
-            break;
-        at += length;
-        if (pause && (sender_drain(sender) != 0 || platform_sleep_ms(options->sysex_interval_ms)))
-            result = -1;
-        snprintf(text, sizeof text, "%lu / %lu bytes", (unsigned long)at, (unsigned long)file->size);
-        progress_draw(&progress, at, file->size, text);
+    for (i = 0; i < list->count && result == 0; i++) {
+        const struct list_event *event = &list->events[i];
+        int pause = options->sysex_interval_ms > 0 && list->bytes[event->offset] == 0xf0 && i + 1 < list->count;
+        result = sender_push(sender, list->bytes + event->offset, event->size, 0);
+        done += event->size;
+        if (result == 0 && pause)
+            result = sender_drain(sender) != 0 || sender_sleep(sender, options->sysex_interval_ms) != 0 ? -1 : 0;
+        snprintf(text, sizeof text, "%lu / %lu bytes", (unsigned long)done, (unsigned long)list->used);
+        if (result == 0)
+            progress_draw(&progress, done, list->used, text);
     }
     if (result == 0)
         result = sender_drain(sender);

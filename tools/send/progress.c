@@ -1,6 +1,7 @@
 #include "progress.h"
 
 #include "../common/platform.h"
+#include "../common/text.h"
 
 #include <midisock/midisock.h>
 
@@ -12,28 +13,29 @@
 void progress_begin(struct progress *progress, const char *label, int wanted)
 {
     memset(progress, 0, sizeof *progress);
-    progress->label = label;
-    progress->shown = wanted && platform_terminal_columns(stderr) > 0;
+    text_printable(label, strlen(label), progress->label, sizeof progress->label);
+    progress->shown = wanted && platform_terminal_columns(PLATFORM_ERROR) > 0;
 }
 
 static void draw(struct progress *progress, uint64_t done, uint64_t total, const char *right)
 {
-    int columns = platform_terminal_columns(stderr);
-    int label = (int)strlen(progress->label), bar, filled, i;
-    if (label > columns / 3)
-        label = columns / 3;
-    bar = columns - label - (int)strlen(right) - 6;
-    fprintf(stderr, "\r%.*s", label, progress->label);
+    char line[1024];
+    int columns = platform_terminal_columns(PLATFORM_ERROR), used, bar, filled, i;
+    int size = (int)text_fit(progress->label, columns / 3, &used);
+    if (columns > 400)
+        columns = 400;
+    bar = columns - used - (int)strlen(right) - 6;
+    size = snprintf(line, sizeof line, "\r%.*s", size, progress->label);
     if (bar >= 10) {
         double fraction = total == 0 ? 1.0 : (double)done / (double)total;
         filled = (int)((double)bar * (fraction > 1.0 ? 1.0 : fraction));
-        fputs(" [", stderr);
+        size += snprintf(line + size, sizeof line - (size_t)size, " [");
         for (i = 0; i < bar; i++)
-            putc(i < filled ? '=' : i == filled ? '>' : ' ', stderr);
-        putc(']', stderr);
+            line[size++] = i < filled ? '=' : i == filled ? '>' : ' ';
+        line[size++] = ']';
     }
-    fprintf(stderr, " %s ", right);
-    fflush(stderr);
+    size += snprintf(line + size, sizeof line - (size_t)size, " %s ", right);
+    platform_write(PLATFORM_ERROR, line, (size_t)size);
     progress->drawn = 1;
     progress->last_draw = midisock_now_ns();
 }
@@ -49,15 +51,6 @@ void progress_end(struct progress *progress, int complete, const char *right)
     if (progress->shown && complete)
         draw(progress, 1, 1, right);
     if (progress->drawn)
-        putc('\n', stderr);
+        platform_write(PLATFORM_ERROR, "\n", 1);
     progress->drawn = 0;
-}
-
-void duration_text(uint64_t ns, char text[DURATION_TEXT])
-{
-    unsigned long seconds = (unsigned long)(ns / 1000000000u);
-    if (seconds >= 3600)
-        snprintf(text, DURATION_TEXT, "%lu:%02lu:%02lu", seconds / 3600, seconds / 60 % 60, seconds % 60);
-    else
-        snprintf(text, DURATION_TEXT, "%lu:%02lu", seconds / 60, seconds % 60);
 }

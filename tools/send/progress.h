@@ -5,13 +5,13 @@
 #include <stdint.h>
 
 struct progress {
-    int shown;          /* is there a terminal, and is it wanted? */
-    int drawn;          /* is there a bar on the line now? */
+    int shown;          /* there is a terminal, and a bar is wanted */
+    int drawn;          /* there is a bar on the line now */
     uint64_t last_draw; /* midisock_now_ns */
-    const char *label;
+    char label[160];    /* cut at a character where it is longer */
 };
 
-/* The label must outlive the bar. */
+/* The label may be any text. */
 void progress_begin(struct progress *progress, const char *label, int wanted);
 
 /* Draws at most every tenth of a second, `right` ("0:12 / 3:45") at its end. */
@@ -19,9 +19,5 @@ void progress_draw(struct progress *progress, uint64_t done, uint64_t total, con
 
 /* Draws it full or leaves it as it is, and goes to the next line. */
 void progress_end(struct progress *progress, int complete, const char *right);
-
-/* "1:02:03" or "0:12". */
-#define DURATION_TEXT 32
-void duration_text(uint64_t ns, char text[DURATION_TEXT]);
 
 #endif

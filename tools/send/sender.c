@@ -1,81 +1,159 @@
 #include "sender.h"
 
 #include "../common/cli.h"
+#include "../common/output.h"
 #include "../common/platform.h"
+#include "../common/reason.h"
 
 #include <stdio.h>
 
+/* No wait is longer: a signal does not end one. */
 #define STOP_CHECK_MS 100
+/* While something is written what comes in has to be thrown away. */
+#define DISCARD_MS 5
 #define RELEASE_MS 500 /* how long a peer that does not read may delay the end */
+/* A server that turns a client away first accepts the connection, then closes
+ * it; and so does a client that only checks whether a port is open. That becomes
+ * known within a round trip, and the 50 ms after which the library reports the
+ * end of a connection on which nothing was said. */
+#define BEGIN_MS 80
+/* What was sent last may be refused, too: that is reported at once. */
+#define END_MS 20
+#define MAX_ROUND_TRIP_MS 250
+#define IN_QUEUE_BYTES (1u << 18)
 
-static int32_t slice(uint64_t start, int32_t timeout_ms)
+static uint64_t passed_ms(uint64_t start)
+{
+    return (midisock_now_ns() - start) / 1000000;
+}
+
+/* How long to wait now, where `timeout_ms` has begun at `start`. */
+static int32_t slice(uint64_t start, int32_t timeout_ms, int32_t longest)
 {
     int64_t left;
     if (timeout_ms < 0)
-        return STOP_CHECK_MS;
-    left = timeout_ms - (int64_t)((midisock_now_ns() - start) / 1000000);
-    return left <= 0 ? 0 : left < STOP_CHECK_MS ? (int32_t)left : STOP_CHECK_MS;
+        return longest;
+    left = timeout_ms - (int64_t)passed_ms(start);
+    return left <= 0 ? 0 : left < longest ? (int32_t)left : longest;
 }
 
-/* Why the port is closed, as far as its notifications tell. */
-static midisock_result reason_of_end(midisock_port *port, midisock_result otherwise)
+static void note(struct sender *sender, const midisock_notification *notification)
 {
+    switch (notification->kind) {
+    case MIDISOCK_CLIENT_JOINED: sender->clients++; break;
+    case MIDISOCK_CLIENT_LEFT: sender->clients -= sender->clients > 0; /* fall through */
+    case MIDISOCK_CONNECT_FAILED:
+    case MIDISOCK_DISCONNECTED:
+        snprintf(sender->reason, sizeof sender->reason, "%s", reason_of_end(notification));
+        sender->failed = notification->reason != MIDISOCK_OK;
+        break;
+    default: break;
+    }
+}
+
+/* Takes what has come in: messages, which are thrown away, and notifications. */
+static void take(struct sender *sender)
+{
+    midisock_message message;
     midisock_notification notification;
-    while (midisock_poll_notification(port, &notification) == MIDISOCK_OK)
-        if ((notification.kind == MIDISOCK_CONNECT_FAILED || notification.kind == MIDISOCK_DISCONNECTED) &&
-            notification.reason != MIDISOCK_OK)
-            otherwise = notification.reason;
-    return otherwise;
+    while (midisock_pop(sender->port, &message) == MIDISOCK_OK)
+        ;
+    while (midisock_poll_notification(sender->port, &notification) == MIDISOCK_OK)
+        note(sender, &notification);
+}
+
+static void wait_and_take(struct sender *sender, uint32_t events, int32_t wait_ms)
+{
+    midisock_result result =
+        midisock_wait(sender->port, events | MIDISOCK_WAIT_MESSAGE | MIDISOCK_WAIT_NOTIFICATION, wait_ms);
+    take(sender);
+    if (result == MIDISOCK_ERR_CLOSED) /* it does not wait then */
+        platform_nap();
+}
+
+static int has_peer(const struct sender *sender)
+{
+    return sender->listening ? sender->clients > 0 : midisock_state(sender->port) == MIDISOCK_STATE_CONNECTED;
+}
+
+/* Whether the peer stays so long, and the time of two round trips. */
+static int peer_stays(struct sender *sender, uint32_t milliseconds)
+{
+    uint64_t start = midisock_now_ns();
+    int32_t whole = (int32_t)(milliseconds + 2 * sender->round_trip_ms);
+    while (has_peer(sender) && passed_ms(start) < (uint64_t)whole && !platform_stopped())
+        wait_and_take(sender, 0, slice(start, whole, STOP_CHECK_MS));
+    return has_peer(sender);
+}
+
+static int lost(struct sender *sender)
+{
+    const char *reason;
+    take(sender);
+    reason = sender->reason[0] != '\0' ? sender->reason : midisock_strerror(MIDISOCK_ERR_CLOSED);
+    if (platform_stopped())
+        return -1;
+    if (sender->listening)
+        cli_message("%s: no client is connected any more: %s", sender->address.text, reason);
+    else if (sender->messages == 0)
+        cli_message("%s does not accept the connection: %s", sender->address.text, reason);
+    else
+        cli_message("the connection to %s is lost: %s", sender->address.text, reason);
+    return -1;
 }
 
 static int wait_for_server(struct sender *sender, int32_t timeout_ms)
 {
     uint64_t start = midisock_now_ns();
     for (;;) {
-        int32_t wait_ms = slice(start, timeout_ms);
+        int32_t wait_ms = slice(start, timeout_ms, STOP_CHECK_MS);
         midisock_result result = midisock_wait_connected(sender->port, wait_ms);
-        if (result == MIDISOCK_OK)
-            return 0;
+        take(sender);
         if (platform_stopped())
             return -1;
-        if (result == MIDISOCK_ERR_CLOSED || midisock_state(sender->port) == MIDISOCK_STATE_CLOSED) {
+        if (result == MIDISOCK_OK)
+            break;
+        if (result == MIDISOCK_ERR_CLOSED || midisock_state(sender->port) == MIDISOCK_STATE_CLOSED || wait_ms == 0) {
+            sender->timed_out = wait_ms == 0;
             cli_message("cannot connect to %s: %s", sender->address.text,
-                        midisock_strerror(reason_of_end(sender->port, result)));
-            return -1;
-        }
-        if (wait_ms == 0) {
-            sender->timed_out = 1;
-            cli_message("cannot connect to %s: %s", sender->address.text, midisock_strerror(result));
+                        sender->reason[0] != '\0' ? sender->reason : midisock_strerror(result));
             return -1;
         }
         /* With another reason than the time it may have returned at once. */
         if (result != MIDISOCK_ERR_TIMEOUT)
             platform_sleep_ms(10);
     }
+    sender->round_trip_ms = passed_ms(start) < MAX_ROUND_TRIP_MS ? (uint32_t)passed_ms(start) : MAX_ROUND_TRIP_MS;
+    return peer_stays(sender, BEGIN_MS) ? 0 : lost(sender);
 }
 
-static int wait_for_client(struct sender *sender, int32_t timeout_ms)
+static int wait_for_client(struct sender *sender)
 {
     uint64_t start = midisock_now_ns();
-    while (midisock_client_count(sender->port) == 0) {
-        midisock_notification notification;
-        int32_t wait_ms = slice(start, timeout_ms);
-        midisock_result result = midisock_wait(sender->port, MIDISOCK_WAIT_NOTIFICATION, wait_ms);
+    do {
+        int32_t wait_ms = slice(start, sender->timeout_ms, STOP_CHECK_MS);
+        wait_and_take(sender, 0, wait_ms);
         if (platform_stopped())
             return -1;
-        if (result != MIDISOCK_OK && result != MIDISOCK_ERR_TIMEOUT) {
-            cli_message("%s: %s", sender->address.text, midisock_strerror(result));
-            return -1;
-        }
-        while (midisock_poll_notification(sender->port, &notification) == MIDISOCK_OK)
-            ;
-        if (wait_ms == 0 && midisock_client_count(sender->port) == 0) {
+        if (wait_ms == 0 && !has_peer(sender)) {
             sender->timed_out = 1;
             cli_message("no client came to %s in time", sender->address.text);
             return -1;
         }
-    }
+        /* A port scan or a health check connects, and leaves at once. */
+    } while (!has_peer(sender) || !peer_stays(sender, BEGIN_MS));
     return 0;
+}
+
+static int listen_for_client(struct sender *sender, const midisock_config *config)
+{
+    struct limits limits = {-1, -1, EXIT_TIMED_OUT};
+    limits.timeout_ms = sender->timeout_ms;
+    sender->port = address_listen(&sender->address, config, &limits);
+    if (sender->port == NULL)
+        return -1;
+    output_printf("listening on %s\n", sender->address.text);
+    return output_check() == 0 ? wait_for_client(sender) : -1;
 }
 
 int sender_open(struct sender *sender, const midisock_config *config, int32_t timeout_ms, int retry)
@@ -83,16 +161,17 @@ int sender_open(struct sender *sender, const midisock_config *config, int32_t ti
     midisock_config own = *config;
     sender->messages = sender->bytes = sender->last_due = 0;
     sender->timed_out = 0;
+    sender->clients = 0;
+    sender->reason[0] = '\0';
+    sender->failed = 0;
+    sender->timeout_ms = timeout_ms;
+    sender->round_trip_ms = 0;
     held_clear(&sender->held);
     own.overflow = MIDISOCK_OVERFLOW_WAIT;
-    if (sender->listening) {
-        sender->port = address_listen(&sender->address, &own);
-        if (sender->port == NULL)
-            return -1;
-        printf("listening on %s\n", sender->address.text);
-        fflush(stdout);
-        return wait_for_client(sender, timeout_ms);
-    }
+    if (own.in_queue_bytes < IN_QUEUE_BYTES)
+        own.in_queue_bytes = IN_QUEUE_BYTES;
+    if (sender->listening)
+        return listen_for_client(sender, &own);
     if (!retry)
         own.reconnect_max_ms = 0;
     if (timeout_ms > 0)
@@ -101,37 +180,40 @@ int sender_open(struct sender *sender, const midisock_config *config, int32_t ti
     return sender->port != NULL ? wait_for_server(sender, timeout_ms) : -1;
 }
 
-static int lost(struct sender *sender)
-{
-    if (sender->listening)
-        cli_message("%s: no client is connected any more", sender->address.text);
-    else
-        cli_message("the connection to %s is lost: %s", sender->address.text,
-                    midisock_strerror(reason_of_end(sender->port, MIDISOCK_ERR_CLOSED)));
-    return -1;
-}
-
 int sender_check(struct sender *sender)
 {
-    if (sender->listening ? midisock_client_count(sender->port) == 0
-                          : midisock_state(sender->port) != MIDISOCK_STATE_CONNECTED)
-        return lost(sender);
-    return 0;
+    take(sender);
+    /* Before anything was sent another client will do. */
+    if (has_peer(sender) || (sender->listening && sender->messages == 0))
+        return 0;
+    return lost(sender);
 }
 
-/* Pushes; while there is no room waits for it, `patience_ms` at most (-1: for
+int sender_sleep(struct sender *sender, uint32_t milliseconds)
+{
+    uint64_t start = midisock_now_ns();
+    while (passed_ms(start) < milliseconds) {
+        wait_and_take(sender, 0, slice(start, (int32_t)milliseconds, STOP_CHECK_MS));
+        if (platform_stopped() || sender_check(sender) != 0)
+            return -1;
+    }
+    return platform_stopped() || sender_check(sender) != 0 ? -1 : 0;
+}
+
+/* Pushes; where there is no room waits for it, `patience_ms` at most (-1: for
  * ever, or until the program is to stop). */
 static midisock_result push_patiently(struct sender *sender, const midisock_message *message, int32_t patience_ms)
 {
     uint64_t start = midisock_now_ns();
     midisock_result result;
     while ((result = midisock_push_message(sender->port, message)) == MIDISOCK_ERR_FULL) {
-        int32_t wait_ms = slice(start, patience_ms);
+        int32_t wait_ms = slice(start, patience_ms, STOP_CHECK_MS);
         if ((patience_ms < 0 && platform_stopped()) || wait_ms == 0)
             return MIDISOCK_ERR_TIMEOUT;
+        wait_and_take(sender, MIDISOCK_WAIT_ROOM, wait_ms);
         /* Room for what is sent now may be no room for what is scheduled, which
          * is counted apart: then the wait does not wait. */
-        if (midisock_wait(sender->port, MIDISOCK_WAIT_ROOM, wait_ms) == MIDISOCK_OK && message->time_ns != 0)
+        if (message->time_ns != 0)
             platform_sleep_ms(2);
     }
     return result;
@@ -146,6 +228,11 @@ int sender_push(struct sender *sender, const uint8_t *data, size_t size, uint64_
     message.time_ns = time_ns;
     message.data = data;
     message.size = (uint32_t)size;
+    if (sender->listening && sender->messages == 0) {
+        take(sender);
+        if (!has_peer(sender) && wait_for_client(sender) != 0)
+            return -1;
+    }
     result = push_patiently(sender, &message, -1);
     if (result == MIDISOCK_OK) {
         held_follow(&sender->held, data, size);
@@ -167,7 +254,8 @@ int sender_drain(struct sender *sender)
 {
     midisock_result result;
     do {
-        result = midisock_flush(sender->port, STOP_CHECK_MS);
+        result = midisock_flush(sender->port, DISCARD_MS);
+        take(sender);
     } while (result == MIDISOCK_ERR_TIMEOUT && !platform_stopped());
     if (result == MIDISOCK_OFFLINE || result == MIDISOCK_ERR_CLOSED)
         return lost(sender);
@@ -191,7 +279,7 @@ int sender_panic(struct sender *sender)
 void sender_release(struct sender *sender)
 {
     midisock_message message = {0};
-    uint64_t now = midisock_now_ns(), until;
+    uint64_t start, now;
     uint8_t data[3];
     size_t size;
     if (sender->port == NULL)
@@ -204,19 +292,20 @@ void sender_release(struct sender *sender)
         if (push_patiently(sender, &message, RELEASE_MS) != MIDISOCK_OK)
             return;
     }
-    until = sender->last_due;
-    while ((now = midisock_now_ns()) < until) {
-        /* Not platform_sleep_ms: this goes on though the program is to stop.
-         * Nobody notifies anybody now: the wait only lets the time pass. */
-        midisock_notification notification;
-        if (midisock_wait(sender->port, MIDISOCK_WAIT_NOTIFICATION, (int32_t)((until - now) / 1000000 + 1)) ==
-            MIDISOCK_OK)
-            while (midisock_poll_notification(sender->port, &notification) == MIDISOCK_OK)
-                ;
-        if (midisock_state(sender->port) == MIDISOCK_STATE_CLOSED)
-            return;
-    }
-    midisock_flush(sender->port, RELEASE_MS);
+    /* Not sender_sleep: this goes on though the program is to stop. */
+    while ((now = midisock_now_ns()) < sender->last_due && midisock_state(sender->port) != MIDISOCK_STATE_CLOSED)
+        wait_and_take(sender, 0, (int32_t)((sender->last_due - now) / 1000000 + 1));
+    start = midisock_now_ns();
+    while (midisock_flush(sender->port, DISCARD_MS) == MIDISOCK_ERR_TIMEOUT && passed_ms(start) < RELEASE_MS)
+        take(sender);
+}
+
+int sender_settle(struct sender *sender)
+{
+    /* A peer that has read all and closes in good order has had everything. */
+    if (peer_stays(sender, END_MS) || !sender->failed || platform_stopped())
+        return 0;
+    return lost(sender);
 }
 
 void sender_close(struct sender *sender)

@@ -1,6 +1,8 @@
-/* A port to send on, with back pressure: nothing is lost, what does not fit
- * is waited for. Functions that return int give 0, or -1 where the program is
- * to end: an error (already told on standard error) or a request to stop. */
+/* A port to send on, with back pressure: nothing is lost, and what does not fit
+ * is waited for. What the peer sends is thrown away, so that a peer which sends
+ * back what it gets is never blocked. Functions that return int give 0, or -1
+ * where the program has to end: an error, which has been reported on standard
+ * error, or a request to stop. */
 #ifndef MIDISOCK_TOOLS_SENDER_H
 #define MIDISOCK_TOOLS_SENDER_H
 
@@ -12,28 +14,40 @@ struct sender {
     struct address address;
     int listening;
     struct held held;  /* what has been left sounding so far */
-    uint64_t last_due; /* the latest time anything was scheduled for */
+    uint64_t last_due; /* the latest time for which anything was scheduled */
     uint64_t messages, bytes;
-    int timed_out; /* nobody there in time */
+    int timed_out; /* nobody came in time */
+
+    int32_t timeout_ms;
+    uint32_t round_trip_ms; /* as long as connecting took, or less */
+    uint32_t clients;
+    char reason[120];/* why a connection failed or ended last, or "" */
+    int failed;      /* that was not in good order */
 };
 
-/* Opens the port and waits for its peer: `timeout_ms` (-1: for ever), where
- * with `retry` a refused connection is tried again. */
+/* Opens the port and waits for its peer: `timeout_ms` (-1: for ever); with
+ * `retry` a refused connection is tried again. */
 int sender_open(struct sender *sender, const midisock_config *config, int32_t timeout_ms, int retry);
 
 /* Sends at `time_ns` (midisock_now_ns), 0: now. */
 int sender_push(struct sender *sender, const uint8_t *data, size_t size, uint64_t time_ns);
-
-/* Until all that was pushed has been handed to the system. */
-int sender_drain(struct sender *sender);
 int sender_panic(struct sender *sender);
 
-/* Is the peer still there? Says so if not. */
+/* Lets the time pass. */
+int sender_sleep(struct sender *sender, uint32_t milliseconds);
+
+/* Throws away what has come in, and reports a connection that was lost. */
 int sender_check(struct sender *sender);
 
-/* Ends what was left sounding, after all that is scheduled; works when the
- * program is to stop, too. */
+/* Waits until all that was pushed has been handed to the system. */
+int sender_drain(struct sender *sender);
+
+/* Ends what was left sounding, after all that is scheduled; also when the
+ * program is to stop. */
 void sender_release(struct sender *sender);
+
+/* Before the port is closed: did the peer refuse what it got? */
+int sender_settle(struct sender *sender);
 void sender_close(struct sender *sender);
 
 #endif
