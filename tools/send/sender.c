@@ -16,7 +16,7 @@
  * it; and so does a client that only checks whether a port is open. That becomes
  * known within a round trip, and the 50 ms after which the library reports the
  * end of a connection on which nothing was said. */
-#define BEGIN_MS 80
+#define BEGIN_MS 100
 /* What was sent last may be refused, too: that is reported at once. */
 #define END_MS 20
 #define MAX_ROUND_TRIP_MS 250
