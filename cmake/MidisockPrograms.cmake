@@ -1,4 +1,4 @@
-# The tools and the shortest examples, in C99.
+# The tools, the LV2 plugin and the simplest examples, in C99.
 
 # Installed programs find the library from where they lie, so that both may be moved together; unless a directory was given
 # as absolute, and stays.
@@ -10,7 +10,7 @@ else()
   set(midisock_rpath "$<IF:$<PLATFORM_ID:Darwin>,@loader_path,$ORIGIN>/${midisock_rpath}")
 endif()
 
-# What every target here is held to. Each source is a unit of its own: they were not written to share one.
+# The warnings for every target here. Each source is a unit of its own: they were not written to share one.
 function(midisock_set_strict name)
   set_target_properties(${name} PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF UNITY_BUILD OFF)
   if(MSVC)

@@ -37,10 +37,10 @@ struct cli_program {
     int option_count;
 };
 
-/* Parses, after platform_begin; what is not an option moves to the front of argv[1..] in its order,
- * and the number of those is returned. Options may stand anywhere; after "--"
- * nothing is one, and neither is a negative number. --help, --version and
- * mistakes end the program. */
+/* Calls platform_begin, then parses. Words that are not options move to the front
+ * of argv[1..] in their order, and their number is returned. Options may stand
+ * anywhere; after "--" nothing is an option, and a negative number never is.
+ * --help, --version and mistakes end the program. */
 int cli_parse(const struct cli_program *program, int argc, char **argv);
 
 /* "midisock-send: ..." and a line end, on standard error. Control characters are

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* What the controllers are called that have a name everyone uses. */
+/* The names of controllers, where there is a common one. */
 static const char *controller_name(long control)
 {
     switch (control) {

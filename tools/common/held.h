@@ -18,10 +18,10 @@ void held_follow(struct held *held, const uint8_t *data, size_t size);
  * its size, 0 when nothing is held any more. */
 size_t held_release(struct held *held, uint8_t data[3]);
 
-/* What held_release gave was not said: it is held again. */
+/* The message that held_release gave was not sent: undoes the call. */
 void held_again(struct held *held, const uint8_t data[3], size_t size);
 
-/* What `before` holds and `after` does not: from `before` to `to`. */
+/* Moves what `before` holds and `after` does not from `before` to `to`. */
 void held_move_ended(struct held *before, const struct held *after, struct held *to);
 
 #endif

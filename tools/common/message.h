@@ -50,7 +50,7 @@ size_t message_size(const struct message_kind *kind);
 /* "C4" for 60. */
 #define NOTE_NAME_SIZE 8
 void note_name(int note, char name[NOTE_NAME_SIZE]);
-/* 60 for "C4", "c4", "B#3" or "Dbb4"; -1 for what is no note. */
+/* 60 for "C4", "c4", "B#3" or "Dbb4"; -1 if it is no note. */
 int note_from_name(const char *name);
 
 #endif

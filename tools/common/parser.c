@@ -64,7 +64,8 @@ static enum parser_result end_sysex(struct parser *parser, struct parser_item *i
     return give(item, parser->sysex, parser->have, parser->start);
 }
 
-/* A status byte, which is not read where it cuts off what was before it. */
+/* A status byte. Where it cuts off an unfinished message, only that is reported,
+ * and the byte is read by the next call. */
 static enum parser_result read_status(struct parser *parser, const uint8_t **data, size_t *size,
                                       struct parser_item *item)
 {

@@ -4,7 +4,7 @@
 
 #include <midisock/midisock.h>
 
-/* The reason of a notification; NULL where there is none to tell. */
+/* The reason of a notification; NULL where there is none. */
 const char *reason_text(const midisock_notification *notification);
 
 /* The same, and never NULL: a peer that ends a connection in good order has closed it. */

@@ -88,7 +88,7 @@ static void print_notifications(struct echo *echo)
     output_flush();
 }
 
-/* Tells of losses, and of clients that came and went. */
+/* Reports losses, and clients that joined and left. */
 static void report(struct echo *echo)
 {
     uint64_t now = midisock_now_ns();
@@ -97,9 +97,9 @@ static void report(struct echo *echo)
     if (now - echo->checked_ns < LOSSES_CHECK_MS * UINT64_C(1000000))
         return;
     echo->checked_ns = now;
-    losses_tell(&echo->losses, echo->server);
+    losses_report(&echo->losses, echo->server);
     for (i = 0; i < echo->count; i++)
-        losses_tell(&echo->links[i].losses, echo->links[i].port);
+        losses_report(&echo->links[i].losses, echo->links[i].port);
 }
 
 /* Sends the message in hand back. MIDISOCK_ERR_FULL: it stays in hand. */
@@ -201,7 +201,7 @@ static midisock_result accept_all(struct echo *echo)
 
 static void drop_link(struct echo *echo, size_t index)
 {
-    losses_tell_rest(&echo->links[index].losses, echo->links[index].port);
+    losses_report_rest(&echo->links[index].losses, echo->links[index].port);
     midisock_close(echo->links[index].port);
     echo->links[index] = echo->links[--echo->count];
 }
@@ -308,7 +308,7 @@ int main(int argc, char **argv)
     if (result != MIDISOCK_OK)
         cli_message("%s: %s", address.text, midisock_strerror(result));
     print_notifications(&echo);
-    losses_tell_rest(&echo.losses, echo.server);
+    losses_report_rest(&echo.losses, echo.server);
     if (echo.verbose)
         cli_message("messages returned: %llu", (unsigned long long)echo.returned);
     while (echo.count > 0)

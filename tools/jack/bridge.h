@@ -32,8 +32,8 @@ struct jack_side {
     uint32_t index, count;   /* ...is event `index` of `count` of this cycle */
     struct parser parser;    /* an input's: a SysEx may come in several events */
     uint8_t *sysex;          /* room for the longest one */
-    struct held held;        /* what came in and was not released yet */
-    struct held owed;        /* what was released, but there was no room to say so: --wait */
+    struct held held;        /* notes and pedals that came in and are not released yet */
+    struct held owed;        /* those released, but without room for the message: --wait */
 
     int release; /* shared: a player of this input has gone */
 };
@@ -43,7 +43,7 @@ struct bridge {
     jack_client_t *client; /* NULL while there is no JACK server */
     struct jack_side sides[BRIDGE_PORTS];
     int side_count;
-    int waits;        /* --wait: what there was no room for is lost, and not remembered by the library */
+    int waits;        /* --wait: the library does not remember messages for which there was no room */
     int delays_input; /* what comes in is sent one period later, and so at its frame */
     size_t max_message;
 

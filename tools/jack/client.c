@@ -115,7 +115,7 @@ static int set_up(struct bridge *bridge)
     jack_set_xrun_callback(client, on_xrun, bridge);
     jack_set_latency_callback(client, on_latency, bridge);
     jack_set_port_registration_callback(client, on_port, bridge);
-    /* What waits in the queue is old by now: what follows is how channels stand. */
+    /* Messages in the queue are old by now. The state of the channels follows them. */
     if (!bridge->waits)
         midisock_skip(bridge->port);
     bridge->pending_for = 0;

@@ -7,7 +7,7 @@
 /* From now on libjack's own messages are kept for client_error, not printed. */
 void client_quiet(void);
 
-/* What libjack said last is wrong, or "". */
+/* The last error message of libjack, or "". */
 const char *client_error(void);
 
 /* Makes a client of this name, or one like it where the name is taken, at the
@@ -15,8 +15,8 @@ const char *client_error(void);
  * Nothing flows before bridge->flowing is set. 0 if there is no server. */
 int client_open(struct bridge *bridge, const char *name, const char *server);
 
-/* Ends the client; no callback runs when it returns. What JACK's side of the
- * bridge still holds is released at the network's. */
+/* Ends the client; no callback runs when it returns. Notes that JACK's side of the
+ * bridge still holds are released on the network. */
 void client_close(struct bridge *bridge);
 
 /* Why JACK has shut the client down, in its words, or "". */

@@ -9,7 +9,7 @@
 #include "client.h"
 #include "counters.h"
 #include "help.h"
-#include "wiring.h"
+#include "connections.h"
 
 #include <jack/thread.h>
 
@@ -18,39 +18,39 @@
 
 /* --priority: not given. */
 #define PRIORITY_AUTO UINT32_MAX
-/* How often to look for a server, for connections, and for a signal. */
-#define LOOK_MS 100
+/* How often to check for a server, for connections, and for a signal. */
+#define UPDATE_MS 100
 /* How long the end may take, until JACK has been given all releases. */
 #define END_MS 1000
 
 struct program {
     struct bridge bridge;
-    struct wiring wiring;
+    struct connections connections;
     struct report report;
     struct counters counters;
     const char *name, *server;
     struct address address;
     int connecting, verbose, no_wait;
-    int told_waiting;  /* that there is no JACK server */
-    int told_trouble;  /* that the network is not there */
-    uint32_t xruns;    /* told so far... */
+    int reported_waiting;  /* a line said that there is no JACK server */
+    int reported_trouble;  /* a line said that there is no connection */
+    uint32_t xruns;    /* reported so far... */
     uint64_t xruns_ns; /* ...and when */
     uint64_t latency_ns;
     uint32_t priority; /* --priority, or PRIORITY_AUTO */
 };
 
-/* A line about what is not as it should be, or is again: always. */
-#define TELL(program, ...) \
+/* A line about a problem, or the end of one: always. */
+#define REPORT(program, ...) \
     ((program)->verbose ? report_text(&(program)->report, __VA_ARGS__) : cli_message(__VA_ARGS__))
-/* A line for those who want to know. */
-#define STATE(program, ...) ((program)->verbose ? report_text(&(program)->report, __VA_ARGS__) : (void)0)
+/* A line with --verbose only. */
+#define VERBOSE(program, ...) ((program)->verbose ? report_text(&(program)->report, __VA_ARGS__) : (void)0)
 
-static void tell_notification(struct program *program, const midisock_notification *notification)
+static void report_change(struct program *program, const midisock_notification *notification)
 {
     const char *why = reason_of_end(notification);
     const char *address = program->address.text;
     if (notification->kind == MIDISOCK_PRIORITY_REFUSED && program->priority != PRIORITY_AUTO) {
-        TELL(program, "no realtime priority for the network thread: %s", why);
+        REPORT(program, "no realtime priority for the network thread: %s", why);
         return;
     }
     if (program->verbose) {
@@ -61,16 +61,16 @@ static void tell_notification(struct program *program, const midisock_notificati
     switch (notification->kind) {
     case MIDISOCK_CONNECT_FAILED:
         cli_message("cannot connect to %s: %s; trying again", address, why);
-        program->told_trouble = 1;
+        program->reported_trouble = 1;
         break;
     case MIDISOCK_DISCONNECTED:
         cli_message("lost the connection to %s: %s; trying again", address, why);
-        program->told_trouble = 1;
+        program->reported_trouble = 1;
         break;
     case MIDISOCK_CONNECTED:
-        if (program->told_trouble)
+        if (program->reported_trouble)
             cli_message("connected to %s", address);
-        program->told_trouble = 0;
+        program->reported_trouble = 0;
         break;
     case MIDISOCK_CONGESTED:
         if (notification->address[0] != '\0')
@@ -84,21 +84,21 @@ static void tell_notification(struct program *program, const midisock_notificati
     }
 }
 
-static void tell_notifications(struct program *program)
+static void report_changes(struct program *program)
 {
     midisock_notification notification;
     while (midisock_poll_notification(program->bridge.port, &notification) == MIDISOCK_OK)
-        tell_notification(program, &notification);
+        report_change(program, &notification);
 }
 
-/* Xruns, and a change of what pop_block adds, which JACK is told too. */
-static void look_at_timing(struct program *program)
+/* Reports xruns, and passes a change of the latency on to JACK. */
+static void update_timing(struct program *program)
 {
     struct bridge *bridge = &program->bridge;
     uint32_t xruns = bridge_get(bridge, xruns);
     midisock_stats stats;
     if (xruns != program->xruns && midisock_now_ns() - program->xruns_ns >= 1000000000) {
-        STATE(program, "JACK: %lu xruns more", (unsigned long)(xruns - program->xruns));
+        VERBOSE(program, "JACK: %lu xruns more", (unsigned long)(xruns - program->xruns));
         program->xruns = xruns;
         program->xruns_ns = midisock_now_ns();
     }
@@ -106,11 +106,11 @@ static void look_at_timing(struct program *program)
         stats.latency_ns == program->latency_ns)
         return;
     program->latency_ns = stats.latency_ns;
-    STATE(program, "latency from the network to JACK: %.3f ms", (double)stats.latency_ns / 1e6);
+    VERBOSE(program, "latency from the network to JACK: %.3f ms", (double)stats.latency_ns / 1e6);
     jack_recompute_total_latencies(bridge->client);
 }
 
-/* What comes at a time wants a thread that wakes in time: as JACK's own, if they are so. */
+/* The network thread has to wake in time: it is realtime where JACK's threads are. */
 static void follow_priority(struct program *program)
 {
     jack_client_t *client = program->bridge.client;
@@ -124,11 +124,11 @@ static void begin_with_jack(struct program *program)
     struct bridge *bridge = &program->bridge;
     const char *name = jack_get_client_name(bridge->client);
     unsigned long rate = jack_get_sample_rate(bridge->client), frames = jack_get_buffer_size(bridge->client);
-    if (program->told_waiting)
-        TELL(program, "JACK is there: client '%s', %lu Hz, %lu frames", name, rate, frames);
+    if (program->reported_waiting)
+        REPORT(program, "JACK is there: client '%s', %lu Hz, %lu frames", name, rate, frames);
     else
-        STATE(program, "JACK: client '%s', %lu Hz, %lu frames", name, rate, frames);
-    program->told_waiting = 0;
+        VERBOSE(program, "JACK: client '%s', %lu Hz, %lu frames", name, rate, frames);
+    program->reported_waiting = 0;
     follow_priority(program);
 }
 
@@ -138,32 +138,32 @@ static const char *server_name(const struct program *program)
     return name != NULL ? name : "default";
 }
 
-/* Sees to it that there is a client, and to its connections. EXIT_DONE: go on. */
-static int look_after_jack(struct program *program)
+/* Makes a client if there is none, and updates its connections. EXIT_DONE: go on. */
+static int update_jack(struct program *program)
 {
     struct bridge *bridge = &program->bridge;
     if (bridge->client != NULL && bridge_get(bridge, gone)) {
         const char *reason = client_gone_reason();
         client_close(bridge);
-        wiring_lost(&program->wiring);
-        TELL(program, "the JACK server '%s' has gone%s%s", server_name(program), reason[0] ? ": " : "", reason);
+        connections_lost(&program->connections);
+        REPORT(program, "the JACK server '%s' has gone%s%s", server_name(program), reason[0] ? ": " : "", reason);
         if (program->no_wait)
             return EXIT_FAILED;
-        program->told_waiting = 1;
+        program->reported_waiting = 1;
     }
     if (bridge->client == NULL) {
         if (!client_open(bridge, program->name, program->server)) {
-            if (!program->told_waiting)
-                TELL(program, "there is no JACK server '%s'%s", server_name(program),
+            if (!program->reported_waiting)
+                REPORT(program, "there is no JACK server '%s'%s", server_name(program),
                      program->no_wait ? "" : ": waiting for it");
-            program->told_waiting = 1;
+            program->reported_waiting = 1;
             return program->no_wait ? EXIT_FAILED : EXIT_DONE;
         }
         begin_with_jack(program);
     }
-    wiring_look_after(&program->wiring, bridge);
+    connections_update(&program->connections, bridge);
     bridge_set(bridge, flowing, 1);
-    look_at_timing(program);
+    update_timing(program);
     return EXIT_DONE;
 }
 
@@ -171,12 +171,12 @@ static int run(struct program *program)
 {
     while (!platform_stopped()) {
         midisock_result result;
-        int status = look_after_jack(program);
+        int status = update_jack(program);
         if (status != EXIT_DONE)
             return status;
-        tell_notifications(program);
-        counters_tell(&program->counters, &program->bridge);
-        result = midisock_wait(program->bridge.port, MIDISOCK_WAIT_NOTIFICATION, LOOK_MS);
+        report_changes(program);
+        counters_report(&program->counters, &program->bridge);
+        result = midisock_wait(program->bridge.port, MIDISOCK_WAIT_NOTIFICATION, UPDATE_MS);
         if (result == MIDISOCK_ERR_CLOSED) {
             cli_message("%s: %s", program->address.text, midisock_strerror(result));
             return EXIT_FAILED;
@@ -193,7 +193,7 @@ static void wait_cycles(struct bridge *bridge, uint32_t cycles, uint64_t until_n
         platform_nap();
 }
 
-/* Lets JACK have the releases of what sounds there, then ends the client. */
+/* Gives JACK the releases of notes that sound there, then ends the client. */
 static void end_with_jack(struct bridge *bridge)
 {
     uint64_t until_ns = midisock_now_ns() + (uint64_t)END_MS * 1000000;
@@ -206,10 +206,10 @@ static void end_with_jack(struct bridge *bridge)
     client_close(bridge);
 }
 
-static void tell_totals(struct program *program)
+static void report_totals(struct program *program)
 {
     midisock_stats stats;
-    counters_tell_rest(&program->counters, &program->bridge);
+    counters_report_rest(&program->counters, &program->bridge);
     if (!program->verbose || midisock_get_stats(program->bridge.port, &stats, sizeof stats) != MIDISOCK_OK)
         return;
     report_text(&program->report, "messages from the network: %llu, to it: %llu",
@@ -261,7 +261,7 @@ static void take_memory(struct bridge *bridge, size_t max_message)
     }
 }
 
-static void want(struct program *program, int is_output, const struct cli_list *others)
+static void add_connections(struct program *program, int is_output, const struct cli_list *others)
 {
     int side = 0, i;
     while (side < program->bridge.side_count && program->bridge.sides[side].is_output != is_output)
@@ -269,7 +269,7 @@ static void want(struct program *program, int is_output, const struct cli_list *
     if (side == program->bridge.side_count && others->count > 0)
         cli_usage_error("--%s: there is no %s port", is_output ? "to" : "from", is_output ? "output" : "input");
     for (i = 0; i < others->count; i++)
-        wiring_want(&program->wiring, side, others->texts[i]);
+        connections_add(&program->connections, side, others->texts[i]);
 }
 
 static uint64_t parse_latency(const char *text)
@@ -328,14 +328,14 @@ int main(int argc, char **argv)
         add_side(bridge, "in", 0);
         add_side(bridge, "out", 1);
     }
-    want(&program, 0, &from);
-    want(&program, 1, &to);
+    add_connections(&program, 0, &from);
+    add_connections(&program, 1, &to);
 
     midisock_config_init(&config, sizeof config);
     config.overflow = wait ? MIDISOCK_OVERFLOW_WAIT : MIDISOCK_OVERFLOW_REPAIR;
     bridge->waits = wait;
     config.latency_ns = parse_latency(latency);
-    /* What is sent a period later than JACK has it keeps its spacing. */
+    /* A delay of one period keeps the spacing of messages. */
     config.push_latency_ns = config.latency_ns != 0 ? MIDISOCK_LATENCY_AUTO : 0;
     bridge->delays_input = config.push_latency_ns != 0;
     config.realtime_priority = program.priority != PRIORITY_AUTO ? program.priority : 0;
@@ -344,13 +344,13 @@ int main(int argc, char **argv)
         config.max_clients = max_clients;
     config_allow_message(&config, max_message);
     take_memory(bridge, config.max_message_bytes);
-    /* Messages that are dropped for want of a peer or of JACK are expected. */
+    /* Messages that are dropped for add_connections of a peer or of JACK are expected. */
     program.counters.network.only_too_long = !program.verbose;
 
     platform_catch_stop();
     client_quiet();
     program.report.start_ns = program.report.last_ns = midisock_now_ns();
-    program.wiring.report = program.verbose ? &program.report : NULL;
+    program.connections.output = program.verbose ? &program.report : NULL;
     program.report.peer = program.connecting ? program.address.text : NULL;
     bridge->port = program.connecting ? address_connect(&program.address, &config)
                                       : address_listen(&program.address, &config, &limits);
@@ -361,10 +361,10 @@ int main(int argc, char **argv)
         report_listening(&program.report, program.address.text, program.address.port);
     status = run(&program);
     end_with_jack(bridge);
-    tell_notifications(&program);
-    tell_totals(&program);
+    report_changes(&program);
+    report_totals(&program);
     midisock_close(bridge->port);
-    wiring_free(&program.wiring);
+    connections_free(&program.connections);
     jack_ringbuffer_free(bridge->arrived);
     for (i = 0; i < bridge->side_count; i++) {
         free((char *)bridge->sides[i].name);

@@ -15,7 +15,7 @@ static void count(uint32_t *counter)
 /* When this cycle began, on midisock's clock. JACK knows better than a clock
  * that is read now, some way into the cycle: its own delay-locked loop has
  * taken the jitter of the interrupt out of it, and how late this client runs
- * does not matter. JACK tells it on a clock of its own, so both are read
+ * does not matter. JACK gives it on a clock of its own, so both are read
  * together; of three readings the one counts that nothing came between. */
 static uint64_t cycle_start_ns(jack_client_t *client)
 {
@@ -71,8 +71,8 @@ static void take_buffers(struct bridge *bridge, jack_nframes_t frames)
 }
 
 /* Writes the pending message to the sides it is for. A buffer of JACK's holds
- * some 30 KB a cycle: what has no room waits for the next one, and what follows
- * waits behind it, in midisock's queue. */
+ * some 30 KB a cycle. A message without room waits for the next one, and those after it
+ * wait behind it, in midisock's queue. */
 static void write_pending(struct bridge *bridge, jack_nframes_t frame)
 {
     const midisock_message *message = &bridge->pending;
@@ -135,7 +135,7 @@ static struct jack_side *earliest_input(struct bridge *bridge)
     return found;
 }
 
-/* There was no room for an event. What it ends is ended later. */
+/* There was no room for a message. Notes and pedals that it ends are ended later. */
 static void lose(struct bridge *bridge, struct jack_side *side, const uint8_t *data, size_t size)
 {
     struct held before = side->held;
@@ -182,7 +182,7 @@ static void jack_to_network(struct bridge *bridge, jack_nframes_t frames)
     }
 }
 
-/* Releases what is held, `left` messages at most; 1: nothing is held any more. */
+/* Releases notes and pedals, with `left` messages at most; 1: none are held any more. */
 static int release(struct bridge *bridge, struct held *held, int *left)
 {
     for (; *left > 0; --*left) {
@@ -198,7 +198,7 @@ static int release(struct bridge *bridge, struct held *held, int *left)
     return 0;
 }
 
-/* What is owed, and what inputs hold whose players have gone. */
+/* Sends releases that had no room before, and releases inputs whose players have gone. */
 static void release_abandoned(struct bridge *bridge)
 {
     int i, left = RELEASES_A_CYCLE;

@@ -126,7 +126,7 @@ static int run(struct monitor *monitor, int32_t timeout_ms)
         midisock_result result;
         print_notifications(monitor);
         result = print_messages(monitor);
-        losses_tell(&monitor->losses, monitor->port);
+        losses_report(&monitor->losses, monitor->port);
         if (output_check() != 0 && !platform_stopped())
             return EXIT_FAILED;
         if (enough(monitor) || platform_stopped())
@@ -224,7 +224,7 @@ int main(int argc, char **argv)
         print_notifications(&monitor);
     if (output_check() != 0 && !platform_stopped())
         status = EXIT_FAILED;
-    losses_tell_rest(&monitor.losses, monitor.port);
+    losses_report_rest(&monitor.losses, monitor.port);
     midisock_close(monitor.port);
     return status;
 }

@@ -16,7 +16,7 @@ struct sender {
     struct held held;  /* what has been left sounding so far */
     uint64_t last_due; /* the latest time for which anything was scheduled */
     uint64_t messages, bytes;
-    int timed_out; /* nobody came in time */
+    int timed_out; /* no peer came in time */
 
     int32_t timeout_ms;
     uint32_t round_trip_ms; /* as long as connecting took, or less */
