@@ -146,7 +146,7 @@ static int32_t time_left(const struct echo *echo)
 
 static int ended(const struct echo *echo)
 {
-    return platform_stopped() || time_left(echo) == 0;
+    return platform_stopped() || time_left(echo) == 0 || output_check() != 0;
 }
 
 /* How long a wait may last. */
@@ -316,5 +316,5 @@ int main(int argc, char **argv)
     midisock_close(echo.server);
     free(echo.links);
     free(echo.waiting);
-    return result == MIDISOCK_OK ? EXIT_DONE : EXIT_FAILED;
+    return result == MIDISOCK_OK && (output_check() == 0 || platform_stopped()) ? EXIT_DONE : EXIT_FAILED;
 }

@@ -72,6 +72,7 @@ static const char help[] = "midisock-monitor - print MIDI messages that come ove
                            "  midisock-monitor 0 --json | jq 'select(.type == \"note-on\").name'\n";
 
 #define ANY_CHANNEL UINT32_MAX
+#define BATCH 1000 /* messages before anything else has its turn */
 
 struct monitor {
     midisock_port *port;
@@ -104,12 +105,16 @@ static void print_notifications(struct monitor *monitor)
             report_notification(&monitor->report, &notification);
 }
 
-/* All that there is now; MIDISOCK_EMPTY where more may come. */
+/* Prints what there is now, up to a number; MIDISOCK_EMPTY: there is no more. */
 static midisock_result print_messages(struct monitor *monitor)
 {
     midisock_message message;
     midisock_result result = MIDISOCK_OK;
-    while (!enough(monitor) && !platform_stopped() && (result = midisock_pop(monitor->port, &message)) == MIDISOCK_OK) {
+    int i;
+    for (i = 0; i < BATCH && !enough(monitor) && !platform_stopped(); i++) {
+        result = midisock_pop(monitor->port, &message);
+        if (result != MIDISOCK_OK)
+            break;
         if (!wanted(monitor, &message))
             continue;
         report_message(&monitor->report, &message);

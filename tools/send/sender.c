@@ -11,6 +11,7 @@
 #define STOP_CHECK_MS 100
 /* While something is written what comes in has to be thrown away. */
 #define DISCARD_MS 5
+#define TAKEN_AT_ONCE 4096 /* so that a flood does not keep the program from its work */
 #define RELEASE_MS 500 /* how long a peer that does not read may delay the end */
 /* A server that turns a client away first accepts the connection, then closes
  * it; and so does a client that only checks whether a port is open. That becomes
@@ -56,7 +57,8 @@ static void take(struct sender *sender)
 {
     midisock_message message;
     midisock_notification notification;
-    while (midisock_pop(sender->port, &message) == MIDISOCK_OK)
+    int i;
+    for (i = 0; i < TAKEN_AT_ONCE && midisock_pop(sender->port, &message) == MIDISOCK_OK; i++)
         ;
     while (midisock_poll_notification(sender->port, &notification) == MIDISOCK_OK)
         note(sender, &notification);
