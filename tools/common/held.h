@@ -1,4 +1,5 @@
-/* What a stream of messages has left sounding, and the messages to end it. */
+/* The notes, pedals and bends that a stream of messages has left on, and the
+ * messages that release them. */
 #ifndef MIDISOCK_TOOLS_HELD_H
 #define MIDISOCK_TOOLS_HELD_H
 

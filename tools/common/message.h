@@ -1,5 +1,5 @@
-/* MIDI 1.0 messages: the one table that both directions, bytes to words and
- * words to bytes, are made from. */
+/* The table of MIDI 1.0 messages, for both directions: bytes to words and words
+ * to bytes. */
 #ifndef MIDISOCK_TOOLS_MESSAGE_H
 #define MIDISOCK_TOOLS_MESSAGE_H
 

@@ -1,5 +1,5 @@
-/* What belongs to the operating system, all of it in one place: signals, the
- * three standard descriptors, the terminal, sleeping and the time of day. */
+/* Everything that depends on the operating system: signals, the three standard
+ * descriptors, the terminal, sleeping and the time of day. */
 #ifndef MIDISOCK_TOOLS_PLATFORM_H
 #define MIDISOCK_TOOLS_PLATFORM_H
 
@@ -37,7 +37,7 @@ void platform_nap(void);
  * is non-blocking and not ready. EINTR: the program is to stop. */
 int platform_write(enum platform_stream stream, const char *data, size_t size);
 
-/* Reads what there is of standard input, and waits for it up to `wait_ms`.
+/* Reads the bytes that standard input has now, and waits for some up to `wait_ms`.
  * `*size`: how much was read, 0: nothing yet. Returns 1, or 0 at the end of the
  * input, or -1 on an error, whose number is in *error. */
 int platform_read(char *buffer, size_t capacity, int32_t wait_ms, size_t *size, int *error);

@@ -1,6 +1,5 @@
-/* What the tools print of a port's messages and notifications: a line of text
- * or a JSON object each, on standard output. In text each line is what
- * midisock-send takes: a message, or a comment. */
+/* Prints messages and notifications on standard output: a line of text or a JSON
+ * object each. midisock-send takes the lines of text: messages and comments. */
 #ifndef MIDISOCK_TOOLS_REPORT_H
 #define MIDISOCK_TOOLS_REPORT_H
 

@@ -58,8 +58,8 @@ static const char help[] = "midisock-echo - return to each client the MIDI messa
 #define BATCH 256    /* messages of one client before another has its turn */
 #define BLOCKED_MS 2 /* how often to check whether a client has room again */
 
-/* A port whose messages go back to where they came from; for one that has no
- * room the message in hand is kept until it has. */
+/* A port whose messages go back to their senders. A message for which there is no
+ * room is kept until there is. */
 struct link {
     midisock_port *port;
     midisock_message message;
@@ -207,8 +207,8 @@ static void drop_link(struct echo *echo, size_t index)
 }
 
 /* Waits for a client or a message. A link without room has a message in hand
- * and is not waited for: no wait is both for its room and for the messages of
- * the others, so it is checked again soon. */
+ * and is not waited for: no single wait covers its room and the messages of the
+ * others, so it is checked again soon. */
 static midisock_result wait_for_links(struct echo *echo)
 {
     size_t i, count = 0, index;

@@ -1,8 +1,8 @@
-/* What the parts of midisock-jack share: a midisock port on one side, a JACK
- * client with MIDI ports on the other.
+/* The bridge: a midisock port on one side, a JACK client with MIDI ports on the
+ * other.
  *
- * JACK's process thread runs bridge_process and nothing else of this. What it,
- * libjack's other threads and the main thread share stands at the end of struct
+ * JACK's process thread runs bridge_process and nothing else. The fields that it
+ * shares with libjack's other threads and the main thread are at the end of struct
  * bridge. */
 #ifndef MIDISOCK_TOOLS_BRIDGE_H
 #define MIDISOCK_TOOLS_BRIDGE_H
@@ -17,20 +17,20 @@
 #include <midisock/midisock.h>
 
 #define BRIDGE_PORTS 32
-#define BRIDGE_NAME 320 /* the longest name of a port, and more */
+#define BRIDGE_NAME 320 /* more than the longest name of a port */
 
-/* One MIDI port of ours in JACK. */
+/* One of the client's MIDI ports. */
 struct jack_side {
     const char *name;
     struct channels channels;
-    int is_output; /* as JACK has it: what came from the network comes out of it */
+    int is_output; /* in JACK's sense: messages from the network come out of it */
     jack_port_t *port;
 
-    /* The process thread's, and the main thread's while there is no client. */
+    /* Used by the process thread, and by the main thread while there is no client. */
     void *buffer;
-    jack_midi_event_t event; /* an input's next one... */
+    jack_midi_event_t event; /* the next event of an input... */
     uint32_t index, count;   /* ...is event `index` of `count` of this cycle */
-    struct parser parser;    /* an input's: a SysEx may come in several events */
+    struct parser parser;    /* of an input: a SysEx may come in several events */
     uint8_t *sysex;          /* room for the longest one */
     struct held held;        /* notes and pedals that came in and are not released yet */
     struct held owed;        /* those released, but without room for the message: --wait */
@@ -44,12 +44,12 @@ struct bridge {
     struct jack_side sides[BRIDGE_PORTS];
     int side_count;
     int waits;        /* --wait: the library does not remember messages for which there was no room */
-    int delays_input; /* what comes in is sent one period later, and so at its frame */
+    int delays_input; /* messages from JACK are sent one period later, at their frame */
     size_t max_message;
 
-    /* The process thread's, and the main thread's while there is no client. */
+    /* Used by the process thread, and by the main thread while there is no client. */
     midisock_message pending; /* popped, but JACK had no room for it in that cycle */
-    uint32_t pending_for;     /* a bit for each side it is still to go to */
+    uint32_t pending_for;     /* a bit for each side that has not had it yet */
     int was_offline;
     jack_nframes_t frames; /* of the last cycle */
 
@@ -57,13 +57,13 @@ struct bridge {
     int flowing;     /* the connections in JACK are made: messages may flow */
     int freewheeling;
     int gone;        /* JACK has shut this client down */
-    int ended;       /* the midisock port is shut down, and all it had left was passed on */
+    int ended;       /* the midisock port is shut down, and all its messages were passed on */
     uint32_t cycles; /* calls of bridge_process */
     uint32_t xruns;
     uint32_t too_large; /* messages that do not even fit into an empty buffer of JACK's */
     uint32_t lost;      /* messages from JACK that a slow peer left no room for, with --wait */
     uint32_t left_out;  /* parts of JACK's events that are in no whole message, or in one that is too long */
-    jack_ringbuffer_t *arrived; /* names of ports that came into being, BRIDGE_NAME bytes each */
+    jack_ringbuffer_t *arrived; /* names of new ports, BRIDGE_NAME bytes each */
 };
 
 #define bridge_get(bridge, field) __atomic_load_n(&(bridge)->field, __ATOMIC_ACQUIRE)
@@ -72,8 +72,8 @@ struct bridge {
 /* JACK's process callback; `bridge` is a struct bridge. Realtime. */
 int bridge_process(jack_nframes_t frames, void *bridge);
 
-/* Lets go, at the other end of the network, of all notes and pedals that JACK's
- * side still holds. The main thread, while there is no client. */
+/* Releases all notes and pedals that JACK's side still holds at the other end of
+ * the network. For the main thread, while there is no client. */
 void bridge_release(struct bridge *bridge);
 
 #endif

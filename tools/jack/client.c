@@ -32,7 +32,7 @@ const char *client_gone_reason(void)
     return gone_reason;
 }
 
-/* On a thread of libjack's, which must not call JACK now. */
+/* Runs on a thread of libjack's, which must not call JACK now. */
 static void on_gone(jack_status_t code, const char *reason, void *argument)
 {
     struct bridge *bridge = argument;
@@ -67,9 +67,8 @@ static void on_port(jack_port_id_t id, int comes, void *argument)
     jack_ringbuffer_write(bridge->arrived, name, sizeof name);
 }
 
-/* How long before it comes out of an output a message has arrived, and how long
- * after it comes into an input it is sent: programs that align what they record
- * need to know. */
+/* Tells JACK the latency from the network to an output, and from an input to the
+ * network. Programs that align recordings need it. */
 static void on_latency(jack_latency_callback_mode_t mode, void *argument)
 {
     struct bridge *bridge = argument;
@@ -110,7 +109,7 @@ static int set_up(struct bridge *bridge)
     jack_on_info_shutdown(client, on_gone, bridge);
     if (jack_set_process_callback(client, bridge_process, bridge) != 0 || !register_sides(bridge))
         return 0;
-    /* Without these all still works, only less well. */
+    /* The bridge works without these, only less well. */
     jack_set_freewheel_callback(client, on_freewheel, bridge);
     jack_set_xrun_callback(client, on_xrun, bridge);
     jack_set_latency_callback(client, on_latency, bridge);

@@ -1,4 +1,5 @@
-/* The JACK client: made, made again when the server was restarted, ended. */
+/* The life of the JACK client: it is opened, opened again when the server has been
+ * restarted, and closed. */
 #ifndef MIDISOCK_TOOLS_CLIENT_H
 #define MIDISOCK_TOOLS_CLIENT_H
 

@@ -1,5 +1,5 @@
-/* The connections of our ports in JACK, remembered: those of a server that was
- * restarted, and those with a client that went and came back, are made again. */
+/* Remembers the connections of the client's ports in JACK, and restores them when
+ * the server, or the client at the other end, has been restarted. */
 #ifndef MIDISOCK_TOOLS_CONNECTIONS_H
 #define MIDISOCK_TOOLS_CONNECTIONS_H
 

@@ -20,7 +20,7 @@
 #define PRIORITY_AUTO UINT32_MAX
 /* How often to check for a server, for connections, and for a signal. */
 #define UPDATE_MS 100
-/* How long the end may take, until JACK has been given all releases. */
+/* How long the program waits at its end for JACK to take all releases. */
 #define END_MS 1000
 
 struct program {
@@ -31,8 +31,8 @@ struct program {
     const char *name, *server;
     struct address address;
     int connecting, verbose, no_wait;
-    int reported_waiting;  /* a line said that there is no JACK server */
-    int reported_trouble;  /* a line said that there is no connection */
+    int reported_waiting; /* a line said that there is no JACK server */
+    int reported_trouble; /* a line said that there is no connection */
     uint32_t xruns;    /* reported so far... */
     uint64_t xruns_ns; /* ...and when */
     uint64_t latency_ns;
@@ -257,7 +257,7 @@ static void take_memory(struct bridge *bridge, size_t max_message)
             cli_message("%s", midisock_strerror(MIDISOCK_ERR_NO_RESOURCES));
             exit(EXIT_FAILED);
         }
-        memset(bridge->sides[i].sysex, 0, max_message); /* its pages are there, then */
+        memset(bridge->sides[i].sysex, 0, max_message); /* touches its pages: no page fault in the process thread */
     }
 }
 
@@ -344,7 +344,7 @@ int main(int argc, char **argv)
         config.max_clients = max_clients;
     config_allow_message(&config, max_message);
     take_memory(bridge, config.max_message_bytes);
-    /* Messages that are dropped for add_connections of a peer or of JACK are expected. */
+    /* Messages are dropped while there is no peer or no JACK server. That is expected. */
     program.counters.network.only_too_long = !program.verbose;
 
     platform_catch_stop();

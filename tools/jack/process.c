@@ -5,18 +5,18 @@
 
 /* Releases passed on in one cycle, so that no cycle takes long. */
 #define RELEASES_A_CYCLE 16
-#define RELEASE_MS 1000 /* so long, at the end, a peer is waited for that takes nothing */
+#define RELEASE_MS 1000 /* how long the end waits for a peer that takes nothing */
 
 static void count(uint32_t *counter)
 {
     __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
-/* When this cycle began, on midisock's clock. JACK knows better than a clock
- * that is read now, some way into the cycle: its own delay-locked loop has
- * taken the jitter of the interrupt out of it, and how late this client runs
- * does not matter. JACK gives it on a clock of its own, so both are read
- * together; of three readings the one counts that nothing came between. */
+/* When this cycle began, on midisock's clock. JACK's own time for it is better
+ * than a clock that is read now: a delay-locked loop has removed the jitter of the
+ * interrupt, and it does not matter how late this client runs. JACK has a clock of
+ * its own, so both clocks are read together, three times, and the reading that took
+ * the least time counts. */
 static uint64_t cycle_start_ns(jack_client_t *client)
 {
     jack_nframes_t frame;
@@ -48,7 +48,7 @@ static midisock_result begin(struct bridge *bridge, jack_nframes_t frames)
     block.start_ns = cycle_start_ns(bridge->client);
     if (offline)
         block.flags |= MIDISOCK_BLOCK_OFFLINE;
-    else if (bridge->was_offline || frames != bridge->frames) /* the delays are to be those of a shorter period, too */
+    else if (bridge->was_offline || frames != bridge->frames) /* the delay follows a change to a shorter period, too */
         block.flags |= MIDISOCK_BLOCK_DISCONTINUITY;
     bridge->was_offline = offline;
     bridge->frames = frames;
@@ -70,8 +70,8 @@ static void take_buffers(struct bridge *bridge, jack_nframes_t frames)
     }
 }
 
-/* Writes the pending message to the sides it is for. A buffer of JACK's holds
- * some 30 KB a cycle. A message without room waits for the next one, and those after it
+/* Writes the pending message to its sides. A buffer of JACK's holds some 30 KB a
+ * cycle. A message without room waits for the next one, and those after it
  * wait behind it, in midisock's queue. */
 static void write_pending(struct bridge *bridge, jack_nframes_t frame)
 {
@@ -237,7 +237,7 @@ static void release_now(struct bridge *bridge, struct held *held)
 void bridge_release(struct bridge *bridge)
 {
     int i;
-    /* A pedal that is still to be pressed would be pressed after its release. */
+    /* A pedal press that is scheduled would come after the release of the pedal. */
     midisock_cancel(bridge->port);
     for (i = 0; i < bridge->side_count; i++) {
         release_now(bridge, &bridge->sides[i].owed);

@@ -1,7 +1,7 @@
 /* Standard MIDI files: all tracks merged, in order of time.
  *
- * The reader is lenient. It plays what is whole, and warns of everything that it
- * leaves out or has to guess, with the byte of the file where that is. */
+ * The reader is lenient. It takes every whole event, and warns of each part that it
+ * leaves out or has to guess, with its offset in the file. */
 #ifndef MIDISOCK_TOOLS_SMF_H
 #define MIDISOCK_TOOLS_SMF_H
 

@@ -8,7 +8,7 @@
 /* How far a track whose header is wrong is searched for its end. */
 #define LOOK_BYTES 65536
 
-/* What an event leads to. */
+/* The results of reading an event. */
 enum { NO_MEMORY = -1, GO_ON, TRACK_ENDS };
 
 int track_begins(const uint8_t *at, const uint8_t *end)

@@ -1,4 +1,4 @@
-/* What was wrong with a file that is played all the same. */
+/* Warnings about a damaged file that is played all the same. */
 #ifndef MIDISOCK_TOOLS_WARNINGS_H
 #define MIDISOCK_TOOLS_WARNINGS_H
 

@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-/* Messages are pushed so long ahead of their time: the library sends them on
- * the moment, whatever this thread does meanwhile, and a stop is prompt. */
+/* Messages are pushed this long before they are due. The library then sends them
+ * in time even if this thread is late, and a stop is still prompt. */
 #define AHEAD_NS UINT64_C(50000000)
 /* A song that is later than this was held up by the peer. It goes on from there
  * rather than rush through what it has missed. */
@@ -16,7 +16,7 @@ struct playing {
     struct sender *sender;
     const struct smf_song *song;
     struct progress progress;
-    uint64_t start_ns; /* when its time 0 is */
+    uint64_t start_ns; /* when the song began */
     uint32_t speed;
 };
 

@@ -1,6 +1,6 @@
-/* A port to send on, with back pressure: nothing is lost, and what does not fit
- * is waited for. What the peer sends is thrown away, so that a peer which sends
- * back what it gets is never blocked. Functions that return int give 0, or -1
+/* A port to send on, with back pressure: nothing is lost, and a message that does
+ * not fit waits for room. Messages from the peer are thrown away, so that a peer
+ * which sends everything back is never blocked. Functions that return int give 0, or -1
  * where the program has to end: an error, which has been reported on standard
  * error, or a request to stop. */
 #ifndef MIDISOCK_TOOLS_SENDER_H
@@ -13,7 +13,7 @@ struct sender {
     midisock_port *port;
     struct address address;
     int listening;
-    struct held held;  /* what has been left sounding so far */
+    struct held held;  /* what is sounding now */
     uint64_t last_due; /* the latest time for which anything was scheduled */
     uint64_t messages, bytes;
     int timed_out; /* no peer came in time */
@@ -36,13 +36,13 @@ int sender_panic(struct sender *sender);
 /* Lets the time pass. */
 int sender_sleep(struct sender *sender, uint32_t milliseconds);
 
-/* Throws away what has come in, and reports a connection that was lost. */
+/* Throws away messages that have come in, and reports a lost connection. */
 int sender_check(struct sender *sender);
 
 /* Waits until all that was pushed has been handed to the system. */
 int sender_drain(struct sender *sender);
 
-/* Ends what was left sounding, after all that is scheduled; also when the
+/* Releases all that is sounding, after all scheduled messages; also when the
  * program is to stop. */
 void sender_release(struct sender *sender);
 
