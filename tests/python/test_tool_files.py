@@ -1,5 +1,12 @@
 """midisock-send with damaged files: what is whole is sent, the rest is named, and the exit status is 0."""
 
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+
 import pytest
 
 import midisock_ctypes as midisock
@@ -102,12 +109,6 @@ def test_names_of_files_hold_nothing_that_a_terminal_obeys(server, tmp_path):
 
 def on_a_terminal(columns, *arguments):
     """What midisock-send writes to standard error where that is a terminal."""
-    import fcntl
-    import os
-    import pty
-    import struct
-    import subprocess
-    import termios
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
     with subprocess.Popen([BIN / "midisock-send", *map(str, arguments)], stdin=subprocess.DEVNULL,

@@ -3,13 +3,13 @@
 import socket
 import struct
 import subprocess
+import threading
 
 import pytest
 
 import midisock_ctypes as midisock
-from conftest import until
 from midisock_ctypes import DEADLINE, Port
-from tool import Tool, run
+from tool import BIN, Tool, run
 
 
 # -- midisock-send and servers
@@ -26,7 +26,7 @@ def test_a_client_that_is_turned_away_says_so(options):
             finished = run("midisock-send", f"127.0.0.1:{number}", *"note-on 0 60 sleep 3000 note-off 0 60".split())
         assert finished.returncode == 1
         assert f"127.0.0.1:{number}" in finished.stderr and "by the peer" in finished.stderr
-        until(lambda: "connections rejected" in "".join(monitor._errors), "a word of the monitor")
+        monitor.complains("connections rejected")
 
 
 def server_that(ends):
@@ -39,7 +39,6 @@ def server_that(ends):
         ends(peer)
         listener.close()
 
-    import threading
     threading.Thread(target=serve, daemon=True).start()
     return listener.getsockname()[1]
 
@@ -114,11 +113,9 @@ def test_the_monitor_tells_of_losses_when_they_happen(quiet):
     with Tool("midisock-monitor", *quiet, "127.0.0.1:0") as monitor:
         with socket.create_connection(("127.0.0.1", monitor.port())) as peer:
             peer.sendall(b"\xf0" + bytes(20_000) + b"\xf7\xf8")
-            until(lambda: "SysEx messages left out that were too long (see --max-message): 1" in "".join(monitor._errors),
-                  "a word about the SysEx")
+            monitor.complains("SysEx messages left out that were too long (see --max-message): 1")
             peer.sendall(b"\xf6\x01\x02")
-            until(lambda: "bytes received that belong to no MIDI message: 2" in "".join(monitor._errors),
-                  "a word about the bytes")
+            monitor.complains("bytes received that belong to no MIDI message: 2")
         assert monitor.process.poll() is None
 
 
@@ -126,7 +123,7 @@ def test_the_echo_tells_of_losses_when_they_happen():
     with Tool("midisock-echo", "--per-client", "127.0.0.1:0") as echo:
         with socket.create_connection(("127.0.0.1", echo.port())) as peer:
             peer.sendall(b"\xf0" + bytes(20_000) + b"\xf7\xf8")
-            until(lambda: "too long (see --max-message): 1" in "".join(echo._errors), "a word about the SysEx")
+            echo.complains("too long (see --max-message): 1")
 
 
 # -- addresses
@@ -171,7 +168,6 @@ def test_the_look_up_of_a_name_can_be_ended(tmp_path, tool, arguments, signal_st
         except OSError:
             pytest.skip("no port 53 here")
         resolver.settimeout(DEADLINE)
-        from tool import BIN
         words = ["clock"] if tool == "midisock-send" else []
         one = subprocess.Popen([*mount, BIN / tool, *arguments, "slow.example:9", *words])
         resolver.recv(512)  # the question

@@ -61,6 +61,13 @@ class Tool:
         self._readers[1].join()
         return "".join(self._errors)
 
+    def complains(self, text):
+        """Waits until it has printed this on standard error, while it runs or at its end."""
+        deadline = time.monotonic() + DEADLINE
+        while text not in "".join(self._errors):
+            assert time.monotonic() < deadline, f"no {text!r} in {self._errors}"
+            time.sleep(0.001)
+
     def line(self, timeout=DEADLINE):
         """The next line it prints; None when it has closed its output."""
         return self._lines.get(timeout=timeout)
