@@ -63,8 +63,6 @@ SPARE_FILES = ("src/realtime/acceptance.rs", "src/net/life.rs")
 UNSHOWN = [
     ("src/realtime/client_table.rs", "to.id.store(id, Ordering::Release);", "release"),
     ("src/realtime/client_table.rs", "id != 0 && self.slot(id).id.load(Ordering::Acquire) == id", "acquire"),
-    ("src/net/outgoing.rs", "self.shared.handed.store(from, Ordering::Release);", "release"),
-    ("src/net/outgoing.rs", "self.shared.handed.store(handed, Ordering::Release);", "release"),
     ("src/realtime/refused.rs", "self.lossy = self.slots.0[self.current].state.load(Ordering::Acquire) == FULL;", "acquire"),
     ("src/realtime/refused.rs", "self.0.0.iter().any(|slot| slot.state.load(Ordering::Acquire) != FREE)", "acquire"),
     ("src/realtime/refused.rs", "slot.state.store(FREE, Ordering::Release);", "release"),
