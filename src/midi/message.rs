@@ -182,8 +182,8 @@ pub const fn is_note_off(message: &[u8]) -> bool {
 }
 
 /// Whether a whole message ends what other messages began: All Sound Off, Reset All Controllers, All Notes Off and the
-/// modes that imply it, Hold 2 up, pressure to 0, bend to the centre, Stop, System Reset. Note Offs and the pedals of
-/// [`is_pedal_up`] are asked for by themselves.
+/// modes that imply it, Hold 2 up, pressure to 0, bend to the centre, Stop, System Reset. Note Offs and other switches are
+/// asked for by [`is_note_off`] and [`is_switch_off`].
 #[inline]
 pub const fn lets_go(message: &[u8]) -> bool {
     matches!(
@@ -200,11 +200,4 @@ pub const fn lets_go(message: &[u8]) -> bool {
 #[inline]
 pub const fn is_switch_off(message: &[u8]) -> bool {
     matches!(*message, [0xB0..=0xBF, 64..=69, 0..=63])
-}
-
-/// Whether a whole message lifts a pedal that holds notes: damper, sostenuto, legato footswitch ("Switch Controllers":
-/// below 64 is off).
-#[inline]
-pub const fn is_pedal_up(message: &[u8]) -> bool {
-    matches!(*message, [0xB0..=0xBF, 64 | 66 | 68, 0..=63])
 }

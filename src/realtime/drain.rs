@@ -431,9 +431,4 @@ impl OutQueue {
     pub(crate) fn end(&self) -> usize {
         self.consumer.end()
     }
-
-    /// Notes for waiting threads that the panics and resets given so far have reached the peers.
-    pub(crate) fn serve_requests(&self) {
-        self.drain.serve_requests();
-    }
 }

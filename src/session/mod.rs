@@ -122,10 +122,6 @@ impl Session {
         self.ports.is_empty() && self.connections.is_empty()
     }
 
-    pub(crate) fn ports(&self) -> impl Iterator<Item = PortKey> + '_ {
-        self.ports.iter().map(|(key, _)| PortKey(key))
-    }
-
     pub(crate) fn shared(&self, port: PortKey) -> Option<&Arc<Shared>> {
         self.ports.at(port).map(|port| &port.shared)
     }
@@ -749,10 +745,8 @@ impl Session {
         if let Some(connection) = self.connections.at(peer) {
             if connection.waits_for_room() {
                 self.waiting.push(peer);
-            } else if connection.input.end.is_some() {
-                if matches!(connection.phase, Phase::HalfClosed { .. }) {
-                    self.input_ended(peer, now);
-                }
+            } else if connection.input.end.is_some() && matches!(connection.phase, Phase::HalfClosed { .. }) {
+                self.input_ended(peer, now);
             }
         }
         if progress {

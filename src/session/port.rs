@@ -182,10 +182,6 @@ impl Port {
         self.shared.counters.oversize_in.add(counts.oversize);
     }
 
-    pub(super) fn notify(&self, notification: Notification) {
-        self.shared.notifications.tell(notification);
-    }
-
     /// A peer reads again after it was congested, or has gone.
     pub(super) fn end_congestion(&self, announced: bool, recovered: Notification) {
         self.shared.notifications.end(announced, recovered);

@@ -105,9 +105,10 @@ impl Track {
             self.split();
         }
         let wanted = self.wanted.take();
-        while release {
-            let Some(message) = self.next_release() else { break };
-            send(message);
+        if release {
+            while let Some(message) = self.next_release() {
+                send(message);
+            }
         }
         let (Some(mut wanted), Some(received)) = (wanted, &self.heard) else {
             return self;

@@ -310,12 +310,6 @@ impl ChannelState {
         release::would(self, message)
     }
 
-    /// Whether a message of those that [`lets_go`](crate::midi::message::lets_go) names would end something held here.
-    /// Coarser than [`releases`](ChannelState::releases).
-    pub fn is_let_go_by(&self, message: &[u8]) -> bool {
-        release::is_let_go_by(self, message)
-    }
-
     /// The next message that releases what is still held, already applied: first a Note Off (velocity 64) for each
     /// strike of each note, then on each channel the pedals (sustain, sostenuto, legato, hold 2) to 0, channel pressure
     /// to 0 and pitch bend to the centre where they are not, then Stop to a running sequencer. `None` when nothing is
