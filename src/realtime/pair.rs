@@ -233,7 +233,7 @@ impl PairPeer {
             own.popped.owes.store(owes, Ordering::Release);
         }
         self.announce_holds(own);
-        if self.quiet != self.drain.revision().into() {
+        if self.quiet != u64::from(self.drain.revision()) {
             self.drain.serve_requests();
         }
         incoming.announce_taken();

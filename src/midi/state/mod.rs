@@ -67,7 +67,7 @@ mod rules_tests;
 #[cfg(test)]
 mod song_tests;
 #[cfg(test)]
-mod songs;
+pub mod songs;
 
 pub use repair::{next_repair, next_repair_seen};
 pub use short::Msg;
