@@ -198,12 +198,11 @@ impl Session {
         };
         let Some(port) = self.ports.at(key) else { return };
         let shared = Arc::clone(&port.shared);
-        if let Flow::Congested { announced } = connection.output.flow {
+        if let Some(announced) = connection.output.end_congestion() {
             let recovered = notification(Kind::Recovered, now)
                 .client(client)
                 .reason(reason.code, reason.os_error);
             port.end_congestion(announced, recovered);
-            connection.output.flow = Flow::Open;
         }
         shared.counters.disconnections.add(1);
         match shared.role {

@@ -56,11 +56,12 @@ impl Outbound<'_> {
         if record.is_scheduled() {
             self.port.unschedule(bytes.len());
             if record.time_ns > self.now {
-                return;
+                return self.port.count_lost(0);
             }
         }
         if self.port.peers.is_empty() {
-            return self.lose_without_peer(client, bytes);
+            let unrepaired = self.lose_without_peer(client, bytes);
+            return self.port.count_lost(unrepaired);
         }
         if client == 0 {
             self.port.memory.follow(bytes);
@@ -88,6 +89,7 @@ impl Outbound<'_> {
     pub(super) fn panic(&mut self) {
         for waiting in self.port.schedule.take_all() {
             self.port.unschedule(waiting.bytes.len());
+            self.port.count_forgotten(&waiting);
         }
         for message in &PANIC {
             if self.port.peers.is_empty() {
@@ -145,7 +147,7 @@ impl Outbound<'_> {
                 let waits = self.time_of(self.now, client, message) > self.now;
                 if waits {
                     self.port.count_scheduled(message.len());
-                    self.schedule(self.now, client, message);
+                    self.schedule(self.now, client, message, true);
                 }
                 !waits
             });
@@ -154,7 +156,7 @@ impl Outbound<'_> {
         for later in lost.later() {
             // It counts among what is scheduled already.
             if !later.cancelled || self.ends_what_sounds(later.client, later.message()) {
-                self.schedule(later.due_ns, later.client, later.message());
+                self.schedule(later.due_ns, later.client, later.message(), true);
             } else {
                 self.port.unschedule(later.message().len());
             }
@@ -243,14 +245,14 @@ impl Outbound<'_> {
         self.effects.write(peer, connection);
     }
 
-    /// A message pushed while there is no peer: what it does to the state is remembered.
-    pub(super) fn lose_without_peer(&mut self, client: u32, bytes: &[u8]) {
-        let unrepaired = if client == 0 {
+    /// A message pushed while there is no peer: what it does to the state is remembered. How many messages no difference
+    /// restores.
+    pub(super) fn lose_without_peer(&mut self, client: u32, bytes: &[u8]) -> u64 {
+        if client == 0 {
             self.port.memory.lose(bytes)
         } else {
             ChannelState::is_event(bytes).into()
-        };
-        self.port.count_lost(unrepaired);
+        }
     }
 
     /// Takes what was pushed for a peer that has gone, or before there was one.
@@ -260,7 +262,10 @@ impl Outbound<'_> {
         };
         for waiting in self.port.schedule.take_all() {
             self.port.unschedule(waiting.bytes.len());
-            self.lose_without_peer(waiting.client, &waiting.bytes);
+            let unrepaired = self.lose_without_peer(waiting.client, &waiting.bytes);
+            if !waiting.made {
+                self.port.count_lost(unrepaired);
+            }
         }
         // At most what the queue holds, and the requests between.
         for _ in 0..TURN_STEPS {
@@ -270,7 +275,8 @@ impl Outbound<'_> {
                     if record.is_scheduled() {
                         self.port.unschedule(record.data.len());
                     }
-                    self.lose_without_peer(record.client, record.data);
+                    let unrepaired = self.lose_without_peer(record.client, record.data);
+                    self.port.count_lost(unrepaired);
                 }
                 Some(Step::Panic) => self.lose_request(&PANIC),
                 Some(Step::Reset) => self.lose_request(&RESET),

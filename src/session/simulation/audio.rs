@@ -31,8 +31,6 @@ pub(super) struct Asked {
     pub at: u64,
     /// How many messages had been pushed.
     pub pushes: usize,
-    /// What was lost before.
-    pub dropped: u64,
 }
 
 /// One port, as its caller sees it.
@@ -314,12 +312,7 @@ impl Audio {
             ticket,
             at: now,
             pushes: self.ledger.len(),
-            dropped: self.dropped(),
         });
-    }
-
-    fn dropped(&self) -> u64 {
-        self.endpoint.stats().dropped_out
     }
 
     /// Flushes that are done, and whether something was lost.
@@ -338,7 +331,7 @@ impl Audio {
         while let Some(notification) = self.endpoint.poll_notification() {
             trace!(
                 now: "{} is told {:?} of client {}: {:?}", self.name(), notification.kind, notification.client,
-                notification.reason
+                (notification.reason, notification.address)
             );
             match notification.kind {
                 Kind::ClientJoined => drop(self.clients.insert(notification.client)),

@@ -86,7 +86,7 @@ impl Ledger {
         let mut marks: Vec<Mark> = self.entries[since.min(self.len())..]
             .iter()
             .filter_map(|entry| match &entry.what {
-                What::Push { bytes, client: to, .. } if *to == 0 || *to == client => Mark::of(bytes),
+                What::Push { bytes, client: to, queued: true, .. } if *to == 0 || *to == client => Mark::of(bytes),
                 _ => None,
             })
             .collect();

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Bytes read at once, at most.
 const READ_BYTES: usize = 64 * 1024;
@@ -184,7 +185,8 @@ impl Node {
         let Some(audio) = self.audios.get(&self.main.0).copied() else {
             return world.network.close(socket, world.now);
         };
-        let is_fuzzy = self.session.has_work(self.main, world.now);
+        let waits = world.audios[audio].shared.scheduled_bytes.load(Ordering::Relaxed);
+        let is_fuzzy = waits != 0 || self.session.has_work(self.main, world.now);
         let had_place = self.session.has_place();
         match self.session.add_client(Some(address), world.now) {
             Some(peer) => {
@@ -213,7 +215,7 @@ impl Node {
         match self.session.connect(self.main, Some(address), world.now) {
             Some(peer) => {
                 trace!(world.now, "node {} is connected as peer {}", self.number, peer.0);
-                world.ends[socket.0].is_of(audio, 0, 0, false);
+                world.ends[socket.0].connects(&world.audios[audio]);
                 self.wires.insert(peer.0, socket);
             }
             None => world.network.close(socket, world.now),

@@ -65,6 +65,9 @@ pub(super) struct End {
     pub id: u32,
     /// From where on it gets what was pushed, and whether that is not quite known.
     pub since: usize,
+    /// The same, of what no repair brings back; and what had been lost before.
+    pub marks_since: usize,
+    pub dropped_before: u64,
     pub is_fuzzy: bool,
     pub linger_ms: u32,
     pub read_to_end: bool,
@@ -84,6 +87,8 @@ impl End {
             client: 0,
             id: 0,
             since: 0,
+            marks_since: 0,
+            dropped_before: 0,
             is_fuzzy: false,
             linger_ms,
             read_to_end: false,
@@ -97,7 +102,14 @@ impl End {
     pub(super) fn is_of(&mut self, audio: usize, client: u32, since: usize, is_fuzzy: bool) {
         self.audio = Some(audio);
         (self.client, self.id) = (client, client);
-        (self.since, self.is_fuzzy) = (since, is_fuzzy);
+        (self.since, self.marks_since, self.is_fuzzy) = (since, since, is_fuzzy);
+    }
+
+    /// It is a new connection of a client's port.
+    pub(super) fn connects(&mut self, audio: &Audio) {
+        self.is_of(audio.number, 0, 0, false);
+        self.marks_since = audio.ledger.len();
+        self.dropped_before = audio.endpoint.stats().dropped_out;
     }
 
     pub(super) fn is_node(&self) -> bool {
@@ -476,17 +488,16 @@ impl World {
                 trace!(self.now, "flush {} of port {number} is done: {outcome:?}", asked.ticket);
                 let audio = &self.audios[number];
                 let dropped = audio.endpoint.stats().dropped_out;
-                if outcome != Flushed::Handed || dropped != asked.dropped || audio.ledger.cancels > 0 {
+                if outcome != Flushed::Handed || audio.ledger.cancels > 0 {
                     continue;
                 }
                 let ends = self.ends.iter().enumerate();
                 for (socket, end) in ends.filter(|(_, end)| end.audio == Some(number)) {
                     let whole = self.network.is_whole(socket / 2) && !end.is_fuzzy && !end.disconnected;
-                    let is_first = audio.shared.role != Role::Client || self.connections_of(number) == 1;
-                    if !whole || !is_first || audio.shut {
+                    if !whole || audio.shut || dropped != end.dropped_before {
                         continue;
                     }
-                    for mark in audio.ledger.marks(end.since, end.client) {
+                    for mark in audio.ledger.marks(end.marks_since, end.client) {
                         let due = audio.ledger.place(mark).0 <= asked.at;
                         if due && (mark.number as usize) < asked.pushes {
                             assert!(end.marks.contains(&mark), "flush {} is done, {mark:?} is not", asked.ticket);
@@ -495,9 +506,4 @@ impl World {
                 }
             }
         }
-    }
-
-    pub(super) fn connections_of(&self, audio: usize) -> usize {
-        self.ends.iter().filter(|end| end.audio == Some(audio)).count()
-    }
-}
+    }}
