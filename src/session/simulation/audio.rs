@@ -223,6 +223,8 @@ impl Audio {
                 Code::Ok | Code::Full | Code::Offline => {
                     let is_queued = code == Code::Ok;
                     if is_queued || repairs {
+                        // Without a peer it is remembered at once, whatever its time.
+                        let at = if code == Code::Offline { 0 } else { at };
                         self.ledger.push(now, at, client, next.bytes, is_queued);
                     } else {
                         self.ledger.left_out += 1;

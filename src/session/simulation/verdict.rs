@@ -36,6 +36,7 @@ impl World {
         self.run_until(trace::START_NS + self.plan.active_ns);
         trace!(self.now, "QUIET");
         self.phase = Phase::Quiet;
+        self.network.heal();
         for audio in &mut self.audios {
             audio.finish_pushing();
         }
@@ -150,7 +151,9 @@ impl World {
         let repairs = audio.shared.repairs;
         let anew = all.len() > 1;
         if (repairs || ledger.panics == 0) && (!anew || config.release_on_disconnect) {
-            let hanging = receiver.hanging(Some(super::music::PAIRED_CHANNEL));
+            let mut hanging = receiver.hanging(Some(super::music::PAIRED_CHANNEL));
+            // A panic forgets pedals that are to go up.
+            hanging.retain(|what| ledger.panics == 0 || what.contains("note"));
             assert!(hanging.is_empty(), "{name}: {hanging:?}");
         }
         let stats = audio.endpoint.stats();
@@ -172,6 +175,10 @@ impl World {
                 return;
             }
             but.extend(["runs", "song"].map(String::from));
+        }
+        if end.since > 0 {
+            // It may know what had been selected before.
+            but.extend((0..16).flat_map(|channel| [6, 38].map(|entry| format!("{channel} controller {entry}"))));
         }
         // What it was told of what was before.
         let known = &sender.model.facts;

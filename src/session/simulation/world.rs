@@ -374,7 +374,11 @@ impl World {
     }
 
     fn link(&mut self, from: Owner, to: Owner) -> Socket {
-        let line = self.plan.line(&mut self.random);
+        let mut line = self.plan.line(&mut self.random);
+        if self.phase > Phase::Active {
+            line.window = 1 << 20;
+            line.send_room = 1 << 20;
+        }
         let socket = self.network.connect(line, self.now);
         let linger = |owner, plan: &Plan| match owner {
             Owner::Node(0) if plan.serves => plan.server.linger_ms,
