@@ -285,6 +285,8 @@ impl Session {
         let Some(peer) = server.and_then(|server| server.by_client.get(&client).copied()) else {
             return false;
         };
+        // A manual server's client has a port of its own.
+        let key = self.connections.at(peer).map_or(key, |connection| connection.port);
         // What was pushed before this goes out first, also of a queue that is held up by another client.
         self.drain(key, now);
         self.outbound(key, now, |outbound| {

@@ -242,7 +242,7 @@ impl Outbound<'_> {
             return;
         }
         if output.is_congested() {
-            let unrepaired = output.track.lose(bytes);
+            let unrepaired = output.lose(bytes);
             return self.port.count_lost(unrepaired);
         }
         let was_empty = output.buffer.is_empty();

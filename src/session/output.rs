@@ -74,6 +74,14 @@ impl Output {
         }
     }
 
+    /// Takes a message that the peer does not get; how many messages no difference restores for it.
+    pub(super) fn lose(&mut self, message: &[u8]) -> u64 {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.apply(message);
+        }
+        self.track.lose(message)
+    }
+
     /// The system took so many bytes; how many messages were finished.
     pub(super) fn sent(&mut self, count: usize) -> u64 {
         self.blocked = count < self.buffer.len();

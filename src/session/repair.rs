@@ -77,7 +77,7 @@ impl Outbound<'_> {
             if port.repairs() {
                 // What waits before it has to be lost first.
                 connection.output.drop_waiting(|unrepaired| port.count_lost(unrepaired));
-                port.count_lost(connection.output.track.lose(bytes));
+                port.count_lost(connection.output.lose(bytes));
             } else {
                 port.count_lost(0);
             }
@@ -122,7 +122,7 @@ impl Outbound<'_> {
             return self.effects.write(peer, connection);
         }
         for message in &PANIC {
-            output.track.lose(message);
+            output.lose(message);
         }
         if !output.is_congested() {
             let made = output.push_repairs(self.now);
@@ -198,7 +198,7 @@ impl Outbound<'_> {
         }
         let counters = &self.port.shared.counters;
         if output.is_congested() || output.track.is_lossy() {
-            let unrepaired = list.iter().map(|message| output.track.lose(message)).sum();
+            let unrepaired = list.iter().map(|message| output.lose(message)).sum();
             return counters.unrepaired.add(unrepaired);
         }
         let mut ahead = Box::new(output.ahead().clone());

@@ -41,7 +41,7 @@ impl Ear {
             [status @ 0x80..=0x9F, note, _] => self.model.held.contains_key(&(status & 15, note)),
             [status @ 0xB0..=0xBF, pedal, _] => {
                 let pedal = format!("{} controller {pedal}", status & 15);
-                self.model.facts.get(&pedal).is_some_and(|value| *value >= 64)
+                self.model.facts.get(&pedal).is_some_and(|value| *value != 0)
             }
             _ => false,
         }
@@ -60,8 +60,7 @@ impl Ear {
                 continue;
             }
             let rests = match name {
-                "controller 64" | "controller 66" | "controller 68" => *value < 64,
-                "pressure" => *value == 0,
+                "controller 64" | "controller 66" | "controller 68" | "pressure" => *value == 0,
                 "bend" => *value == 8192,
                 _ => what != "runs" || *value == 0,
             };
