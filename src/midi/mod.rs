@@ -30,4 +30,4 @@ pub mod summary;
 #[cfg(test)]
 mod message_tests;
 #[cfg(test)]
-mod naive_model;
+pub mod naive_model;

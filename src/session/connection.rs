@@ -2,7 +2,7 @@
 
 use super::effect::{Interest, PortKey};
 use super::liveness::Liveness;
-use super::output::{Flow, Output};
+use super::output::Output;
 use super::sniff::Sniffer;
 use super::timers::Armed;
 use super::track::Track;
@@ -191,7 +191,7 @@ impl Connection {
     /// Whether the peer closed in good order, and may have read all that it was sent.
     pub(super) fn ended_in_order(&self) -> bool {
         self.input.end == Some(Reason::ORDERLY)
-            && self.output.flow != Flow::Broken
+            && !self.output.is_broken()
             && self.output.buffer.is_empty()
             && matches!(
                 self.phase,

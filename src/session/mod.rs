@@ -31,6 +31,8 @@ mod port;
 mod repair;
 mod schedule;
 mod send_buffer;
+#[cfg(all(test, not(loom)))]
+mod simulation;
 mod sniff;
 mod timers;
 mod track;

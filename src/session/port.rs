@@ -5,7 +5,7 @@ use super::effect::{Effect, Keyed, Peer, PortKey};
 use super::flush::Flushes;
 use super::memory::Memory;
 use super::owed::Owed;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, Scheduled};
 use super::timers::Armed;
 use crate::realtime::config::Config;
 use crate::realtime::drain::OutQueue;
@@ -173,6 +173,13 @@ impl Port {
     pub(super) fn count_lost(&self, unrepaired: u64) {
         self.shared.counters.dropped_out.add(1);
         self.shared.counters.unrepaired.add(unrepaired);
+    }
+
+    /// Counts a scheduled message that is not sent because the caller wants it so.
+    pub(super) fn count_forgotten(&self, waiting: &Scheduled) {
+        if !waiting.made {
+            self.count_lost(0);
+        }
     }
 
     /// Counts what the parser of a connection could not make a message of.

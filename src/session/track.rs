@@ -29,9 +29,14 @@ impl Track {
         self.split().lose(message).into()
     }
 
-    /// Where the receiver will stand after what waits for it.
+    /// Where the receiver will stand after what waits for it, and after what makes good what was lost.
     pub(super) fn ahead(&self, waiting: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Box<ChannelState> {
-        let mut ahead = self.heard.clone().unwrap_or_default();
+        let mut ahead = self
+            .wanted
+            .as_ref()
+            .or(self.heard.as_ref())
+            .cloned()
+            .unwrap_or_default();
         waiting(&mut |message| ahead.apply(message));
         ahead
     }

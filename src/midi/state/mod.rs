@@ -77,7 +77,7 @@ mod rules_tests;
 #[cfg(test)]
 mod song_tests;
 #[cfg(test)]
-mod songs;
+pub mod songs;
 
 pub use super::short::Short;
 /// The former name of [`Short`].
