@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// How many messages one call takes into a difference; the rest is for the next calls.
-const MOST_LOST: usize = 800;
+const MOST_LOST: usize = 1024;
 
 /// The next message of a pair.
 pub(crate) enum Next {
@@ -144,7 +144,8 @@ impl PairPeer {
                 incoming.announce_taken();
                 return Some(Next::Queued(popped));
             }
-            if !self.drain.has_refused() && !self.is_ended(own) {
+            // What would be released is in `holds`.
+            if !self.drain.has_refused() && !(self.holds && self.is_ended(own)) {
                 return None;
             }
         }
@@ -210,6 +211,7 @@ impl PairPeer {
     /// while more than `budget` is left.
     fn lose_what_waits(&mut self, incoming: &mut Consumer, own: &Shared, budget: &mut usize) -> bool {
         loop {
+            self.skip_messages(incoming, own, budget);
             let skips = self
                 .skip_until
                 .is_some_and(|until| is_before(incoming.position(), until));
@@ -241,6 +243,23 @@ impl PairPeer {
         }
     }
 
+    /// Takes messages that are skipped into the difference, as long as nothing was asked for before them.
+    fn skip_messages(&mut self, incoming: &mut Consumer, own: &Shared, budget: &mut usize) {
+        let Some(until) = self.skip_until.filter(|_| !self.drain.has_pending()) else {
+            return;
+        };
+        let mut unrepaired = 0;
+        while *budget != 0 && is_before(incoming.position(), until) {
+            let Some(waiting) = incoming.peek() else { break };
+            if self.shared.requests.revision() != self.drain.revision() {
+                break;
+            }
+            unrepaired += self.receiver.lose(waiting.take().data);
+            *budget -= 1;
+        }
+        count_lost(own, unrepaired);
+    }
+
     /// Has waiting threads know what there is to be popped beside what is in the queue, and then what is done.
     fn announce(&mut self, incoming: &Consumer, own: &Shared) {
         let owes = self.receiver.lossy || !self.giving.is_empty() || self.skip_until.is_some();
@@ -269,6 +288,9 @@ impl PairPeer {
     /// Whether there is nothing more to be made here, and nothing was asked for.
     #[must_use]
     pub(crate) fn is_done(&mut self, incoming: &mut Consumer) -> bool {
+        if self.is_quiet() && !self.drain.has_refused() {
+            return !incoming.has_next();
+        }
         !self.receiver.lossy && self.giving.is_empty() && !self.drain.has_work(incoming, false)
     }
 

@@ -208,7 +208,11 @@ impl PushSide {
 
     /// A message without a peer. A repairing port remembers what it would have done: the network thread does, so it is
     /// queued.
+    #[inline(always)]
     fn push_offline(&mut self, is_lossy: bool, client: u32, data: &[u8]) -> Code {
+        if !self.shared.repairs {
+            return Code::Offline;
+        }
         let now = Due::Now { pushed_ns: 0 };
         if is_lossy || !self.outgoing.write(0, client, 0, data) {
             return self.refuse(now, client, data, Code::Offline);
@@ -243,8 +247,8 @@ impl PushSide {
             shared.pushed.refused.add(1);
             let (due_ns, now_ns) = match due {
                 Due::At(due_ns) => (due_ns, 0),
-                Due::Now { pushed_ns: 0 } if refused.has_later() => (0, now_ns()),
-                Due::Now { pushed_ns } => (0, pushed_ns),
+                Due::Now { .. } if refused.has_later() => (0, now_ns()),
+                Due::Now { .. } => (0, 0),
             };
             let moment = Moment {
                 resets: shared.requests.reset.count(),
@@ -255,7 +259,8 @@ impl PushSide {
             let unrepaired = refused.refuse(client, data, moment, &shared.scheduled_bytes);
             shared.pushed.unrepaired.add(unrepaired.into());
             shared.wake_if_signalling();
-            self.review();
+            // Until the summary is taken.
+            self.quick = Quick::No;
         }
         code
     }

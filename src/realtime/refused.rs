@@ -154,12 +154,10 @@ impl RefusedIn {
             // What is left from the last time in a slot that begins afresh was passed on with its count.
             let before = if again { lost.later_bytes() } else { 0 };
             let result = work(lost);
-            // Before the other side can see the slot full, and subtract it again.
-            let after = lost.later_bytes();
-            if after > before {
-                scheduled.fetch_add(after - before, Ordering::Relaxed);
-            } else if after < before {
-                scheduled.fetch_sub(before - after, Ordering::Relaxed);
+            // Before the other side can see the slot full, and subtract it again. It wraps where there is less.
+            let more = lost.later_bytes().wrapping_sub(before);
+            if more != 0 {
+                scheduled.fetch_add(more, Ordering::Relaxed);
             }
             (lost.has_later(), result)
         });
