@@ -182,6 +182,12 @@ impl Session {
         Some(effect)
     }
 
+    /// Whether `poll_effect` has something.
+    #[cfg(test)]
+    pub(crate) fn has_effects(&self) -> bool {
+        !self.effects.0.is_empty()
+    }
+
     /// When `handle_timeout` is to be called.
     pub(crate) fn poll_timeout(&self) -> Option<u64> {
         self.timers.next()

@@ -6,7 +6,6 @@ use super::output::Flow;
 use super::port::{Effects, Port, notification};
 use crate::midi::message;
 use crate::midi::reset::RESET;
-use crate::midi::state::ChannelState;
 use crate::realtime::consumer::Record;
 use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::notifications::Kind;

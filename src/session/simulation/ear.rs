@@ -32,7 +32,7 @@ impl Ear {
         self.stepped.extend(stepped(&self.model, message));
         self.was_reset |= message == [0xFF];
         self.marks.extend(Mark::of(message));
-        self.model.hear(message);
+        self.model.receive(message);
     }
 
     /// Whether it holds a note, or a pedal down.

@@ -35,6 +35,8 @@ pub(super) fn random_make(random: &mut Random) -> Make {
         one_number: random.chance(500),
         mpe,
         steps: random.chance(500),
+        half_pedal: random.chance(500),
+        captures_sustained: random.chance(500),
     }
 }
 

@@ -180,9 +180,6 @@ impl World {
             return;
         }
         let mut but: BTreeSet<String> = sender.stepped.iter().chain(&receiver.stepped).cloned().collect();
-        if !lossless {
-            but.extend(crate::midi::state::judge::unknown_banks(&sender.model));
-        }
         if anew {
             if sender.was_reset || receiver.was_reset {
                 return;
@@ -251,7 +248,6 @@ impl World {
         let mut but: BTreeSet<String> = BTreeSet::new();
         if lossy {
             but.extend(came.stepped.iter().cloned());
-            but.extend(crate::midi::state::judge::unknown_banks(&came.model));
         }
         if !lossy || audio.shared.repairs {
             let differences = popped.differences(&came, &but);
