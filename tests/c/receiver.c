@@ -229,9 +229,9 @@ void receiver_silence(receiver *r)
 
 void receiver_rest(receiver *heard, const receiver *sent)
 {
-    static const int pedals[] = {64, 66, 68};
+    static const int pedals[] = {64, 66, 68, 69};
     for (int i = 0; i < 16; i++)
-        for (int pedal = 0; pedal < 3; pedal++) {
+        for (int pedal = 0; pedal < 4; pedal++) {
             int *control = &heard->channels[i].control[pedals[pedal]];
             if (*control == 0 && sent->channels[i].control[pedals[pedal]] < 0)
                 *control = -1;

@@ -234,7 +234,9 @@ impl ChannelState {
         self.mark_known();
         for channel in 0..16 {
             let controllers = &received.controllers[channel];
-            self.controllers[channel].forget_lost_pedals_up_at(controllers);
+            if self.controllers[channel].forget_lost_pedals_up_at(controllers) {
+                self.marks.pedals |= 1 << channel;
+            }
             again.programs[channel] = received.programs[channel].on_new_connection(&controllers.bank());
         }
         if !received.notes.is_empty() {
@@ -253,7 +255,6 @@ impl ChannelState {
     fn mark_known(&mut self) {
         self.marks = Marks::NEW;
         self.marks.modes = u16::MAX;
-        self.marks.pedals = u16::MAX;
         self.marks.program = u16::MAX;
         self.marks.selection = u16::MAX;
         self.marks.pressure = u16::MAX;
@@ -311,10 +312,9 @@ impl ChannelState {
         release::would(self, message)
     }
 
-    /// Whether a message of those that [`lets_go`](crate::midi::message::lets_go) names would end something held here.
-    /// Coarser than [`releases`](ChannelState::releases).
+    /// The former name of [`releases`](ChannelState::releases).
     pub fn is_let_go_by(&self, message: &[u8]) -> bool {
-        release::is_let_go_by(self, message)
+        self.releases(message)
     }
 
     /// The next message that releases what is still held, already applied: first a Note Off (velocity 64) for each

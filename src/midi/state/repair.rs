@@ -5,7 +5,7 @@
 //! costs what is marked, and without marks it costs nothing.
 
 use super::Short;
-use super::controllers::{self, BANK, DATA_ENTRY, PEDALS};
+use super::controllers::{self, BANK, DATA_ENTRY};
 use super::marks::first_channel;
 use super::parameters::{Kind, NULL, Parameters, halves, is_mpe_configuration};
 use super::value14::{Half, UNSET};
@@ -208,10 +208,9 @@ fn parameter(received: &mut ChannelState, sent: &mut ChannelState, index: usize)
     };
     // The sender's selection has to be restored afterwards.
     sent.marks.selection |= 1 << channel;
-    if !received.parameters.selection[channel].surely_selects(number) {
-        if let Some((kind, number)) = halves(number) {
-            return Some(select(received, channel, kind, number));
-        }
+    let is_selected = received.parameters.selection[channel].surely_selects(number);
+    if let Some((kind, number)) = halves(number).filter(|_| !is_selected) {
+        return Some(select(received, channel, kind, number));
     }
     sent.parameters.owe(index, half, false);
     if half == Half::Msb && is_mpe_configuration(channel, number) {
@@ -255,8 +254,8 @@ fn select(received: &mut ChannelState, channel: usize, kind: Kind, number: [u8; 
 
 fn plain_controllers(received: &ChannelState, sent: &mut ChannelState) -> Option<Short> {
     while let Some((channel, mark)) = sent.marks.controllers.first() {
-        // Bank, data entry and the pedals have sections of their own.
-        if !matches!(mark, BANK | DATA_ENTRY) && !PEDALS.contains(&mark) {
+        // Bank and data entry have sections of their own.
+        if !matches!(mark, BANK | DATA_ENTRY) {
             let want = &sent.controllers[channel];
             if let Some((controller, value)) = received.controllers[channel].step_to(want, mark) {
                 return Some(Short::control(channel, controller, value));
