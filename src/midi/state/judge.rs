@@ -76,18 +76,18 @@ impl Link {
         self.note_bank(message);
         let note = (message[0] & 15, *message.get(1).unwrap_or(&0));
         let before = *self.receiver.held.get(&note).unwrap_or(&0);
+        let sounded = self.sender.sounds(note);
         self.stepped.extend(stepped(&self.sender, message));
         self.sender.receive(message);
         self.receiver.receive(message);
         self.received.apply(message);
         if self.receiver.held.get(&note).copied().unwrap_or(0) > before {
             *self.keeps.entry(note).or_default() += 1;
-            // Of a note struck more than once nobody can say which strike a pedal holds.
-            let strikes = |of: &Receiver| of.held.get(&note).copied();
-            if strikes(&self.receiver) == Some(1) && strikes(&self.sender) == Some(1) {
-                self.alive.insert(note);
-            } else {
+            // Of a note struck while it sounds nobody can say which strike a pedal holds.
+            if sounded {
                 self.alive.remove(&note);
+            } else {
+                self.alive.insert(note);
             }
         }
         if let [0x80..=0x8F, ..] | [0x90..=0x9F, _, 0] = message {
