@@ -114,13 +114,15 @@ impl Controllers {
         self.lowest = [UNSET; PEDALS.len()];
     }
 
-    /// The same for the pedals that a receiver with the values of `received` has up.
-    pub(super) fn forget_lost_pedals_up_at(&mut self, received: &Controllers) {
+    /// The same for the pedals that a receiver with the values of `received` has up. Returns whether it has one down of
+    /// which values were lost.
+    pub(super) fn forget_lost_pedals_up_at(&mut self, received: &Controllers) -> bool {
         for (which, pedal) in PEDALS.into_iter().enumerate() {
             if !received.is_down(pedal) {
                 self.lowest[which] = UNSET;
             }
         }
+        self.lowest.iter().any(|lowest| *lowest != UNSET)
     }
 
     /// Reset All Controllers, as MIDI RP-015 has it: these and no others.

@@ -1,5 +1,5 @@
 //! A link that loses, judged: what it delivers and makes good is received by the independent receiver, which in the end
-//! has to stand where the sender stands. For the property tests and for fuzzing.
+//! has to have the sender's state. For the property tests and for fuzzing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,13 +36,13 @@ pub struct Link {
     /// A Stop was lost that the receiver, whose sequencer ran, has not got yet.
     pub must_stop: bool,
     /// Parameters that increments were lost of, and those that any came to: how
-    /// far they moved a value is nothing that a new link could be told.
+    /// far they moved a value cannot be sent on a new connection.
     pub moved: BTreeSet<String>,
     pub stepped: BTreeSet<String>,
     /// Events lost: as the library counts, and as counted here.
     pub unrepaired: u64,
     pub events: u64,
-    /// All Sound Off that were lost and have not been told, by channel.
+    /// All Sound Off that were lost and the receiver did not get, by channel.
     pub silences: BTreeSet<u8>,
 }
 
@@ -76,24 +76,23 @@ impl Link {
         self.note_bank(message);
         let note = (message[0] & 15, *message.get(1).unwrap_or(&0));
         let before = *self.receiver.held.get(&note).unwrap_or(&0);
+        let sounded = self.sender.sounds(note);
         self.stepped.extend(stepped(&self.sender, message));
         self.sender.receive(message);
         self.receiver.receive(message);
         self.received.apply(message);
         if self.receiver.held.get(&note).copied().unwrap_or(0) > before {
             *self.keeps.entry(note).or_default() += 1;
-            // Of a note struck more than once nobody can say which strike a pedal holds.
-            let strikes = |of: &Receiver| of.held.get(&note).copied();
-            if strikes(&self.receiver) == Some(1) && strikes(&self.sender) == Some(1) {
-                self.alive.insert(note);
-            } else {
+            // Of a note struck while it sounds nobody can say which strike a pedal holds.
+            if sounded {
                 self.alive.remove(&note);
+            } else {
+                self.alive.insert(note);
             }
         }
         if let [0x80..=0x8F, ..] | [0x90..=0x9F, _, 0] = message {
-            if let Some(keeps) = self.keeps.get_mut(&note) {
-                *keeps = keeps.saturating_sub(1);
-            }
+            let keeps = self.keeps.entry(note).or_default();
+            *keeps = keeps.saturating_sub(1);
         }
         self.trim();
     }
@@ -182,7 +181,7 @@ impl Link {
         }
     }
 
-    /// The programs that a receiver which was restarted is not told: the sender has selected a bank since it chose them,
+    /// The programs that a receiver which was restarted does not get: the sender has selected a bank since it chose them,
     /// or half of one, and had not before.
     fn withheld_programs(&self) -> impl Iterator<Item = String> {
         let channels = self.banks.iter().enumerate();
@@ -315,7 +314,7 @@ impl Link {
         self.check();
     }
 
-    /// The receiver stands where the sender stands.
+    /// Checks that the receiver has the sender's state.
     fn check(&mut self) {
         self.check_but(&BTreeSet::new());
     }
@@ -366,7 +365,7 @@ pub fn stepped(sender: &Receiver, message: &[u8]) -> Option<String> {
     }
 }
 
-/// What no newcomer is told.
+/// What no newcomer gets.
 fn sequencer() -> BTreeSet<String> {
     ["runs", "song"].map(String::from).into()
 }
@@ -374,7 +373,7 @@ fn sequencer() -> BTreeSet<String> {
 /// Who is at the end of a new connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
-    /// One that is greeted: it is told nothing of the sequencer.
+    /// One that is greeted: it gets nothing of the sequencer.
     Newcomer,
     /// The receiver of the connection before.
     Same,

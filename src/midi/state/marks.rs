@@ -84,7 +84,7 @@ pub(super) struct Marks {
     pub(super) modes: u16,
     /// Notes that were released before a pedal was pressed, which must not catch them.
     pub(super) notes_before_pedals: Grid,
-    /// Per channel: the pedals that hold notes.
+    /// Per channel: the pedals that hold notes and were moved by a lost message.
     pub(super) pedals: u16,
     pub(super) notes: Grid,
     /// Per channel: program and bank.

@@ -4,8 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Points on which real receivers differ. What brings one of them to where the
-/// sender stands has to bring all.
+/// Points on which real receivers differ. A repair has to suit all of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Make {
     /// An MSB sets the LSB to zero, as the specification says.

@@ -220,10 +220,9 @@ fn parameter(received: &mut ChannelState, sent: &mut ChannelState, index: usize)
     };
     // The sender's selection has to be restored afterwards.
     sent.marks.selection |= 1 << channel;
-    if !received.parameters.selection[channel].surely_selects(number) {
-        if let Some((kind, number)) = halves(number) {
-            return Some(select(received, channel, kind, number));
-        }
+    let is_selected = received.parameters.selection[channel].surely_selects(number);
+    if let Some((kind, number)) = halves(number).filter(|_| !is_selected) {
+        return Some(select(received, channel, kind, number));
     }
     sent.parameters.owe(index, half, false);
     if half == Half::Msb && is_mpe_configuration(channel, number) {

@@ -121,7 +121,7 @@ fn a_note_off_after_the_repair_counts_once() {
 }
 
 #[test]
-fn a_note_off_for_a_note_never_heard_does_nothing() {
+fn a_note_off_for_a_note_never_received_does_nothing() {
     let mut wire = Wire::after(&[]).losing(&[ON]);
     assert!(wire.repair().is_empty());
     wire.received.apply(OFF);
@@ -159,7 +159,7 @@ fn pairs_come_msb_first() {
 }
 
 #[test]
-fn controllers_that_came_back_to_what_was_heard_are_not_sent() {
+fn controllers_that_returned_to_the_received_value_are_not_sent() {
     expect(&[&[0xB0, 7, 100]], &[&[0xB0, 7, 0], &[0xB0, 7, 100]], &[], 0);
 }
 
@@ -273,7 +273,7 @@ fn a_place_that_moved_is_found_again() {
 }
 
 #[test]
-fn a_number_half_told_since_the_other_system_was_in_use_is_told_whole() {
+fn a_number_sent_by_half_since_the_other_system_was_in_use_is_sent_whole() {
     let [msb, lsb] = BEND_RANGE;
     let nrpn: [&[u8]; 2] = [&[0xB0, 99, 1], &[0xB0, 98, 8]];
     expect(
@@ -291,7 +291,7 @@ fn a_number_half_told_since_the_other_system_was_in_use_is_told_whole() {
 fn increments_are_events_and_make_the_value_uncertain() {
     let [msb, lsb] = BEND_RANGE;
     expect(&[msb, lsb, &[0xB0, 6, 12]], &[&[0xB0, 96, 0]], &[], 1);
-    // The receiver moved off 12: to be at 12 it has to be told so.
+    // The receiver moved off 12: to be at 12 it has to be sent 12.
     expect(
         &[msb, lsb, &[0xB0, 6, 12], &[0xB0, 97, 0]],
         &[&[0xB0, 6, 12]],
@@ -388,7 +388,7 @@ fn reset_all_controllers_resets_what_rp_015_says() {
         &[0xB0, 101, 127],
         &[0xB0, 100, 127],
     ];
-    // What it resets is equal to having been told so; nothing else is touched.
+    // What it resets is equal to having received so; nothing else is touched.
     expect(before, &[&[0xB0, 121, 0]], &[&[0xB0, 121, 0]], 0);
     let reset: Vec<&[u8]> = [before, &[&[0xB0, 121, 0]]].concat();
     expect(&reset, after, &[], 0);
@@ -502,7 +502,7 @@ fn events_are_counted_and_never_repeated() {
 }
 
 #[test]
-fn a_greeting_tells_what_was_set_and_strikes_nothing() {
+fn a_greeting_has_what_was_set_and_no_notes() {
     expect_greeting(
         &[
             ON,
@@ -522,7 +522,7 @@ fn a_greeting_tells_what_was_set_and_strikes_nothing() {
 }
 
 #[test]
-fn a_receiver_that_comes_back_is_told_what_its_sequencer_missed() {
+fn a_receiver_that_comes_back_gets_what_its_sequencer_missed() {
     let mut wire = Wire::after(&[&[0xFA], &[0xB0, 64, 127]]).losing(&[&[0xB0, 7, 9]]);
     let mut released = Vec::new();
     while let Some(message) = wire.received.next_release() {
@@ -697,7 +697,7 @@ fn what_a_message_would_release_can_be_asked() {
         state
     };
     let reset: &[u8] = &[0xFF];
-    // What stands, and what would release it.
+    // What is held, and what would release it.
     let cases: &[(&[u8], &[&[u8]])] = &[
         (
             ON,

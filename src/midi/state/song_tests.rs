@@ -135,7 +135,7 @@ proptest! {
         repair_anew(&mut link, usize::MAX, peer);
     }
 
-    /// A newcomer is told where everything stands but notes and sequencer.
+    /// A newcomer gets all state but notes and the sequencer.
     #[test]
     fn greet(song in songs(80)) {
         let mut all = ChannelState::new();
@@ -220,7 +220,7 @@ proptest! {
         }
     }
 
-    /// More parameters than are kept. What differs in the end was counted, and a receiver that was restarted is told the
+    /// More parameters than are kept. What differs in the end was counted, and a receiver that was restarted gets the
     /// 64 that were written last.
     #[test]
     fn many_parameters(
