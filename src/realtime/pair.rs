@@ -145,7 +145,7 @@ impl PairPeer {
                 return Some(Next::Queued(popped));
             }
             // What would be released is in `holds`.
-            if !self.drain.has_refused() && !(self.holds && self.is_ended(own)) {
+            if !(self.drain.has_refused() || self.holds && self.is_ended(own)) {
                 return None;
             }
         }
