@@ -656,7 +656,15 @@ impl Session {
         };
         let blocked = port.backed_up;
         let queued = port.queue.as_mut().is_some_and(|queue| queue.has_work(blocked));
+        // The end of a port comes when all is drained, also where a peer had to read first.
+        let takes = |peer: &Peer| {
+            self.connections
+                .at(*peer)
+                .is_some_and(|connection| connection.output.takes())
+        };
+        let ends = port.is_ending() && !blocked && port.peers.iter().any(takes);
         queued
+            || ends
             || port.shared.flush.unseen().is_some()
             || !blocked && port.schedule.next_ns().is_some_and(|at| at <= now)
     }
