@@ -210,9 +210,6 @@ impl PushSide {
     /// queued.
     #[inline(always)]
     fn push_offline(&mut self, is_lossy: bool, client: u32, data: &[u8]) -> Code {
-        if !self.shared.repairs {
-            return Code::Offline;
-        }
         let now = Due::Now { pushed_ns: 0 };
         if is_lossy || !self.outgoing.write(0, client, 0, data) {
             return self.refuse(now, client, data, Code::Offline);

@@ -183,7 +183,7 @@ impl Session {
     }
 
     /// Whether `poll_effect` has something.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn has_effects(&self) -> bool {
         !self.effects.0.is_empty()
     }
