@@ -288,7 +288,7 @@ impl Audio {
         trace!(now: "{} pops {message:02X?} of {client}{mark}{held}", self.name());
         assert_eq!(client != 0, self.shared.role == Role::Merged, "the client of what was popped");
         let is_off = matches!(*message, [0x80..=0x8F, ..] | [0x90..=0x9F, _, 0] | [0xB0..=0xBF, 64, 0]);
-        if made && is_off && !self.skipped {
+        if made && is_off && !self.skipped && self.shared.config.release_on_disconnect {
             let others = self.ears.iter().filter(|(other, _)| **other != client);
             let held = others.into_iter().any(|(_, ear)| ear.holds(message));
             assert_eq!(
