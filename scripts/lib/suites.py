@@ -14,6 +14,7 @@ import suites_juce    # noqa: F401  a JUCE plugin in hosts
 import suites_timing  # noqa: F401  placed frames on a simulated device
 import suites_cmake   # noqa: F401  CMake, packages, C++, ABI, unloading; the guides
 import suites_hostile  # noqa: F401  the soak, fuzzing
+import suites_simulation  # noqa: F401  sessions over a simulated network
 import suites_windows  # noqa: F401  the library for Windows, under wine
 import suites_bench    # noqa: F401  that the benchmark runs
 import suites_jack    # noqa: F401  midisock-jack and the LV2 plugin, under JACK

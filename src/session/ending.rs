@@ -279,14 +279,13 @@ impl Session {
         self.changed(key);
     }
 
-    /// Ends a client's connection in good order; false when there is none with that id.
+    /// Ends a merged server's client's connection in good order; false when there is none with that id.
     pub(crate) fn disconnect(&mut self, key: PortKey, client: u32, now: u64) -> bool {
-        let server = self.server.as_ref().filter(|server| server.port == key);
+        let is_merged = self.shared(key).is_some_and(|shared| shared.role == Role::Merged);
+        let server = self.server.as_ref().filter(|server| is_merged && server.port == key);
         let Some(peer) = server.and_then(|server| server.by_client.get(&client).copied()) else {
             return false;
         };
-        // A manual server's client has a port of its own.
-        let key = self.connections.at(peer).map_or(key, |connection| connection.port);
         // What was pushed before this goes out first, also of a queue that is held up by another client.
         self.drain(key, now);
         self.outbound(key, now, |outbound| {

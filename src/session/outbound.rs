@@ -10,7 +10,6 @@ use crate::midi::state::ChannelState;
 use crate::realtime::consumer::Record;
 use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::notifications::Kind;
-use crate::realtime::shared::Role;
 use slab::Slab;
 
 /// Bytes taken from one out queue at one time.
@@ -284,15 +283,6 @@ impl Outbound<'_> {
         let Some(mut queue) = self.port.queue.take() else {
             return;
         };
-        if self.port.shared.role != Role::Merged {
-            // There are no others.
-            for _ in 0..TURN_STEPS {
-                let Some(step) = queue.next() else { break };
-                self.take_step(step);
-            }
-            self.port.queue = Some(queue);
-            return;
-        }
         let client = self.connections.at(peer).map_or(0, |connection| connection.client);
         let mut named = 0;
         queue.scan(|record, cancelled| {

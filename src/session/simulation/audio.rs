@@ -55,6 +55,8 @@ pub(super) struct Audio {
     pub notifications: Vec<Notification>,
     pub flushes: Vec<Asked>,
     pub shut: bool,
+    /// Its handle is closed: no call on it follows.
+    pub closed: bool,
     /// Pop has said that nothing will come any more.
     pub over: bool,
     /// An accepted port that nobody has accepted yet.
@@ -89,6 +91,7 @@ impl Audio {
             notifications: Vec::new(),
             flushes: Vec::new(),
             shut: false,
+            closed: false,
             over: false,
             unaccepted: false,
         }
@@ -234,6 +237,11 @@ impl Audio {
                 other => panic!("a push gave {other:?}"),
             }
         }
+    }
+
+    /// Whether one peer may hold up the others.
+    pub(super) fn blocks(&self) -> bool {
+        !self.shared.repairs
     }
 
     /// From now on it only pushes what belongs to what it has begun.

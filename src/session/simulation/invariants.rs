@@ -8,6 +8,11 @@ use std::sync::atomic::Ordering;
 const SLACK_BYTES: usize = 192 * 1024;
 
 impl Session {
+    /// Whether a connection counts as a client.
+    pub(super) fn by_client(&self, peer: usize) -> bool {
+        self.server.as_ref().is_some_and(|server| server.by_client.values().any(|other| other.0 == peer))
+    }
+
     pub(super) fn check_invariants(&self, now: u64) {
         for (key, connection) in &self.connections {
             let port = self.ports.get(connection.port.0).expect("a connection has a port");

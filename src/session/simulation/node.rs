@@ -194,14 +194,14 @@ impl Node {
                 trace!(world.now, "node {} takes peer {} as client {client}", self.number, peer.0);
                 let since = world.audios[audio].ledger.len();
                 world.ends[socket.0].is_of(audio, client, since, is_fuzzy);
+                // A silent newcomer may be a browser.
+                world.ends[socket.0].confirmed_at = world.now + 12_000_000;
                 self.wires.insert(peer.0, socket);
                 self.read(peer, world);
             }
             None => {
                 trace!(world.now, "node {} turns a client away", self.number);
-                if had_place {
-                    world.turned_away_in_spite += 1;
-                }
+                self.check_full(had_place, world);
                 world.network.close(socket, world.now);
             }
         }
@@ -216,6 +216,7 @@ impl Node {
             Some(peer) => {
                 trace!(world.now, "node {} is connected as peer {}", self.number, peer.0);
                 world.ends[socket.0].connects(&world.audios[audio]);
+                world.ends[socket.0].confirmed_at = world.now;
                 self.wires.insert(peer.0, socket);
             }
             None => world.network.close(socket, world.now),
@@ -314,6 +315,7 @@ impl Node {
                     world.wrote(socket, &bytes[..count]);
                     self.session.handle_sent(peer, world.now, count);
                     if count < bytes.len() {
+                        world.ends[socket.0].was_blocked = true;
                         return;
                     }
                 }
@@ -362,6 +364,7 @@ impl Node {
             let client = world.ends[socket.0].client;
             world.ends[socket.0].is_of(audio, 0, 0, false);
             world.ends[socket.0].id = client;
+            world.ends[socket.0].confirmed_at = world.now;
         }
         let at = world.now + world.random.below(20_000_000);
         world.schedule(at, Event::AcceptPort(audio));
@@ -386,6 +389,18 @@ impl Node {
         let step = self.backoff_ms.min(most_ms);
         self.backoff_ms = step * 2;
         step * 1_000_000
+    }
+
+    /// A client is turned away: no place is kept by one that has left.
+    fn check_full(&self, had_place: bool, world: &World) {
+        let shut = world.audios[self.audios[&self.main.0]].shut;
+        assert!(!had_place || shut, "turned away in spite of a place");
+        for (peer, socket) in &self.wires {
+            let output = &self.session.connections[*peer].output;
+            let left = world.network.ended_at(*socket).is_some_and(|(at, _)| at + 50_000_000 < world.now);
+            let kept = left && output.buffer.is_empty() && self.session.by_client(*peer);
+            assert!(!kept || shut, "peer {peer} has left and keeps a place");
+        }
     }
 
     /// Whoever has left is gone soon.
