@@ -39,14 +39,14 @@ impl Session {
         if is_confirmed {
             self.end(peer, Reason::of(Code::Permission), now);
         } else {
-            self.drop_unannounced(peer);
+            self.drop_unannounced(peer, now);
         }
     }
 
     /// A client that was never announced goes without a word.
-    pub(super) fn drop_unannounced(&mut self, peer: Peer) {
+    pub(super) fn drop_unannounced(&mut self, peer: Peer, now: u64) {
         self.uncount(peer);
-        self.close(peer);
+        self.close(peer, now);
     }
 
     /// The peer sends no more.
@@ -120,7 +120,7 @@ impl Session {
             return;
         };
         if !connection.is_live() {
-            return self.close(peer);
+            return self.close(peer, now);
         }
         let key = connection.port;
         let Some(port) = self.ports.at(key) else { return };
@@ -129,7 +129,7 @@ impl Session {
         self.inbound(key, now, |inbound| inbound.depart(peer));
         self.keep_for_next(peer, useful);
         self.leave(peer, reason, now);
-        self.close(peer);
+        self.close(peer, now);
         self.after_leaving(key, useful, now);
     }
 
@@ -255,7 +255,7 @@ impl Session {
     }
 
     /// Lets go of a connection. The driver closes its socket.
-    fn close(&mut self, peer: Peer) {
+    fn close(&mut self, peer: Peer, now: u64) {
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
@@ -275,8 +275,14 @@ impl Session {
             port.backed_up = false;
         }
         self.again = true;
+        let is_last = |port: &port::Port| port.is_ending() && port.peers.is_empty();
+        if self.ports.at(key).is_some_and(is_last) {
+            // Nobody gets any more what the out queue holds.
+            self.outbound(key, now, |outbound| outbound.discard());
+        }
         self.finish_flushes(key);
         self.changed(key);
+        self.forget_if_done(key);
     }
 
     /// Ends a merged server's client's connection in good order; false when there is none with that id.
@@ -307,7 +313,7 @@ impl Session {
         if matches!(connection.phase, Phase::New { .. } | Phase::Accepting) {
             // A client that was pushed to is one, even if it has said nothing yet.
             if self.shared(key).is_some_and(|shared| shared.role == Role::Manual) {
-                return self.drop_unannounced(peer);
+                return self.drop_unannounced(peer, now);
             }
             self.confirm_client(peer, now);
         }
@@ -354,9 +360,7 @@ impl Session {
         // However short the time, what waits has been offered to the system once.
         let is_late = now >= *until && (is_written || connection.output.blocked);
         if broken || is_late || is_read {
-            let key = connection.port;
-            self.close(peer);
-            self.forget_if_done(key);
+            self.close(peer, now);
         }
     }
 
@@ -447,7 +451,7 @@ impl Session {
     pub(crate) fn release(&mut self, key: PortKey, now: u64) {
         self.shut_down(key, now);
         if let Some(port) = self.ports.at_mut(key) {
-            port.life = Life::Released;
+            port.life = port.life.max(Life::Released);
             port.owed.departed.clear();
         }
         self.forget_if_done(key);
@@ -455,8 +459,9 @@ impl Session {
 
     /// Forgets a port whose handle is closed and that has no connection any more.
     fn forget_if_done(&mut self, key: PortKey) {
-        let done = |port: &port::Port| port.life == Life::Released && port.peers.is_empty();
-        if self.ports.at(key).is_some_and(done) {
+        let done = |port: &&mut port::Port| port.life == Life::Released && port.peers.is_empty();
+        if let Some(port) = self.ports.at_mut(key).filter(done) {
+            port.life = Life::Forgotten;
             self.effects.push(Effect::Forget(key));
         }
     }

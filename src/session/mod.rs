@@ -333,11 +333,11 @@ impl Session {
     }
 
     /// The other answer: there is no port to be had.
-    pub(crate) fn reject(&mut self, peer: Peer) {
+    pub(crate) fn reject(&mut self, peer: Peer, now: u64) {
         if let Some(shared) = self.port_of(peer) {
             shared.counters.rejected.add(1);
         }
-        self.drop_unannounced(peer);
+        self.drop_unannounced(peer, now);
     }
 
     /// A client is announced by its server, and what it sent meanwhile is handed over.
@@ -474,7 +474,7 @@ impl Session {
             Phase::Closing { .. } => self.check_closing(peer, None, now),
             Phase::New { .. } if reason != Reason::ORDERLY && !connection.input.backlog.is_empty() => {
                 // It did not begin like a MIDI peer.
-                self.drop_unannounced(peer);
+                self.drop_unannounced(peer, now);
             }
             Phase::New { .. } => self.confirm_client(peer, now),
             Phase::Open | Phase::HalfClosed { .. } => {

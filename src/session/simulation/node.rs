@@ -103,7 +103,7 @@ impl Node {
     fn sleep(&mut self, world: &mut World) {
         let now = world.now;
         if self.session.take_again() || self.wires.iter().any(|(peer, socket)| self.is_ready(*peer, *socket, world)) {
-            world.wake_node(self.number, now + 1000);
+            world.wake_node_if_sooner(self, now + 1000);
         }
         if let Some(at) = self.session.poll_timeout() {
             let late = world.random.below(world.plan.late_ns + 1);
@@ -349,7 +349,7 @@ impl Node {
     fn open_port(&mut self, peer: Peer, world: &mut World) {
         let server = Arc::clone(self.session.port_of(peer).expect("it asked for a port"));
         if world.random.chance(30) {
-            return self.session.reject(peer);
+            return self.session.reject(peer, world.now);
         }
         let made = Endpoint::with_network(Role::Accepted, &server.config, world.waker());
         let (endpoint, half) = made.expect("there is memory");

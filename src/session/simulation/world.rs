@@ -304,6 +304,9 @@ impl World {
             Event::Audio(number) => self.wake_audio(number),
             Event::AcceptPort(number) => {
                 let audio = &mut self.audios[number];
+                if audio.closed {
+                    return;
+                }
                 if audio.shared.acceptance.accept() {
                     let server = self.audios[0].shared.as_ref();
                     server.left_behind.fetch_sub(1, std::sync::atomic::Ordering::AcqRel);
@@ -324,6 +327,9 @@ impl World {
         let active = self.phase == Phase::Active;
         let mut random = Random::new(self.random.next());
         let audio = &mut self.audios[number];
+        if audio.closed {
+            return;
+        }
         if audio.unaccepted {
             return self.schedule(self.now + 5 * MS, Event::Audio(number));
         }
@@ -368,6 +374,7 @@ impl World {
         let node = audio.node;
         if at_once {
             audio.closed = true;
+            self.close_unaccepted(node);
         }
         if let Some(node) = &mut self.nodes[node] {
             node.commands.push_back(Command::ShutDown { audio: number });
@@ -377,6 +384,18 @@ impl World {
         }
         let late = self.random.below(3 * MS);
         self.wake_node(node, self.now + late);
+    }
+
+    /// The server of a node is closed, and with it all that nobody has accepted.
+    pub(super) fn close_unaccepted(&mut self, number: usize) {
+        let unaccepted = self.audios.iter_mut().filter(|audio| audio.node == number && audio.unaccepted);
+        for audio in unaccepted.filter(|audio| !audio.closed) {
+            (audio.closed, audio.shut) = (true, true);
+            audio.endpoint.shut_down();
+            if let Some(node) = &mut self.nodes[number] {
+                node.commands.push_back(Command::Release { audio: audio.number });
+            }
+        }
     }
 
     fn wake_raw(&mut self, number: usize) {
