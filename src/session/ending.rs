@@ -226,11 +226,7 @@ impl Session {
         let Some(shared) = self.shared(server).map(Arc::clone) else {
             return;
         };
-        // Added first: a thread that accepts it takes it away again.
-        shared.left_behind.fetch_add(1, Ordering::AcqRel);
-        if !accepted.acceptance.leave() {
-            shared.left_behind.fetch_sub(1, Ordering::AcqRel);
-        }
+        leaves_unaccepted(&shared, accepted);
         shared.counters.disconnections.add(1);
         shared.notifications.end(announced, left);
         self.changed(server);
@@ -425,13 +421,11 @@ impl Session {
 
     /// Clients of a manual server that nobody can accept any more see the end.
     fn shut_down_unaccepted(&mut self, key: PortKey, now: u64) {
-        if !self.shared(key).is_some_and(|shared| shared.role == Role::Manual) {
+        let Some(server) = self.shared(key).filter(|shared| shared.role == Role::Manual) else {
             return;
-        }
-        let unaccepted = self
-            .ports
-            .iter()
-            .filter(|(_, port)| port.shared.role == Role::Accepted && port.shared.acceptance.leave());
+        };
+        let accepted = self.ports.iter().filter(|(_, port)| port.shared.role == Role::Accepted);
+        let unaccepted = accepted.filter(|(_, port)| leaves_unaccepted(server, &port.shared));
         let unaccepted: Vec<PortKey> = unaccepted.map(|(other, _)| PortKey(other)).collect();
         for port in unaccepted {
             self.shut_down(port, now);
@@ -465,6 +459,17 @@ impl Session {
             self.effects.push(Effect::Forget(key));
         }
     }
+}
+
+/// A client of a manual server leaves: whether nobody has accepted it, which is told once. Then it keeps its place.
+fn leaves_unaccepted(server: &Shared, accepted: &Shared) -> bool {
+    // Added first: a thread that accepts it takes it away again.
+    server.left_behind.fetch_add(1, Ordering::AcqRel);
+    let unaccepted = accepted.acceptance.leave();
+    if !unaccepted {
+        server.left_behind.fetch_sub(1, Ordering::AcqRel);
+    }
+    unaccepted
 }
 
 /// A connection is over for good: what was not written whole is dropped.

@@ -96,7 +96,7 @@ impl Node {
             self.turns = (now, 0);
         }
         self.turns.1 += 1;
-        assert!(self.turns.1 < MOST_TURNS, "node {} spins", self.number);
+        assert!(self.turns.1 < MOST_TURNS, "node {} spins: {:?}", self.number, self.session.what_is_next());
     }
 
     /// When the next turn is.
