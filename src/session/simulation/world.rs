@@ -374,7 +374,9 @@ impl World {
         let node = audio.node;
         if at_once {
             audio.closed = true;
-            self.close_unaccepted(node);
+            if audio.shared.role == Role::Manual {
+                self.close_unaccepted(node);
+            }
         }
         if let Some(node) = &mut self.nodes[node] {
             node.commands.push_back(Command::ShutDown { audio: number });
