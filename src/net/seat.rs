@@ -388,11 +388,11 @@ impl Seat {
             },
         ) = (opened, &self.work)
         else {
-            return self.session.reject(peer);
+            return self.session.reject(peer, now);
         };
         let shared = Arc::clone(&ends.shared);
         let Some(queues) = ends.queues else {
-            return self.session.reject(peer);
+            return self.session.reject(peer, now);
         };
         let waiting = Arc::clone(waiting);
         let Some(key) = self.session.accept(peer, ends.shared, queues, now) else {

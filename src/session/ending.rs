@@ -39,14 +39,14 @@ impl Session {
         if is_confirmed {
             self.end(peer, Reason::of(Code::Permission), now);
         } else {
-            self.drop_unannounced(peer);
+            self.drop_unannounced(peer, now);
         }
     }
 
     /// A client that was never announced goes without a word.
-    pub(super) fn drop_unannounced(&mut self, peer: Peer) {
+    pub(super) fn drop_unannounced(&mut self, peer: Peer, now: u64) {
         self.uncount(peer);
-        self.close(peer);
+        self.close(peer, now);
     }
 
     /// The peer sends no more.
@@ -121,7 +121,7 @@ impl Session {
             return;
         };
         if !connection.is_live() {
-            return self.close(peer);
+            return self.close(peer, now);
         }
         let key = connection.port;
         let Some(port) = self.ports.at(key) else { return };
@@ -130,7 +130,7 @@ impl Session {
         self.inbound(key, now, |inbound| inbound.depart(peer));
         self.keep_for_next(peer, useful);
         self.leave(peer, reason, now);
-        self.close(peer);
+        self.close(peer, now);
         self.after_leaving(key, useful, now);
     }
 
@@ -233,11 +233,7 @@ impl Session {
         let Some(shared) = self.shared(server).map(Arc::clone) else {
             return;
         };
-        // Added first: a thread that accepts it takes it away again.
-        shared.left_behind.fetch_add(1, Ordering::AcqRel);
-        if !accepted.acceptance.leave() {
-            shared.left_behind.fetch_sub(1, Ordering::AcqRel);
-        }
+        leaves_unaccepted(&shared, accepted);
         shared.counters.disconnections.add(1);
         shared.notifications.end(announced, left);
         self.changed(server);
@@ -262,7 +258,7 @@ impl Session {
     }
 
     /// Lets go of a connection. The driver closes its socket.
-    fn close(&mut self, peer: Peer) {
+    fn close(&mut self, peer: Peer, now: u64) {
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
@@ -282,17 +278,22 @@ impl Session {
             port.backed_up = false;
         }
         self.again = true;
+        let is_last = |port: &port::Port| port.is_ending() && port.peers.is_empty();
+        if self.ports.at(key).is_some_and(is_last) {
+            // Nobody gets any more what the out queue holds.
+            self.outbound(key, now, |outbound| outbound.discard(false));
+        }
         self.changed(key);
+        self.forget_if_done(key);
     }
 
-    /// Ends a client's connection in good order; false when there is none with that id.
+    /// Ends a merged server's client's connection in good order; false when there is none with that id.
     pub(crate) fn disconnect(&mut self, key: PortKey, client: u32, now: u64) -> bool {
-        let server = self.server.as_ref().filter(|server| server.port == key);
+        let is_merged = self.shared(key).is_some_and(|shared| shared.role == Role::Merged);
+        let server = self.server.as_ref().filter(|server| is_merged && server.port == key);
         let Some(peer) = server.and_then(|server| server.by_client.get(&client).copied()) else {
             return false;
         };
-        // A manual server's client has a port of its own.
-        let key = self.connections.at(peer).map_or(key, |connection| connection.port);
         // What was pushed before this goes out first, also of a queue that is held up by another client.
         self.drain(key, now);
         self.outbound(key, now, |outbound| {
@@ -314,7 +315,7 @@ impl Session {
         if matches!(connection.phase, Phase::New { .. } | Phase::Accepting) {
             // A client that was pushed to is one, even if it has said nothing yet.
             if self.shared(key).is_some_and(|shared| shared.role == Role::Manual) {
-                return self.drop_unannounced(peer);
+                return self.drop_unannounced(peer, now);
             }
             self.confirm_client(peer, now);
         }
@@ -361,9 +362,7 @@ impl Session {
         // However short the time, what waits has been offered to the system once.
         let is_late = now >= *until && (is_written || connection.output.blocked);
         if broken || is_late || is_read {
-            let key = connection.port;
-            self.close(peer);
-            self.forget_if_done(key);
+            self.close(peer, now);
         }
     }
 
@@ -428,13 +427,11 @@ impl Session {
 
     /// Clients of a manual server that nobody can accept any more see the end.
     fn shut_down_unaccepted(&mut self, key: PortKey, now: u64) {
-        if !self.shared(key).is_some_and(|shared| shared.role == Role::Manual) {
+        let Some(server) = self.shared(key).filter(|shared| shared.role == Role::Manual) else {
             return;
-        }
-        let unaccepted = self
-            .ports
-            .iter()
-            .filter(|(_, port)| port.shared.role == Role::Accepted && port.shared.acceptance.leave());
+        };
+        let accepted = self.ports.iter().filter(|(_, port)| port.shared.role == Role::Accepted);
+        let unaccepted = accepted.filter(|(_, port)| leaves_unaccepted(server, &port.shared));
         let unaccepted: Vec<PortKey> = unaccepted.map(|(other, _)| PortKey(other)).collect();
         for port in unaccepted {
             self.shut_down(port, now);
@@ -454,7 +451,7 @@ impl Session {
     pub(crate) fn release(&mut self, key: PortKey, now: u64) {
         self.shut_down(key, now);
         if let Some(port) = self.ports.at_mut(key) {
-            port.life = Life::Released;
+            port.life = port.life.max(Life::Released);
             port.owed.departed.clear();
         }
         self.forget_if_done(key);
@@ -462,11 +459,23 @@ impl Session {
 
     /// Forgets a port whose handle is closed and that has no connection any more.
     fn forget_if_done(&mut self, key: PortKey) {
-        let done = |port: &port::Port| port.life == Life::Released && port.peers.is_empty();
-        if self.ports.at(key).is_some_and(done) {
+        let done = |port: &&mut port::Port| port.life == Life::Released && port.peers.is_empty();
+        if let Some(port) = self.ports.at_mut(key).filter(done) {
+            port.life = Life::Forgotten;
             self.effects.push(Effect::Forget(key));
         }
     }
+}
+
+/// A client of a manual server leaves: whether nobody has accepted it, which is told once. Then it keeps its place.
+fn leaves_unaccepted(server: &Shared, accepted: &Shared) -> bool {
+    // Added first: a thread that accepts it takes it away again.
+    server.left_behind.fetch_add(1, Ordering::AcqRel);
+    let unaccepted = accepted.acceptance.leave();
+    if !unaccepted {
+        server.left_behind.fetch_sub(1, Ordering::AcqRel);
+    }
+    unaccepted
 }
 
 /// A connection is over for good: what was not written whole is dropped.

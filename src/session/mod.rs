@@ -330,11 +330,11 @@ impl Session {
     }
 
     /// The other answer: there is no port to be had.
-    pub(crate) fn reject(&mut self, peer: Peer) {
+    pub(crate) fn reject(&mut self, peer: Peer, now: u64) {
         if let Some(shared) = self.port_of(peer) {
             shared.counters.rejected.add(1);
         }
-        self.drop_unannounced(peer);
+        self.drop_unannounced(peer, now);
     }
 
     /// A client is announced by its server, and what it sent meanwhile is handed over.
@@ -471,7 +471,7 @@ impl Session {
             Phase::Closing { .. } => self.check_closing(peer, None, now),
             Phase::New { .. } if reason != Reason::ORDERLY && !connection.input.backlog.is_empty() => {
                 // It did not begin like a MIDI peer.
-                self.drop_unannounced(peer);
+                self.drop_unannounced(peer, now);
             }
             Phase::New { .. } => self.confirm_client(peer, now),
             Phase::Open | Phase::HalfClosed { .. } => {
@@ -649,6 +649,20 @@ impl Session {
         }
     }
 
+    /// Has a port's next deadline come: what is scheduled, and, a tick from now, what is owed.
+    fn rearm_port(&mut self, key: PortKey, now: u64) {
+        let Some(port) = self.ports.at_mut(key) else { return };
+        // While a peer must read first, the write that ends this drains again.
+        let due = port.schedule.next_ns().filter(|_| !port.backed_up);
+        let due = due.map(|at| at.max(now + 1));
+        let tick = u64::from(port.config().tick_us) * 1000;
+        let owed = (!port.owed.is_empty()).then_some(now + tick);
+        if let Some(at) = [due, owed].into_iter().flatten().min() {
+            let owner = Owner::Port(key, port.shared.id);
+            self.timers.arm(&mut port.armed, at, owner);
+        }
+    }
+
     /// Whether the out queue or the schedule of a port has something to do.
     pub(crate) fn has_work(&mut self, key: PortKey, now: u64) -> bool {
         let Some(port) = self.ports.at_mut(key) else {
@@ -695,14 +709,10 @@ impl Session {
         let Some(port) = self.ports.at_mut(key) else {
             return;
         };
-        // While a peer must read first, the write that ends this drains again.
-        if let Some(at) = port.schedule.next_ns().filter(|_| !port.backed_up) {
-            let owner = Owner::Port(key, port.shared.id);
-            self.timers.arm(&mut port.armed, at.max(now + 1), owner);
-        }
-        for peer in self.ports.at(key).map(|port| port.peers.clone()).unwrap_or_default() {
+        for peer in port.peers.clone() {
             self.rearm(peer, now);
         }
+        self.rearm_port(key, now);
         self.changed(key);
     }
 
@@ -781,13 +791,10 @@ impl Session {
             self.inbound(key, now, |inbound| inbound.settle());
             self.changed(key);
         }
+        self.rearm_port(key, now);
         let owes = owed(self);
         let Some(port) = self.ports.at_mut(key) else { return };
-        if owes {
-            let tick = u64::from(port.config().tick_us) * 1000;
-            let owner = Owner::Port(key, port.shared.id);
-            self.timers.arm(&mut port.armed, now + tick, owner);
-        } else {
+        if !owes {
             port.update_holds(&self.connections);
             if port.is_ending() {
                 port.shared.end();

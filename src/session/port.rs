@@ -28,6 +28,8 @@ pub(super) enum Life {
     Ending,
     /// And its handle is closed: it goes with its last connection.
     Released,
+    /// It has gone.
+    Forgotten,
 }
 
 /// The network's side of a port.

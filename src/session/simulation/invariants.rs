@@ -8,6 +8,42 @@ use std::sync::atomic::Ordering;
 const SLACK_BYTES: usize = 192 * 1024;
 
 impl Session {
+    /// Whether a connection counts as a client.
+    pub(super) fn by_client(&self, peer: usize) -> bool {
+        self.server
+            .as_ref()
+            .is_some_and(|server| server.by_client.values().any(|other| other.0 == peer))
+    }
+
+    /// What it has to do, for a failure that is hard to understand.
+    pub(super) fn what_is_next(&self) -> String {
+        let port = |port: &crate::session::port::Port| {
+            format!(
+                "port {:?}, backed up {}, {} peers, owes {}, next scheduled {:?}",
+                port.life,
+                port.backed_up,
+                port.peers.len(),
+                !port.owed.is_empty(),
+                port.schedule.next_ns()
+            )
+        };
+        let connection = |connection: &crate::session::connection::Connection| {
+            let output = &connection.output;
+            let waits = (output.buffer.len(), connection.input.backlog.len());
+            format!(
+                "{:?}, {:?}, blocked {}, {waits:?} bytes wait",
+                connection.phase, output.flow, output.blocked
+            )
+        };
+        let ports: Vec<_> = self.ports.iter().map(|(_, one)| port(one)).collect();
+        let connections: Vec<_> = self.connections.iter().map(|(_, one)| connection(one)).collect();
+        format!(
+            "again {}, timeout {:?}, {ports:?}, {connections:?}",
+            self.again,
+            self.poll_timeout()
+        )
+    }
+
     pub(super) fn check_invariants(&self, now: u64) {
         for (key, connection) in &self.connections {
             let port = self.ports.get(connection.port.0).expect("a connection has a port");

@@ -31,7 +31,6 @@ pub(super) struct Entry {
 pub(super) struct Ledger {
     pub entries: Vec<Entry>,
     /// Messages refused on a port that repairs nothing, and not pushed again.
-    pub left_out: u64,
     pub requests: u64,
     pub cancels: u64,
     pub panics: u64,

@@ -96,7 +96,12 @@ impl Node {
             self.turns = (now, 0);
         }
         self.turns.1 += 1;
-        assert!(self.turns.1 < MOST_TURNS, "node {} spins", self.number);
+        assert!(
+            self.turns.1 < MOST_TURNS,
+            "node {} spins: {:?}",
+            self.number,
+            self.session.what_is_next()
+        );
     }
 
     /// When the next turn is.
@@ -108,7 +113,7 @@ impl Node {
                 .iter()
                 .any(|(peer, socket)| self.is_ready(*peer, *socket, world))
         {
-            world.wake_node(self.number, now + 1000);
+            world.wake_node_if_sooner(self, now + 1000);
         }
         if let Some(at) = self.session.poll_timeout() {
             let late = world.random.below(world.plan.late_ns + 1);
@@ -208,14 +213,14 @@ impl Node {
                 );
                 let since = world.audios[audio].ledger.len();
                 world.ends[socket.0].is_of(audio, client, since, is_fuzzy);
+                // A silent newcomer may be a browser.
+                world.ends[socket.0].confirmed_at = world.now + 12_000_000;
                 self.wires.insert(peer.0, socket);
                 self.read(peer, world);
             }
             None => {
                 trace!(world.now, "node {} turns a client away", self.number);
-                if had_place {
-                    world.turned_away_in_spite += 1;
-                }
+                self.check_full(had_place, world);
                 world.network.close(socket, world.now);
             }
         }
@@ -230,6 +235,7 @@ impl Node {
             Some(peer) => {
                 trace!(world.now, "node {} is connected as peer {}", self.number, peer.0);
                 world.ends[socket.0].connects(&world.audios[audio]);
+                world.ends[socket.0].confirmed_at = world.now;
                 self.wires.insert(peer.0, socket);
             }
             None => world.network.close(socket, world.now),
@@ -328,6 +334,7 @@ impl Node {
                     world.wrote(socket, &bytes[..count]);
                     self.session.handle_sent(peer, world.now, count);
                     if count < bytes.len() {
+                        world.ends[socket.0].was_blocked = true;
                         return;
                     }
                 }
@@ -361,7 +368,7 @@ impl Node {
     fn open_port(&mut self, peer: Peer, world: &mut World) {
         let server = Arc::clone(self.session.port_of(peer).expect("it asked for a port"));
         if world.random.chance(30) {
-            return self.session.reject(peer);
+            return self.session.reject(peer, world.now);
         }
         let made = Endpoint::with_network(Role::Accepted, &server.config, world.waker());
         let (endpoint, half) = made.expect("there is memory");
@@ -376,6 +383,7 @@ impl Node {
             let client = world.ends[socket.0].client;
             world.ends[socket.0].is_of(audio, 0, 0, false);
             world.ends[socket.0].id = client;
+            world.ends[socket.0].confirmed_at = world.now;
         }
         let at = world.now + world.random.below(20_000_000);
         world.schedule(at, Event::AcceptPort(audio));
@@ -400,6 +408,21 @@ impl Node {
         let step = self.backoff_ms.min(most_ms);
         self.backoff_ms = step * 2;
         step * 1_000_000
+    }
+
+    /// A client is turned away: no place is kept by one that has left.
+    fn check_full(&self, had_place: bool, world: &World) {
+        let shut = world.audios[self.audios[&self.main.0]].shut;
+        assert!(!had_place || shut, "turned away in spite of a place");
+        for (peer, socket) in &self.wires {
+            let output = &self.session.connections[*peer].output;
+            let left = world
+                .network
+                .ended_at(*socket)
+                .is_some_and(|(at, _)| at + 50_000_000 < world.now);
+            let kept = left && output.buffer.is_empty() && self.session.by_client(*peer);
+            assert!(!kept || shut, "peer {peer} has left and keeps a place");
+        }
     }
 
     /// Whoever has left is gone soon.
