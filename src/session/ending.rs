@@ -173,8 +173,13 @@ impl Session {
         }
         let counters = &port.shared.counters;
         // One that was written in part is not sent either, whatever the peer may hold for it.
-        connection.output.buffer.each_unfinished(|_| counters.dropped_out.add(1));
-        connection.output.drop_waiting(|unrepaired| counters.unrepaired.add(unrepaired));
+        connection
+            .output
+            .buffer
+            .each_unfinished(|_| counters.dropped_out.add(1));
+        connection
+            .output
+            .drop_waiting(|unrepaired| counters.unrepaired.add(unrepaired));
         connection.output.buffer.clear();
         let mut track = std::mem::take(&mut connection.output.track);
         if !all_read {

@@ -6,7 +6,6 @@ use super::output::Flow;
 use super::port::{Effects, Port, notification};
 use crate::midi::message;
 use crate::midi::reset::RESET;
-use crate::midi::state::ChannelState;
 use crate::realtime::consumer::Record;
 use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::notifications::Kind;
@@ -151,9 +150,9 @@ impl Outbound<'_> {
     /// `made`: it stands for one that push refused, and counted as dropped.
     pub(super) fn schedule(&mut self, time_ns: u64, client: u32, bytes: &[u8], made: bool) {
         let (peers, connections) = (&self.port.peers, &mut *self.connections);
-        self.port
-            .schedule
-            .add(time_ns, client, bytes, made, || sounding(peers, connections, client, bytes));
+        self.port.schedule.add(time_ns, client, bytes, made, || {
+            sounding(peers, connections, client, bytes)
+        });
     }
 
     /// Sends what is scheduled up to a time.
@@ -199,9 +198,7 @@ impl Outbound<'_> {
 
     /// Adds a message to the buffer of one client, or of all.
     fn deliver(&mut self, client: u32, bytes: &[u8], made: bool) {
-        let takes = |connection: &Connection| {
-            connection.output.takes() && (client == 0 || connection.client == client)
-        };
+        let takes = |connection: &Connection| connection.output.takes() && (client == 0 || connection.client == client);
         let mut found = false;
         for index in 0..self.port.peers.len() {
             let peer = self.port.peers[index];

@@ -141,8 +141,17 @@ impl Audio {
         }
         if random.chance(self.plan.request) {
             let panics = random.chance(500);
-            let code = if panics { self.endpoint.panic() } else { self.endpoint.reset() };
-            trace!(now, "{} {}: {code:?}", self.name(), if panics { "panics" } else { "resets" });
+            let code = if panics {
+                self.endpoint.panic()
+            } else {
+                self.endpoint.reset()
+            };
+            trace!(
+                now,
+                "{} {}: {code:?}",
+                self.name(),
+                if panics { "panics" } else { "resets" }
+            );
             if code != Code::Closed {
                 self.ledger.add(now, if panics { What::Panic } else { What::Reset });
             }
@@ -161,7 +170,11 @@ impl Audio {
             0
         };
         let ahead = |random: &mut Random| now + random.between(1, self.plan.horizon_ns);
-        let at_ns = if random.chance(self.plan.scheduled) { ahead(random) } else { 0 };
+        let at_ns = if random.chance(self.plan.scheduled) {
+            ahead(random)
+        } else {
+            0
+        };
         let push = |pending: &mut VecDeque<Pending>, at_ns, bytes| pending.push_back(Pending { at_ns, client, bytes });
         match random.below(10) {
             0..3 => {
@@ -215,8 +228,17 @@ impl Audio {
             // SAFETY: the simulation is one thread.
             let code = unsafe { self.endpoint.push(next.at_ns, next.client, &next.bytes) };
             let (at, client) = (next.at_ns, next.client);
-            let due = if at > now { format!(" at {}", trace::ms(at)) } else { String::new() };
-            trace!(now, "{} pushes {:02X?} to {client}{due}: {code:?}", self.name(), next.bytes);
+            let due = if at > now {
+                format!(" at {}", trace::ms(at))
+            } else {
+                String::new()
+            };
+            trace!(
+                now,
+                "{} pushes {:02X?} to {client}{due}: {code:?}",
+                self.name(),
+                next.bytes
+            );
             let repairs = self.shared.repairs;
             match code {
                 Code::Full if !repairs => {
@@ -294,7 +316,11 @@ impl Audio {
         let mark = if made { ", made" } else { "" };
         let held = if flags & STILL_HELD != 0 { ", still held" } else { "" };
         trace!(now: "{} pops {message:02X?} of {client}{mark}{held}", self.name());
-        assert_eq!(client != 0, self.shared.role == Role::Merged, "the client of what was popped");
+        assert_eq!(
+            client != 0,
+            self.shared.role == Role::Merged,
+            "the client of what was popped"
+        );
         let is_off = matches!(*message, [0x80..=0x8F, ..] | [0x90..=0x9F, _, 0] | [0xB0..=0xBF, 64, 0]);
         if made && is_off && !self.skipped && self.shared.config.release_on_disconnect {
             let others = self.ears.iter().filter(|(other, _)| **other != client);

@@ -10,7 +10,9 @@ const SLACK_BYTES: usize = 192 * 1024;
 impl Session {
     /// Whether a connection counts as a client.
     pub(super) fn by_client(&self, peer: usize) -> bool {
-        self.server.as_ref().is_some_and(|server| server.by_client.values().any(|other| other.0 == peer))
+        self.server
+            .as_ref()
+            .is_some_and(|server| server.by_client.values().any(|other| other.0 == peer))
     }
 
     /// What it has to do, for a failure that is hard to understand.
@@ -28,18 +30,29 @@ impl Session {
         let connection = |connection: &crate::session::connection::Connection| {
             let output = &connection.output;
             let waits = (output.buffer.len(), connection.input.backlog.len());
-            format!("{:?}, {:?}, blocked {}, {waits:?} bytes wait", connection.phase, output.flow, output.blocked)
+            format!(
+                "{:?}, {:?}, blocked {}, {waits:?} bytes wait",
+                connection.phase, output.flow, output.blocked
+            )
         };
         let ports: Vec<_> = self.ports.iter().map(|(_, one)| port(one)).collect();
         let connections: Vec<_> = self.connections.iter().map(|(_, one)| connection(one)).collect();
-        format!("again {}, timeout {:?}, {ports:?}, {connections:?}", self.again, self.poll_timeout())
+        format!(
+            "again {}, timeout {:?}, {ports:?}, {connections:?}",
+            self.again,
+            self.poll_timeout()
+        )
     }
 
     pub(super) fn check_invariants(&self, now: u64) {
         for (key, connection) in &self.connections {
             let port = self.ports.get(connection.port.0).expect("a connection has a port");
             let config = port.config();
-            let limit = if port.repairs() { config.client_buffer_bytes as usize } else { BACKED_UP_BYTES };
+            let limit = if port.repairs() {
+                config.client_buffer_bytes as usize
+            } else {
+                BACKED_UP_BYTES
+            };
             let waits = connection.output.buffer.len();
             assert!(waits <= limit + SLACK_BYTES, "{waits} bytes wait for peer {key}");
             let backlog = connection.input.backlog.len();
@@ -49,9 +62,15 @@ impl Session {
         for (key, port) in &self.ports {
             let departed = port.owed.departed.iter();
             let backlogs = departed.filter(|departed| departed.backlog.is_some()).count();
-            assert!(backlogs <= port.config().max_clients.max(1) as usize, "port {key}: {backlogs} backlogs");
+            assert!(
+                backlogs <= port.config().max_clients.max(1) as usize,
+                "port {key}: {backlogs} backlogs"
+            );
             for peer in &port.peers {
-                assert!(self.connections.contains(peer.0), "port {key}: {peer:?} is no connection");
+                assert!(
+                    self.connections.contains(peer.0),
+                    "port {key}: {peer:?} is no connection"
+                );
             }
         }
         if let Some(server) = &self.server {

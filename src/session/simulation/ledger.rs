@@ -51,7 +51,11 @@ impl Ledger {
             _ => {}
         }
         self.requests += u64::from(!matches!(what, What::Cancel));
-        self.entries.push(Entry { at: now, asked: now, what });
+        self.entries.push(Entry {
+            at: now,
+            asked: now,
+            what,
+        });
     }
 
     pub(super) fn push(&mut self, now: u64, at_ns: u64, client: u32, bytes: Vec<u8>, queued: bool) {
@@ -86,7 +90,12 @@ impl Ledger {
         let mut marks: Vec<Mark> = self.entries[since.min(self.len())..]
             .iter()
             .filter_map(|entry| match &entry.what {
-                What::Push { bytes, client: to, queued: true, .. } if *to == 0 || *to == client => Mark::of(bytes),
+                What::Push {
+                    bytes,
+                    client: to,
+                    queued: true,
+                    ..
+                } if *to == 0 || *to == client => Mark::of(bytes),
                 _ => None,
             })
             .collect();

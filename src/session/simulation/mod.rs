@@ -40,7 +40,10 @@ fn run(seed: u64) -> Outcome {
 
 /// A number from the environment.
 fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 /// Runs a seed; one that fails is run again with its trace.
@@ -73,7 +76,11 @@ fn random_runs() {
     trace::switch(false);
     let seconds = began.elapsed().as_secs_f64();
     println!("{count} runs, {connections} connections, {messages} messages, {seconds:.1} s");
-    assert!(failed.is_empty(), "seeds that fail: {failed:?}; scripts/simulate --seed {} prints a trace", failed[0]);
+    assert!(
+        failed.is_empty(),
+        "seeds that fail: {failed:?}; scripts/simulate --seed {} prints a trace",
+        failed[0]
+    );
 }
 
 #[test]

@@ -256,7 +256,9 @@ impl Network {
                     end.error = Some(RESET);
                     end.ended_at = Some(now);
                     // What it has to send goes nowhere.
-                    link.directions[to].flight.retain(|(_, piece)| matches!(piece, Piece::Reset));
+                    link.directions[to]
+                        .flight
+                        .retain(|(_, piece)| matches!(piece, Piece::Reset));
                 }
                 None => {}
             }

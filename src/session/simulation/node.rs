@@ -63,7 +63,6 @@ impl Node {
 
     /// One turn of the network thread.
     pub(super) fn turn(&mut self, world: &mut World) {
-        self.count_turn(world.now);
         let mut sockets: Vec<(usize, Socket)> = self.wires.iter().map(|(peer, socket)| (*peer, *socket)).collect();
         if world.random.chance(500) {
             sockets.reverse();
@@ -91,18 +90,33 @@ impl Node {
         self.sleep(world);
     }
 
+    /// A turn follows at once without anything from outside.
     fn count_turn(&mut self, now: u64) {
         if now > self.turns.0 + 1_000_000 {
             self.turns = (now, 0);
         }
         self.turns.1 += 1;
-        assert!(self.turns.1 < MOST_TURNS, "node {} spins: {:?}", self.number, self.session.what_is_next());
+        assert!(
+            self.turns.1 < MOST_TURNS,
+            "node {} spins: {:?}",
+            self.number,
+            self.session.what_is_next()
+        );
     }
 
     /// When the next turn is.
     fn sleep(&mut self, world: &mut World) {
         let now = world.now;
-        if self.session.take_again() || self.wires.iter().any(|(peer, socket)| self.is_ready(*peer, *socket, world)) {
+        let again = self.session.take_again();
+        if again || self.session.poll_timeout().is_some_and(|at| at <= now + 1000) {
+            self.count_turn(now);
+        }
+        if again
+            || self
+                .wires
+                .iter()
+                .any(|(peer, socket)| self.is_ready(*peer, *socket, world))
+        {
             world.wake_node_if_sooner(self, now + 1000);
         }
         if let Some(at) = self.session.poll_timeout() {
@@ -145,7 +159,13 @@ impl Node {
         let limit = self.session.read_limit(peer).min(READ_BYTES);
         match world.network.read(socket, limit, world.now) {
             Read::Bytes(bytes) => {
-                trace!(world.now, "node {} reads {} bytes of peer {}", self.number, bytes.len(), peer.0);
+                trace!(
+                    world.now,
+                    "node {} reads {} bytes of peer {}",
+                    self.number,
+                    bytes.len(),
+                    peer.0
+                );
                 world.ends[socket.0].heard.extend_from_slice(&bytes);
                 self.session.handle_bytes(peer, world.now, &bytes);
                 true
@@ -191,7 +211,10 @@ impl Node {
         match self.session.add_client(Some(address), world.now) {
             Some(peer) => {
                 let client = self.session.connections[peer.0].client;
-                trace!(world.now, "node {} takes peer {} as client {client}", self.number, peer.0);
+                trace!(
+                    world.now,
+                    "node {} takes peer {} as client {client}", self.number, peer.0
+                );
                 let since = world.audios[audio].ledger.len();
                 world.ends[socket.0].is_of(audio, client, since, is_fuzzy);
                 // A silent newcomer may be a browser.
@@ -397,7 +420,10 @@ impl Node {
         assert!(!had_place || shut, "turned away in spite of a place");
         for (peer, socket) in &self.wires {
             let output = &self.session.connections[*peer].output;
-            let left = world.network.ended_at(*socket).is_some_and(|(at, _)| at + 50_000_000 < world.now);
+            let left = world
+                .network
+                .ended_at(*socket)
+                .is_some_and(|(at, _)| at + 50_000_000 < world.now);
             let kept = left && output.buffer.is_empty() && self.session.by_client(*peer);
             assert!(!kept || shut, "peer {peer} has left and keeps a place");
         }

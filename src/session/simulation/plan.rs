@@ -88,7 +88,11 @@ fn config(random: &mut Random, faults: Faults) -> Config {
         client_buffer_bytes: random.pick(&[256, 2048, 65536]),
         reconnect_min_ms: random.pick(&[1, 10]),
         reconnect_max_ms: random.pick(&[0, 20, 100, 100]),
-        keepalive_ms: if faults.silent { random.pick(&[100, 500]) } else { random.pick(&[0, 500, 10000]) },
+        keepalive_ms: if faults.silent {
+            random.pick(&[100, 500])
+        } else {
+            random.pick(&[0, 500, 10000])
+        },
         stall_timeout_ms: if random.chance(150) { random.pick(&[50, 300]) } else { 0 },
         linger_ms: if random.chance(250) { 0 } else { long_linger },
         release_on_disconnect: !random.chance(100),
@@ -111,7 +115,11 @@ impl Plan {
         };
         let serves = random.chance(800);
         let clients = random.below(4) + u64::from(!serves);
-        let raws = if serves { random.below(5) + u64::from(clients == 0) } else { 0 };
+        let raws = if serves {
+            random.below(5) + u64::from(clients == 0)
+        } else {
+            0
+        };
         let manners = [
             Manner::Plays,
             Manner::Plays,
@@ -133,7 +141,13 @@ impl Plan {
             server,
             clients: (0..clients).map(|_| config(random, faults)).collect(),
             raws: (0..raws)
-                .map(|_| if calm { random.pick(&quiet) } else { random.pick(&manners) })
+                .map(|_| {
+                    if calm {
+                        random.pick(&quiet)
+                    } else {
+                        random.pick(&manners)
+                    }
+                })
                 .collect(),
             active_ns: random.pick(&[30, 100, 300, 600]) * MS,
             faults,

@@ -51,7 +51,11 @@ impl World {
         self.check_over();
         Outcome {
             connections: self.network.len() as u64,
-            messages: self.audios.iter().map(|audio| audio.popped + audio.ledger.taken()).sum(),
+            messages: self
+                .audios
+                .iter()
+                .map(|audio| audio.popped + audio.ledger.taken())
+                .sum(),
         }
     }
 
@@ -99,9 +103,16 @@ impl World {
             }
         }
         for audio in &self.audios {
-            assert!(audio.flushes.is_empty() || audio.shared.is_closed(), "a flush is never done");
+            assert!(
+                audio.flushes.is_empty() || audio.shared.is_closed(),
+                "a flush is never done"
+            );
             let waits = audio.shared.scheduled_bytes.load(Ordering::Relaxed);
-            assert!(waits == 0, "port {}: {waits} bytes are scheduled for ever", audio.number);
+            assert!(
+                waits == 0,
+                "port {}: {waits} bytes are scheduled for ever",
+                audio.number
+            );
             if audio.shared.role.has_queues() && !audio.skipped && !audio.unaccepted && !audio.shut {
                 let stats = audio.endpoint.stats();
                 assert_eq!(
@@ -124,7 +135,9 @@ impl World {
     fn connections_to(&self, socket: Socket) -> Vec<Socket> {
         let end = &self.ends[socket.0];
         let sockets = (0..=socket.0).map(Socket);
-        sockets.filter(|other| self.ends[other.0].audio == end.audio && self.ends[other.0].client == end.client).collect()
+        sockets
+            .filter(|other| self.ends[other.0].audio == end.audio && self.ends[other.0].client == end.client)
+            .collect()
     }
 
     /// The receiver of a port stands where the port stands.
@@ -177,7 +190,14 @@ impl World {
         }
         // What it was told of what was before.
         let known = &sender.model.facts;
-        but.extend(receiver.model.facts.keys().filter(|what| !known.contains_key(*what)).cloned());
+        but.extend(
+            receiver
+                .model
+                .facts
+                .keys()
+                .filter(|what| !known.contains_key(*what))
+                .cloned(),
+        );
         let differences = receiver.differences(&sender, &but);
         assert!(differences.is_empty(), "{name}: {differences:#?}");
     }
@@ -198,7 +218,9 @@ impl World {
             let hanging = popped.hanging(None);
             assert!(hanging.is_empty(), "{name} has left: {hanging:?}");
         }
-        let raw = self.ends[socket.other().0].raw().and_then(|raw| self.raws[raw].as_ref());
+        let raw = self.ends[socket.other().0]
+            .raw()
+            .and_then(|raw| self.raws[raw].as_ref());
         if raw.is_some_and(|raw| raw.manner == Manner::Foreign) {
             return assert_eq!(popped.messages, 0, "{name} speaks no MIDI");
         }
@@ -214,7 +236,10 @@ impl World {
             assert_eq!(popped.marks, came.marks, "{name}: marks");
         }
         let mut wanted = came.marks.iter();
-        assert!(popped.marks.iter().all(|mark| wanted.any(|other| other == mark)), "{name}: order");
+        assert!(
+            popped.marks.iter().all(|mark| wanted.any(|other| other == mark)),
+            "{name}: order"
+        );
         if lossy && raw.is_some_and(|raw| raw.manner == Manner::Garbage) {
             return;
         }
@@ -243,7 +268,11 @@ impl World {
     fn check_over(&mut self) {
         for node in self.nodes.iter().flatten() {
             assert!(node.wires.is_empty(), "node {} keeps {:?}", node.number, node.wires);
-            assert!(node.session.is_empty(), "node {} keeps a port or a connection", node.number);
+            assert!(
+                node.session.is_empty(),
+                "node {} keeps a port or a connection",
+                node.number
+            );
             assert!(!node.session.has_effects());
         }
         for audio in &mut self.audios {
@@ -255,7 +284,11 @@ impl World {
                 continue;
             }
             assert_eq!(audio.shared.client_count.load(Ordering::Relaxed), 0, "{name}: clients");
-            assert_eq!(audio.shared.left_behind.load(Ordering::Relaxed), 0, "{name}: left behind");
+            assert_eq!(
+                audio.shared.left_behind.load(Ordering::Relaxed),
+                0,
+                "{name}: left behind"
+            );
             let waits = audio.shared.scheduled_bytes.load(Ordering::Relaxed);
             assert_eq!(waits, 0, "{name}: scheduled");
             if !audio.unaccepted && !audio.closed && audio.shared.role.has_queues() {
@@ -283,10 +316,16 @@ impl World {
         }
         let (stats, taken) = (audio.endpoint.stats(), audio.ledger.taken());
         let counted = stats.messages_out + stats.dropped_out;
-        assert!(counted >= taken, "{name}: {counted} of {taken} messages are in a count: {stats:?}");
+        assert!(
+            counted >= taken,
+            "{name}: {counted} of {taken} messages are in a count: {stats:?}"
+        );
         let made = stats.synthesized + 32 * audio.ledger.requests;
         if audio.shared.role != Role::Merged {
-            assert!(counted <= taken + made, "{name}: {counted} counted, {taken} and {made} made: {stats:?}");
+            assert!(
+                counted <= taken + made,
+                "{name}: {counted} counted, {taken} and {made} made: {stats:?}"
+            );
         }
     }
 
@@ -309,7 +348,12 @@ impl World {
         let messages = self.heard(socket.other(), ENDLESS);
         messages.iter().for_each(|message| receiver.hear(message));
         let hanging = receiver.hanging(None);
-        assert!(hanging.is_empty(), "the peer of socket {} of port {}: {hanging:?}", socket.0, audio.number);
+        assert!(
+            hanging.is_empty(),
+            "the peer of socket {} of port {}: {hanging:?}",
+            socket.0,
+            audio.number
+        );
     }
 
     /// Has everything happen once more that waits.
@@ -335,7 +379,11 @@ fn check_notifications(audio: &super::audio::Audio, name: &str) {
         };
         let count = open.entry((kind, notification.client)).or_default();
         // Both the in queue and the only peer may be congested.
-        let most = if kind == 3 && audio.shared.role != Role::Merged { 2 } else { 1 };
+        let most = if kind == 3 && audio.shared.role != Role::Merged {
+            2
+        } else {
+            1
+        };
         *count = if begins { *count + 1 } else { count.wrapping_sub(1) };
         assert!(*count <= most, "{name}: {notification:?} twice, or without the other");
     }

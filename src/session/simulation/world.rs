@@ -145,7 +145,6 @@ pub(super) struct World {
     pub phase: Phase,
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
     serial: u64,
-
 }
 
 impl World {
@@ -167,7 +166,6 @@ impl World {
             phase: Phase::Active,
             events: BinaryHeap::new(),
             serial: 0,
-
         };
         world.populate();
         world
@@ -183,8 +181,11 @@ impl World {
             let node = self.add_node(Role::Client, &config);
             if !self.plan.serves {
                 let raw = self.raws.len();
-                let manner = self.random.pick(&[Manner::Plays, Manner::Listens, Manner::ReadsSlowly, Manner::Closes]);
-                self.raws.push(Some(Raw::new(raw, manner, Some(node), &mut self.random)));
+                let manner = self
+                    .random
+                    .pick(&[Manner::Plays, Manner::Listens, Manner::ReadsSlowly, Manner::Closes]);
+                self.raws
+                    .push(Some(Raw::new(raw, manner, Some(node), &mut self.random)));
                 self.schedule(self.now, Event::Raw(raw));
             }
             let at = self.now + self.random.below(20 * MS);
@@ -222,7 +223,8 @@ impl World {
         let number = self.audios.len();
         let plan = self.plan.audio(&mut self.random);
         trace!(self.now, "port {number} of node {node}: {plan:?}");
-        self.audios.push(Audio::new(number, node, key, endpoint, plan, self.make));
+        self.audios
+            .push(Audio::new(number, node, key, endpoint, plan, self.make));
         self.schedule(self.now + MS, Event::Audio(number));
         if self.phase == Phase::Active && self.random.chance(self.plan.shuts) {
             let at = self.now + self.random.below(self.plan.active_ns);
@@ -390,7 +392,10 @@ impl World {
 
     /// The server of a node is closed, and with it all that nobody has accepted.
     pub(super) fn close_unaccepted(&mut self, number: usize) {
-        let unaccepted = self.audios.iter_mut().filter(|audio| audio.node == number && audio.unaccepted);
+        let unaccepted = self
+            .audios
+            .iter_mut()
+            .filter(|audio| audio.node == number && audio.unaccepted);
         for audio in unaccepted.filter(|audio| !audio.closed) {
             (audio.closed, audio.shut) = (true, true);
             audio.endpoint.shut_down();
@@ -401,7 +406,9 @@ impl World {
     }
 
     fn wake_raw(&mut self, number: usize) {
-        let Some(mut raw) = self.raws[number].take() else { return };
+        let Some(mut raw) = self.raws[number].take() else {
+            return;
+        };
         let active = self.phase == Phase::Active;
         if active && raw.socket.is_none() && raw.lives > 0 {
             raw.lives -= 1;
@@ -414,7 +421,11 @@ impl World {
             raw.wake(self, sends || active && raw.manner == Manner::ReadsSlowly);
         }
         if raw.socket.is_some() || raw.lives > 0 && active || raw.serves.is_some() {
-            let pause = if active { self.random.between(1000, raw.period_ns) } else { 3 * MS };
+            let pause = if active {
+                self.random.between(1000, raw.period_ns)
+            } else {
+                3 * MS
+            };
             self.schedule(self.now + pause, Event::Raw(number));
         }
         self.raws[number] = Some(raw);
@@ -451,11 +462,18 @@ impl World {
         let link = self.network.len() - 1;
         if self.phase == Phase::Active && self.random.chance(faults.cut) {
             let kinds = [Cut::Fin, Cut::Reset { loses: true }, Cut::Reset { loses: false }];
-            let kind = if faults.silent && self.random.chance(500) { Cut::Silent } else { self.random.pick(&kinds) };
+            let kind = if faults.silent && self.random.chance(500) {
+                Cut::Silent
+            } else {
+                self.random.pick(&kinds)
+            };
             let end = Socket(socket.0 + self.random.below(2) as usize);
             let bytes = self.random.pick(&[3, 30, 300, 3000]);
             let bytes = self.random.below(bytes);
-            trace!(self.now, "link {link} is to break {kind:?} {bytes} bytes after end {}", end.0);
+            trace!(
+                self.now,
+                "link {link} is to break {kind:?} {bytes} bytes after end {}", end.0
+            );
             self.network.cut_after(end, bytes, kind);
         }
         trace!(self.now, "link {link}: {from:?} to {to:?}, {line:?}");
@@ -464,7 +482,9 @@ impl World {
     }
 
     fn connect(&mut self, number: usize) {
-        let Some(mut node) = self.nodes[number].take() else { return };
+        let Some(mut node) = self.nodes[number].take() else {
+            return;
+        };
         if !node.works {
             self.nodes[number] = Some(node);
             return;
@@ -530,7 +550,11 @@ impl World {
             let Some(mark) = Mark::of(message) else { continue };
             let audio = end.audio.expect("a port writes");
             assert_eq!(usize::from(mark.source), audio, "another port's message");
-            assert!(mark.client == 0 || mark.client == end.client, "a message for client {}", mark.client);
+            assert!(
+                mark.client == 0 || mark.client == end.client,
+                "a message for client {}",
+                mark.client
+            );
             let place = self.audios[audio].ledger.place(mark);
             assert!(place.0 <= self.now, "a message for {} leaves early", trace::ms(place.0));
             let expected = place.0.max(end.confirmed_at) + 3 * MS + 2 * self.plan.late_ns;
@@ -567,10 +591,15 @@ impl World {
                     for mark in audio.ledger.marks(end.marks_since, end.client) {
                         let due = audio.ledger.place(mark).0 <= asked.at;
                         if due && (mark.number as usize) < asked.pushes {
-                            assert!(end.marks.contains(&mark), "flush {} is done, {mark:?} is not", asked.ticket);
+                            assert!(
+                                end.marks.contains(&mark),
+                                "flush {} is done, {mark:?} is not",
+                                asked.ticket
+                            );
                         }
                     }
                 }
             }
         }
-    }}
+    }
+}
