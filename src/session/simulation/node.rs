@@ -63,7 +63,6 @@ impl Node {
 
     /// One turn of the network thread.
     pub(super) fn turn(&mut self, world: &mut World) {
-        self.count_turn(world.now);
         let mut sockets: Vec<(usize, Socket)> = self.wires.iter().map(|(peer, socket)| (*peer, *socket)).collect();
         if world.random.chance(500) {
             sockets.reverse();
@@ -91,6 +90,7 @@ impl Node {
         self.sleep(world);
     }
 
+    /// A turn follows at once without anything from outside.
     fn count_turn(&mut self, now: u64) {
         if now > self.turns.0 + 1_000_000 {
             self.turns = (now, 0);
@@ -107,7 +107,11 @@ impl Node {
     /// When the next turn is.
     fn sleep(&mut self, world: &mut World) {
         let now = world.now;
-        if self.session.take_again()
+        let again = self.session.take_again();
+        if again || self.session.poll_timeout().is_some_and(|at| at <= now + 1000) {
+            self.count_turn(now);
+        }
+        if again
             || self
                 .wires
                 .iter()
@@ -202,7 +206,10 @@ impl Node {
             return world.network.close(socket, world.now);
         };
         let waits = world.audios[audio].shared.scheduled_bytes.load(Ordering::Relaxed);
-        let is_fuzzy = waits != 0 || self.session.has_work(self.main, world.now);
+        let takes = |connection: &crate::session::connection::Connection| connection.output.takes();
+        let is_first = !self.session.connections.iter().any(|(_, connection)| takes(connection));
+        // What waits for others may reach it too. What waits for nobody does not.
+        let is_fuzzy = !is_first && (waits != 0 || self.session.has_work(self.main, world.now));
         let had_place = self.session.has_place();
         match self.session.add_client(Some(address), world.now) {
             Some(peer) => {

@@ -555,6 +555,8 @@ impl World {
                 "a message for client {}",
                 mark.client
             );
+            let is_old = (mark.number as usize) < end.marks_since;
+            assert!(!is_old || end.is_fuzzy, "{mark:?} was pushed before the connection");
             let place = self.audios[audio].ledger.place(mark);
             assert!(place.0 <= self.now, "a message for {} leaves early", trace::ms(place.0));
             let expected = place.0.max(end.confirmed_at) + 3 * MS + 2 * self.plan.late_ns;
