@@ -3,7 +3,7 @@
 use super::life::Life;
 use super::reply::{Done, Reply};
 use crate::port::Port;
-use crate::realtime::config::{Config, Overflow};
+use crate::realtime::config::{Config, DeliveryConfig, Overflow};
 use crate::realtime::consumer::Consumer;
 use crate::realtime::drain::OutQueue;
 use crate::realtime::endpoint::Endpoint;
@@ -201,7 +201,10 @@ static REFUSED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize:
 fn flush_after(pushes: u8, at_least: usize) {
     explore("flush", at_least, 2, move || {
         let config = Config {
-            overflow: Overflow::Repair,
+            delivery: DeliveryConfig {
+                overflow: Overflow::Repair,
+                ..DeliveryConfig::default()
+            },
             ..Config::default()
         };
         let (producer, consumer) = queue(64).unwrap();
@@ -294,7 +297,10 @@ fn the_end_comes_after_the_last_message() {
 fn a_shutdown_leaves_no_note_held() {
     explore("holds", 20_000, 3, || {
         let config = Config {
-            release_on_disconnect: true,
+            delivery: DeliveryConfig {
+                release_on_disconnect: true,
+                ..DeliveryConfig::default()
+            },
             ..Config::default()
         };
         let (mut to_audio, incoming) = queue(64).unwrap();

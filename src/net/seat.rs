@@ -47,7 +47,7 @@ impl Place {
         Self {
             key,
             shared: Arc::clone(shared),
-            prediction: Prediction::new(u64::from(shared.config.tick_us) * 1000),
+            prediction: Prediction::new(u64::from(shared.config.pacing.tick_us) * 1000),
         }
     }
 

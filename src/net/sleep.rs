@@ -63,7 +63,10 @@ impl Sleep {
     /// Something came or went: looks for more for as long as any port wants that.
     pub(super) fn stay_awake(&mut self, seats: &Slab<Seat>, now: u64) {
         let ports = seats.iter().flat_map(|(_, seat)| &seat.places);
-        let longest = ports.map(|place| place.shared.config.busy_poll_us).max().unwrap_or(0);
+        let longest = ports
+            .map(|place| place.shared.config.pacing.busy_poll_us)
+            .max()
+            .unwrap_or(0);
         self.busy_until = if longest == 0 {
             0
         } else {

@@ -147,7 +147,7 @@ impl Port {
     /// The orderly end. What is unwritten goes to the network thread; the last port of the process waits for it.
     pub(crate) fn close(mut self) {
         self.shutdown();
-        let patience = Duration::from_millis(self.shared().config.linger_ms.into());
+        let patience = Duration::from_millis(self.shared().config.delivery.linger_ms.into());
         if let Some(network) = self.network.take() {
             network.close(self.shared());
             // Nobody will take these any more; they count as ports, and so does this one until they are closed.

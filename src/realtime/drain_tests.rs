@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::midi::summary::Given;
-use crate::realtime::config::{Config, Overflow};
+use crate::realtime::config::{Config, DeliveryConfig, Overflow};
 use crate::realtime::producer::Producer;
 use crate::realtime::push::PushSide;
 use crate::realtime::refused::refused;
@@ -20,7 +20,10 @@ struct Ends {
 impl Ends {
     fn new(overflow: Overflow, messages: usize) -> Self {
         let config = Config {
-            overflow,
+            delivery: DeliveryConfig {
+                overflow,
+                ..DeliveryConfig::default()
+            },
             ..Config::default()
         };
         let (producer, consumer): (Producer, Consumer) = queue(messages * 16).unwrap();

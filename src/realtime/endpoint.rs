@@ -61,8 +61,8 @@ impl Endpoint {
         }
         // The network thread makes those of accepted ports: it touches no pages, `accept` does.
         let make = if role == Role::Accepted { untouched_queue } else { queue };
-        let (to_audio, incoming) = make(config.in_queue_bytes as usize)?;
-        let (outgoing, from_audio) = make(config.out_queue_bytes as usize)?;
+        let (to_audio, incoming) = make(config.queues.in_queue_bytes as usize)?;
+        let (outgoing, from_audio) = make(config.queues.out_queue_bytes as usize)?;
         let shared = Shared::new(role, config, waker, Some(incoming.gauge()), Some(outgoing.gauge()));
         let shared = Arc::new(shared);
         let (refused_in, refused_out) = refused_of(&shared);
@@ -89,7 +89,7 @@ impl Endpoint {
 
     /// Two ports joined in memory.
     pub(crate) fn pair(config: &Config) -> Result<(Self, Self), Code> {
-        let bytes = config.in_queue_bytes.max(config.out_queue_bytes) as usize;
+        let bytes = config.queues.in_queue_bytes.max(config.queues.out_queue_bytes) as usize;
         let (a_out, b_in) = queue(bytes)?;
         let (b_out, a_in) = queue(bytes)?;
         let shared = |outgoing: &Producer, incoming: &Consumer| {
@@ -121,7 +121,7 @@ impl Endpoint {
         peer: Option<(Arc<Shared>, Option<RefusedOut>)>,
     ) -> Self {
         let refused = push.refused_gauge();
-        let clock = BlockClock::new(shared.config.latency_ns, shared.config.push_latency_ns);
+        let clock = BlockClock::new(shared.config.blocks.latency_ns, shared.config.blocks.push_latency_ns);
         let other = peer.as_ref().map(|(peer, _)| Arc::clone(peer));
         let peer_refused = peer
             .as_ref()
@@ -151,7 +151,7 @@ impl Endpoint {
     }
 
     pub(crate) fn max_message_bytes(&self) -> usize {
-        self.shared.config.max_message_bytes as usize
+        self.shared.config.queues.max_message_bytes as usize
     }
 
     /// The answer to a message longer than `max_message_bytes`.
@@ -454,12 +454,12 @@ impl Endpoint {
 
     /// How a wait looks at what nobody signals.
     pub(crate) fn poll_interval(&self) -> Option<Duration> {
-        (self.shared.role == Role::Pair).then(|| Duration::from_micros(self.shared.config.tick_us.into()))
+        (self.shared.role == Role::Pair).then(|| Duration::from_micros(self.shared.config.pacing.tick_us.into()))
     }
 
     /// How long a wait looks before it sleeps.
     pub(crate) fn busy_poll(&self) -> Duration {
-        let asked = Duration::from_micros(self.shared.config.busy_poll_us.into());
+        let asked = Duration::from_micros(self.shared.config.pacing.busy_poll_us.into());
         match &self.shared.waker {
             Some(waker) if waker.is_conversing() => asked.max(Duration::from_nanos(LOOK_NS)),
             _ => asked,
@@ -493,7 +493,7 @@ impl Endpoint {
     /// still to go before it.
     pub(crate) fn has_room(&self) -> bool {
         let scheduled = self.shared.scheduled_bytes.load(Ordering::Relaxed);
-        scheduled <= self.shared.config.out_queue_bytes as usize / 2
+        scheduled <= self.shared.config.queues.out_queue_bytes as usize / 2
             && !self.has_refused()
             && self
                 .shared

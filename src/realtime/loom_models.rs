@@ -6,7 +6,7 @@
 use crate::midi::summary::Given;
 use crate::realtime::acceptance::Acceptance;
 use crate::realtime::client_table::{ClientTable, Ids};
-use crate::realtime::config::{Config, Overflow};
+use crate::realtime::config::{Config, DeliveryConfig, Overflow, QueueConfig};
 use crate::realtime::consumer::Record;
 use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::endpoint::Endpoint;
@@ -235,7 +235,10 @@ fn refused_messages_keep_their_place_beside_the_queue() {
 /// A pushing side and the out queue behind it, which takes so many messages.
 fn out_queue(messages: usize) -> (std::sync::Arc<Shared>, PushSide, OutQueue) {
     let config = Config {
-        overflow: Overflow::Repair,
+        delivery: DeliveryConfig {
+            overflow: Overflow::Repair,
+            ..DeliveryConfig::default()
+        },
         ..Config::default()
     };
     let (producer, consumer) = queue(messages * 16).unwrap();
@@ -490,8 +493,11 @@ fn request_covers_what_came_before() {
 fn pair_ends_after_its_last_message() {
     explore_roomy("pair, shutdown", 300, 3, || {
         let config = Config {
-            in_queue_bytes: 64,
-            out_queue_bytes: 64,
+            queues: QueueConfig {
+                in_queue_bytes: 64,
+                out_queue_bytes: 64,
+                ..QueueConfig::default()
+            },
             ..Config::default()
         };
         let (a, b) = Endpoint::pair(&config).unwrap();
@@ -534,8 +540,11 @@ fn pair_ends_after_its_last_message() {
 fn pair_panics_once() {
     explore_roomy("pair, panic", 20, 3, || {
         let config = Config {
-            in_queue_bytes: 128,
-            out_queue_bytes: 128,
+            queues: QueueConfig {
+                in_queue_bytes: 128,
+                out_queue_bytes: 128,
+                ..QueueConfig::default()
+            },
             ..Config::default()
         };
         let (a, b) = Endpoint::pair(&config).unwrap();
@@ -573,8 +582,11 @@ fn pair_panics_once() {
 fn pair_finds_a_message_that_waits() {
     explore_roomy("pair, resets", 50, 2, || {
         let config = Config {
-            in_queue_bytes: 128,
-            out_queue_bytes: 128,
+            queues: QueueConfig {
+                in_queue_bytes: 128,
+                out_queue_bytes: 128,
+                ..QueueConfig::default()
+            },
             ..Config::default()
         };
         let (a, b) = Endpoint::pair(&config).unwrap();

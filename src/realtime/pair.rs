@@ -108,7 +108,7 @@ impl PairPeer {
                 given: Given::new(),
             },
             repairs: shared.repairs,
-            releases: shared.config.release_on_close || own.config.release_on_disconnect,
+            releases: shared.config.delivery.release_on_close || own.config.delivery.release_on_disconnect,
             shared,
             quiet: LOOK,
             holds: false,

@@ -147,7 +147,7 @@ impl PushSide {
     #[must_use]
     pub(crate) fn push(&mut self, time_ns: u64, client: u32, data: &[u8]) -> Code {
         let shared = &*self.shared;
-        if data.len() > shared.config.max_message_bytes as usize {
+        if data.len() > shared.config.queues.max_message_bytes as usize {
             return Code::TooLarge;
         }
         if !message::is_whole(data) {
@@ -186,7 +186,7 @@ impl PushSide {
         let cost = scheduled_cost(data.len());
         if flags == SCHEDULED {
             let waiting = shared.scheduled_bytes.load(Ordering::Relaxed);
-            if waiting + cost > shared.config.out_queue_bytes as usize {
+            if waiting + cost > shared.config.queues.out_queue_bytes as usize {
                 return self.refuse(due, client, data, Code::Full);
             }
         }

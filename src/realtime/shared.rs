@@ -121,7 +121,7 @@ impl Shared {
         outgoing: Option<Gauge>,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let clients = if role.is_server() { config.max_clients } else { 1 };
+        let clients = if role.is_server() { config.server.max_clients } else { 1 };
         let (flags, state) = match role {
             Role::Merged | Role::Manual => (0, State::Listening),
             Role::Client => (0, State::Connecting),
@@ -130,12 +130,12 @@ impl Shared {
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             role,
-            repairs: match config.overflow {
+            repairs: match config.delivery.overflow {
                 Overflow::Auto => role == Role::Merged,
                 Overflow::Wait => false,
                 Overflow::Repair => true,
             },
-            signals: config.wake == Wake::Signal && role != Role::Pair,
+            signals: config.pacing.wake == Wake::Signal && role != Role::Pair,
             config: config.clone(),
             wakes_before: waker.as_ref().map_or(0, |waker| waker.lateness.wakes()),
             waker,
@@ -153,7 +153,7 @@ impl Shared {
             local_port: AtomicU16::new(0),
             failure: AtomicI32::new(0),
             flush: FlushTickets::default(),
-            priority: PriorityWish::new(config.realtime_priority),
+            priority: PriorityWish::new(config.pacing.realtime_priority),
             wake_pending: AtomicBool::new(false),
             event: CachePadded::default(),
             notifications: Notifications::new(256 + 2 * clients as usize),

@@ -59,7 +59,7 @@ impl Session {
         };
         if connection.phase == Phase::Open {
             connection.phase = Phase::HalfClosed {
-                until: now + ms(port.config().linger_ms),
+                until: now + ms(port.config().delivery.linger_ms),
                 quiet_since: None,
             };
         }
@@ -97,15 +97,15 @@ impl Session {
         } else {
             *quiet_since = None;
         }
-        let answer = ms(ANSWER_MS.min(port.config().linger_ms));
+        let answer = ms(ANSWER_MS.min(port.config().delivery.linger_ms));
         if !is_over && quiet_since.is_none_or(|since| now < since + answer) {
             return;
         }
         // It may still read: a half-closed peer gets the releases of what sounds. One that this side connects to again
         // gets them then.
         let key = connection.port;
-        let returns = port.shared.role == Role::Client && port.config().reconnect_max_ms != 0;
-        let release = port.config().release_on_disconnect && !returns;
+        let returns = port.shared.role == Role::Client && port.config().connection.reconnect_max_ms != 0;
+        let release = port.config().delivery.release_on_disconnect && !returns;
         let made = release && self.outbound(key, now, |outbound| outbound.finish_output(peer, true));
         if made && is_over {
             // It has no more time as a client, but these releases are still written.
@@ -125,7 +125,7 @@ impl Session {
         }
         let key = connection.port;
         let Some(port) = self.ports.at(key) else { return };
-        let lasted = now.saturating_sub(connection.since) > ms(port.config().reconnect_max_ms);
+        let lasted = now.saturating_sub(connection.since) > ms(port.config().connection.reconnect_max_ms);
         let useful = connection.input.received_any || lasted;
         self.inbound(key, now, |inbound| inbound.depart(peer));
         self.keep_for_next(peer, useful);
@@ -297,7 +297,7 @@ impl Session {
         self.drain(key, now);
         self.outbound(key, now, |outbound| {
             outbound.bring_forward(peer);
-            let release = outbound.port.config().release_on_close;
+            let release = outbound.port.config().delivery.release_on_close;
             outbound.finish_output(peer, release);
         });
         self.begin_closing(peer, now);
@@ -330,7 +330,7 @@ impl Session {
         };
         let Some(port) = self.ports.at_mut(key) else { return };
         connection.phase = Phase::Closing {
-            until: now + ms(port.config().linger_ms),
+            until: now + ms(port.config().delivery.linger_ms),
             finished: false,
         };
         // It may have been the one that held up the others.

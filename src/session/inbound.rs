@@ -135,7 +135,7 @@ impl Inbound<'_> {
             track,
             parser: Parser::new(0),
         };
-        let most = self.port.config().max_clients.max(1) as usize;
+        let most = self.port.config().server.max_clients.max(1) as usize;
         if !self.port.owed.has_room_for(backlog.bytes.len(), most) {
             let mut dropping = Dropping(0);
             parser.feed(&backlog.bytes, &mut dropping);
@@ -164,7 +164,7 @@ impl Inbound<'_> {
         }
         backlog.parser.finish();
         self.port.count_invalid(&mut backlog.parser);
-        while self.port.config().release_on_disconnect {
+        while self.port.config().delivery.release_on_disconnect {
             let Some(release) = backlog.track.next_release() else {
                 break;
             };
@@ -289,7 +289,7 @@ impl Inbound<'_> {
 /// Parses bytes into the in queue of a port; how many were taken before there was no room.
 fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     let repairs = port.repairs();
-    let releases = port.config().release_on_disconnect;
+    let releases = port.config().delivery.release_on_disconnect;
     let Some(queue) = &mut port.incoming else {
         return bytes.len();
     };

@@ -227,7 +227,7 @@ impl Session {
         let shared = self.server.as_ref().and_then(|server| self.shared(server.port));
         shared.is_some_and(|shared| {
             let left_behind = shared.left_behind.load(Ordering::Acquire);
-            shared.client_count.load(Ordering::Relaxed) + left_behind < shared.config.max_clients
+            shared.client_count.load(Ordering::Relaxed) + left_behind < shared.config.server.max_clients
         })
     }
 
@@ -603,7 +603,7 @@ impl Session {
             return;
         };
         let output = &connection.output;
-        let max_delay = ms(port.config().max_delay_ms);
+        let max_delay = ms(port.config().delivery.max_delay_ms);
         let is_old = output.buffer.oldest_ns().is_some_and(|since| now >= since + max_delay);
         if !port.repairs() || !is_old || output.flow != output::Flow::Open || !connection.is_confirmed() {
             return;
@@ -637,7 +637,7 @@ impl Session {
         let output = &connection.output;
         let ages = port.repairs() && output.flow == output::Flow::Open && connection.is_confirmed();
         let delay = output.buffer.oldest_ns().filter(|_| ages);
-        let delay = delay.map(|since| (since + ms(port.config().max_delay_ms)).max(now + ms(1)));
+        let delay = delay.map(|since| (since + ms(port.config().delivery.max_delay_ms)).max(now + ms(1)));
         let check = connection
             .liveness
             .next_check_ns()
@@ -784,7 +784,7 @@ impl Session {
         let owes = owed(self);
         let Some(port) = self.ports.at_mut(key) else { return };
         if owes {
-            let tick = u64::from(port.config().tick_us) * 1000;
+            let tick = u64::from(port.config().pacing.tick_us) * 1000;
             let owner = Owner::Port(key, port.shared.id);
             self.timers.arm(&mut port.armed, now + tick, owner);
         } else {

@@ -221,7 +221,7 @@ impl Outbound<'_> {
     /// Adds a message to the buffer of a peer, unless that is congested.
     pub(super) fn offer(&mut self, peer: Peer, bytes: &[u8]) {
         let repairs = self.port.repairs();
-        let limit = self.port.config().client_buffer_bytes as usize;
+        let limit = self.port.config().delivery.client_buffer_bytes as usize;
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
@@ -298,7 +298,7 @@ impl Outbound<'_> {
                 self.port.count_forgotten(&waiting);
             }
         }
-        let release = self.port.config().release_on_close;
+        let release = self.port.config().delivery.release_on_close;
         for index in 0..self.port.peers.len() {
             self.finish_output(self.port.peers[index], release);
         }

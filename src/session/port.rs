@@ -148,7 +148,7 @@ impl Port {
                 .at(*peer)
                 .is_some_and(|connection| !connection.input.track.is_neutral())
         };
-        let releases = self.config().release_on_disconnect && self.peers.iter().any(holds);
+        let releases = self.config().delivery.release_on_disconnect && self.peers.iter().any(holds);
         let wanted = releases || !self.owed.departed.is_empty();
         if wanted != self.shared.holds() {
             self.shared.set_holds(wanted);

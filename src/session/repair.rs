@@ -235,7 +235,7 @@ impl Outbound<'_> {
         };
         let output = &mut connection.output;
         let mut made = 0;
-        let (release, repair) = (self.port.config().release_on_disconnect, self.port.repairs());
+        let (release, repair) = (self.port.config().delivery.release_on_disconnect, self.port.repairs());
         output.track = self.port.memory.take_peer().reconnect(release, repair, |message| {
             output.buffer.push(&message);
             made += 1;

@@ -383,12 +383,12 @@ impl Node {
 
     fn lost_connection(&mut self, port: PortKey, useful: bool, world: &mut World) {
         let shared = Arc::clone(self.session.shared(port).expect("it is still there"));
-        if self.works && shared.config.reconnect_max_ms != 0 && !shared.is_closed() {
+        if self.works && shared.config.connection.reconnect_max_ms != 0 && !shared.is_closed() {
             shared.set_state(State::Connecting);
             if useful {
-                self.backoff_ms = shared.config.reconnect_min_ms.into();
+                self.backoff_ms = shared.config.connection.reconnect_min_ms.into();
             }
-            let at = world.now + self.pause(shared.config.reconnect_max_ms.into());
+            let at = world.now + self.pause(shared.config.connection.reconnect_max_ms.into());
             world.schedule(at, Event::Connect(self.number));
         } else {
             self.works = false;
