@@ -79,7 +79,7 @@ pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Op
     let waiting = accepted.clone();
     open(role, config, options, accepted, |shared| {
         match &listeners {
-            Some(bound) => shared.local_port.store(bound.port, Ordering::Relaxed),
+            Some(bound) => shared.status.local_port.store(bound.port, Ordering::Relaxed),
             None => shared.set_state(State::Binding),
         }
         Task::Serve {

@@ -176,7 +176,7 @@ impl Reactor {
                 if let Work::Serve { listeners: own, .. } = &mut seat.work {
                     match listeners {
                         Some(bound) => {
-                            shared.local_port.store(bound.port, Ordering::Relaxed);
+                            shared.status.local_port.store(bound.port, Ordering::Relaxed);
                             shared.set_state(State::Listening);
                             own.listen(bound, seat_key, poller, registry, now);
                         }

@@ -203,7 +203,11 @@ impl Seat {
                 }
                 self.session.handle_bytes(peer, arrived_ns, &driver.scratch[..count]);
                 if let Some(shared) = self.session.port_of(peer) {
-                    shared.counters.note_lag(now_ns().saturating_sub(arrived_ns));
+                    shared
+                        .counters
+                        .network
+                        .thread
+                        .note_lag(now_ns().saturating_sub(arrived_ns));
                     driver.conversation.received |= shared.signals;
                 }
                 true
@@ -444,7 +448,7 @@ impl Seat {
         for place in &self.places {
             place.shared.set_up(false);
             place.shared.end();
-            place.shared.event.signal();
+            place.shared.control.event.signal();
         }
     }
 }

@@ -143,7 +143,7 @@ fn is_signalled(seats: &mut Slab<Seat>, now: u64) -> bool {
     seats.iter_mut().any(|(_, seat)| {
         let Seat { session, places, .. } = seat;
         places.iter().any(|place| {
-            let asked = place.shared.signals || place.shared.flush.unseen().is_some();
+            let asked = place.shared.signals || place.shared.control.flush.unseen().is_some();
             asked && session.has_work(place.key, now)
         })
     })
@@ -165,6 +165,6 @@ fn note_wake(driver: &Driver, seats: &Slab<Seat>, until: Option<u64>) {
     };
     lateness.was_late(late_ns);
     for place in seats.iter().flat_map(|(_, seat)| &seat.places) {
-        place.shared.counters.note_late(late_ns);
+        place.shared.counters.network.thread.note_late(late_ns);
     }
 }

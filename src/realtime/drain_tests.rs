@@ -49,7 +49,7 @@ impl Ends {
     }
 
     fn ask(&self, ask: impl FnOnce(&Shared, usize)) {
-        ask(&self.shared, self.shared.outgoing.as_ref().unwrap().tail());
+        ask(&self.shared, self.shared.queues.outgoing.as_ref().unwrap().tail());
         self.shared.requests.announce();
     }
 
@@ -254,7 +254,7 @@ fn nothing_overtakes_what_was_refused() {
 fn refused_messages_for_later_come_with_their_times() {
     let mut ends = Ends::new(Overflow::Repair, 4);
     let soon = crate::sys::clock::now_ns() + 5_000_000_000;
-    let scheduled = |ends: &Ends| ends.shared.scheduled_bytes.load(Ordering::Relaxed);
+    let scheduled = |ends: &Ends| ends.shared.queues.scheduled_bytes.load(Ordering::Relaxed);
     for value in 1..=4 {
         assert_eq!(ends.at(soon + u64::from(value), value), Code::Ok);
     }

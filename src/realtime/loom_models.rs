@@ -251,7 +251,10 @@ fn out_queue(messages: usize) -> (std::sync::Arc<Shared>, PushSide, OutQueue) {
 }
 
 fn reset(shared: &Shared) {
-    shared.requests.reset.ask(shared.outgoing.as_ref().unwrap().tail());
+    shared
+        .requests
+        .reset
+        .ask(shared.queues.outgoing.as_ref().unwrap().tail());
     shared.requests.announce();
 }
 
@@ -350,7 +353,7 @@ fn refused_messages_for_later_are_cancelled_and_counted_once() {
                 Some(Step::Refused(lost)) => {
                     for later in lost.later() {
                         let cost = crate::realtime::shared::scheduled_cost(later.message().len());
-                        let before = shared.scheduled_bytes.fetch_sub(cost, Ordering::Relaxed);
+                        let before = shared.queues.scheduled_bytes.fetch_sub(cost, Ordering::Relaxed);
                         assert!(before >= cost);
                         if later.cancelled {
                             cancelled += 1
@@ -370,7 +373,7 @@ fn refused_messages_for_later_are_cancelled_and_counted_once() {
         pushing.join().unwrap();
         while take() {}
         assert_eq!((scheduled, cancelled), (0, 1));
-        assert_eq!(shared.scheduled_bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(shared.queues.scheduled_bytes.load(Ordering::Relaxed), 0);
     });
 }
 
@@ -612,7 +615,7 @@ fn pair_finds_a_message_that_waits() {
             Err(_) => false,
         };
         for _ in 0..3 {
-            let waits = b.shared().incoming.as_ref().unwrap().has_message();
+            let waits = b.shared().queues.incoming.as_ref().unwrap().has_message();
             assert!(take(&b) || !waits, "a message waits, and pop says that none does");
         }
         let a = pushing.join().unwrap();

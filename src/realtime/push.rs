@@ -118,7 +118,7 @@ impl PushSide {
             Quick::Pair => {
                 let put = time_ns != 0 && self.shared.is_up_alone() && self.put(time_ns, client, short);
                 if put {
-                    self.shared.pushed.count(bytes);
+                    self.shared.counters.push.count(bytes);
                 }
                 put
             }
@@ -127,7 +127,7 @@ impl PushSide {
                     && !self.shared.beat.pushed.is_asked()
                     && self.shared.is_up_and_open()
                     // Else it carries the time.
-                    && self.shared.scheduled_bytes.load(Ordering::Relaxed) == 0
+                    && self.shared.queues.scheduled_bytes.load(Ordering::Relaxed) == 0
                     && self.put(0, client, short)
             }
             Quick::No => false,
@@ -156,7 +156,7 @@ impl PushSide {
         if shared.is_closed() {
             return Code::Closed;
         }
-        if client != 0 && !(shared.role == Role::Merged && shared.clients.contains(client)) {
+        if client != 0 && !(shared.role == Role::Merged && shared.clients.table.contains(client)) {
             return Code::NoSuchClient;
         }
         let due = match due(shared, time_ns) {
@@ -185,7 +185,7 @@ impl PushSide {
         };
         let cost = scheduled_cost(data.len());
         if flags == SCHEDULED {
-            let waiting = shared.scheduled_bytes.load(Ordering::Relaxed);
+            let waiting = shared.queues.scheduled_bytes.load(Ordering::Relaxed);
             if waiting + cost > shared.config.queues.out_queue_bytes as usize {
                 return self.refuse(due, client, data, Code::Full);
             }
@@ -195,10 +195,10 @@ impl PushSide {
         }
         if flags == SCHEDULED {
             // Before the network thread can see the message, and subtract it again.
-            shared.scheduled_bytes.fetch_add(cost, Ordering::Relaxed);
+            shared.queues.scheduled_bytes.fetch_add(cost, Ordering::Relaxed);
         }
         if self.is_pair() {
-            self.shared.pushed.count(data.len());
+            self.shared.counters.push.count(data.len());
         }
         self.outgoing.publish_new();
         self.shared.beat.pushed.note();
@@ -227,7 +227,7 @@ impl PushSide {
         let shared = &*self.shared;
         if let Some(refused) = self.refused.as_mut().filter(|refused| refused.has_later()) {
             // First: what is still to be taken is marked; what was taken before is scheduled, and the request finds it.
-            refused.cancel(&shared.scheduled_bytes);
+            refused.cancel(&shared.queues.scheduled_bytes);
         }
         shared.requests.cancel.ask(self.outgoing.position());
         shared.requests.announce();
@@ -241,7 +241,7 @@ impl PushSide {
         let remembers = self.shared.repairs || code == Code::Offline;
         if let Some(refused) = self.refused.as_mut().filter(|_| remembers) {
             let shared = &*self.shared;
-            shared.pushed.refused.add(1);
+            shared.counters.push.refused.add(1);
             let (due_ns, now_ns) = match due {
                 Due::At(due_ns) => (due_ns, 0),
                 Due::Now { .. } if refused.has_later() => (0, now_ns()),
@@ -253,8 +253,8 @@ impl PushSide {
                 due_ns,
                 now_ns,
             };
-            let unrepaired = refused.refuse(client, data, moment, &shared.scheduled_bytes);
-            shared.pushed.unrepaired.add(unrepaired.into());
+            let unrepaired = refused.refuse(client, data, moment, &shared.queues.scheduled_bytes);
+            shared.counters.push.unrepaired.add(unrepaired.into());
             shared.wake_if_signalling();
             // Until the summary is taken.
             self.quick = Quick::No;
@@ -272,7 +272,7 @@ fn due(shared: &Shared, time_ns: u64) -> Result<Due, Code> {
         return Ok(Due::Now { pushed_ns });
     }
     if time_ns == 0 {
-        let is_timed = shared.scheduled_bytes.load(Ordering::Relaxed) != 0;
+        let is_timed = shared.queues.scheduled_bytes.load(Ordering::Relaxed) != 0;
         let pushed_ns = if is_timed { now_ns() } else { 0 };
         return Ok(Due::Now { pushed_ns });
     }

@@ -34,7 +34,7 @@ impl Session {
             .and_then(|server| self.shared(server))
             .or_else(|| self.shared(port));
         if let Some(shared) = server {
-            shared.counters.rejected.add(1);
+            shared.counters.network.rejected.add(1);
         }
         if is_confirmed {
             self.end(peer, Reason::of(Code::Permission), now);
@@ -146,7 +146,7 @@ impl Session {
         match role {
             Role::Client => {
                 if let Some(shared) = self.shared(key) {
-                    shared.local_port.store(0, Ordering::Relaxed);
+                    shared.status.local_port.store(0, Ordering::Relaxed);
                 }
                 self.effects.push(Effect::Disconnected { port: key, useful });
             }
@@ -173,7 +173,7 @@ impl Session {
         if port.shared.role != Role::Client || was_finished {
             return;
         }
-        let counters = &port.shared.counters;
+        let counters = &port.shared.counters.network;
         // One that was written in part is not sent either, whatever the peer may hold for it.
         connection
             .output
@@ -211,16 +211,16 @@ impl Session {
                 .reason(reason.code, reason.os_error);
             port.end_congestion(announced, recovered);
         }
-        shared.counters.disconnections.add(1);
+        shared.counters.network.disconnections.add(1);
         match shared.role {
-            Role::Merged => shared.notifications.end(announced, left(Kind::ClientLeft)),
+            Role::Merged => shared.control.notifications.end(announced, left(Kind::ClientLeft)),
             Role::Client => {
                 shared.set_up(false);
-                shared.notifications.end(announced, left(Kind::Disconnected));
+                shared.control.notifications.end(announced, left(Kind::Disconnected));
             }
             _ => {
                 shared.set_up(false);
-                shared.notifications.tell(left(Kind::Disconnected).client(0));
+                shared.control.notifications.tell(left(Kind::Disconnected).client(0));
             }
         }
         if let Some(server) = server.filter(|server| *server != key) {
@@ -234,12 +234,12 @@ impl Session {
             return;
         };
         // Added first: a thread that accepts it takes it away again.
-        shared.left_behind.fetch_add(1, Ordering::AcqRel);
-        if !accepted.acceptance.leave() {
-            shared.left_behind.fetch_sub(1, Ordering::AcqRel);
+        shared.clients.left_behind.fetch_add(1, Ordering::AcqRel);
+        if !accepted.clients.acceptance.leave() {
+            shared.clients.left_behind.fetch_sub(1, Ordering::AcqRel);
         }
-        shared.counters.disconnections.add(1);
-        shared.notifications.end(announced, left);
+        shared.counters.network.disconnections.add(1);
+        shared.control.notifications.end(announced, left);
         self.changed(server);
     }
 
@@ -255,8 +255,8 @@ impl Session {
         let Some(shared) = self.ports.at(server.port).map(|port| &port.shared) else {
             return;
         };
-        server.ids.leave(&shared.clients, client);
-        if shared.client_count.fetch_sub(1, Ordering::Relaxed) == 1 && shared.role == Role::Merged {
+        server.ids.leave(&shared.clients.table, client);
+        if shared.clients.count.fetch_sub(1, Ordering::Relaxed) == 1 && shared.role == Role::Merged {
             shared.set_up(false);
         }
     }
@@ -434,7 +434,7 @@ impl Session {
         let unaccepted = self
             .ports
             .iter()
-            .filter(|(_, port)| port.shared.role == Role::Accepted && port.shared.acceptance.leave());
+            .filter(|(_, port)| port.shared.role == Role::Accepted && port.shared.clients.acceptance.leave());
         let unaccepted: Vec<PortKey> = unaccepted.map(|(other, _)| PortKey(other)).collect();
         for port in unaccepted {
             self.shut_down(port, now);

@@ -140,7 +140,7 @@ impl Inbound<'_> {
             let mut dropping = Dropping(0);
             parser.feed(&backlog.bytes, &mut dropping);
             backlog.bytes.clear();
-            let counters = &self.port.shared.counters;
+            let counters = &self.port.shared.counters.network;
             counters.messages_in.add(dropping.0);
             counters.dropped_in.add(dropping.0);
         }
@@ -192,7 +192,7 @@ impl Inbound<'_> {
             if !self.port.peers.iter().any(lossy) {
                 self.port.owed.loss = None;
                 let recovered = notification(Kind::Recovered, self.now);
-                self.port.shared.notifications.end(announced, recovered);
+                self.port.shared.control.notifications.end(announced, recovered);
             }
         }
         self.port.update_holds(self.connections);
@@ -260,7 +260,7 @@ impl Inbound<'_> {
         if let Some(queue) = &mut self.port.incoming {
             // There is room: `has_room_for_one` has said so.
             let given = queue.write(self.now, client, flags, message);
-            self.port.shared.counters.synthesized.add(given.into());
+            self.port.shared.counters.network.synthesized.add(given.into());
         }
     }
 
@@ -313,14 +313,14 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     let taken = source.parser.feed(bytes, &mut inlet);
     let (messages, dropped, unrepaired) = (inlet.messages, inlet.dropped, inlet.unrepaired);
     queue.publish();
-    let counters = &port.shared.counters;
+    let counters = &port.shared.counters.network;
     counters.messages_in.add(messages);
     counters.dropped_in.add(dropped);
     counters.unrepaired.add(unrepaired);
     port.count_invalid(source.parser);
     if dropped != 0 && port.owed.loss.is_none() {
         let congested = notification(Kind::Congested, now);
-        port.owed.loss = Some(port.shared.notifications.begin(congested));
+        port.owed.loss = Some(port.shared.control.notifications.begin(congested));
     }
     taken
 }

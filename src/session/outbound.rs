@@ -192,7 +192,7 @@ impl Outbound<'_> {
                     self.port.memory.follow(bytes);
                 }
                 found = true;
-                self.port.shared.counters.synthesized.add(made.into());
+                self.port.shared.counters.network.synthesized.add(made.into());
                 self.offer(peer, bytes);
             }
         }
@@ -321,7 +321,7 @@ impl Outbound<'_> {
         let mut made = 0;
         if release {
             made = connection.output.push_releases(self.now);
-            self.port.shared.counters.synthesized.add(made);
+            self.port.shared.counters.network.synthesized.add(made);
         }
         if matches!(connection.phase, Phase::New { .. } | Phase::Accepting) {
             return false;

@@ -334,7 +334,7 @@ impl Audio {
     }
 
     fn ask_flush(&mut self, now: u64) {
-        let ticket = self.shared.flush.ask();
+        let ticket = self.shared.control.flush.ask();
         trace!(now, "{} asks for flush {ticket}", self.name());
         self.flushes.push(Asked {
             ticket,
@@ -347,7 +347,7 @@ impl Audio {
     pub(super) fn take_flushed(&mut self) -> Vec<(Asked, Flushed)> {
         let mut flushed = Vec::new();
         while let Some(first) = self.flushes.first() {
-            let Some(outcome) = self.shared.flush.outcome(first.ticket) else {
+            let Some(outcome) = self.shared.control.flush.outcome(first.ticket) else {
                 break;
             };
             flushed.push((self.flushes.remove(0), outcome));

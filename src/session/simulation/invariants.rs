@@ -39,7 +39,7 @@ impl Session {
         }
         if let Some(server) = &self.server {
             if let Some(port) = self.ports.get(server.port.0) {
-                let count = port.shared.client_count.load(Ordering::Relaxed) as usize;
+                let count = port.shared.clients.count.load(Ordering::Relaxed) as usize;
                 assert_eq!(count, server.by_client.len(), "clients");
                 assert!(count <= port.config().server.max_clients as usize);
             }

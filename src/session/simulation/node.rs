@@ -196,7 +196,11 @@ impl Node {
         let Some(audio) = self.audios.get(&self.main.0).copied() else {
             return world.network.close(socket, world.now);
         };
-        let waits = world.audios[audio].shared.scheduled_bytes.load(Ordering::Relaxed);
+        let waits = world.audios[audio]
+            .shared
+            .queues
+            .scheduled_bytes
+            .load(Ordering::Relaxed);
         let is_fuzzy = waits != 0 || self.session.has_work(self.main, world.now);
         let had_place = self.session.has_place();
         match self.session.add_client(Some(address), world.now) {

@@ -113,7 +113,7 @@ impl World {
                 audio.flushes.is_empty() || audio.shared.is_closed(),
                 "a flush is never done"
             );
-            let waits = audio.shared.scheduled_bytes.load(Ordering::Relaxed);
+            let waits = audio.shared.queues.scheduled_bytes.load(Ordering::Relaxed);
             assert!(
                 waits == 0,
                 "port {}: {waits} bytes are scheduled for ever",
@@ -282,13 +282,13 @@ impl World {
         }
         for audio in &self.audios {
             let name = format!("port {} ({:?})", audio.number, audio.shared.role);
-            assert_eq!(audio.shared.client_count.load(Ordering::Relaxed), 0, "{name}: clients");
+            assert_eq!(audio.shared.clients.count.load(Ordering::Relaxed), 0, "{name}: clients");
             assert_eq!(
-                audio.shared.left_behind.load(Ordering::Relaxed),
+                audio.shared.clients.left_behind.load(Ordering::Relaxed),
                 0,
                 "{name}: left behind"
             );
-            let waits = audio.shared.scheduled_bytes.load(Ordering::Relaxed);
+            let waits = audio.shared.queues.scheduled_bytes.load(Ordering::Relaxed);
             assert_eq!(waits, 0, "{name}: scheduled");
             if !audio.unaccepted && audio.shared.role.has_queues() {
                 assert!(audio.over, "{name}: pop does not say that nothing comes any more");

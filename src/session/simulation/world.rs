@@ -296,9 +296,12 @@ impl World {
             Event::Audio(number) => self.wake_audio(number),
             Event::AcceptPort(number) => {
                 let audio = &mut self.audios[number];
-                if audio.shared.acceptance.accept() {
+                if audio.shared.clients.acceptance.accept() {
                     let server = self.audios[0].shared.as_ref();
-                    server.left_behind.fetch_sub(1, std::sync::atomic::Ordering::AcqRel);
+                    server
+                        .clients
+                        .left_behind
+                        .fetch_sub(1, std::sync::atomic::Ordering::AcqRel);
                 }
                 self.audios[number].unaccepted = false;
             }
