@@ -38,6 +38,17 @@ impl Role {
     }
 }
 
+/// What a push finds at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// A peer, or a client.
+    Up,
+    /// None yet, or none at the moment.
+    Down,
+    /// None any more: the port was shut down, or the peer has gone for good.
+    Closed,
+}
+
 /// The numbers are the C API's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
@@ -193,6 +204,16 @@ impl Shared {
                 wake_pending: AtomicBool::new(false),
                 notifications: Notifications::new(256 + 2 * clients as usize),
             },
+        }
+    }
+
+    /// Where a push goes.
+    #[inline]
+    pub(crate) fn reach(&self) -> Reach {
+        match self.flags.load(Ordering::Acquire) & (UP | CLOSED) {
+            UP => Reach::Up,
+            0 => Reach::Down,
+            _ => Reach::Closed,
         }
     }
 
