@@ -160,27 +160,37 @@ impl midisock_config {
         }
     }
 
+    fn accept(&self) -> Result<Accept, Code> {
+        match self.accept_mode {
+            MIDISOCK_ACCEPT_MERGED => Ok(Accept::Merged),
+            MIDISOCK_ACCEPT_MANUAL => Ok(Accept::Manual),
+            _ => Err(Code::InvalidArgument),
+        }
+    }
+
+    fn overflow(&self) -> Result<Overflow, Code> {
+        match self.overflow {
+            MIDISOCK_OVERFLOW_AUTO => Ok(Overflow::Auto),
+            MIDISOCK_OVERFLOW_WAIT => Ok(Overflow::Wait),
+            MIDISOCK_OVERFLOW_REPAIR => Ok(Overflow::Repair),
+            _ => Err(Code::InvalidArgument),
+        }
+    }
+
+    fn wake(&self) -> Result<Wake, Code> {
+        match self.wake {
+            MIDISOCK_WAKE_TICK => Ok(Wake::Tick),
+            MIDISOCK_WAKE_SIGNAL => Ok(Wake::Signal),
+            _ => Err(Code::InvalidArgument),
+        }
+    }
+
     /// Checks the fields and makes them the library's own.
     ///
     /// # Safety
     /// `allow` is NULL or a NUL-terminated string.
     unsafe fn check(&self) -> Result<(Config, Options), Code> {
-        let accept = match self.accept_mode {
-            MIDISOCK_ACCEPT_MERGED => Accept::Merged,
-            MIDISOCK_ACCEPT_MANUAL => Accept::Manual,
-            _ => return Err(Code::InvalidArgument),
-        };
-        let overflow = match self.overflow {
-            MIDISOCK_OVERFLOW_AUTO => Overflow::Auto,
-            MIDISOCK_OVERFLOW_WAIT => Overflow::Wait,
-            MIDISOCK_OVERFLOW_REPAIR => Overflow::Repair,
-            _ => return Err(Code::InvalidArgument),
-        };
-        let wake = match self.wake {
-            MIDISOCK_WAKE_TICK => Wake::Tick,
-            MIDISOCK_WAKE_SIGNAL => Wake::Signal,
-            _ => return Err(Code::InvalidArgument),
-        };
+        let (accept, overflow, wake) = (self.accept()?, self.overflow()?, self.wake()?);
         let delay = |ns: u64| Some(ns).filter(|ns| *ns != MIDISOCK_LATENCY_AUTO);
         let allow = if self.allow.is_null() {
             None

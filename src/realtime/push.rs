@@ -162,9 +162,14 @@ impl PushSide {
         }
         if reach == Reach::Down {
             // The message has no place in time, but a time that is too far ahead is an error all the same.
-            return match if time_ns == 0 { None } else { due(shared, time_ns).err() } {
-                Some(code) => code,
-                None => self.push_offline(client, data),
+            let checked = if time_ns == 0 {
+                Ok(())
+            } else {
+                due(shared, time_ns).map(drop)
+            };
+            return match checked {
+                Ok(()) => self.push_offline(client, data),
+                Err(code) => code,
             };
         }
         let due = match due(shared, time_ns) {
