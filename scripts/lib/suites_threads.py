@@ -33,9 +33,9 @@ SPARE = {
         FENCES,
     ("src/realtime/sleeper.rs", "self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel)", "release"):
         FENCES,
-    ("src/realtime/pair.rs", "own.popped.holds.store(holds, Ordering::Release);", "release"): NUMBER,
-    ("src/realtime/pair.rs", "own.popped.owes.store(owes, Ordering::Release);", "release"): NUMBER,
-    ("src/realtime/endpoint.rs", "Some(_) => shared.is_closed() && !shared.popped.holds.load(Ordering::Acquire),", "acquire"): NUMBER,
+    ("src/realtime/pair.rs", "own.counters.pop.holds.store(holds, Ordering::Release);", "release"): NUMBER,
+    ("src/realtime/pair.rs", "own.counters.pop.owes.store(owes, Ordering::Release);", "release"): NUMBER,
+    ("src/realtime/endpoint.rs", "Some(_) => shared.is_closed() && !shared.counters.pop.holds.load(Ordering::Acquire),", "acquire"): NUMBER,
     ("src/realtime/consumer.rs", "self.ring.consumer.taken.store(self.read, Ordering::Release);", "release"): NUMBER,
     ("src/realtime/ring.rs", "self.ring.consumer.taken.load(Ordering::Acquire) != self.ring.tail.load(Ordering::Acquire)",
      "acquire"): NUMBER,
@@ -56,7 +56,7 @@ SPARE = {
     ("src/realtime/shared.rs", "self.flags.fetch_and(!HOLDS, Ordering::AcqRel);", "acquire"): HALF,
     ("src/realtime/shared.rs", "self.flags.fetch_or(CLOSED, Ordering::AcqRel);", "acquire"): HALF,
     ("src/realtime/shared.rs", "self.flags.fetch_or(CLOSED | ENDED, Ordering::AcqRel);", "acquire"): HALF,
-    ("src/realtime/shared.rs", "self.state.load(Ordering::Acquire)", "acquire"): NUMBER,
+    ("src/realtime/shared.rs", "self.status.state.load(Ordering::Acquire)", "acquire"): NUMBER,
     ("src/sys/notified.rs", "!self.0.swap(true, Ordering::AcqRel)", "acquire"): HALF,
     ("src/sys/notified.rs", "self.0.swap(false, Ordering::AcqRel);", "release"): HALF,
 }

@@ -1,7 +1,10 @@
 //! `midisock_config`: how a port behaves.
 
 use super::sized;
-use crate::realtime::config::{Accept, Config, Overflow, Wake};
+use crate::realtime::config::{
+    Accept, BlockConfig, Config, ConnectionConfig, DeliveryConfig, Overflow, PacingConfig, QueueConfig, ServerConfig,
+    Wake,
+};
 use crate::session::options::Options;
 use crate::sys::code::Code;
 use std::ffi::{CStr, c_char};
@@ -128,32 +131,57 @@ impl midisock_config {
         let c = Config::default();
         Self {
             struct_size,
-            in_queue_bytes: c.in_queue_bytes,
-            out_queue_bytes: c.out_queue_bytes,
-            max_message_bytes: c.max_message_bytes,
+            in_queue_bytes: c.queues.in_queue_bytes,
+            out_queue_bytes: c.queues.out_queue_bytes,
+            max_message_bytes: c.queues.max_message_bytes,
             accept_mode: MIDISOCK_ACCEPT_MERGED,
-            max_clients: c.max_clients,
+            max_clients: c.server.max_clients,
             allow: std::ptr::null(),
             overflow: MIDISOCK_OVERFLOW_AUTO,
-            max_delay_ms: c.max_delay_ms,
-            client_buffer_bytes: c.client_buffer_bytes,
-            connect_timeout_ms: c.connect_timeout_ms,
-            reconnect_min_ms: c.reconnect_min_ms,
-            reconnect_max_ms: c.reconnect_max_ms,
-            listen_retry_ms: c.listen_retry_ms,
-            keepalive_ms: c.keepalive_ms,
-            stall_timeout_ms: c.stall_timeout_ms,
-            linger_ms: c.linger_ms,
-            release_on_disconnect: c.release_on_disconnect.into(),
-            release_on_close: c.release_on_close.into(),
-            greet: c.greet.into(),
+            max_delay_ms: c.delivery.max_delay_ms,
+            client_buffer_bytes: c.delivery.client_buffer_bytes,
+            connect_timeout_ms: c.connection.connect_timeout_ms,
+            reconnect_min_ms: c.connection.reconnect_min_ms,
+            reconnect_max_ms: c.connection.reconnect_max_ms,
+            listen_retry_ms: c.server.listen_retry_ms,
+            keepalive_ms: c.connection.keepalive_ms,
+            stall_timeout_ms: c.connection.stall_timeout_ms,
+            linger_ms: c.delivery.linger_ms,
+            release_on_disconnect: c.delivery.release_on_disconnect.into(),
+            release_on_close: c.delivery.release_on_close.into(),
+            greet: c.delivery.greet.into(),
             wake: MIDISOCK_WAKE_TICK,
-            tick_us: c.tick_us,
-            busy_poll_us: c.busy_poll_us,
-            latency_ns: c.latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
-            push_latency_ns: c.push_latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
-            realtime_priority: c.realtime_priority,
+            tick_us: c.pacing.tick_us,
+            busy_poll_us: c.pacing.busy_poll_us,
+            latency_ns: c.blocks.latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
+            push_latency_ns: c.blocks.push_latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
+            realtime_priority: c.pacing.realtime_priority,
             reserved: 0,
+        }
+    }
+
+    fn accept(&self) -> Result<Accept, Code> {
+        match self.accept_mode {
+            MIDISOCK_ACCEPT_MERGED => Ok(Accept::Merged),
+            MIDISOCK_ACCEPT_MANUAL => Ok(Accept::Manual),
+            _ => Err(Code::InvalidArgument),
+        }
+    }
+
+    fn overflow(&self) -> Result<Overflow, Code> {
+        match self.overflow {
+            MIDISOCK_OVERFLOW_AUTO => Ok(Overflow::Auto),
+            MIDISOCK_OVERFLOW_WAIT => Ok(Overflow::Wait),
+            MIDISOCK_OVERFLOW_REPAIR => Ok(Overflow::Repair),
+            _ => Err(Code::InvalidArgument),
+        }
+    }
+
+    fn wake(&self) -> Result<Wake, Code> {
+        match self.wake {
+            MIDISOCK_WAKE_TICK => Ok(Wake::Tick),
+            MIDISOCK_WAKE_SIGNAL => Ok(Wake::Signal),
+            _ => Err(Code::InvalidArgument),
         }
     }
 
@@ -162,22 +190,7 @@ impl midisock_config {
     /// # Safety
     /// `allow` is NULL or a NUL-terminated string.
     unsafe fn check(&self) -> Result<(Config, Options), Code> {
-        let accept = match self.accept_mode {
-            MIDISOCK_ACCEPT_MERGED => Accept::Merged,
-            MIDISOCK_ACCEPT_MANUAL => Accept::Manual,
-            _ => return Err(Code::InvalidArgument),
-        };
-        let overflow = match self.overflow {
-            MIDISOCK_OVERFLOW_AUTO => Overflow::Auto,
-            MIDISOCK_OVERFLOW_WAIT => Overflow::Wait,
-            MIDISOCK_OVERFLOW_REPAIR => Overflow::Repair,
-            _ => return Err(Code::InvalidArgument),
-        };
-        let wake = match self.wake {
-            MIDISOCK_WAKE_TICK => Wake::Tick,
-            MIDISOCK_WAKE_SIGNAL => Wake::Signal,
-            _ => return Err(Code::InvalidArgument),
-        };
+        let (accept, overflow, wake) = (self.accept()?, self.overflow()?, self.wake()?);
         let delay = |ns: u64| Some(ns).filter(|ns| *ns != MIDISOCK_LATENCY_AUTO);
         let allow = if self.allow.is_null() {
             None
@@ -187,30 +200,42 @@ impl midisock_config {
             Some(text.to_str().map_err(|_| Code::Address)?.parse()?)
         };
         Config {
-            in_queue_bytes: self.in_queue_bytes,
-            out_queue_bytes: self.out_queue_bytes,
-            max_message_bytes: self.max_message_bytes,
-            accept,
-            max_clients: self.max_clients,
-            overflow,
-            max_delay_ms: self.max_delay_ms,
-            client_buffer_bytes: self.client_buffer_bytes,
-            connect_timeout_ms: self.connect_timeout_ms,
-            reconnect_min_ms: self.reconnect_min_ms,
-            reconnect_max_ms: self.reconnect_max_ms,
-            listen_retry_ms: self.listen_retry_ms,
-            keepalive_ms: self.keepalive_ms,
-            stall_timeout_ms: self.stall_timeout_ms,
-            linger_ms: self.linger_ms,
-            release_on_disconnect: self.release_on_disconnect != 0,
-            release_on_close: self.release_on_close != 0,
-            greet: self.greet != 0,
-            wake,
-            tick_us: self.tick_us,
-            busy_poll_us: self.busy_poll_us,
-            latency_ns: delay(self.latency_ns),
-            push_latency_ns: delay(self.push_latency_ns),
-            realtime_priority: self.realtime_priority,
+            queues: QueueConfig {
+                in_queue_bytes: self.in_queue_bytes,
+                out_queue_bytes: self.out_queue_bytes,
+                max_message_bytes: self.max_message_bytes,
+            },
+            server: ServerConfig {
+                accept,
+                max_clients: self.max_clients,
+                listen_retry_ms: self.listen_retry_ms,
+            },
+            delivery: DeliveryConfig {
+                overflow,
+                max_delay_ms: self.max_delay_ms,
+                client_buffer_bytes: self.client_buffer_bytes,
+                release_on_disconnect: self.release_on_disconnect != 0,
+                release_on_close: self.release_on_close != 0,
+                greet: self.greet != 0,
+                linger_ms: self.linger_ms,
+            },
+            connection: ConnectionConfig {
+                connect_timeout_ms: self.connect_timeout_ms,
+                reconnect_min_ms: self.reconnect_min_ms,
+                reconnect_max_ms: self.reconnect_max_ms,
+                keepalive_ms: self.keepalive_ms,
+                stall_timeout_ms: self.stall_timeout_ms,
+            },
+            pacing: PacingConfig {
+                wake,
+                tick_us: self.tick_us,
+                busy_poll_us: self.busy_poll_us,
+                realtime_priority: self.realtime_priority,
+            },
+            blocks: BlockConfig {
+                latency_ns: delay(self.latency_ns),
+                push_latency_ns: delay(self.push_latency_ns),
+            },
         }
         .normalized()
         .map(|config| (config, Options { allow }))

@@ -71,7 +71,7 @@ impl Driver {
     /// Has the threads woken, at the end of the turn, that wait for something of a port.
     pub(super) fn woken(&mut self, shared: &Arc<Shared>) {
         // Only the network thread uses this flag.
-        if !shared.wake_pending.swap(true, Ordering::Relaxed) {
+        if !shared.control.wake_pending.swap(true, Ordering::Relaxed) {
             self.woken.push(Arc::clone(shared));
         }
     }
@@ -79,8 +79,8 @@ impl Driver {
     /// Wakes the threads that wait for something that changed.
     pub(super) fn wake(&mut self) {
         for shared in self.woken.drain(..) {
-            shared.wake_pending.store(false, Ordering::Relaxed);
-            shared.event.signal();
+            shared.control.wake_pending.store(false, Ordering::Relaxed);
+            shared.control.event.signal();
         }
     }
 
@@ -124,8 +124,8 @@ impl Driver {
         let network = Network::enter_from_inside(&self.control)?;
         match Endpoint::with_network(Role::Accepted, &server.config, network.waker()) {
             Ok((endpoint, ends)) => {
-                let local_port = server.local_port.load(Ordering::Relaxed);
-                ends.shared.local_port.store(local_port, Ordering::Relaxed);
+                let local_port = server.status.local_port.load(Ordering::Relaxed);
+                ends.shared.status.local_port.store(local_port, Ordering::Relaxed);
                 Some((endpoint, network, ends))
             }
             Err(_) => {

@@ -3,7 +3,7 @@
 use super::life::Life;
 use super::reply::{Done, Reply};
 use crate::port::Port;
-use crate::realtime::config::{Config, Overflow};
+use crate::realtime::config::{Config, DeliveryConfig, Overflow};
 use crate::realtime::consumer::Consumer;
 use crate::realtime::drain::OutQueue;
 use crate::realtime::endpoint::Endpoint;
@@ -179,7 +179,7 @@ fn drive(session: &mut Session, key: PortKey, shared: &Shared, now: u64) {
     }
     while let Some(effect) = session.poll_effect() {
         if effect == Effect::Wake(key) {
-            shared.event.signal();
+            shared.control.event.signal();
         }
     }
 }
@@ -201,7 +201,10 @@ static REFUSED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize:
 fn flush_after(pushes: u8, at_least: usize) {
     explore("flush", at_least, 2, move || {
         let config = Config {
-            overflow: Overflow::Repair,
+            delivery: DeliveryConfig {
+                overflow: Overflow::Repair,
+                ..DeliveryConfig::default()
+            },
             ..Config::default()
         };
         let (producer, consumer) = queue(64).unwrap();
@@ -228,7 +231,7 @@ fn flush_after(pushes: u8, at_least: usize) {
                 REFUSED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             }
         }
-        let ticket = shared.flush.ask();
+        let ticket = shared.control.flush.ask();
         common.0.notify();
         let flushed = crate::port::wait::until_flushed(&shared, ticket, None);
         assert_eq!(flushed, Ok(()));
@@ -255,7 +258,7 @@ fn the_end_comes_after_the_last_message() {
             assert!(to_audio.write(2, 0, 1, &[0xFC]));
             to_audio.publish();
             shared.end();
-            shared.event.signal();
+            shared.control.event.signal();
         });
         let what = crate::port::wait::What {
             message: true,
@@ -294,7 +297,10 @@ fn the_end_comes_after_the_last_message() {
 fn a_shutdown_leaves_no_note_held() {
     explore("holds", 20_000, 3, || {
         let config = Config {
-            release_on_disconnect: true,
+            delivery: DeliveryConfig {
+                release_on_disconnect: true,
+                ..DeliveryConfig::default()
+            },
             ..Config::default()
         };
         let (mut to_audio, incoming) = queue(64).unwrap();
@@ -389,11 +395,11 @@ fn scheduled_bytes_do_not_go_below_none() {
         for _ in 0..2 {
             // Some of it is due at once, as when its time has come while it was in the queue.
             drive(&mut session, key, &shared, u64::MAX);
-            assert!(shared.scheduled_bytes.load(Ordering::Relaxed) as isize >= 0);
+            assert!(shared.queues.scheduled_bytes.load(Ordering::Relaxed) as isize >= 0);
             thread::yield_now();
         }
         pushing.join().unwrap();
         drive(&mut session, key, &shared, u64::MAX);
-        assert_eq!(shared.scheduled_bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(shared.queues.scheduled_bytes.load(Ordering::Relaxed), 0);
     });
 }

@@ -63,14 +63,14 @@ pub(crate) type AcceptQueue = SegQueue<Opened>;
 
 /// A server, bound and listening, or binding in the background where that is asked for.
 pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Options) -> Result<Opened, Code> {
-    let look_up_timeout = Duration::from_nanos(ms(config.connect_timeout_ms));
+    let look_up_timeout = Duration::from_nanos(ms(config.connection.connect_timeout_ms));
     let addresses = bind::addresses(host, port, look_up_timeout).map_err(|failure| failure.code)?;
     let listeners = match bind::bind(&addresses) {
         Ok(listeners) => Some(listeners),
-        Err(error) if error.failure.code == Code::AddressInUse && config.listen_retry_ms != 0 => None,
+        Err(error) if error.failure.code == Code::AddressInUse && config.server.listen_retry_ms != 0 => None,
         Err(error) => return Err(error.failure.code),
     };
-    let role = if config.accept == Accept::Manual {
+    let role = if config.server.accept == Accept::Manual {
         Role::Manual
     } else {
         Role::Merged
@@ -79,7 +79,7 @@ pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Op
     let waiting = accepted.clone();
     open(role, config, options, accepted, |shared| {
         match &listeners {
-            Some(bound) => shared.local_port.store(bound.port, Ordering::Relaxed),
+            Some(bound) => shared.status.local_port.store(bound.port, Ordering::Relaxed),
             None => shared.set_state(State::Binding),
         }
         Task::Serve {

@@ -23,8 +23,15 @@ impl Priority {
     /// work all the same.
     pub(super) fn update<'a>(&mut self, ports: impl Iterator<Item = &'a Arc<Shared>> + Clone) {
         self.review = false;
-        let wanted = ports.clone().map(|port| port.priority.wanted()).max().unwrap_or(0);
-        let asking: Vec<&Arc<Shared>> = ports.clone().filter(|port| port.priority.take_asked()).collect();
+        let wanted = ports
+            .clone()
+            .map(|port| port.control.priority.wanted())
+            .max()
+            .unwrap_or(0);
+        let asking: Vec<&Arc<Shared>> = ports
+            .clone()
+            .filter(|port| port.control.priority.take_asked())
+            .collect();
         // A port that asks again may have been given the right to it meanwhile.
         if wanted != self.wanted || !asking.is_empty() && self.error.is_some() {
             self.wanted = wanted;
@@ -35,14 +42,19 @@ impl Priority {
             }
         }
         for port in ports {
-            port.counters.priority.store(self.actual.into(), Ordering::Relaxed);
+            port.counters
+                .network
+                .thread
+                .priority
+                .store(self.actual.into(), Ordering::Relaxed);
         }
         let Some((code, os_error)) = self.error else { return };
         for port in asking {
-            if port.priority.wanted() > self.actual {
-                port.notifications
+            if port.control.priority.wanted() > self.actual {
+                port.control
+                    .notifications
                     .tell(Notification::new(Kind::PriorityRefused).reason(code, os_error));
-                port.event.signal();
+                port.control.event.signal();
             }
         }
     }

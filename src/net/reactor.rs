@@ -176,7 +176,7 @@ impl Reactor {
                 if let Work::Serve { listeners: own, .. } = &mut seat.work {
                     match listeners {
                         Some(bound) => {
-                            shared.local_port.store(bound.port, Ordering::Relaxed);
+                            shared.status.local_port.store(bound.port, Ordering::Relaxed);
                             shared.set_state(State::Listening);
                             own.listen(bound, seat_key, poller, registry, now);
                         }
@@ -264,7 +264,7 @@ impl Reactor {
 
 /// Until when a server tries to bind.
 fn until(shared: &Shared, now: u64) -> u64 {
-    match shared.config.listen_retry_ms {
+    match shared.config.server.listen_retry_ms {
         u32::MAX => u64::MAX,
         retry_ms => now + ms(retry_ms),
     }
@@ -274,9 +274,9 @@ fn until(shared: &Shared, now: u64) -> u64 {
 fn connector(host: String, port: u16, shared: &Shared) -> Connector {
     let config = &shared.config;
     let settings = ConnectSettings {
-        timeout_ns: ms(config.connect_timeout_ms),
-        reconnect_min_ns: ms(config.reconnect_min_ms),
-        reconnect_max_ns: ms(config.reconnect_max_ms),
+        timeout_ns: ms(config.connection.connect_timeout_ms),
+        reconnect_min_ns: ms(config.connection.reconnect_min_ms),
+        reconnect_max_ns: ms(config.connection.reconnect_max_ms),
     };
     let seed = now_ns() ^ shared.id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     Connector::new(host, port, settings, seed)

@@ -47,7 +47,7 @@ impl Place {
         Self {
             key,
             shared: Arc::clone(shared),
-            prediction: Prediction::new(u64::from(shared.config.tick_us) * 1000),
+            prediction: Prediction::new(u64::from(shared.config.pacing.tick_us) * 1000),
         }
     }
 
@@ -203,7 +203,11 @@ impl Seat {
                 }
                 self.session.handle_bytes(peer, arrived_ns, &driver.scratch[..count]);
                 if let Some(shared) = self.session.port_of(peer) {
-                    shared.counters.note_lag(now_ns().saturating_sub(arrived_ns));
+                    shared
+                        .counters
+                        .network
+                        .thread
+                        .note_lag(now_ns().saturating_sub(arrived_ns));
                     driver.conversation.received |= shared.signals;
                 }
                 true
@@ -444,7 +448,7 @@ impl Seat {
         for place in &self.places {
             place.shared.set_up(false);
             place.shared.end();
-            place.shared.event.signal();
+            place.shared.control.event.signal();
         }
     }
 }

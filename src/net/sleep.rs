@@ -63,7 +63,10 @@ impl Sleep {
     /// Something came or went: looks for more for as long as any port wants that.
     pub(super) fn stay_awake(&mut self, seats: &Slab<Seat>, now: u64) {
         let ports = seats.iter().flat_map(|(_, seat)| &seat.places);
-        let longest = ports.map(|place| place.shared.config.busy_poll_us).max().unwrap_or(0);
+        let longest = ports
+            .map(|place| place.shared.config.pacing.busy_poll_us)
+            .max()
+            .unwrap_or(0);
         self.busy_until = if longest == 0 {
             0
         } else {
@@ -140,7 +143,7 @@ fn is_signalled(seats: &mut Slab<Seat>, now: u64) -> bool {
     seats.iter_mut().any(|(_, seat)| {
         let Seat { session, places, .. } = seat;
         places.iter().any(|place| {
-            let asked = place.shared.signals || place.shared.flush.unseen().is_some();
+            let asked = place.shared.signals || place.shared.control.flush.unseen().is_some();
             asked && session.has_work(place.key, now)
         })
     })
@@ -162,6 +165,6 @@ fn note_wake(driver: &Driver, seats: &Slab<Seat>, until: Option<u64>) {
     };
     lateness.was_late(late_ns);
     for place in seats.iter().flat_map(|(_, seat)| &seat.places) {
-        place.shared.counters.note_late(late_ns);
+        place.shared.counters.network.thread.note_late(late_ns);
     }
 }

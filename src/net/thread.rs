@@ -142,7 +142,7 @@ impl Network {
     /// Another realtime priority than the port was made with. However often it is asked for, the network thread looks
     /// once a turn.
     pub(crate) fn prioritize(&self, shared: &Shared, priority: u32) {
-        shared.priority.ask(priority);
+        shared.control.priority.ask(priority);
         self.control.priority_asked.store(true, Ordering::Release);
         self.wake();
     }

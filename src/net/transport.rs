@@ -29,7 +29,7 @@ impl Transport {
         let _ = socket.set_tcp_nodelay(true);
         let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
         tcp::prepare(&socket);
-        keep_alive(&socket, config.keepalive_ms);
+        keep_alive(&socket, config.connection.keepalive_ms);
         Self { socket, watched: None }
     }
 

@@ -81,7 +81,7 @@ impl Seat {
             Outcome::Connected { socket, peer } => {
                 let local = socket.local_addr().ok().and_then(|local| local.as_socket());
                 let local_port = local.map_or(0, |local| local.port());
-                shared.local_port.store(local_port, Ordering::Relaxed);
+                shared.status.local_port.store(local_port, Ordering::Relaxed);
                 if let Some(peer) = self.session.connect(key, Some(peer), now) {
                     self.add_wire(peer, socket, driver);
                 }
@@ -92,10 +92,10 @@ impl Seat {
                 announce,
                 retries,
             } => {
-                shared.failure.store(failure.code as i32, Ordering::Release);
+                shared.status.failure.store(failure.code as i32, Ordering::Release);
                 if announce {
                     let failed = Notification::new(Kind::ConnectFailed).reason(failure.code, failure.os_error);
-                    shared.notifications.tell(failed.address(address));
+                    shared.control.notifications.tell(failed.address(address));
                 }
                 self.after_attempt(key, retries, driver, now);
             }
@@ -137,8 +137,8 @@ impl Seat {
         let (key, shared) = (place.key, Arc::clone(&place.shared));
         match attempt {
             Attempt::Bound(port) => {
-                shared.local_port.store(*port, Ordering::Relaxed);
-                shared.failure.store(0, Ordering::Release);
+                shared.status.local_port.store(*port, Ordering::Relaxed);
+                shared.status.failure.store(0, Ordering::Release);
                 shared.set_state(State::Listening);
             }
             Attempt::Failed { error, last } => {
@@ -149,11 +149,11 @@ impl Seat {
                         .reason(failure.code, failure.os_error)
                         .address(address)
                 };
-                if shared.failure.swap(failure.code as i32, Ordering::AcqRel) != failure.code as i32 {
-                    shared.notifications.tell(reason(Kind::ConnectFailed));
+                if shared.status.failure.swap(failure.code as i32, Ordering::AcqRel) != failure.code as i32 {
+                    shared.control.notifications.tell(reason(Kind::ConnectFailed));
                 }
                 if *last {
-                    shared.notifications.tell(reason(Kind::Disconnected));
+                    shared.control.notifications.tell(reason(Kind::Disconnected));
                     self.session.give_up(key, now);
                     self.carry_out(driver, now);
                 }

@@ -80,7 +80,7 @@ impl Port {
         let Some(waiting) = &self.accepted else {
             return Err(Code::WrongRole);
         };
-        let taken = shared.event.wait_for(timeout, || {
+        let taken = shared.control.event.wait_for(timeout, || {
             if shared.is_closed() {
                 return Some(Err(Code::Closed));
             }
@@ -92,8 +92,8 @@ impl Port {
             Code::Timeout
         };
         let port = taken.unwrap_or(Err(nothing))?;
-        if port.shared().acceptance.accept() {
-            shared.left_behind.fetch_sub(1, Ordering::AcqRel);
+        if port.shared().clients.acceptance.accept() {
+            shared.clients.left_behind.fetch_sub(1, Ordering::AcqRel);
         }
         // SAFETY: nobody has this port yet.
         unsafe { port.touch() }?;
@@ -112,7 +112,7 @@ impl Port {
         if self.shared().is_closed() {
             return Err(Code::Closed);
         }
-        if !self.shared().clients.contains(client) {
+        if !self.shared().clients.table.contains(client) {
             return Err(Code::NoSuchClient);
         }
         let network = self.network.as_ref().ok_or(Code::Internal)?;
@@ -141,13 +141,13 @@ impl Port {
         if let Some(network) = &self.network {
             network.shut_down(self.shared());
         }
-        self.shared().event.signal();
+        self.shared().control.event.signal();
     }
 
     /// The orderly end. What is unwritten goes to the network thread; the last port of the process waits for it.
     pub(crate) fn close(mut self) {
         self.shutdown();
-        let patience = Duration::from_millis(self.shared().config.linger_ms.into());
+        let patience = Duration::from_millis(self.shared().config.delivery.linger_ms.into());
         if let Some(network) = self.network.take() {
             network.close(self.shared());
             // Nobody will take these any more; they count as ports, and so does this one until they are closed.

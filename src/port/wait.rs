@@ -28,7 +28,7 @@ impl What {
         let shared = port.shared();
         self.message && port.has_message()
             || self.room && port.has_room()
-            || self.notification && !shared.notifications.is_empty()
+            || self.notification && !shared.control.notifications.is_empty()
             || self.client && port.has_client()
     }
 }
@@ -92,7 +92,7 @@ pub(crate) fn connected(port: &Port, timeout: Option<Duration>) -> Result<(), Co
     if shared.role.is_server() {
         return Err(Code::WrongRole);
     }
-    let failure = || Code::from_number(shared.failure.load(Ordering::Acquire)).filter(|code| *code != Code::Ok);
+    let failure = || Code::from_number(shared.status.failure.load(Ordering::Acquire)).filter(|code| *code != Code::Ok);
     let outcome = wait_for_any(&[port.event()], timeout, port.poll_interval(), || {
         if is_closed(port) {
             let reason = if shared.is_shut_down() { None } else { failure() };
@@ -115,14 +115,14 @@ pub(crate) fn flushed(port: &Port, timeout: Option<Duration>) -> Result<(), Code
     if shared.role == Role::Pair {
         return Ok(());
     }
-    let ticket = shared.flush.ask();
+    let ticket = shared.control.flush.ask();
     port.wake_network();
     until_flushed(shared, ticket, timeout)
 }
 
 /// Waits until a flush is done.
 pub(crate) fn until_flushed(shared: &Shared, ticket: u32, timeout: Option<Duration>) -> Result<(), Code> {
-    let outcome = || match shared.flush.outcome(ticket) {
+    let outcome = || match shared.control.flush.outcome(ticket) {
         // A server's data for a client that has left is not what the others wait for.
         Some(Flushed::Lost) if !shared.is_up() => Some(Err(Code::Offline)),
         Some(_) => Some(Ok(())),
@@ -130,11 +130,15 @@ pub(crate) fn until_flushed(shared: &Shared, ticket: u32, timeout: Option<Durati
     };
     if timeout == Some(Duration::ZERO) {
         // The network thread waits for nobody: it knows at once.
-        let seen = shared.event.wait_for(None, || {
-            let seen = shared.flush.is_seen(ticket) || shared.is_closed();
+        let seen = shared.control.event.wait_for(None, || {
+            let seen = shared.control.flush.is_seen(ticket) || shared.is_closed();
             seen.then(outcome)
         });
         return seen.flatten().unwrap_or(Err(Code::Timeout));
     }
-    shared.event.wait_for(timeout, outcome).unwrap_or(Err(Code::Timeout))
+    shared
+        .control
+        .event
+        .wait_for(timeout, outcome)
+        .unwrap_or(Err(Code::Timeout))
 }

@@ -336,7 +336,7 @@ impl Drain {
         lost.forget_before_panic(self.panics_done);
         let dropped = later - lost.later_bytes();
         if dropped != 0 {
-            self.shared.scheduled_bytes.fetch_sub(dropped, Ordering::Relaxed);
+            self.shared.queues.scheduled_bytes.fetch_sub(dropped, Ordering::Relaxed);
         }
         let around = lost.resets_around(self.resets_done, asked);
         self.resets_done = around.done;

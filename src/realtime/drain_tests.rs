@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::midi::summary::Given;
-use crate::realtime::config::{Config, Overflow};
+use crate::realtime::config::{Config, DeliveryConfig, Overflow};
 use crate::realtime::producer::Producer;
 use crate::realtime::push::PushSide;
 use crate::realtime::refused::refused;
@@ -20,7 +20,10 @@ struct Ends {
 impl Ends {
     fn new(overflow: Overflow, messages: usize) -> Self {
         let config = Config {
-            overflow,
+            delivery: DeliveryConfig {
+                overflow,
+                ..DeliveryConfig::default()
+            },
             ..Config::default()
         };
         let (producer, consumer): (Producer, Consumer) = queue(messages * 16).unwrap();
@@ -46,7 +49,7 @@ impl Ends {
     }
 
     fn ask(&self, ask: impl FnOnce(&Shared, usize)) {
-        ask(&self.shared, self.shared.outgoing.as_ref().unwrap().tail());
+        ask(&self.shared, self.shared.queues.outgoing.as_ref().unwrap().tail());
         self.shared.requests.announce();
     }
 
@@ -251,7 +254,7 @@ fn nothing_overtakes_what_was_refused() {
 fn refused_messages_for_later_come_with_their_times() {
     let mut ends = Ends::new(Overflow::Repair, 4);
     let soon = crate::sys::clock::now_ns() + 5_000_000_000;
-    let scheduled = |ends: &Ends| ends.shared.scheduled_bytes.load(Ordering::Relaxed);
+    let scheduled = |ends: &Ends| ends.shared.queues.scheduled_bytes.load(Ordering::Relaxed);
     for value in 1..=4 {
         assert_eq!(ends.at(soon + u64::from(value), value), Code::Ok);
     }

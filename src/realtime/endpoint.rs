@@ -61,8 +61,8 @@ impl Endpoint {
         }
         // The network thread makes those of accepted ports: it touches no pages, `accept` does.
         let make = if role == Role::Accepted { untouched_queue } else { queue };
-        let (to_audio, incoming) = make(config.in_queue_bytes as usize)?;
-        let (outgoing, from_audio) = make(config.out_queue_bytes as usize)?;
+        let (to_audio, incoming) = make(config.queues.in_queue_bytes as usize)?;
+        let (outgoing, from_audio) = make(config.queues.out_queue_bytes as usize)?;
         let shared = Shared::new(role, config, waker, Some(incoming.gauge()), Some(outgoing.gauge()));
         let shared = Arc::new(shared);
         let (refused_in, refused_out) = refused_of(&shared);
@@ -89,7 +89,7 @@ impl Endpoint {
 
     /// Two ports joined in memory.
     pub(crate) fn pair(config: &Config) -> Result<(Self, Self), Code> {
-        let bytes = config.in_queue_bytes.max(config.out_queue_bytes) as usize;
+        let bytes = config.queues.in_queue_bytes.max(config.queues.out_queue_bytes) as usize;
         let (a_out, b_in) = queue(bytes)?;
         let (b_out, a_in) = queue(bytes)?;
         let shared = |outgoing: &Producer, incoming: &Consumer| {
@@ -121,7 +121,7 @@ impl Endpoint {
         peer: Option<(Arc<Shared>, Option<RefusedOut>)>,
     ) -> Self {
         let refused = push.refused_gauge();
-        let clock = BlockClock::new(shared.config.latency_ns, shared.config.push_latency_ns);
+        let clock = BlockClock::new(shared.config.blocks.latency_ns, shared.config.blocks.push_latency_ns);
         let other = peer.as_ref().map(|(peer, _)| Arc::clone(peer));
         let peer_refused = peer
             .as_ref()
@@ -151,7 +151,7 @@ impl Endpoint {
     }
 
     pub(crate) fn max_message_bytes(&self) -> usize {
-        self.shared.config.max_message_bytes as usize
+        self.shared.config.queues.max_message_bytes as usize
     }
 
     /// The answer to a message longer than `max_message_bytes`.
@@ -260,7 +260,7 @@ impl Endpoint {
     pub(crate) fn nothing_will_come(&self) -> bool {
         let shared = &self.shared;
         match &self.peer {
-            Some(_) => shared.is_closed() && !shared.popped.holds.load(Ordering::Acquire),
+            Some(_) => shared.is_closed() && !shared.counters.pop.holds.load(Ordering::Acquire),
             None => shared.is_ended(),
         }
     }
@@ -310,7 +310,7 @@ impl Endpoint {
 
     fn request(&self, ask: impl FnOnce(&Shared, usize)) -> Code {
         let shared = &*self.shared;
-        let Some(outgoing) = &shared.outgoing else {
+        let Some(outgoing) = &shared.queues.outgoing else {
             return Code::WrongRole;
         };
         if self.shared.is_closed() {
@@ -331,11 +331,11 @@ impl Endpoint {
     pub(crate) unsafe fn begin_block(&self, block: Block) -> Code {
         let start_ns = if block.start_ns == 0 { now_ns() } else { block.start_ns };
         let begin = |side: &mut PopSide| {
-            let lag_ns = self.shared.counters.lag_ns.load(Ordering::Relaxed);
+            let lag_ns = self.shared.counters.network.thread.lag_ns.load(Ordering::Relaxed);
             if let Some(period) = side.clock.begin(Block { start_ns, ..block }, lag_ns)? {
                 self.shared.beat.begin(period.start_ns, period.length_ns);
             }
-            let popped = &self.shared.popped;
+            let popped = &self.shared.counters.pop;
             popped.latency_ns.store(side.clock.latency_ns(), Ordering::Relaxed);
             Ok(())
         };
@@ -376,16 +376,16 @@ impl Endpoint {
     }
 
     pub(crate) fn client_count(&self) -> u32 {
-        self.shared.client_count.load(Ordering::Relaxed)
+        self.shared.clients.count.load(Ordering::Relaxed)
     }
 
     pub(crate) fn local_port(&self) -> u16 {
-        self.shared.local_port.load(Ordering::Relaxed)
+        self.shared.status.local_port.load(Ordering::Relaxed)
     }
 
     pub(crate) fn stats(&self) -> Snapshot {
         let shared = &*self.shared;
-        let (net, push, pop) = (&shared.counters, &shared.pushed, &shared.popped);
+        let (net, push, pop) = (&shared.counters.network, &shared.counters.push, &shared.counters.pop);
         let mut snapshot = Snapshot {
             messages_in: net.messages_in.get(),
             messages_out: net.messages_out.get() + push.messages(),
@@ -403,14 +403,14 @@ impl Endpoint {
             latency_ns: pop.latency_ns.load(Ordering::Relaxed),
             network_wakes: shared.network_wakes(),
             network_late_ns: shared.waker.as_ref().map_or(0, |waker| waker.lateness.late_ns()),
-            network_late_max_ns: net.late_max_ns.load(Ordering::Relaxed),
-            network_priority: net.priority.load(Ordering::Relaxed),
+            network_late_max_ns: net.thread.late_max_ns.load(Ordering::Relaxed),
+            network_priority: net.thread.priority.load(Ordering::Relaxed),
         };
         if let Some(peer) = &self.peer {
-            snapshot.messages_in = peer.pushed.messages() + pop.asked_messages.get();
-            snapshot.bytes_in = peer.pushed.bytes() + pop.asked_bytes.get();
-            snapshot.messages_out += peer.popped.asked_messages.get();
-            snapshot.bytes_out += peer.popped.asked_bytes.get();
+            snapshot.messages_in = peer.counters.push.messages() + pop.asked_messages.get();
+            snapshot.bytes_in = peer.counters.push.bytes() + pop.asked_bytes.get();
+            snapshot.messages_out += peer.counters.pop.asked_messages.get();
+            snapshot.bytes_out += peer.counters.pop.asked_bytes.get();
             snapshot.connections = 1;
             snapshot.disconnections = self.shared.is_closed().into();
         }
@@ -429,14 +429,14 @@ impl Endpoint {
     }
 
     pub(crate) fn poll_notification(&self) -> Option<Notification> {
-        self.shared.notifications.take()
+        self.shared.control.notifications.take()
     }
 
     pub(crate) fn client_address(&self, client: u32) -> Result<SocketAddr, Code> {
         if self.shared.role != Role::Merged {
             return Err(Code::WrongRole);
         }
-        self.shared.clients.address(client).ok_or(Code::NoSuchClient)
+        self.shared.clients.table.address(client).ok_or(Code::NoSuchClient)
     }
 
     /// The caller ends a port; on a pair, the other one learns of it. False when it had been ended before.
@@ -444,22 +444,22 @@ impl Endpoint {
         let first = self.shared.shut_down();
         if let Some(peer) = self.peer.as_ref().filter(|_| first) {
             if !peer.is_shut_down() {
-                peer.notifications.tell(Notification::new(Kind::Disconnected));
+                peer.control.notifications.tell(Notification::new(Kind::Disconnected));
             }
             peer.close();
-            peer.event.signal();
+            peer.control.event.signal();
         }
         first
     }
 
     /// How a wait looks at what nobody signals.
     pub(crate) fn poll_interval(&self) -> Option<Duration> {
-        (self.shared.role == Role::Pair).then(|| Duration::from_micros(self.shared.config.tick_us.into()))
+        (self.shared.role == Role::Pair).then(|| Duration::from_micros(self.shared.config.pacing.tick_us.into()))
     }
 
     /// How long a wait looks before it sleeps.
     pub(crate) fn busy_poll(&self) -> Duration {
-        let asked = Duration::from_micros(self.shared.config.busy_poll_us.into());
+        let asked = Duration::from_micros(self.shared.config.pacing.busy_poll_us.into());
         match &self.shared.waker {
             Some(waker) if waker.is_conversing() => asked.max(Duration::from_nanos(LOOK_NS)),
             _ => asked,
@@ -469,18 +469,18 @@ impl Endpoint {
     /// Whether `pop` has something, as seen from any thread.
     pub(crate) fn has_message(&self) -> bool {
         let shared = &*self.shared;
-        if shared.incoming.as_ref().is_some_and(Gauge::has_message) {
+        if shared.queues.incoming.as_ref().is_some_and(Gauge::has_message) {
             return true;
         }
         let Some(peer) = &self.peer else { return false };
-        let releases = shared.is_closed() && shared.popped.holds.load(Ordering::Acquire);
+        let releases = shared.is_closed() && shared.counters.pop.holds.load(Ordering::Acquire);
         let refused = self.peer_refused.as_ref().is_some_and(RefusedGauge::has_some);
         releases
             || refused
             || peer.requests.panic.is_unserved()
             || peer.requests.reset.is_unserved()
             // Last: the popping thread says so before it takes away what is looked at above.
-            || shared.popped.owes.load(Ordering::Acquire)
+            || shared.counters.pop.owes.load(Ordering::Acquire)
     }
 
     /// Whether something that push refused, and that is remembered, has not gone out yet.
@@ -492,11 +492,12 @@ impl Endpoint {
     /// Whether `push` has room: half of the out queue and of what may be scheduled, and nothing that was refused has
     /// still to go before it.
     pub(crate) fn has_room(&self) -> bool {
-        let scheduled = self.shared.scheduled_bytes.load(Ordering::Relaxed);
-        scheduled <= self.shared.config.out_queue_bytes as usize / 2
+        let scheduled = self.shared.queues.scheduled_bytes.load(Ordering::Relaxed);
+        scheduled <= self.shared.config.queues.out_queue_bytes as usize / 2
             && !self.has_refused()
             && self
                 .shared
+                .queues
                 .outgoing
                 .as_ref()
                 .is_some_and(|outgoing| outgoing.is_half_free())
@@ -504,7 +505,7 @@ impl Endpoint {
 
     /// Where waits for this port look.
     pub(crate) fn event(&self) -> &event::Event {
-        &self.shared.event
+        &self.shared.control.event
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::midi::summary::Given;
 use crate::realtime::acceptance::Acceptance;
 use crate::realtime::client_table::{ClientTable, Ids};
-use crate::realtime::config::{Config, Overflow};
+use crate::realtime::config::{Config, DeliveryConfig, Overflow, QueueConfig};
 use crate::realtime::consumer::Record;
 use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::endpoint::Endpoint;
@@ -235,7 +235,10 @@ fn refused_messages_keep_their_place_beside_the_queue() {
 /// A pushing side and the out queue behind it, which takes so many messages.
 fn out_queue(messages: usize) -> (std::sync::Arc<Shared>, PushSide, OutQueue) {
     let config = Config {
-        overflow: Overflow::Repair,
+        delivery: DeliveryConfig {
+            overflow: Overflow::Repair,
+            ..DeliveryConfig::default()
+        },
         ..Config::default()
     };
     let (producer, consumer) = queue(messages * 16).unwrap();
@@ -248,7 +251,10 @@ fn out_queue(messages: usize) -> (std::sync::Arc<Shared>, PushSide, OutQueue) {
 }
 
 fn reset(shared: &Shared) {
-    shared.requests.reset.ask(shared.outgoing.as_ref().unwrap().tail());
+    shared
+        .requests
+        .reset
+        .ask(shared.queues.outgoing.as_ref().unwrap().tail());
     shared.requests.announce();
 }
 
@@ -347,7 +353,7 @@ fn refused_messages_for_later_are_cancelled_and_counted_once() {
                 Some(Step::Refused(lost)) => {
                     for later in lost.later() {
                         let cost = crate::realtime::shared::scheduled_cost(later.message().len());
-                        let before = shared.scheduled_bytes.fetch_sub(cost, Ordering::Relaxed);
+                        let before = shared.queues.scheduled_bytes.fetch_sub(cost, Ordering::Relaxed);
                         assert!(before >= cost);
                         if later.cancelled {
                             cancelled += 1
@@ -367,7 +373,7 @@ fn refused_messages_for_later_are_cancelled_and_counted_once() {
         pushing.join().unwrap();
         while take() {}
         assert_eq!((scheduled, cancelled), (0, 1));
-        assert_eq!(shared.scheduled_bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(shared.queues.scheduled_bytes.load(Ordering::Relaxed), 0);
     });
 }
 
@@ -490,8 +496,11 @@ fn request_covers_what_came_before() {
 fn pair_ends_after_its_last_message() {
     explore_roomy("pair, shutdown", 300, 3, || {
         let config = Config {
-            in_queue_bytes: 64,
-            out_queue_bytes: 64,
+            queues: QueueConfig {
+                in_queue_bytes: 64,
+                out_queue_bytes: 64,
+                ..QueueConfig::default()
+            },
             ..Config::default()
         };
         let (a, b) = Endpoint::pair(&config).unwrap();
@@ -534,8 +543,11 @@ fn pair_ends_after_its_last_message() {
 fn pair_panics_once() {
     explore_roomy("pair, panic", 20, 3, || {
         let config = Config {
-            in_queue_bytes: 128,
-            out_queue_bytes: 128,
+            queues: QueueConfig {
+                in_queue_bytes: 128,
+                out_queue_bytes: 128,
+                ..QueueConfig::default()
+            },
             ..Config::default()
         };
         let (a, b) = Endpoint::pair(&config).unwrap();
@@ -573,8 +585,11 @@ fn pair_panics_once() {
 fn pair_finds_a_message_that_waits() {
     explore_roomy("pair, resets", 50, 2, || {
         let config = Config {
-            in_queue_bytes: 128,
-            out_queue_bytes: 128,
+            queues: QueueConfig {
+                in_queue_bytes: 128,
+                out_queue_bytes: 128,
+                ..QueueConfig::default()
+            },
             ..Config::default()
         };
         let (a, b) = Endpoint::pair(&config).unwrap();
@@ -600,7 +615,7 @@ fn pair_finds_a_message_that_waits() {
             Err(_) => false,
         };
         for _ in 0..3 {
-            let waits = b.shared().incoming.as_ref().unwrap().has_message();
+            let waits = b.shared().queues.incoming.as_ref().unwrap().has_message();
             assert!(take(&b) || !waits, "a message waits, and pop says that none does");
         }
         let a = pushing.join().unwrap();

@@ -108,7 +108,7 @@ impl PairPeer {
                 given: Given::new(),
             },
             repairs: shared.repairs,
-            releases: shared.config.release_on_close || own.config.release_on_disconnect,
+            releases: shared.config.delivery.release_on_close || own.config.delivery.release_on_disconnect,
             shared,
             quiet: LOOK,
             holds: false,
@@ -265,7 +265,7 @@ impl PairPeer {
         let owes = self.receiver.lossy || !self.giving.is_empty() || self.skip_until.is_some();
         if owes != self.owes {
             self.owes = owes;
-            own.popped.owes.store(owes, Ordering::Release);
+            own.counters.pop.owes.store(owes, Ordering::Release);
         }
         self.announce_holds(own);
         if self.quiet != u64::from(self.drain.revision()) {
@@ -324,7 +324,7 @@ impl PairPeer {
         let holds = self.releases && !self.receiver.heard.is_neutral();
         if holds != self.holds {
             self.holds = holds;
-            own.popped.holds.store(holds, Ordering::Release);
+            own.counters.pop.holds.store(holds, Ordering::Release);
         }
     }
 }
@@ -336,5 +336,5 @@ fn lose_each(receiver: &mut Receiver, messages: &[[u8; 3]]) {
 }
 
 fn count_lost(own: &Shared, unrepaired: u32) {
-    own.popped.unrepaired.add(unrepaired.into());
+    own.counters.pop.unrepaired.add(unrepaired.into());
 }

@@ -158,10 +158,10 @@ impl PopSide {
     fn give_made(&mut self, shared: &Shared, at_ns: u64, made: (u32, Short, u32), frame: u32) -> Popped {
         let (client, message, flags) = made;
         if flags & SYNTHETIC != 0 {
-            shared.popped.synthesized.add(1);
+            shared.counters.pop.synthesized.add(1);
         } else {
-            shared.popped.asked_messages.add(1);
-            shared.popped.asked_bytes.add(message.len() as u64);
+            shared.counters.pop.asked_messages.add(1);
+            shared.counters.pop.asked_bytes.add(message.len() as u64);
         }
         let made = self.made.insert(message);
         Popped {

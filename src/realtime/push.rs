@@ -6,7 +6,7 @@ use crate::realtime::consumer::SCHEDULED;
 use crate::realtime::lost::Moment;
 use crate::realtime::producer::Producer;
 use crate::realtime::refused::{RefusedGauge, RefusedIn};
-use crate::realtime::shared::{Role, Shared, scheduled_cost};
+use crate::realtime::shared::{Reach, Role, Shared, scheduled_cost};
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ enum Quick {
 /// When a message is to be sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Due {
-    /// Now. On a pair, the time at which it was pushed, as the caller or the clock says.
+    /// Now. `pushed_ns` is the time of the push where the message carries one. On a pair 0 stands for the clock's time.
     Now { pushed_ns: u64 },
     /// At a time ahead.
     At(u64),
@@ -118,7 +118,7 @@ impl PushSide {
             Quick::Pair => {
                 let put = time_ns != 0 && self.shared.is_up_alone() && self.put(time_ns, client, short);
                 if put {
-                    self.shared.pushed.count(bytes);
+                    self.shared.counters.push.count(bytes);
                 }
                 put
             }
@@ -127,7 +127,7 @@ impl PushSide {
                     && !self.shared.beat.pushed.is_asked()
                     && self.shared.is_up_and_open()
                     // Else it carries the time.
-                    && self.shared.scheduled_bytes.load(Ordering::Relaxed) == 0
+                    && self.shared.queues.scheduled_bytes.load(Ordering::Relaxed) == 0
                     && self.put(0, client, short)
             }
             Quick::No => false,
@@ -147,32 +147,49 @@ impl PushSide {
     #[must_use]
     pub(crate) fn push(&mut self, time_ns: u64, client: u32, data: &[u8]) -> Code {
         let shared = &*self.shared;
-        if data.len() > shared.config.max_message_bytes as usize {
+        if data.len() > shared.config.queues.max_message_bytes as usize {
             return Code::TooLarge;
         }
         if !message::is_whole(data) {
             return Code::InvalidMessage;
         }
-        if shared.is_closed() {
+        let reach = shared.reach();
+        if reach == Reach::Closed {
             return Code::Closed;
         }
-        if client != 0 && !(shared.role == Role::Merged && shared.clients.contains(client)) {
+        if client != 0 && !(shared.role == Role::Merged && shared.clients.table.contains(client)) {
             return Code::NoSuchClient;
+        }
+        if reach == Reach::Down {
+            // The message has no place in time, but a time that is too far ahead is an error all the same.
+            let checked = if time_ns == 0 {
+                Ok(())
+            } else {
+                due(shared, time_ns).map(drop)
+            };
+            return match checked {
+                Ok(()) => self.push_offline(client, data),
+                Err(code) => code,
+            };
         }
         let due = match due(shared, time_ns) {
             Ok(due) => due,
             Err(code) => return code,
         };
-        let is_up = shared.is_up();
-        let is_lossy = self.refused.as_mut().is_some_and(|refused| refused.is_lossy());
-        self.review();
-        if is_up && !is_lossy {
-            self.queue(due, client, data)
-        } else if is_up {
+        if self.is_thorough() && self.is_lossy() {
             self.refuse(due, client, data, Code::Full)
         } else {
-            self.push_offline(is_lossy, client, data)
+            self.queue(due, client, data)
         }
+    }
+
+    /// Whether nothing may be queued because a summary waits to be taken.
+    fn is_lossy(&mut self) -> bool {
+        let is_lossy = self.refused.as_mut().is_some_and(|refused| refused.is_lossy());
+        if !is_lossy {
+            self.review();
+        }
+        is_lossy
     }
 
     /// Queues a message for a peer that is there.
@@ -180,13 +197,15 @@ impl PushSide {
     fn queue(&mut self, due: Due, client: u32, data: &[u8]) -> Code {
         let shared = &*self.shared;
         let (time_ns, flags) = match due {
+            // A message that is refused needs no time. So the clock is read here.
+            Due::Now { pushed_ns: 0 } if self.is_pair() => (now_ns(), 0),
             Due::Now { pushed_ns } => (pushed_ns, 0),
             Due::At(due_ns) => (due_ns, SCHEDULED),
         };
         let cost = scheduled_cost(data.len());
         if flags == SCHEDULED {
-            let waiting = shared.scheduled_bytes.load(Ordering::Relaxed);
-            if waiting + cost > shared.config.out_queue_bytes as usize {
+            let waiting = shared.queues.scheduled_bytes.load(Ordering::Relaxed);
+            if waiting + cost > shared.config.queues.out_queue_bytes as usize {
                 return self.refuse(due, client, data, Code::Full);
             }
         }
@@ -195,10 +214,10 @@ impl PushSide {
         }
         if flags == SCHEDULED {
             // Before the network thread can see the message, and subtract it again.
-            shared.scheduled_bytes.fetch_add(cost, Ordering::Relaxed);
+            shared.queues.scheduled_bytes.fetch_add(cost, Ordering::Relaxed);
         }
         if self.is_pair() {
-            self.shared.pushed.count(data.len());
+            self.shared.counters.push.count(data.len());
         }
         self.outgoing.publish_new();
         self.shared.beat.pushed.note();
@@ -209,12 +228,11 @@ impl PushSide {
     /// A message without a peer. A repairing port remembers what it would have done: the network thread does, so it is
     /// queued.
     #[inline(always)]
-    fn push_offline(&mut self, is_lossy: bool, client: u32, data: &[u8]) -> Code {
-        let now = Due::Now { pushed_ns: 0 };
-        if is_lossy || !self.outgoing.write(0, client, 0, data) {
-            return self.refuse(now, client, data, Code::Offline);
+    fn push_offline(&mut self, client: u32, data: &[u8]) -> Code {
+        if self.is_thorough() && self.is_lossy() || !self.outgoing.write(0, client, 0, data) {
+            return self.refuse(Due::Now { pushed_ns: 0 }, client, data, Code::Offline);
         }
-        self.outgoing.publish();
+        self.outgoing.publish_new();
         self.shared.wake_if_signalling();
         Code::Offline
     }
@@ -225,41 +243,51 @@ impl PushSide {
             return;
         }
         let shared = &*self.shared;
-        if let Some(refused) = self.refused.as_mut().filter(|refused| refused.has_later()) {
-            // First: what is still to be taken is marked; what was taken before is scheduled, and the request finds it.
-            refused.cancel(&shared.scheduled_bytes);
+        if self.quick == Quick::No {
+            // Before the request: a summary that is taken after this has its messages marked, and one that was taken
+            // before has them scheduled, where the request finds them.
+            if let Some(refused) = &mut self.refused {
+                refused.cancel(&shared.queues.scheduled_bytes);
+            }
         }
         shared.requests.cancel.ask(self.outgoing.position());
         shared.requests.announce();
         shared.wake_if_signalling();
     }
 
-    /// A message that was not queued. A repairing port counts and remembers it: the caller need not try again.
-    #[cold]
+    /// Answers a push that was not queued. A repairing port counts and remembers the message, so that the caller need
+    /// not try again. A port that waits does so only while there is no peer.
+    #[inline(always)]
     fn refuse(&mut self, due: Due, client: u32, data: &[u8], code: Code) -> Code {
-        // A port that waits has the caller push again, except while there is no peer: then the state is remembered.
-        let remembers = self.shared.repairs || code == Code::Offline;
-        if let Some(refused) = self.refused.as_mut().filter(|_| remembers) {
-            let shared = &*self.shared;
-            shared.pushed.refused.add(1);
-            let (due_ns, now_ns) = match due {
-                Due::At(due_ns) => (due_ns, 0),
-                Due::Now { .. } if refused.has_later() => (0, now_ns()),
-                Due::Now { .. } => (0, 0),
-            };
-            let moment = Moment {
-                resets: shared.requests.reset.count(),
-                panics: shared.requests.panic.count(),
-                due_ns,
-                now_ns,
-            };
-            let unrepaired = refused.refuse(client, data, moment, &shared.scheduled_bytes);
-            shared.pushed.unrepaired.add(unrepaired.into());
-            shared.wake_if_signalling();
-            // Until the summary is taken.
-            self.quick = Quick::No;
+        if self.refused.is_some() && (self.shared.repairs || code == Code::Offline) {
+            self.remember(due, client, data);
         }
         code
+    }
+
+    /// Adds a refused message to the summary.
+    #[cold]
+    #[inline(never)]
+    fn remember(&mut self, due: Due, client: u32, data: &[u8]) {
+        let Some(refused) = &mut self.refused else { return };
+        let shared = &*self.shared;
+        shared.counters.push.refused.add(1);
+        let (due_ns, now_ns) = match due {
+            Due::At(due_ns) => (due_ns, 0),
+            Due::Now { .. } if refused.has_later() => (0, now_ns()),
+            Due::Now { .. } => (0, 0),
+        };
+        let moment = Moment {
+            resets: shared.requests.reset.count(),
+            panics: shared.requests.panic.count(),
+            due_ns,
+            now_ns,
+        };
+        let unrepaired = refused.refuse(client, data, moment, &shared.queues.scheduled_bytes);
+        shared.counters.push.unrepaired.add(unrepaired.into());
+        shared.wake_if_signalling();
+        // Until the summary is taken.
+        self.quick = Quick::No;
     }
 }
 
@@ -268,11 +296,10 @@ impl PushSide {
 #[inline]
 fn due(shared: &Shared, time_ns: u64) -> Result<Due, Code> {
     if shared.role == Role::Pair {
-        let pushed_ns = if time_ns == 0 { now_ns() } else { time_ns };
-        return Ok(Due::Now { pushed_ns });
+        return Ok(Due::Now { pushed_ns: time_ns });
     }
     if time_ns == 0 {
-        let is_timed = shared.scheduled_bytes.load(Ordering::Relaxed) != 0;
+        let is_timed = shared.queues.scheduled_bytes.load(Ordering::Relaxed) != 0;
         let pushed_ns = if is_timed { now_ns() } else { 0 };
         return Ok(Due::Now { pushed_ns });
     }

@@ -38,6 +38,17 @@ impl Role {
     }
 }
 
+/// What a push finds at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// A peer, or a client.
+    Up,
+    /// None yet, or none at the moment.
+    Down,
+    /// None any more: the port was shut down, or the peer has gone for good.
+    Closed,
+}
+
 /// The numbers are the C API's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
@@ -71,45 +82,72 @@ const SHUT_DOWN: u32 = 8;
 /// If it ended now, releases would still come.
 const HOLDS: u32 = 16;
 
-/// The common knowledge of a port.
+/// What all threads know of a port.
 pub(crate) struct Shared {
     pub id: u64,
     pub role: Role,
     pub repairs: bool,
+    /// Pushes wake the network thread.
     pub signals: bool,
     pub config: Config,
-    /// None for a pair.
+    /// None on a pair.
     pub waker: Option<Arc<Waker>>,
-    /// How often the network thread had woken before.
+    /// How often the network thread had woken before this port was made.
     wakes_before: u64,
-    /// Read by every push; written when the connection changes, never per message.
+    /// Every push reads it. It is written when the connection changes, never per message.
     flags: CachePadded<AtomicU32>,
     pub requests: CachePadded<Requests>,
-    pub counters: CachePadded<NetworkCounters>,
-    pub pushed: CachePadded<PushCounters>,
-    pub popped: CachePadded<PopCounters>,
+    pub counters: Counters,
     pub beat: CachePadded<Beat>,
-    /// What push has scheduled and the network thread has not sent yet: see `scheduled_cost`.
-    pub scheduled_bytes: CachePadded<AtomicUsize>,
-    state: AtomicI32,
-    pub client_count: AtomicU32,
-    /// A manual server's: clients that have left and that nobody has accepted yet. They keep their places.
-    pub left_behind: AtomicU32,
-    /// An accepted port's.
-    pub acceptance: Acceptance,
-    pub local_port: AtomicU16,
-    /// Why the last attempt to connect failed; 0 when it did not.
-    pub failure: AtomicI32,
-    pub flush: FlushTickets,
-    pub priority: PriorityWish,
-    /// Network thread: the waiting threads are to be woken at the end of its turn.
-    pub wake_pending: AtomicBool,
-    pub event: CachePadded<Event>,
-    pub notifications: Notifications,
-    pub clients: ClientTable,
+    pub queues: Queues,
+    pub status: Status,
+    pub clients: Clients,
+    pub control: Control,
+}
+
+/// The counters of a port, one cache line or more for each thread that writes them.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub network: CachePadded<NetworkCounters>,
+    pub push: CachePadded<PushCounters>,
+    pub pop: CachePadded<PopCounters>,
+}
+
+/// How full the queues are, as any thread sees it.
+pub(crate) struct Queues {
     /// None for a manual server.
     pub incoming: Option<Gauge>,
     pub outgoing: Option<Gauge>,
+    /// The cost of what push has scheduled and the network thread has not sent yet: see `scheduled_cost`.
+    pub scheduled_bytes: CachePadded<AtomicUsize>,
+}
+
+/// How far the connection is. The network thread writes it.
+pub(crate) struct Status {
+    state: AtomicI32,
+    pub local_port: AtomicU16,
+    /// The error of the last attempt to connect; 0 when it succeeded.
+    pub failure: AtomicI32,
+}
+
+/// The clients of a server.
+pub(crate) struct Clients {
+    pub table: ClientTable,
+    pub count: AtomicU32,
+    /// On a manual server: clients that have left before the caller accepted them. Each still takes a place.
+    pub left_behind: AtomicU32,
+    /// On an accepted port.
+    pub acceptance: Acceptance,
+}
+
+/// What control threads ask for, and what they wait for.
+pub(crate) struct Control {
+    pub flush: FlushTickets,
+    pub priority: PriorityWish,
+    pub event: CachePadded<Event>,
+    /// Network thread: it signals `event` at the end of its turn.
+    pub wake_pending: AtomicBool,
+    pub notifications: Notifications,
 }
 
 impl Shared {
@@ -121,7 +159,7 @@ impl Shared {
         outgoing: Option<Gauge>,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let clients = if role.is_server() { config.max_clients } else { 1 };
+        let clients = if role.is_server() { config.server.max_clients } else { 1 };
         let (flags, state) = match role {
             Role::Merged | Role::Manual => (0, State::Listening),
             Role::Client => (0, State::Connecting),
@@ -130,36 +168,52 @@ impl Shared {
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             role,
-            repairs: match config.overflow {
+            repairs: match config.delivery.overflow {
                 Overflow::Auto => role == Role::Merged,
                 Overflow::Wait => false,
                 Overflow::Repair => true,
             },
-            signals: config.wake == Wake::Signal && role != Role::Pair,
+            signals: config.pacing.wake == Wake::Signal && role != Role::Pair,
             config: config.clone(),
             wakes_before: waker.as_ref().map_or(0, |waker| waker.lateness.wakes()),
             waker,
             flags: CachePadded::new(AtomicU32::new(flags)),
             requests: CachePadded::default(),
-            counters: CachePadded::default(),
-            pushed: CachePadded::default(),
-            popped: CachePadded::default(),
+            counters: Counters::default(),
             beat: CachePadded::default(),
-            scheduled_bytes: CachePadded::default(),
-            state: AtomicI32::new(state as i32),
-            client_count: AtomicU32::new(0),
-            left_behind: AtomicU32::new(0),
-            acceptance: Acceptance::default(),
-            local_port: AtomicU16::new(0),
-            failure: AtomicI32::new(0),
-            flush: FlushTickets::default(),
-            priority: PriorityWish::new(config.realtime_priority),
-            wake_pending: AtomicBool::new(false),
-            event: CachePadded::default(),
-            notifications: Notifications::new(256 + 2 * clients as usize),
-            clients: ClientTable::new(clients),
-            incoming,
-            outgoing,
+            queues: Queues {
+                incoming,
+                outgoing,
+                scheduled_bytes: CachePadded::default(),
+            },
+            status: Status {
+                state: AtomicI32::new(state as i32),
+                local_port: AtomicU16::new(0),
+                failure: AtomicI32::new(0),
+            },
+            clients: Clients {
+                table: ClientTable::new(clients),
+                count: AtomicU32::new(0),
+                left_behind: AtomicU32::new(0),
+                acceptance: Acceptance::default(),
+            },
+            control: Control {
+                flush: FlushTickets::default(),
+                priority: PriorityWish::new(config.pacing.realtime_priority),
+                event: CachePadded::default(),
+                wake_pending: AtomicBool::new(false),
+                notifications: Notifications::new(256 + 2 * clients as usize),
+            },
+        }
+    }
+
+    /// Where a push goes.
+    #[inline]
+    pub(crate) fn reach(&self) -> Reach {
+        match self.flags.load(Ordering::Acquire) & (UP | CLOSED) {
+            UP => Reach::Up,
+            0 => Reach::Down,
+            _ => Reach::Closed,
         }
     }
 
@@ -222,7 +276,7 @@ impl Shared {
     }
 
     pub(crate) fn set_state(&self, state: State) {
-        self.state.store(state as i32, Ordering::Release);
+        self.status.state.store(state as i32, Ordering::Release);
     }
 
     /// The caller ends the port; false when it had before.
@@ -259,7 +313,7 @@ impl Shared {
         if self.is_closed() {
             State::Closed as i32
         } else {
-            self.state.load(Ordering::Acquire)
+            self.status.state.load(Ordering::Acquire)
         }
     }
 }

@@ -149,7 +149,7 @@ impl Skip {
         // SAFETY: both are where the queue began or ended when the caller skipped, or where this scan came before; the
         // position moves only when all this is done.
         let reached = unsafe { incoming.scan(at, until, budget, each) };
-        shared.popped.unrepaired.add(unrepaired.into());
+        shared.counters.pop.unrepaired.add(unrepaired.into());
         reached
     }
 }

@@ -60,15 +60,21 @@ pub(crate) struct NetworkCounters {
     pub connections: Counter,
     pub disconnections: Counter,
     pub rejected: Counter,
-    /// How long it takes from reading a message to where it can be popped: the longest lately.
+    pub thread: ThreadFigures,
+}
+
+/// How punctual the network thread is.
+#[derive(Default)]
+pub(crate) struct ThreadFigures {
+    /// The longest recent time from reading a message to publishing it in the in queue.
     pub lag_ns: AtomicU64,
-    /// How late the network thread woke at most.
+    /// The longest delay of a wake-up so far.
     pub late_max_ns: AtomicU64,
-    /// The realtime priority with which it runs.
+    /// The realtime priority that the thread runs with.
     pub priority: AtomicU64,
 }
 
-impl NetworkCounters {
+impl ThreadFigures {
     pub(crate) fn note_late(&self, ns: u64) {
         if ns > self.late_max_ns.load(Ordering::Relaxed) {
             self.late_max_ns.store(ns, Ordering::Relaxed);

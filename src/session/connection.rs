@@ -121,7 +121,7 @@ impl Connection {
             address,
             phase,
             input: Input {
-                parser: Parser::new(config.max_message_bytes as usize),
+                parser: Parser::new(config.queues.max_message_bytes as usize),
                 backlog: Vec::new(),
                 arrived_ns: now,
                 track: Track::default(),
@@ -131,7 +131,7 @@ impl Connection {
                 reads_to_end: false,
             },
             output: Output::new(),
-            liveness: Liveness::new(config.keepalive_ms, config.stall_timeout_ms, now),
+            liveness: Liveness::new(config.connection.keepalive_ms, config.connection.stall_timeout_ms, now),
             announced: false,
             since: now,
             armed: Armed::default(),

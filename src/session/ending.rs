@@ -34,7 +34,7 @@ impl Session {
             .and_then(|server| self.shared(server))
             .or_else(|| self.shared(port));
         if let Some(shared) = server {
-            shared.counters.rejected.add(1);
+            shared.counters.network.rejected.add(1);
         }
         if is_confirmed {
             self.end(peer, Reason::of(Code::Permission), now);
@@ -59,7 +59,7 @@ impl Session {
         };
         if connection.phase == Phase::Open {
             connection.phase = Phase::HalfClosed {
-                until: now + ms(port.config().linger_ms),
+                until: now + ms(port.config().delivery.linger_ms),
                 quiet_since: None,
             };
         }
@@ -97,15 +97,15 @@ impl Session {
         } else {
             *quiet_since = None;
         }
-        let answer = ms(ANSWER_MS.min(port.config().linger_ms));
+        let answer = ms(ANSWER_MS.min(port.config().delivery.linger_ms));
         if !is_over && quiet_since.is_none_or(|since| now < since + answer) {
             return;
         }
         // It may still read: a half-closed peer gets the releases of what sounds. One that this side connects to again
         // gets them then.
         let key = connection.port;
-        let returns = port.shared.role == Role::Client && port.config().reconnect_max_ms != 0;
-        let release = port.config().release_on_disconnect && !returns;
+        let returns = port.shared.role == Role::Client && port.config().connection.reconnect_max_ms != 0;
+        let release = port.config().delivery.release_on_disconnect && !returns;
         let made = release && self.outbound(key, now, |outbound| outbound.finish_output(peer, true));
         if made && is_over {
             // It has no more time as a client, but these releases are still written.
@@ -125,7 +125,7 @@ impl Session {
         }
         let key = connection.port;
         let Some(port) = self.ports.at(key) else { return };
-        let lasted = now.saturating_sub(connection.since) > ms(port.config().reconnect_max_ms);
+        let lasted = now.saturating_sub(connection.since) > ms(port.config().connection.reconnect_max_ms);
         let useful = connection.input.received_any || lasted;
         self.inbound(key, now, |inbound| inbound.depart(peer));
         self.keep_for_next(peer, useful);
@@ -146,7 +146,7 @@ impl Session {
         match role {
             Role::Client => {
                 if let Some(shared) = self.shared(key) {
-                    shared.local_port.store(0, Ordering::Relaxed);
+                    shared.status.local_port.store(0, Ordering::Relaxed);
                 }
                 self.effects.push(Effect::Disconnected { port: key, useful });
             }
@@ -173,7 +173,7 @@ impl Session {
         if port.shared.role != Role::Client || was_finished {
             return;
         }
-        let counters = &port.shared.counters;
+        let counters = &port.shared.counters.network;
         // One that was written in part is not sent either, whatever the peer may hold for it.
         connection
             .output
@@ -211,16 +211,16 @@ impl Session {
                 .reason(reason.code, reason.os_error);
             port.end_congestion(announced, recovered);
         }
-        shared.counters.disconnections.add(1);
+        shared.counters.network.disconnections.add(1);
         match shared.role {
-            Role::Merged => shared.notifications.end(announced, left(Kind::ClientLeft)),
+            Role::Merged => shared.control.notifications.end(announced, left(Kind::ClientLeft)),
             Role::Client => {
                 shared.set_up(false);
-                shared.notifications.end(announced, left(Kind::Disconnected));
+                shared.control.notifications.end(announced, left(Kind::Disconnected));
             }
             _ => {
                 shared.set_up(false);
-                shared.notifications.tell(left(Kind::Disconnected).client(0));
+                shared.control.notifications.tell(left(Kind::Disconnected).client(0));
             }
         }
         if let Some(server) = server.filter(|server| *server != key) {
@@ -234,8 +234,8 @@ impl Session {
             return;
         };
         leaves_unaccepted(&shared, accepted);
-        shared.counters.disconnections.add(1);
-        shared.notifications.end(announced, left);
+        shared.counters.network.disconnections.add(1);
+        shared.control.notifications.end(announced, left);
         self.changed(server);
     }
 
@@ -251,8 +251,8 @@ impl Session {
         let Some(shared) = self.ports.at(server.port).map(|port| &port.shared) else {
             return;
         };
-        server.ids.leave(&shared.clients, client);
-        if shared.client_count.fetch_sub(1, Ordering::Relaxed) == 1 && shared.role == Role::Merged {
+        server.ids.leave(&shared.clients.table, client);
+        if shared.clients.count.fetch_sub(1, Ordering::Relaxed) == 1 && shared.role == Role::Merged {
             shared.set_up(false);
         }
     }
@@ -298,7 +298,7 @@ impl Session {
         self.drain(key, now);
         self.outbound(key, now, |outbound| {
             outbound.bring_forward(peer);
-            let release = outbound.port.config().release_on_close;
+            let release = outbound.port.config().delivery.release_on_close;
             outbound.finish_output(peer, release);
         });
         self.begin_closing(peer, now);
@@ -331,7 +331,7 @@ impl Session {
         };
         let Some(port) = self.ports.at_mut(key) else { return };
         connection.phase = Phase::Closing {
-            until: now + ms(port.config().linger_ms),
+            until: now + ms(port.config().delivery.linger_ms),
             finished: false,
         };
         // It may have been the one that held up the others.
@@ -470,10 +470,10 @@ impl Session {
 /// A client of a manual server leaves: whether nobody has accepted it, which is told once. Then it keeps its place.
 fn leaves_unaccepted(server: &Shared, accepted: &Shared) -> bool {
     // Added first: a thread that accepts it takes it away again.
-    server.left_behind.fetch_add(1, Ordering::AcqRel);
-    let unaccepted = accepted.acceptance.leave();
+    server.clients.left_behind.fetch_add(1, Ordering::AcqRel);
+    let unaccepted = accepted.clients.acceptance.leave();
     if !unaccepted {
-        server.left_behind.fetch_sub(1, Ordering::AcqRel);
+        server.clients.left_behind.fetch_sub(1, Ordering::AcqRel);
     }
     unaccepted
 }

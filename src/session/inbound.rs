@@ -135,12 +135,12 @@ impl Inbound<'_> {
             track,
             parser: Parser::new(0),
         };
-        let most = self.port.config().max_clients.max(1) as usize;
+        let most = self.port.config().server.max_clients.max(1) as usize;
         if !self.port.owed.has_room_for(backlog.bytes.len(), most) {
             let mut dropping = Dropping(0);
             parser.feed(&backlog.bytes, &mut dropping);
             backlog.bytes.clear();
-            let counters = &self.port.shared.counters;
+            let counters = &self.port.shared.counters.network;
             counters.messages_in.add(dropping.0);
             counters.dropped_in.add(dropping.0);
         }
@@ -164,7 +164,7 @@ impl Inbound<'_> {
         }
         backlog.parser.finish();
         self.port.count_invalid(&mut backlog.parser);
-        while self.port.config().release_on_disconnect {
+        while self.port.config().delivery.release_on_disconnect {
             let Some(release) = backlog.track.next_release() else {
                 break;
             };
@@ -192,7 +192,7 @@ impl Inbound<'_> {
             if !self.port.peers.iter().any(lossy) {
                 self.port.owed.loss = None;
                 let recovered = notification(Kind::Recovered, self.now);
-                self.port.shared.notifications.end(announced, recovered);
+                self.port.shared.control.notifications.end(announced, recovered);
             }
         }
         self.port.update_holds(self.connections);
@@ -260,7 +260,7 @@ impl Inbound<'_> {
         if let Some(queue) = &mut self.port.incoming {
             // There is room: `has_room_for_one` has said so.
             let given = queue.write(self.now, client, flags, message);
-            self.port.shared.counters.synthesized.add(given.into());
+            self.port.shared.counters.network.synthesized.add(given.into());
         }
     }
 
@@ -289,7 +289,7 @@ impl Inbound<'_> {
 /// Parses bytes into the in queue of a port; how many were taken before there was no room.
 fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     let repairs = port.repairs();
-    let releases = port.config().release_on_disconnect;
+    let releases = port.config().delivery.release_on_disconnect;
     let Some(queue) = &mut port.incoming else {
         return bytes.len();
     };
@@ -313,14 +313,14 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     let taken = source.parser.feed(bytes, &mut inlet);
     let (messages, dropped, unrepaired) = (inlet.messages, inlet.dropped, inlet.unrepaired);
     queue.publish();
-    let counters = &port.shared.counters;
+    let counters = &port.shared.counters.network;
     counters.messages_in.add(messages);
     counters.dropped_in.add(dropped);
     counters.unrepaired.add(unrepaired);
     port.count_invalid(source.parser);
     if dropped != 0 && port.owed.loss.is_none() {
         let congested = notification(Kind::Congested, now);
-        port.owed.loss = Some(port.shared.notifications.begin(congested));
+        port.owed.loss = Some(port.shared.control.notifications.begin(congested));
     }
     taken
 }

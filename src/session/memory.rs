@@ -15,7 +15,7 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new(shared: &Shared) -> Self {
-        let greets = shared.role == Role::Merged && shared.config.greet;
+        let greets = shared.role == Role::Merged && shared.config.delivery.greet;
         Self {
             peer: None,
             stream: greets.then(Box::default),

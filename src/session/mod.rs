@@ -98,7 +98,7 @@ impl Session {
     pub(crate) fn new(shared: Arc<Shared>, queues: Option<(Producer, OutQueue)>, options: Options) -> (Self, PortKey) {
         let mut ports = Slab::new();
         let is_server = shared.role.is_server();
-        let ids = Ids::new(&shared.clients);
+        let ids = Ids::new(&shared.clients.table);
         let port = PortKey(ports.insert(Port::new(shared, queues)));
         let server = is_server.then(|| Server {
             port,
@@ -204,7 +204,7 @@ impl Session {
         self.serial += 1;
         let mut connection = Connection::new(self.serial, key, address, Phase::Open, port.config(), now);
         let connected = notification(Kind::Connected, now).address(address);
-        connection.announced = port.shared.notifications.begin(connected);
+        connection.announced = port.shared.control.notifications.begin(connected);
         let peer = Peer(self.connections.insert(connection));
         let shared = Arc::clone(&port.shared);
         self.outbound(key, now, |outbound| {
@@ -213,8 +213,8 @@ impl Session {
             outbound.port.peers.push(peer);
             outbound.greet_again(peer);
         });
-        shared.counters.connections.add(1);
-        shared.failure.store(0, Ordering::Release);
+        shared.counters.network.connections.add(1);
+        shared.status.failure.store(0, Ordering::Release);
         shared.set_state(State::Connected);
         shared.set_up(true);
         self.changed(key);
@@ -226,8 +226,8 @@ impl Session {
     pub(crate) fn has_place(&self) -> bool {
         let shared = self.server.as_ref().and_then(|server| self.shared(server.port));
         shared.is_some_and(|shared| {
-            let left_behind = shared.left_behind.load(Ordering::Acquire);
-            shared.client_count.load(Ordering::Relaxed) + left_behind < shared.config.max_clients
+            let left_behind = shared.clients.left_behind.load(Ordering::Acquire);
+            shared.clients.count.load(Ordering::Relaxed) + left_behind < shared.config.server.max_clients
         })
     }
 
@@ -244,12 +244,12 @@ impl Session {
         let allow = server.options.allow.as_ref();
         let permitted = allow.is_none_or(|allow| address.is_some_and(|address| allow.permits(address.ip())));
         let entered = if permitted && has_place && !port.is_ending() {
-            server.ids.enter(&shared.clients, address.unwrap_or(UNKNOWN))
+            server.ids.enter(&shared.clients.table, address.unwrap_or(UNKNOWN))
         } else {
             None
         };
         let Some(client) = entered else {
-            shared.counters.rejected.add(1);
+            shared.counters.network.rejected.add(1);
             return None;
         };
         let patience = if address.is_some_and(|address| address.ip().is_loopback()) {
@@ -278,7 +278,7 @@ impl Session {
             outbound.port.peers.push(peer);
             outbound.greet(peer);
         });
-        shared.client_count.fetch_add(1, Ordering::Relaxed);
+        shared.clients.count.fetch_add(1, Ordering::Relaxed);
         if shared.role == Role::Merged {
             shared.set_up(true);
         }
@@ -316,7 +316,7 @@ impl Session {
             .filter(|connection| connection.phase == Phase::Accepting)?;
         let server = connection.port;
         let server_shared = Arc::clone(&self.ports.at(server)?.shared);
-        shared.counters.connections.add(1);
+        shared.counters.network.connections.add(1);
         let key = PortKey(self.ports.insert(Port::new(shared, Some(queues))));
         connection.port = key;
         if let Some(server) = self.ports.at_mut(server) {
@@ -332,7 +332,7 @@ impl Session {
     /// The other answer: there is no port to be had.
     pub(crate) fn reject(&mut self, peer: Peer, now: u64) {
         if let Some(shared) = self.port_of(peer) {
-            shared.counters.rejected.add(1);
+            shared.counters.network.rejected.add(1);
         }
         self.drop_unannounced(peer, now);
     }
@@ -343,11 +343,11 @@ impl Session {
             return;
         };
         connection.phase = Phase::Open;
-        server.counters.connections.add(1);
+        server.counters.network.connections.add(1);
         let joined = notification(Kind::ClientJoined, now)
             .client(connection.client)
             .address(connection.address);
-        connection.announced = server.notifications.begin(joined);
+        connection.announced = server.control.notifications.begin(joined);
         // What was pushed meanwhile.
         self.effects.write(peer, connection);
         let (port, server, end) = (connection.port, connection.server, connection.input.end);
@@ -408,7 +408,7 @@ impl Session {
             return;
         }
         if let Some(shared) = self.shared(port) {
-            shared.counters.bytes_in.add(bytes.len() as u64);
+            shared.counters.network.bytes_in.add(bytes.len() as u64);
         }
         self.take_bytes(peer, now, bytes);
         self.changed(port);
@@ -421,7 +421,7 @@ impl Session {
         };
         let (port, count) = (connection.port, connection.input.backlog.len());
         if let Some(shared) = self.shared(port) {
-            shared.counters.bytes_in.add(count as u64);
+            shared.counters.network.bytes_in.add(count as u64);
         }
         self.resume(peer, now);
         self.changed(port);
@@ -494,8 +494,8 @@ impl Session {
         let (port, is_closing) = (connection.port, matches!(connection.phase, Phase::Closing { .. }));
         let left = connection.output.buffer.len();
         if let Some(port) = self.ports.at_mut(port) {
-            port.shared.counters.messages_out.add(messages);
-            port.shared.counters.bytes_out.add(count as u64);
+            port.shared.counters.network.messages_out.add(messages);
+            port.shared.counters.network.bytes_out.add(count as u64);
             if port.backed_up && left <= port::BACKED_UP_BYTES / 2 {
                 port.backed_up = false;
                 self.again = true;
@@ -603,7 +603,7 @@ impl Session {
             return;
         };
         let output = &connection.output;
-        let max_delay = ms(port.config().max_delay_ms);
+        let max_delay = ms(port.config().delivery.max_delay_ms);
         let is_old = output.buffer.oldest_ns().is_some_and(|since| now >= since + max_delay);
         if !port.repairs() || !is_old || output.flow != output::Flow::Open || !connection.is_confirmed() {
             return;
@@ -637,7 +637,7 @@ impl Session {
         let output = &connection.output;
         let ages = port.repairs() && output.flow == output::Flow::Open && connection.is_confirmed();
         let delay = output.buffer.oldest_ns().filter(|_| ages);
-        let delay = delay.map(|since| (since + ms(port.config().max_delay_ms)).max(now + ms(1)));
+        let delay = delay.map(|since| (since + ms(port.config().delivery.max_delay_ms)).max(now + ms(1)));
         let check = connection
             .liveness
             .next_check_ns()
@@ -655,7 +655,7 @@ impl Session {
         // While a peer must read first, the write that ends this drains again.
         let due = port.schedule.next_ns().filter(|_| !port.backed_up);
         let due = due.map(|at| at.max(now + 1));
-        let tick = u64::from(port.config().tick_us) * 1000;
+        let tick = u64::from(port.config().pacing.tick_us) * 1000;
         let owed = (!port.owed.is_empty()).then_some(now + tick);
         if let Some(at) = [due, owed].into_iter().flatten().min() {
             let owner = Owner::Port(key, port.shared.id);
@@ -679,7 +679,7 @@ impl Session {
         let ends = port.is_ending() && !blocked && port.peers.iter().any(takes);
         queued
             || ends
-            || port.shared.flush.unseen().is_some()
+            || port.shared.control.flush.unseen().is_some()
             || !blocked && port.schedule.next_ns().is_some_and(|at| at <= now)
     }
 
@@ -693,14 +693,14 @@ impl Session {
         let Some(port) = self.ports.at_mut(key) else {
             return;
         };
-        if let Some(ticket) = port.shared.flush.unseen() {
+        if let Some(ticket) = port.shared.control.flush.unseen() {
             let position = port.queue.as_ref().map_or(0, OutQueue::end);
             port.flushes.ask(ticket, position, now);
             let drained = self.outbound(key, now, |outbound| outbound.drain());
             self.again |= drained == Drained::More;
             self.changed(key);
             if let Some(shared) = self.shared(key) {
-                shared.flush.see(ticket);
+                shared.control.flush.see(ticket);
             }
         } else {
             let drained = self.outbound(key, now, |outbound| outbound.drain());
@@ -807,7 +807,7 @@ impl Session {
     fn changed(&mut self, key: PortKey) {
         let Some(port) = self.ports.at_mut(key) else { return };
         while let Some((ticket, lost)) = port.flushes.take_done(&self.connections) {
-            port.shared.flush.finish(ticket, lost);
+            port.shared.control.flush.finish(ticket, lost);
         }
         self.effects.wake(key, port);
     }

@@ -198,7 +198,7 @@ impl Outbound<'_> {
                     self.port.memory.follow(bytes);
                 }
                 found = true;
-                self.port.shared.counters.synthesized.add(made.into());
+                self.port.shared.counters.network.synthesized.add(made.into());
                 self.offer(peer, bytes);
             }
         }
@@ -227,7 +227,7 @@ impl Outbound<'_> {
     /// Adds a message to the buffer of a peer, unless that is congested.
     pub(super) fn offer(&mut self, peer: Peer, bytes: &[u8]) {
         let repairs = self.port.repairs();
-        let limit = self.port.config().client_buffer_bytes as usize;
+        let limit = self.port.config().delivery.client_buffer_bytes as usize;
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
@@ -304,7 +304,7 @@ impl Outbound<'_> {
                 self.port.count_forgotten(&waiting);
             }
         }
-        let release = self.port.config().release_on_close;
+        let release = self.port.config().delivery.release_on_close;
         for index in 0..self.port.peers.len() {
             self.finish_output(self.port.peers[index], release);
         }
@@ -327,7 +327,7 @@ impl Outbound<'_> {
         let mut made = 0;
         if release {
             made = connection.output.push_releases(self.now);
-            self.port.shared.counters.synthesized.add(made);
+            self.port.shared.counters.network.synthesized.add(made);
         }
         if matches!(connection.phase, Phase::New { .. } | Phase::Accepting) {
             return false;

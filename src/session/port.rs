@@ -150,7 +150,7 @@ impl Port {
                 .at(*peer)
                 .is_some_and(|connection| !connection.input.track.is_neutral())
         };
-        let releases = self.config().release_on_disconnect && self.peers.iter().any(holds);
+        let releases = self.config().delivery.release_on_disconnect && self.peers.iter().any(holds);
         let wanted = releases || !self.owed.departed.is_empty();
         if wanted != self.shared.holds() {
             self.shared.set_holds(wanted);
@@ -160,6 +160,7 @@ impl Port {
     /// A message is not scheduled any more.
     pub(super) fn unschedule(&self, size: usize) {
         self.shared
+            .queues
             .scheduled_bytes
             .fetch_sub(scheduled_cost(size), Ordering::Relaxed);
     }
@@ -167,14 +168,15 @@ impl Port {
     /// A message is scheduled that push did not count.
     pub(super) fn count_scheduled(&self, size: usize) {
         self.shared
+            .queues
             .scheduled_bytes
             .fetch_add(scheduled_cost(size), Ordering::Relaxed);
     }
 
     /// Counts a message that a peer does not get, and how many no difference restores for it.
     pub(super) fn count_lost(&self, unrepaired: u64) {
-        self.shared.counters.dropped_out.add(1);
-        self.shared.counters.unrepaired.add(unrepaired);
+        self.shared.counters.network.dropped_out.add(1);
+        self.shared.counters.network.unrepaired.add(unrepaired);
     }
 
     /// Counts a scheduled message that is not sent because the caller wants it so.
@@ -187,13 +189,13 @@ impl Port {
     /// Counts what the parser of a connection could not make a message of.
     pub(super) fn count_invalid(&self, parser: &mut crate::midi::parser::Parser) {
         let counts = parser.take_counts();
-        self.shared.counters.invalid_bytes.add(counts.invalid);
-        self.shared.counters.oversize_in.add(counts.oversize);
+        self.shared.counters.network.invalid_bytes.add(counts.invalid);
+        self.shared.counters.network.oversize_in.add(counts.oversize);
     }
 
     /// A peer reads again after it was congested, or has gone.
     pub(super) fn end_congestion(&self, announced: bool, recovered: Notification) {
-        self.shared.notifications.end(announced, recovered);
+        self.shared.control.notifications.end(announced, recovered);
     }
 }
 

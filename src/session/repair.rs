@@ -31,7 +31,7 @@ impl Outbound<'_> {
         let announced = connection.is_confirmed() && {
             let congested = notification(Kind::Congested, self.now);
             let congested = congested.client(connection.client).address(connection.address);
-            port.shared.notifications.begin(congested)
+            port.shared.control.notifications.begin(congested)
         };
         connection.output.flow = Flow::Congested { announced };
     }
@@ -45,7 +45,7 @@ impl Outbound<'_> {
             return;
         };
         let made = connection.output.push_repairs(self.now);
-        self.port.shared.counters.synthesized.add(made);
+        self.port.shared.counters.network.synthesized.add(made);
         connection.output.flow = Flow::Open;
         let recovered = notification(Kind::Recovered, self.now).client(connection.client);
         self.port.end_congestion(announced, recovered);
@@ -128,7 +128,7 @@ impl Outbound<'_> {
         }
         if !output.is_congested() {
             let made = output.push_repairs(self.now);
-            port.shared.counters.synthesized.add(made);
+            port.shared.counters.network.synthesized.add(made);
             self.effects.write(peer, connection);
         }
     }
@@ -175,7 +175,7 @@ impl Outbound<'_> {
             if self.port.peers.is_empty() {
                 // Counted as dropped when they were refused.
                 let unrepaired = list.iter().map(|message| self.port.memory.lose(message)).sum();
-                return self.port.shared.counters.unrepaired.add(unrepaired);
+                return self.port.shared.counters.network.unrepaired.add(unrepaired);
             }
             list.iter().for_each(|message| self.port.memory.follow(message));
         }
@@ -203,7 +203,7 @@ impl Outbound<'_> {
         if !output.takes() {
             return;
         }
-        let counters = &self.port.shared.counters;
+        let counters = &self.port.shared.counters.network;
         if output.is_congested() || output.track.is_lossy() {
             let unrepaired = list.iter().map(|message| output.lose(message)).sum();
             return counters.unrepaired.add(unrepaired);
@@ -215,7 +215,7 @@ impl Outbound<'_> {
         counters.unrepaired.add(unrepaired);
         while let Some(message) = next_repair(&mut ahead, &mut wanted) {
             self.offer(peer, &message);
-            self.port.shared.counters.synthesized.add(1);
+            self.port.shared.counters.network.synthesized.add(1);
         }
     }
 
@@ -231,7 +231,7 @@ impl Outbound<'_> {
             made += 1;
         });
         output.end_made(self.now);
-        self.port.shared.counters.synthesized.add(made);
+        self.port.shared.counters.network.synthesized.add(made);
     }
 
     /// A client's port is connected again: the peer is put right first.
@@ -241,14 +241,14 @@ impl Outbound<'_> {
         };
         let output = &mut connection.output;
         let mut made = 0;
-        let (release, repair) = (self.port.config().release_on_disconnect, self.port.repairs());
+        let (release, repair) = (self.port.config().delivery.release_on_disconnect, self.port.repairs());
         output.track = self.port.memory.take_peer().reconnect(release, repair, |message| {
             output.buffer.push(&message);
             made += 1;
         });
         output.resumed = made != 0;
         output.end_made(self.now);
-        self.port.shared.counters.synthesized.add(made);
+        self.port.shared.counters.network.synthesized.add(made);
         self.effects.write(peer, connection);
     }
 
@@ -331,6 +331,6 @@ impl Outbound<'_> {
                 unrepaired += self.port.memory.lose(later.message());
             }
         }
-        self.port.shared.counters.unrepaired.add(unrepaired);
+        self.port.shared.counters.network.unrepaired.add(unrepaired);
     }
 }

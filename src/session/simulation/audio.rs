@@ -317,7 +317,7 @@ impl Audio {
             "the client of what was popped"
         );
         let is_off = matches!(*message, [0x80..=0x8F, ..] | [0x90..=0x9F, _, 0] | [0xB0..=0xBF, 64, 0]);
-        if made && is_off && !self.skipped && self.shared.config.release_on_disconnect {
+        if made && is_off && !self.skipped && self.shared.config.delivery.release_on_disconnect {
             let others = self.ears.iter().filter(|(other, _)| **other != client);
             let held = others.into_iter().any(|(_, ear)| ear.holds(message));
             assert_eq!(
@@ -337,7 +337,7 @@ impl Audio {
     }
 
     fn ask_flush(&mut self, now: u64) {
-        let ticket = self.shared.flush.ask();
+        let ticket = self.shared.control.flush.ask();
         trace!(now, "{} asks for flush {ticket}", self.name());
         self.flushes.push(Asked {
             ticket,
@@ -350,7 +350,7 @@ impl Audio {
     pub(super) fn take_flushed(&mut self) -> Vec<(Asked, Flushed)> {
         let mut flushed = Vec::new();
         while let Some(first) = self.flushes.first() {
-            let Some(outcome) = self.shared.flush.outcome(first.ticket) else {
+            let Some(outcome) = self.shared.control.flush.outcome(first.ticket) else {
                 break;
             };
             flushed.push((self.flushes.remove(0), outcome));

@@ -49,7 +49,7 @@ impl Session {
             let port = self.ports.get(connection.port.0).expect("a connection has a port");
             let config = port.config();
             let limit = if port.repairs() {
-                config.client_buffer_bytes as usize
+                config.delivery.client_buffer_bytes as usize
             } else {
                 BACKED_UP_BYTES
             };
@@ -63,7 +63,7 @@ impl Session {
             let departed = port.owed.departed.iter();
             let backlogs = departed.filter(|departed| departed.backlog.is_some()).count();
             assert!(
-                backlogs <= port.config().max_clients.max(1) as usize,
+                backlogs <= port.config().server.max_clients.max(1) as usize,
                 "port {key}: {backlogs} backlogs"
             );
             for peer in &port.peers {
@@ -75,9 +75,9 @@ impl Session {
         }
         if let Some(server) = &self.server {
             if let Some(port) = self.ports.get(server.port.0) {
-                let count = port.shared.client_count.load(Ordering::Relaxed) as usize;
+                let count = port.shared.clients.count.load(Ordering::Relaxed) as usize;
                 assert_eq!(count, server.by_client.len(), "clients");
-                assert!(count <= port.config().max_clients as usize);
+                assert!(count <= port.config().server.max_clients as usize);
             }
         }
         let overdue = self.poll_timeout().filter(|at| *at <= now);

@@ -205,7 +205,11 @@ impl Node {
         let Some(audio) = self.audios.get(&self.main.0).copied() else {
             return world.network.close(socket, world.now);
         };
-        let waits = world.audios[audio].shared.scheduled_bytes.load(Ordering::Relaxed);
+        let waits = world.audios[audio]
+            .shared
+            .queues
+            .scheduled_bytes
+            .load(Ordering::Relaxed);
         let takes = |connection: &crate::session::connection::Connection| connection.output.takes();
         let is_first = !self.session.connections.iter().any(|(_, connection)| takes(connection));
         // What waits for others may reach it too. What waits for nobody does not.
@@ -398,12 +402,12 @@ impl Node {
 
     fn lost_connection(&mut self, port: PortKey, useful: bool, world: &mut World) {
         let shared = Arc::clone(self.session.shared(port).expect("it is still there"));
-        if self.works && shared.config.reconnect_max_ms != 0 && !shared.is_closed() {
+        if self.works && shared.config.connection.reconnect_max_ms != 0 && !shared.is_closed() {
             shared.set_state(State::Connecting);
             if useful {
-                self.backoff_ms = shared.config.reconnect_min_ms.into();
+                self.backoff_ms = shared.config.connection.reconnect_min_ms.into();
             }
-            let at = world.now + self.pause(shared.config.reconnect_max_ms.into());
+            let at = world.now + self.pause(shared.config.connection.reconnect_max_ms.into());
             world.schedule(at, Event::Connect(self.number));
         } else {
             self.works = false;

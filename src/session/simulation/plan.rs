@@ -78,29 +78,28 @@ pub(super) struct Plan {
 
 fn config(random: &mut Random, faults: Faults) -> Config {
     let long_linger = random.pick(&[20, 200, 1000]);
-    let config = Config {
-        in_queue_bytes: random.pick(&[4096, 4096, 16384, 65536]),
-        out_queue_bytes: random.pick(&[4096, 4096, 16384, 65536]),
-        max_message_bytes: random.pick(&[16, 256, 16384]),
-        max_clients: random.pick(&[2, 3, 8, 64]),
-        overflow: random.pick(&[Overflow::Auto, Overflow::Repair, Overflow::Wait]),
-        max_delay_ms: random.pick(&[5, 50, 500]),
-        client_buffer_bytes: random.pick(&[256, 2048, 65536]),
-        reconnect_min_ms: random.pick(&[1, 10]),
-        reconnect_max_ms: random.pick(&[0, 20, 100, 100]),
-        keepalive_ms: if faults.silent {
-            random.pick(&[100, 500])
-        } else {
-            random.pick(&[0, 500, 10000])
-        },
-        stall_timeout_ms: if random.chance(150) { random.pick(&[50, 300]) } else { 0 },
-        linger_ms: if random.chance(250) { 0 } else { long_linger },
-        release_on_disconnect: !random.chance(100),
-        release_on_close: !random.chance(100),
-        greet: random.chance(400),
-        tick_us: random.pick(&[100, 500, 2000]),
-        ..Config::default()
+    // The order of the draws belongs to what a seed means.
+    let mut config = Config::default();
+    config.queues.in_queue_bytes = random.pick(&[4096, 4096, 16384, 65536]);
+    config.queues.out_queue_bytes = random.pick(&[4096, 4096, 16384, 65536]);
+    config.queues.max_message_bytes = random.pick(&[16, 256, 16384]);
+    config.server.max_clients = random.pick(&[2, 3, 8, 64]);
+    config.delivery.overflow = random.pick(&[Overflow::Auto, Overflow::Repair, Overflow::Wait]);
+    config.delivery.max_delay_ms = random.pick(&[5, 50, 500]);
+    config.delivery.client_buffer_bytes = random.pick(&[256, 2048, 65536]);
+    config.connection.reconnect_min_ms = random.pick(&[1, 10]);
+    config.connection.reconnect_max_ms = random.pick(&[0, 20, 100, 100]);
+    config.connection.keepalive_ms = if faults.silent {
+        random.pick(&[100, 500])
+    } else {
+        random.pick(&[0, 500, 10000])
     };
+    config.connection.stall_timeout_ms = if random.chance(150) { random.pick(&[50, 300]) } else { 0 };
+    config.delivery.linger_ms = if random.chance(250) { 0 } else { long_linger };
+    config.delivery.release_on_disconnect = !random.chance(100);
+    config.delivery.release_on_close = !random.chance(100);
+    config.delivery.greet = random.chance(400);
+    config.pacing.tick_us = random.pick(&[100, 500, 2000]);
     config.normalized().expect("it is within the ranges")
 }
 
@@ -134,7 +133,7 @@ impl Plan {
         let quiet = [Manner::Plays, Manner::Listens];
         let mut server = config(random, faults);
         let manual = serves && random.chance(250);
-        server.accept = if manual { Accept::Manual } else { Accept::Merged };
+        server.server.accept = if manual { Accept::Manual } else { Accept::Merged };
         Self {
             manual,
             serves,

@@ -29,7 +29,8 @@ impl World {
     pub(super) fn run(&mut self) -> Outcome {
         let patience = |world: &Self| {
             let slowest = world.plan.clients.iter().chain([&world.plan.server]);
-            let slowest = slowest.map(|config| u64::from(2 * config.linger_ms + 4 * config.stall_timeout_ms));
+            let slowest =
+                slowest.map(|config| u64::from(2 * config.delivery.linger_ms + 4 * config.connection.stall_timeout_ms));
             let dead = if world.plan.faults.silent { 4000 } else { 0 };
             (slowest.max().unwrap_or(0) + dead) * MS
         };
@@ -107,7 +108,7 @@ impl World {
                 audio.flushes.is_empty() || audio.shared.is_closed(),
                 "a flush is never done"
             );
-            let waits = audio.shared.scheduled_bytes.load(Ordering::Relaxed);
+            let waits = audio.shared.queues.scheduled_bytes.load(Ordering::Relaxed);
             assert!(
                 waits == 0,
                 "port {}: {waits} bytes are scheduled for ever",
@@ -158,7 +159,7 @@ impl World {
         let (ledger, config) = (&audio.ledger, &audio.shared.config);
         let repairs = audio.shared.repairs;
         let anew = all.len() > 1;
-        if (repairs || ledger.panics == 0) && (!anew || config.release_on_disconnect) {
+        if (repairs || ledger.panics == 0) && (!anew || config.delivery.release_on_disconnect) {
             let mut hanging = receiver.hanging(Some(super::music::PAIRED_CHANNEL));
             // A panic forgets pedals that are to go up.
             hanging.retain(|what| ledger.panics == 0 || what.contains("note"));
@@ -171,7 +172,7 @@ impl World {
             assert_eq!(end.marks, ledger.marks(end.marks_since, end.client), "{name}: marks");
         }
         let lossless = lossless && !anew && end.dropped_before == 0;
-        if !orderly || !(lossless || repairs && config.release_on_disconnect) {
+        if !orderly || !(lossless || repairs && config.delivery.release_on_disconnect) {
             return;
         }
         let mut but: BTreeSet<String> = sender.stepped.iter().chain(&receiver.stepped).cloned().collect();
@@ -211,7 +212,7 @@ impl World {
         let popped = audio.ears.get(&end.client).unwrap_or(&empty);
         let name = format!("port {} of client {}, socket {}", audio.number, end.client, socket.0);
         let is_over = end.closed_at.is_some();
-        if is_over && config.release_on_disconnect && self.connections_of_client(socket) == 0 {
+        if is_over && config.delivery.release_on_disconnect && self.connections_of_client(socket) == 0 {
             let hanging = popped.hanging(None);
             assert!(hanging.is_empty(), "{name} has left: {hanging:?}");
         }
@@ -224,7 +225,7 @@ impl World {
         if is_over || self.connections_to(socket).len() > 1 || end.disconnected || audio.skipped {
             return;
         }
-        let messages = self.heard(socket, config.max_message_bytes as usize);
+        let messages = self.heard(socket, config.queues.max_message_bytes as usize);
         let mut came = Ear::new(self.make);
         messages.iter().for_each(|message| came.hear(message));
         let lossy = audio.endpoint.stats().dropped_in != 0;
@@ -279,18 +280,18 @@ impl World {
             if audio.closed {
                 continue;
             }
-            assert_eq!(audio.shared.client_count.load(Ordering::Relaxed), 0, "{name}: clients");
+            assert_eq!(audio.shared.clients.count.load(Ordering::Relaxed), 0, "{name}: clients");
             assert_eq!(
-                audio.shared.left_behind.load(Ordering::Relaxed),
+                audio.shared.clients.left_behind.load(Ordering::Relaxed),
                 0,
                 "{name}: left behind"
             );
-            let waits = audio.shared.scheduled_bytes.load(Ordering::Relaxed);
+            let waits = audio.shared.queues.scheduled_bytes.load(Ordering::Relaxed);
             assert_eq!(waits, 0, "{name}: scheduled");
             if !audio.unaccepted && !audio.closed && audio.shared.role.has_queues() {
                 assert!(audio.over, "{name}: pop does not say that nothing comes any more");
             }
-            if audio.over && audio.shared.config.release_on_disconnect && !audio.unaccepted {
+            if audio.over && audio.shared.config.delivery.release_on_disconnect && !audio.unaccepted {
                 for (client, ear) in &audio.ears {
                     let hanging = ear.hanging(None);
                     assert!(hanging.is_empty(), "{name}, client {client}: {hanging:?}");
@@ -334,10 +335,16 @@ impl World {
         let config = &audio.shared.config;
         let reads = other.raw().and_then(|raw| self.raws[raw].as_ref());
         let reads = reads.is_some_and(|raw| matches!(raw.manner, Manner::Plays | Manner::Listens | Manner::HalfCloses));
-        let slow = end.was_blocked && config.linger_ms < 200;
+        let slow = end.was_blocked && config.delivery.linger_ms < 200;
         let cut = self.network.is_severed(socket.link()) || end.was_stalled || slow;
-        let room = config.client_buffer_bytes > 2048;
-        if !other.read_to_end || !reads || cut || !config.release_on_close || !room || config.stall_timeout_ms != 0 {
+        let room = config.delivery.client_buffer_bytes > 2048;
+        if !other.read_to_end
+            || !reads
+            || cut
+            || !config.delivery.release_on_close
+            || !room
+            || config.connection.stall_timeout_ms != 0
+        {
             return;
         }
         let mut receiver = Ear::new(self.make);

@@ -309,9 +309,12 @@ impl World {
                 if audio.closed {
                     return;
                 }
-                if audio.shared.acceptance.accept() {
+                if audio.shared.clients.acceptance.accept() {
                     let server = self.audios[0].shared.as_ref();
-                    server.left_behind.fetch_sub(1, std::sync::atomic::Ordering::AcqRel);
+                    server
+                        .clients
+                        .left_behind
+                        .fetch_sub(1, std::sync::atomic::Ordering::AcqRel);
                 }
                 self.audios[number].unaccepted = false;
             }
@@ -340,7 +343,7 @@ impl World {
         let late = if prompt {
             0
         } else if audio.shared.is_up() {
-            random.below(u64::from(audio.shared.config.tick_us) * 1000)
+            random.below(u64::from(audio.shared.config.pacing.tick_us) * 1000)
         } else {
             random.below(20 * MS)
         };
@@ -452,8 +455,8 @@ impl World {
         }
         let socket = self.network.connect(line, self.now);
         let linger = |owner, plan: &Plan| match owner {
-            Owner::Node(0) if plan.serves => plan.server.linger_ms,
-            Owner::Node(number) => plan.clients[number - usize::from(plan.serves)].linger_ms,
+            Owner::Node(0) if plan.serves => plan.server.delivery.linger_ms,
+            Owner::Node(number) => plan.clients[number - usize::from(plan.serves)].delivery.linger_ms,
             Owner::Raw(_) => 0,
         };
         self.ends.push(End::new(from, linger(from, &self.plan)));
@@ -511,12 +514,12 @@ impl World {
             None => {
                 trace!(self.now, "node {number} is refused");
                 let config = self.audios[node.audios[&node.main.0]].shared.config.clone();
-                if config.reconnect_max_ms == 0 {
+                if config.connection.reconnect_max_ms == 0 {
                     node.works = false;
                     node.session.give_up(node.main, self.now);
                     node.carry_out(self);
                 } else {
-                    let at = self.now + node.pause(config.reconnect_max_ms.into());
+                    let at = self.now + node.pause(config.connection.reconnect_max_ms.into());
                     self.schedule(at, Event::Connect(number));
                 }
             }
