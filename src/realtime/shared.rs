@@ -221,6 +221,26 @@ impl Shared {
             .map_or(0, |waker| waker.lateness.wakes().saturating_sub(self.wakes_before))
     }
 
+    /// Messages sent to peers: by the network thread, or on a pair by push.
+    pub(crate) fn messages_out(&self) -> u64 {
+        self.counters.messages_out.get() + self.pushed.messages()
+    }
+
+    /// Messages that were pushed and not sent.
+    pub(crate) fn dropped_out(&self) -> u64 {
+        self.counters.dropped_out.get() + self.pushed.refused.get()
+    }
+
+    /// Dropped messages that a difference in channel state does not restore.
+    pub(crate) fn unrepaired(&self) -> u64 {
+        self.counters.unrepaired.get() + self.pushed.unrepaired.get() + self.popped.unrepaired.get()
+    }
+
+    /// Messages that the library made itself.
+    pub(crate) fn synthesized(&self) -> u64 {
+        self.counters.synthesized.get() + self.popped.synthesized.get()
+    }
+
     pub(crate) fn set_state(&self, state: State) {
         self.state.store(state as i32, Ordering::Release);
     }
