@@ -36,24 +36,20 @@
  *
  * FUNCTIONS THAT STOP SOMETHING
  *
- *                        messages that wait     messages that wait       then                            connections
- *                        to be popped           to be sent
- *   midisock_skip        thrown away            kept                     pop returns the difference      kept
- *                                                                        in channel state
- *   midisock_cancel      kept                   scheduled ones are       nothing                         kept
- *                                               dropped, except what
- *                                               ends something
- *   midisock_panic       kept                   dropped                  peers receive All Sound Off     kept
- *   midisock_reset       kept                   sent first               peers receive All Notes Off     kept
- *                                                                        and Reset All Controllers
- *   midisock_flush       kept                   the call waits until     nothing                         kept
- *                                               due ones are sent
- *   midisock_disconnect  kept                   due ones are sent        one client and pop receive      one is closed
- *                                               to the client            releases
- *   midisock_shutdown    kept                   due ones are sent        peers and pop receive           closed
- *                                                                        releases
- *   midisock_close       thrown away            due ones are sent        peers receive releases          closed, and the
- *                                                                                                        port is freed
+ *                        received messages  messages to be sent           what follows                    connections
+ *   midisock_skip        thrown away        kept                          pop returns the difference      kept
+ *                                                                           in channel state
+ *   midisock_cancel      kept               scheduled ones dropped,       nothing                         kept
+ *                                             except what ends something
+ *   midisock_panic       kept               dropped                       peers receive All Sound Off     kept
+ *   midisock_reset       kept               sent first                    peers receive All Notes Off     kept
+ *                                                                           and Reset All Controllers
+ *   midisock_flush       kept               the call waits until due      nothing                         kept
+ *                                             ones are sent
+ *   midisock_disconnect  kept               due ones sent to the client   the client and pop receive      one closed
+ *                                                                           releases
+ *   midisock_shutdown    kept               due ones sent                 peers and pop receive releases  closed
+ *   midisock_close       thrown away        due ones sent                 peers receive releases          closed, freed
  *
  * Releases are Note Offs, pedals up, pressure 0, bends to the centre, and Stop for a running sequencer, as far as they
  * are needed. release_on_close and release_on_disconnect in midisock_config turn them off.
@@ -386,7 +382,8 @@ typedef struct midisock_config {
  * Threads: any.
  * Returns: nothing.
  */
-MIDISOCK_API void midisock_config_init(midisock_config *config, size_t size) MIDISOCK_NOEXCEPT;
+MIDISOCK_API void midisock_config_init(struct midisock_config *config, size_t size)
+    MIDISOCK_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------
  * Making and ending ports
@@ -420,7 +417,7 @@ typedef struct midisock_port midisock_port;
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
  */
 MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
-    const midisock_config *config, midisock_port **out) MIDISOCK_NOEXCEPT;
+    const struct midisock_config *config, struct midisock_port **out) MIDISOCK_NOEXCEPT;
 
 /**
  * Makes a client. The call returns at once. The port connects in the background, and connects again when the
@@ -441,7 +438,7 @@ MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
  */
 MIDISOCK_API midisock_result midisock_connect(const char *host, uint16_t port,
-    const midisock_config *config, midisock_port **out) MIDISOCK_NOEXCEPT;
+    const struct midisock_config *config, struct midisock_port **out) MIDISOCK_NOEXCEPT;
 
 /**
  * Takes the next client of a manual server, as a port of its own.
@@ -461,8 +458,8 @@ MIDISOCK_API midisock_result midisock_connect(const char *host, uint16_t port,
  * - MIDISOCK_ERR_TIMEOUT: no client came in time.
  * - MIDISOCK_ERR_CLOSED: the server was shut down.
  */
-MIDISOCK_API midisock_result midisock_accept(midisock_port *server, int32_t timeout_ms,
-    midisock_port **out) MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_accept(struct midisock_port *server, int32_t timeout_ms,
+    struct midisock_port **out) MIDISOCK_NOEXCEPT;
 
 /**
  * Makes two ports that are joined in memory, without a socket and without the network thread.
@@ -479,8 +476,8 @@ MIDISOCK_API midisock_result midisock_accept(midisock_port *server, int32_t time
  * - MIDISOCK_ERR_ADDRESS: `allow` cannot be parsed.
  * - MIDISOCK_ERR_NO_RESOURCES: memory ran out.
  */
-MIDISOCK_API midisock_result midisock_pair(const midisock_config *config, midisock_port **a,
-    midisock_port **b) MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_pair(const struct midisock_config *config,
+    struct midisock_port **a, struct midisock_port **b) MIDISOCK_NOEXCEPT;
 
 /**
  * Changes the realtime priority that this port requests for the network thread. See midisock_config.realtime_priority.
@@ -499,8 +496,8 @@ MIDISOCK_API midisock_result midisock_pair(const midisock_config *config, midiso
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
  * - MIDISOCK_ERR_CLOSED: the port is closed.
  */
-MIDISOCK_API midisock_result midisock_set_realtime_priority(midisock_port *port, uint32_t priority)
-    MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_set_realtime_priority(struct midisock_port *port,
+    uint32_t priority) MIDISOCK_NOEXCEPT;
 
 /**
  * Begins the orderly end of a port, without blocking. A second call has no effect. The port still has to be closed.
@@ -515,7 +512,7 @@ MIDISOCK_API midisock_result midisock_set_realtime_priority(midisock_port *port,
  * - MIDISOCK_OK: the end has begun.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
  */
-MIDISOCK_API midisock_result midisock_shutdown(midisock_port *port) MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_shutdown(struct midisock_port *port) MIDISOCK_NOEXCEPT;
 
 /**
  * Closes a port and frees it. NULL has no effect.
@@ -529,7 +526,7 @@ MIDISOCK_API midisock_result midisock_shutdown(midisock_port *port) MIDISOCK_NOE
  * invalid.
  * Returns: nothing.
  */
-MIDISOCK_API void midisock_close(midisock_port *port) MIDISOCK_NOEXCEPT;
+MIDISOCK_API void midisock_close(struct midisock_port *port) MIDISOCK_NOEXCEPT;
 
 /**
  * Splits "host:port", "[ipv6]:port" or ":port", which has an empty host.
@@ -614,8 +611,8 @@ typedef struct midisock_message {
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  * - MIDISOCK_ERR_BUSY: another thread pushes (debug builds).
  */
-MIDISOCK_API midisock_result midisock_push(midisock_port *port, const uint8_t *data, size_t size)
-    MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_push(struct midisock_port *port, const uint8_t *data,
+    size_t size) MIDISOCK_REALTIME;
 
 /**
  * Sends one whole message to one client or to all, now or at a time up to 10 s ahead.
@@ -643,8 +640,8 @@ MIDISOCK_API midisock_result midisock_push(midisock_port *port, const uint8_t *d
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  * - MIDISOCK_ERR_BUSY: another thread pushes (debug builds).
  */
-MIDISOCK_API midisock_result midisock_push_message(midisock_port *port,
-    const midisock_message *message) MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_push_message(struct midisock_port *port,
+    const struct midisock_message *message) MIDISOCK_REALTIME;
 
 /**
  * Drops scheduled messages: those that midisock_push_message or midisock_push_frame queued for a time ahead, and that
@@ -668,7 +665,7 @@ MIDISOCK_API midisock_result midisock_push_message(midisock_port *port,
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  * - MIDISOCK_ERR_BUSY: another thread pushes (debug builds).
  */
-MIDISOCK_API midisock_result midisock_cancel(midisock_port *port) MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_cancel(struct midisock_port *port) MIDISOCK_REALTIME;
 
 /**
  * Takes the next message, in order of arrival.
@@ -683,7 +680,7 @@ MIDISOCK_API midisock_result midisock_cancel(midisock_port *port) MIDISOCK_REALT
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  * - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
  */
-MIDISOCK_API midisock_result midisock_pop(midisock_port *port, midisock_message *out)
+MIDISOCK_API midisock_result midisock_pop(struct midisock_port *port, struct midisock_message *out)
     MIDISOCK_REALTIME;
 
 /**
@@ -705,7 +702,7 @@ MIDISOCK_API midisock_result midisock_pop(midisock_port *port, midisock_message 
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  * - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
  */
-MIDISOCK_API midisock_result midisock_skip(midisock_port *port) MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_skip(struct midisock_port *port) MIDISOCK_REALTIME;
 
 /**
  * Silences all peers now. It drops all messages that were pushed before and are not sent, scheduled ones too, and
@@ -722,7 +719,7 @@ MIDISOCK_API midisock_result midisock_skip(midisock_port *port) MIDISOCK_REALTIM
  * - MIDISOCK_ERR_CLOSED: the port is closed.
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  */
-MIDISOCK_API midisock_result midisock_panic(midisock_port *port) MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_panic(struct midisock_port *port) MIDISOCK_REALTIME;
 
 /**
  * Sends All Notes Off (CC 123, value 0) and Reset All Controllers (CC 121, value 0) on each of 16 channels to all
@@ -739,7 +736,7 @@ MIDISOCK_API midisock_result midisock_panic(midisock_port *port) MIDISOCK_REALTI
  * - MIDISOCK_ERR_CLOSED: the port is closed.
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  */
-MIDISOCK_API midisock_result midisock_reset(midisock_port *port) MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_reset(struct midisock_port *port) MIDISOCK_REALTIME;
 
 /* ------------------------------------------------------------------------------------------------
  * Audio blocks
@@ -788,8 +785,8 @@ typedef struct midisock_block {
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  * - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
  */
-MIDISOCK_API midisock_result midisock_begin_block(midisock_port *port, const midisock_block *block)
-    MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_begin_block(struct midisock_port *port,
+    const struct midisock_block *block) MIDISOCK_REALTIME;
 
 /**
  * Takes the next message that belongs to the block. Its `frame` is in [0, frames) and never decreases within the
@@ -810,8 +807,8 @@ MIDISOCK_API midisock_result midisock_begin_block(midisock_port *port, const mid
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  * - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
  */
-MIDISOCK_API midisock_result midisock_pop_block(midisock_port *port, midisock_message *out)
-    MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_pop_block(struct midisock_port *port,
+    struct midisock_message *out) MIDISOCK_REALTIME;
 
 /**
  * Sends one whole message at the time of a frame of the block, to the peer or to all clients.
@@ -834,7 +831,7 @@ MIDISOCK_API midisock_result midisock_pop_block(midisock_port *port, midisock_me
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  * - MIDISOCK_ERR_BUSY: another thread pushes or pops (debug builds).
  */
-MIDISOCK_API midisock_result midisock_push_frame(midisock_port *port, uint32_t frame,
+MIDISOCK_API midisock_result midisock_push_frame(struct midisock_port *port, uint32_t frame,
     const uint8_t *data, size_t size) MIDISOCK_REALTIME;
 
 /* ------------------------------------------------------------------------------------------------
@@ -862,7 +859,7 @@ MIDISOCK_API midisock_result midisock_push_frame(midisock_port *port, uint32_t f
  * Threads: any.
  * Returns: one of MIDISOCK_STATE_*. It is 0 if `port` is NULL.
  */
-MIDISOCK_API int32_t midisock_state(const midisock_port *port) MIDISOCK_REALTIME;
+MIDISOCK_API int32_t midisock_state(const struct midisock_port *port) MIDISOCK_REALTIME;
 
 /**
  * Returns how many clients are connected to a server.
@@ -873,7 +870,7 @@ MIDISOCK_API int32_t midisock_state(const midisock_port *port) MIDISOCK_REALTIME
  * Threads: any.
  * Returns: the number. It is 0 if the port is not a server or NULL.
  */
-MIDISOCK_API uint32_t midisock_client_count(const midisock_port *port) MIDISOCK_REALTIME;
+MIDISOCK_API uint32_t midisock_client_count(const struct midisock_port *port) MIDISOCK_REALTIME;
 
 /**
  * Returns the TCP port number that a server is bound to, or that a connected port uses. An accepted port has its
@@ -883,7 +880,7 @@ MIDISOCK_API uint32_t midisock_client_count(const midisock_port *port) MIDISOCK_
  * Threads: any.
  * Returns: the number. It is 0 if there is none, on a pair, and if `port` is NULL.
  */
-MIDISOCK_API uint16_t midisock_local_port(const midisock_port *port) MIDISOCK_REALTIME;
+MIDISOCK_API uint16_t midisock_local_port(const struct midisock_port *port) MIDISOCK_REALTIME;
 
 /** Counters since the port was made. Each is consistent by itself. */
 typedef struct midisock_stats {
@@ -942,8 +939,8 @@ typedef struct midisock_stats {
  * - MIDISOCK_OK: `stats` is filled.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `size` is below 8 or above 4096.
  */
-MIDISOCK_API midisock_result midisock_get_stats(const midisock_port *port, midisock_stats *stats,
-    size_t size) MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_get_stats(const struct midisock_port *port,
+    struct midisock_stats *stats, size_t size) MIDISOCK_REALTIME;
 
 /* ------------------------------------------------------------------------------------------------
  * Waiting
@@ -980,8 +977,8 @@ MIDISOCK_API midisock_result midisock_get_stats(const midisock_port *port, midis
  * - MIDISOCK_ERR_TIMEOUT: none of the events came in time.
  * - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
  */
-MIDISOCK_API midisock_result midisock_wait(midisock_port *port, uint32_t events, int32_t timeout_ms)
-    MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_wait(struct midisock_port *port, uint32_t events,
+    int32_t timeout_ms) MIDISOCK_NOEXCEPT;
 
 /**
  * Waits for any of `events` on any of `count` ports.
@@ -1001,7 +998,7 @@ MIDISOCK_API midisock_result midisock_wait(midisock_port *port, uint32_t events,
  * - MIDISOCK_ERR_TIMEOUT: none of the events came in time.
  * - MIDISOCK_ERR_CLOSED: the port at `index` is closed, and none of its messages is left. `index` is written.
  */
-MIDISOCK_API midisock_result midisock_wait_any(midisock_port *const *ports, size_t count,
+MIDISOCK_API midisock_result midisock_wait_any(struct midisock_port *const *ports, size_t count,
     uint32_t events, int32_t timeout_ms, size_t *index) MIDISOCK_NOEXCEPT;
 
 /**
@@ -1020,7 +1017,7 @@ MIDISOCK_API midisock_result midisock_wait_any(midisock_port *const *ports, size
  * - MIDISOCK_ERR_ADDRESS, _REFUSED, _UNREACHABLE, _PERMISSION, _IO, _NO_RESOURCES, _TIMEOUT: why the last attempt
  *   failed. It is returned when the time limit passes, or at once if the port does not try again.
  */
-MIDISOCK_API midisock_result midisock_wait_connected(midisock_port *port, int32_t timeout_ms)
+MIDISOCK_API midisock_result midisock_wait_connected(struct midisock_port *port, int32_t timeout_ms)
     MIDISOCK_NOEXCEPT;
 
 /**
@@ -1043,7 +1040,7 @@ MIDISOCK_API midisock_result midisock_wait_connected(midisock_port *port, int32_
  * - MIDISOCK_ERR_CLOSED: the port is closed.
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  */
-MIDISOCK_API midisock_result midisock_flush(midisock_port *port, int32_t timeout_ms)
+MIDISOCK_API midisock_result midisock_flush(struct midisock_port *port, int32_t timeout_ms)
     MIDISOCK_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------
@@ -1119,8 +1116,8 @@ typedef struct midisock_notification {
  * - MIDISOCK_EMPTY: no notification waits.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL.
  */
-MIDISOCK_API midisock_result midisock_poll_notification(midisock_port *port,
-    midisock_notification *out) MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_poll_notification(struct midisock_port *port,
+    struct midisock_notification *out) MIDISOCK_NOEXCEPT;
 
 /**
  * Returns the address of a client of a merged server, as notifications have it.
@@ -1135,7 +1132,7 @@ MIDISOCK_API midisock_result midisock_poll_notification(midisock_port *port,
  * - MIDISOCK_ERR_NO_SUCH_CLIENT: no client with this id is connected.
  * - MIDISOCK_ERR_WRONG_ROLE: the port is not a merged server.
  */
-MIDISOCK_API midisock_result midisock_client_address(midisock_port *server, uint32_t client,
+MIDISOCK_API midisock_result midisock_client_address(struct midisock_port *server, uint32_t client,
     char *buffer, size_t capacity) MIDISOCK_NOEXCEPT;
 
 /**
@@ -1154,7 +1151,7 @@ MIDISOCK_API midisock_result midisock_client_address(midisock_port *server, uint
  * - MIDISOCK_ERR_WRONG_ROLE: the port is not a merged server.
  * - MIDISOCK_ERR_CLOSED: the server is closed.
  */
-MIDISOCK_API midisock_result midisock_disconnect(midisock_port *server, uint32_t client)
+MIDISOCK_API midisock_result midisock_disconnect(struct midisock_port *server, uint32_t client)
     MIDISOCK_NOEXCEPT;
 
 #ifdef __cplusplus

@@ -147,7 +147,7 @@ impl Item {
             lines.insert(at.unwrap_or_else(|| panic!("no Threads: {}", self.code)), tag.into());
             return comment(&lines, "") + &wrapped(&self.code);
         }
-        comment(&lines, "") + &fields(&self.code.replace("struct midisock_port *", "midisock_port *"))
+        comment(&lines, "") + &fields(&self.code)
     }
 }
 
@@ -226,8 +226,7 @@ fn fields(code: &str) -> String {
 
 /// The declaration of a function, wrapped between its arguments and before its mark.
 fn wrapped(code: &str) -> String {
-    let words = code.replace("struct midisock_", "midisock_");
-    let words: Vec<&str> = words.split_whitespace().collect();
+    let words: Vec<&str> = code.split_whitespace().collect();
     let line = words
         .join(" ")
         .replace(", ", ",\n")

@@ -58,6 +58,21 @@ fn comments_have_one_form() {
 }
 
 #[test]
+fn pages_of_every_realtime_function_are_touched() {
+    let touched = include_str!("touch.rs");
+    let header = super::header::generated();
+    let declarations = header.split("\nMIDISOCK_API ").skip(1);
+    let declarations = declarations.filter_map(|text| text.split_once(';').map(|(declaration, _)| declaration));
+    let realtime = declarations.filter(|declaration| declaration.contains("MIDISOCK_REALTIME"));
+    for declaration in realtime {
+        let before = declaration.split('(').next().unwrap_or_default();
+        let name = before.trim_start_matches(|c| c != ' ').rsplit([' ', '*']).next();
+        let name = name.unwrap_or_default();
+        assert!(touched.contains(&format!("::{name} as ")), "{name}");
+    }
+}
+
+#[test]
 fn version_is_the_packages() {
     use super::version::*;
     let version = format!("{MIDISOCK_VERSION_MAJOR}.{MIDISOCK_VERSION_MINOR}.{MIDISOCK_VERSION_PATCH}");
