@@ -115,10 +115,10 @@ impl World {
                 audio.number
             );
             if audio.shared.role.has_queues() && !audio.skipped && !audio.unaccepted && !audio.shut {
-                let stats = audio.endpoint.stats();
+                let counters = &audio.shared.counters.network;
                 assert_eq!(
-                    stats.messages_in,
-                    audio.popped + stats.dropped_in,
+                    counters.messages_in.get(),
+                    audio.popped + counters.dropped_in.get(),
                     "port {}: in is not delivered and dropped",
                     audio.number
                 );
@@ -165,8 +165,7 @@ impl World {
             hanging.retain(|what| ledger.panics == 0 || what.contains("note"));
             assert!(hanging.is_empty(), "{name}: {hanging:?}");
         }
-        let stats = audio.endpoint.stats();
-        let lossless = stats.dropped_out == end.dropped_before;
+        let lossless = audio.shared.dropped_out() == end.dropped_before;
         let orderly = ledger.cancels == 0 && ledger.panics == 0 && !end.is_fuzzy;
         if orderly && lossless {
             assert_eq!(end.marks, ledger.marks(end.marks_since, end.client), "{name}: marks");
@@ -228,7 +227,7 @@ impl World {
         let messages = self.heard(socket, config.queues.max_message_bytes as usize);
         let mut came = Ear::new(self.make);
         messages.iter().for_each(|message| came.hear(message));
-        let lossy = audio.endpoint.stats().dropped_in != 0;
+        let lossy = audio.shared.counters.network.dropped_in.get() != 0;
         if !lossy {
             assert_eq!(popped.messages, came.messages, "{name}: messages");
             assert_eq!(popped.marks, came.marks, "{name}: marks");
@@ -311,17 +310,22 @@ impl World {
         if !audio.shared.role.has_queues() {
             return;
         }
-        let (stats, taken) = (audio.endpoint.stats(), audio.ledger.taken());
-        let counted = stats.messages_out + stats.dropped_out;
+        let (sent, dropped, synthesized) = (
+            audio.shared.messages_out(),
+            audio.shared.dropped_out(),
+            audio.shared.synthesized(),
+        );
+        let taken = audio.ledger.taken();
+        let counted = sent + dropped;
         assert!(
             counted >= taken,
-            "{name}: {counted} of {taken} messages are in a count: {stats:?}"
+            "{name}: {counted} of {taken} messages are in a count: {sent} sent, {dropped} dropped"
         );
-        let made = stats.synthesized + 32 * audio.ledger.requests;
+        let made = synthesized + 32 * audio.ledger.requests;
         if audio.shared.role != Role::Merged {
             assert!(
                 counted <= taken + made,
-                "{name}: {counted} counted, {taken} and {made} made: {stats:?}"
+                "{name}: {counted} counted, {taken} and {made} made: {sent} sent, {dropped} dropped"
             );
         }
     }

@@ -117,7 +117,7 @@ impl End {
     pub(super) fn connects(&mut self, audio: &Audio) {
         self.is_of(audio.number, 0, 0, false);
         self.marks_since = audio.ledger.len();
-        self.dropped_before = audio.endpoint.stats().dropped_out;
+        self.dropped_before = audio.shared.dropped_out();
     }
 
     pub(super) fn is_node(&self) -> bool {
@@ -583,7 +583,7 @@ impl World {
             for (asked, outcome) in self.audios[number].take_flushed() {
                 trace!(self.now, "flush {} of port {number} is done: {outcome:?}", asked.ticket);
                 let audio = &self.audios[number];
-                let dropped = audio.endpoint.stats().dropped_out;
+                let dropped = audio.shared.dropped_out();
                 if outcome != Flushed::Handed || audio.ledger.cancels > 0 {
                     continue;
                 }
