@@ -279,7 +279,7 @@ fn a_socket_that_met_itself_is_refused_and_leaves_its_address_free() {
         race: Race::new(&[], None, 0, 0),
         sockets: Default::default(),
     };
-    attempts.sockets[3] = Some(socket);
+    attempts.sockets[3] = Some(Runner { socket, watch_at: None });
     attempts.discard_all(&poller);
     // Without SO_REUSEADDR a TIME-WAIT would be in the way.
     let server = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
