@@ -65,7 +65,7 @@ def install_others():
 def build():
     """Builds everything; whether that succeeded. mido may be missing: see `python_with_mido`."""
     before = {}
-    for name in ("library", "examples"):
+    for name in ("library", "programs"):
         say(f"building: {name}")
         before[name] = runner.run_one(runner.SUITES[name], False, before)
         if before[name].failures:

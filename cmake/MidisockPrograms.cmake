@@ -1,4 +1,4 @@
-# The tools and the shortest examples, in C99.
+# The tools, the LV2 plugin and the simplest examples, in C99.
 
 # Installed programs find the library from where they lie, so that both may be moved together; unless a directory was given
 # as absolute, and stays.
@@ -10,7 +10,7 @@ else()
   set(midisock_rpath "$<IF:$<PLATFORM_ID:Darwin>,@loader_path,$ORIGIN>/${midisock_rpath}")
 endif()
 
-# What every target here is held to. Each source is a unit of its own: they were not written to share one.
+# The warnings for every target here. Each source is a unit of its own: they were not written to share one.
 function(midisock_set_strict name)
   set_target_properties(${name} PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF UNITY_BUILD OFF)
   if(MSVC)
@@ -31,20 +31,22 @@ function(midisock_add_program name)
     INSTALL_RPATH "${midisock_rpath}")
 endfunction()
 
-set(midisock_programs_dir "${PROJECT_SOURCE_DIR}/examples/c")
+# midisock_add_tool(<name> <folder>...): midisock-<name> of all the C files in these folders of tools and in tools/common.
+set(midisock_tools)
+function(midisock_add_tool name)
+  set(sources)
+  foreach(folder IN ITEMS ${ARGN} common)
+    file(GLOB found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/${folder}/*.c")
+    list(APPEND sources ${found})
+  endforeach()
+  midisock_add_program(midisock-${name} ${sources})
+  set(midisock_tools ${midisock_tools} midisock-${name} PARENT_SCOPE)
+endfunction()
 
 if(MIDISOCK_BUILD_TOOLS)
-  set(midisock_monitor_sources address cli decode message platform report)
-  set(midisock_echo_sources ${midisock_monitor_sources})
-  set(midisock_send_sources
-    address cli held message midi_file platform player progress sender smf smf_time words)
-  set(midisock_tools)
-  foreach(tool IN ITEMS monitor send echo)
-    list(TRANSFORM midisock_${tool}_sources REPLACE "(.+)" "${midisock_programs_dir}/\\1.c"
-      OUTPUT_VARIABLE sources)
-    midisock_add_program(midisock-${tool} "${midisock_programs_dir}/midisock-${tool}.c" ${sources})
-    list(APPEND midisock_tools midisock-${tool})
-  endforeach()
+  midisock_add_tool(monitor monitor)
+  midisock_add_tool(send send midi-file)
+  midisock_add_tool(echo echo)
 endif()
 
 # JACK is one of the system's libraries where it is at all: without it there is one tool less.
@@ -53,15 +55,9 @@ if(MIDISOCK_BUILD_TOOLS AND MIDISOCK_BUILD_JACK)
   find_library(MIDISOCK_JACK_LIBRARY jack)
   mark_as_advanced(MIDISOCK_JACK_INCLUDE_DIR MIDISOCK_JACK_LIBRARY)
   if(MIDISOCK_JACK_INCLUDE_DIR AND MIDISOCK_JACK_LIBRARY)
-    set(sources address cli decode held message platform report)
-    list(TRANSFORM sources REPLACE "(.+)" "${midisock_programs_dir}/\\1.c")
-    foreach(source IN ITEMS midisock-jack channels client process wiring)
-      list(APPEND sources "${midisock_programs_dir}/jack/${source}.c")
-    endforeach()
-    midisock_add_program(midisock-jack ${sources})
+    midisock_add_tool(jack jack)
     target_include_directories(midisock-jack SYSTEM PRIVATE "${MIDISOCK_JACK_INCLUDE_DIR}")
     target_link_libraries(midisock-jack PRIVATE "${MIDISOCK_JACK_LIBRARY}")
-    list(APPEND midisock_tools midisock-jack)
   elseif(MIDISOCK_BUILD_JACK STREQUAL "AUTO")
     message(STATUS "midisock: no JACK here, and so no midisock-jack")
   else()
@@ -93,6 +89,6 @@ endif()
 
 if(MIDISOCK_BUILD_EXAMPLES)
   foreach(example IN ITEMS server client)
-    midisock_add_program(midisock-simple-${example} "${midisock_programs_dir}/simple-${example}.c")
+    midisock_add_program(midisock-simple-${example} "${PROJECT_SOURCE_DIR}/examples/c/simple-${example}.c")
   endforeach()
 endif()

@@ -78,7 +78,7 @@ impl Popped {
             // SAFETY: valid until the next pop.
             let bytes = unsafe { std::slice::from_raw_parts(popped.data, popped.size as usize) };
             assert!(message::is_whole(bytes), "{bytes:02X?}");
-            self.receiver.hear(bytes);
+            self.receiver.receive(bytes);
             if popped.flags & MIDISOCK_SYNTHETIC == 0 {
                 self.live += 1;
             } else {

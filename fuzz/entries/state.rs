@@ -48,7 +48,7 @@ fn lose_and_repair(make: Make, mut bytes: Bytes) {
     while !bytes.is_empty() {
         let fate = bytes.byte();
         for message in phrase(&mut bytes, make) {
-            if fate & 1 != 0 || link.wanted.is_some() {
+            if fate & 1 != 0 || link.sent.is_some() {
                 link.lose(&message);
             } else {
                 link.deliver(&message);
@@ -62,7 +62,7 @@ fn lose_and_repair(make: Make, mut bytes: Bytes) {
     link.finish();
 }
 
-/// What is lost is summed up by one who does not know what the receiver has heard.
+/// What is lost is summed up without knowing what the receiver has received.
 fn sum_up(make: Make, mut bytes: Bytes, difference: bool) {
     let mut link = Link::new(make);
     let mut summary = Summary::new();
@@ -79,9 +79,9 @@ fn sum_up(make: Make, mut bytes: Bytes, difference: bool) {
             }
         }
         if lossy && difference {
-            link.hear_difference(&mut summary);
+            link.receive_difference(&mut summary);
         } else if lossy {
-            link.hear_summary(&mut summary);
+            link.receive_summary(&mut summary);
         }
     }
 }
@@ -91,14 +91,14 @@ fn release(make: Make, mut bytes: Bytes) {
     while !bytes.is_empty() {
         for message in phrase(&mut bytes, make) {
             state.apply(&message);
-            receiver.hear(&message);
+            receiver.receive(&message);
         }
     }
     let mut given = 0;
     while let Some(message) = state.next_release() {
         given += 1;
         assert!(given < ENDLESS);
-        receiver.hear(&message);
+        receiver.receive(&message);
     }
     assert!(state.is_neutral() && receiver.held.is_empty());
 }

@@ -17,7 +17,7 @@ def build():
     if lacking:
         return False
     before = {}
-    for name, text in (("library", "building the library"), ("examples", "compiling the tools")):
+    for name, text in (("library", "building the library"), ("programs", "compiling the tools")):
         if not prepare(name, text, before):
             for case, why in before[name].failures:
                 screen.failed(f"{case}: {why}")

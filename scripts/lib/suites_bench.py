@@ -7,7 +7,7 @@ from runner import suite
 
 
 @suite("bench", "every part of scripts/bench runs, in its shortest form", budget=480,
-       needs=["library", "examples", "python"],
+       needs=["library", "programs", "python"],
        packages=["libjack-jackd2-dev", "libboost-dev", "juce-modules-source", "liblo-dev"], extended=True)
 def bench(run):
     sys.path.append(str(ROOT / "bench"))

@@ -58,7 +58,7 @@ def make(run):
 
 # What a release of the sources consists of.
 RELEASE = ("CMakeLists.txt", "Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "cmake", "src", "include",
-           "examples", "LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md")
+           "examples", "tools", "LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md")
 
 
 def release(archive):

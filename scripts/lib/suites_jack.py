@@ -1,16 +1,15 @@
-"""midisock-jack and the LV2 plugin under a JACK server without a sound card: examples/c/jack,
-examples/lv2, tests/jack."""
+"""midisock-jack and the LV2 plugin under a JACK server without a sound card: tools/jack, examples/lv2,
+tests/jack."""
 
 import shutil
 
 import compilers
+import suites_tools
 from compilers import INCLUDES, LINK, STRICT
-from project import BIN, OUT, ROOT, tool
+from project import OUT, ROOT, tool
 from runner import Failure, suite, tail
 from suites_python import TESTS as PYTESTS, pytest
 
-EXAMPLES = ROOT / "examples" / "c"
-SOURCES = EXAMPLES / "jack"
 TESTS = ROOT / "tests" / "jack"
 INTO = OUT / "tests-jack"
 
@@ -20,9 +19,6 @@ LV2 = ROOT / "examples" / "lv2"
 LV2_INTO = OUT / "tests-lv2"
 LV2_PACKAGES = ("lv2-dev", "lilv-utils", "sordi", "jalv")
 LV2_URI = "urn:midisock:link"
-
-# What midisock-jack takes of the other tools.
-SHARED = ("address", "cli", "decode", "held", "message", "platform", "report")
 
 
 def lacks(run, case, programs, packages):
@@ -47,12 +43,8 @@ def compile_one(run, program, compiler, *arguments):
 
 
 def build_tool(run):
-    shared = [EXAMPLES / f"{name}.c" for name in SHARED]
-    for compiler in compilers.available(run):
-        into = BIN if compiler is compilers.default() else OUT / "examples-clang"
-        if compile_one(run, into / "midisock-jack", compiler, *INCLUDES, *sorted(SOURCES.glob("*.c")), *shared,
-                       *LINK, "-ljack"):
-            run.ok(f"{compiler.name} midisock-jack")
+    for compiler in compilers.available(run, cxx=False):
+        suites_tools.build(run, compiler, "jack", "-ljack")
 
 
 def build_tests(run):

@@ -3,7 +3,7 @@
 import re
 
 import compilers
-from project import LIB, OUT, SONAME, TARGET, declared_functions
+from project import LIB, OUT, ROOT, SONAME, TARGET, declared_functions
 from runner import Failure, suite
 
 RELEASE = TARGET / "release"
@@ -55,6 +55,20 @@ def shipped(run):
               f"declared only: {', '.join(sorted(declared - exported)) or 'nothing at all'}")
     run.check("exports no more than the header", exported <= declared,
               f"not declared: {', '.join(sorted(exported - declared))}")
+
+
+@suite("static", "the static library in a host that has guard pages in its image", budget=60,
+       needs=["library"])
+def static(run):
+    OUT.mkdir(parents=True, exist_ok=True)
+    program = OUT / "guard_page"
+    native = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"]
+    run.must([compilers.default().c, "-std=c99", *compilers.STRICT, *compilers.INCLUDES, "-o", program,
+              ROOT / "tests" / "static" / "guard_page.c", RELEASE / "libmidisock.a", *native])
+    run.case("reads none of the host's pages", [program])
+    symbols = run.must(["nm", RELEASE / "libmidisock.so"])
+    run.check("the shared library knows that it is one", " a midisock_shared_object\n" in symbols,
+              "the link did not define midisock_shared_object")
 
 
 @suite("header", "the header alone, C99 to C23 and C++11 to C++23, no warning", budget=120)

@@ -1,4 +1,4 @@
-"""The pytest tests: the library with real mido, and the tools."""
+"""The pytest tests of the library with real mido."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -13,11 +13,6 @@ TESTS = ROOT / "tests" / "python"
 def mido(run):
     pytest(run, "mido", TESTS / "test_binding.py", *sorted(TESTS.glob("test_mido*.py")),
            "-m", "not long")
-
-
-@suite("tools", "the command-line tools", budget=180, needs=["examples", "python"])
-def tools(run):
-    pytest(run, "tools", *sorted(TESTS.glob("test_tool*.py")), "-m", "not long")
 
 
 @suite("mido-long", "2 million messages to a mido that pauses", budget=400,

@@ -22,6 +22,7 @@ FENCES = "the SeqCst fences beside it order it"
 NUMBER = "nothing is handed over: it stands for itself"
 HALF = "it is the other half of the exchange that is needed"
 BEFORE = "what is published after it orders it"
+SEEN = "the exchange that found the other slot taken has seen it"
 SPARE = {
     ("src/realtime/client_table.rs", "slot.id.store(0, Ordering::Release);", "release"): FENCES,
     ("src/realtime/event.rs", "count.fetch_sub(1, Ordering::Release);", "release"): NUMBER,
@@ -33,11 +34,14 @@ SPARE = {
     ("src/realtime/sleeper.rs", "self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel)", "release"):
         FENCES,
     ("src/realtime/pair.rs", "own.popped.holds.store(holds, Ordering::Release);", "release"): NUMBER,
-    ("src/port/mod.rs", "Some(_) => shared.is_closed() && !shared.popped.holds.load(Ordering::Acquire),", "acquire"): NUMBER,
-    ("src/realtime/ring.rs", "self.ring.consumer.taken.store(self.read, Ordering::Release);", "release"): NUMBER,
+    ("src/realtime/pair.rs", "own.popped.owes.store(owes, Ordering::Release);", "release"): NUMBER,
+    ("src/realtime/endpoint.rs", "Some(_) => shared.is_closed() && !shared.popped.holds.load(Ordering::Acquire),", "acquire"): NUMBER,
+    ("src/realtime/consumer.rs", "self.ring.consumer.taken.store(self.read, Ordering::Release);", "release"): NUMBER,
     ("src/realtime/ring.rs", "self.ring.consumer.taken.load(Ordering::Acquire) != self.ring.tail.load(Ordering::Acquire)",
      "acquire"): NUMBER,
     ("src/realtime/ring.rs", "self.ring.tail.load(Ordering::Acquire)", "acquire"): NUMBER,
+    ("src/realtime/consumer.rs", "self.ring.tail.load(Ordering::Acquire)", "acquire"): NUMBER,
+    ("src/realtime/refused.rs", "if self.slots.0[other].state.load(Ordering::Acquire) != FREE {", "acquire"): SEEN,
     ("src/realtime/requests.rs", "self.served.store(count, Ordering::Release);", "release"): NUMBER,
     ("src/realtime/requests.rs", "self.count.load(Ordering::Acquire) != self.served.load(Ordering::Acquire)", "acquire"): NUMBER,
     ("src/realtime/requests.rs", "self.count.load(Ordering::Acquire)", "acquire"): NUMBER,
@@ -62,11 +66,10 @@ SPARE_FILES = ("src/realtime/acceptance.rs", "src/net/life.rs")
 UNSHOWN = [
     ("src/realtime/client_table.rs", "to.id.store(id, Ordering::Release);", "release"),
     ("src/realtime/client_table.rs", "id != 0 && self.slot(id).id.load(Ordering::Acquire) == id", "acquire"),
-    ("src/net/outgoing.rs", "self.shared.handed.store(from, Ordering::Release);", "release"),
-    ("src/net/outgoing.rs", "self.shared.handed.store(handed, Ordering::Release);", "release"),
     ("src/realtime/refused.rs", "self.lossy = self.slots.0[self.current].state.load(Ordering::Acquire) == FULL;", "acquire"),
     ("src/realtime/refused.rs", "self.0.0.iter().any(|slot| slot.state.load(Ordering::Acquire) != FREE)", "acquire"),
     ("src/realtime/refused.rs", "slot.state.store(FREE, Ordering::Release);", "release"),
+    ("src/realtime/refused.rs", "!matches!(self.slots.0[self.next].state.load(Ordering::Acquire), FREE | BUSY)", "acquire"),
 ]
 
 MODELS = [ROOT / "src" / "realtime" / "loom_models.rs", ROOT / "src" / "net" / "loom_models.rs"]

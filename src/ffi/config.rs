@@ -57,7 +57,7 @@ pub struct midisock_config {
     pub max_delay_ms: u32,
     /// REPAIR: a peer is also congested when more than this waits for it, in bytes: 65536.
     pub client_buffer_bytes: u32,
-    /// For one attempt to connect to one address, in ms: 5000.
+    /// For one attempt to connect, in ms: 5000. The look-up of the name and all of its addresses share it.
     pub connect_timeout_ms: u32,
     /// The first pause before connecting again, in ms: 100. It doubles, with jitter, up to reconnect_max_ms.
     pub reconnect_min_ms: u32,

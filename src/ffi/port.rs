@@ -40,7 +40,8 @@ pub unsafe extern "C" fn midisock_listen(
 /// Makes a client: returns at once, never waiting for the network or for a name to resolve; the connection is made,
 /// and made again when it is lost, in the background. midisock_wait_connected waits for it.
 ///
-/// `host`: a name or an address; each address it resolves to is tried in turn. `port`: not 0. `config`: NULL for the
+/// `host`: a name or an address ("fe80::1%eth0" where it is link-local). A name's addresses are tried side by side, a
+/// quarter of a second apart (RFC 8305), and the first that answers is taken. `port`: not 0. `config`: NULL for the
 /// defaults. The port in `out` is the caller's, to be ended with midisock_close.
 ///
 /// Control. Errors: INVALID_ARGUMENT, ADDRESS (cannot be parsed; a name that does not resolve is told by

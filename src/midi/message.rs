@@ -96,14 +96,14 @@ pub const fn is_realtime(byte: u8) -> bool {
 #[inline]
 pub fn data_run(bytes: &[u8]) -> usize {
     let mut run = 0;
-    // What is long is looked through 64 bytes at a time.
-    for block in bytes.as_chunks::<64>().0 {
-        let all = block
-            .as_chunks()
-            .0
-            .iter()
-            .fold(0, |all, word| all | u64::from_ne_bytes(*word));
-        if all & STATUS_BITS != 0 {
+    // Long runs are searched 64 bytes at a time.
+    for block in bytes.chunks_exact(64) {
+        let words = block.chunks_exact(8).map(|word| {
+            let mut lanes = [0; 8];
+            lanes.copy_from_slice(word);
+            u64::from_ne_bytes(lanes)
+        });
+        if words.fold(0, |all, word| all | word) & STATUS_BITS != 0 {
             break;
         }
         run += 64;
@@ -140,16 +140,16 @@ pub fn is_whole(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether there is no status byte among so many: in less than it takes to find one.
+/// Whether there is no status byte in `bytes`. Quicker than finding the first one.
 #[inline]
 fn is_data(bytes: &[u8]) -> bool {
     const LANES: usize = 16;
-    let or = |all: [u8; LANES], lanes: &[u8; LANES]| std::array::from_fn(|lane| all[lane] | lanes[lane]);
-    let Some(last) = bytes.last_chunk() else {
+    let or = |all: [u8; LANES], lanes: &[u8]| std::array::from_fn(|lane| all[lane] | lanes[lane]);
+    let Some(last) = bytes.last_chunk::<LANES>() else {
         return !is_status(bytes.iter().fold(0, |all, byte| all | byte));
     };
-    // The last ones overlap those before, which does no harm.
-    let all = bytes.as_chunks().0.iter().fold(*last, or);
+    // The last chunk may overlap the one before, which does no harm.
+    let all = bytes.chunks_exact(LANES).fold(*last, or);
     u128::from_ne_bytes(all) & u128::from_ne_bytes([0x80; LANES]) == 0
 }
 
@@ -182,8 +182,8 @@ pub const fn is_note_off(message: &[u8]) -> bool {
 }
 
 /// Whether a whole message ends what other messages began: All Sound Off, Reset All Controllers, All Notes Off and the
-/// modes that imply it, Hold 2 up, pressure to 0, bend to the centre, Stop, System Reset. Note Offs and the pedals of
-/// [`is_pedal_up`] are asked for by themselves.
+/// modes that imply it, Hold 2 up, pressure to 0, bend to the centre, Stop, System Reset. Note Offs and other switches are
+/// asked for by [`is_note_off`] and [`is_switch_off`].
 #[inline]
 pub const fn lets_go(message: &[u8]) -> bool {
     matches!(
@@ -200,11 +200,4 @@ pub const fn lets_go(message: &[u8]) -> bool {
 #[inline]
 pub const fn is_switch_off(message: &[u8]) -> bool {
     matches!(*message, [0xB0..=0xBF, 64..=69, 0..=63])
-}
-
-/// Whether a whole message lifts a pedal that holds notes: damper, sostenuto, legato footswitch ("Switch Controllers":
-/// below 64 is off).
-#[inline]
-pub const fn is_pedal_up(message: &[u8]) -> bool {
-    matches!(*message, [0xB0..=0xBF, 64 | 66 | 68, 0..=63])
 }

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// Every status byte, and data bytes at both ends and in the middle.
-fn telling_bytes() -> Vec<u8> {
+fn sample_bytes() -> Vec<u8> {
     let mut bytes: Vec<u8> = (0x80..=0xFF).step_by(0x10).collect();
     bytes.extend(0xF0..=0xFF);
     bytes.extend([0x8F, 0x9F, 0xCF, 0xDF, 0xEF]);
@@ -89,10 +89,10 @@ fn short_byte_strings_are_whole_as_in_the_model() {
             whole[2] += usize::from(expected);
         }
     }
-    let telling = telling_bytes();
-    for &a in &telling {
-        for &b in &telling {
-            for &c in &telling {
+    let samples = sample_bytes();
+    for &a in &samples {
+        for &b in &samples {
+            for &c in &samples {
                 let bytes = [a, b, c];
                 let expected = naive_model::is_whole(&bytes);
                 assert_eq!(message::is_whole(&bytes), expected, "{bytes:02x?}");
@@ -101,7 +101,7 @@ fn short_byte_strings_are_whole_as_in_the_model() {
         }
     }
     // One byte: F6 and six of realtime. Two: 32 channel statuses, F1 and F3 with 128 data bytes
-    // each, and an empty SysEx. Three: of the telling bytes nine are the status of three bytes
+    // each, and an empty SysEx. Three: of the sample bytes nine are the status of three bytes
     // (80 8F 90 9F A0 B0 E0 EF F2), each with 5 times 5 data bytes; SysEx with one of 5.
     assert_eq!(whole[1..3], [7, 34 * 128 + 1]);
     assert_eq!(whole[3], 9 * 25 + 5);

@@ -1,8 +1,24 @@
-//! MIDI 1.0 bytes and messages: what a message is, and how a stream of bytes becomes messages.
+//! MIDI 1.0: what a message is, how a stream of bytes becomes messages, and what a stream of messages has set so far.
 //!
-//! Nothing in here knows of sockets, clocks or threads, so all of it can be tested with bytes
-//! alone. Section names in the documentation refer to the *MIDI 1.0 Detailed Specification*,
-//! document version 4.2.
+//! # What lives here
+//!
+//! | module | |
+//! |---|---|
+//! | `message` | lengths, boundaries, and the questions asked of one message |
+//! | `short` | a message of up to three bytes by value |
+//! | `parser` | bytes in any pieces to whole messages |
+//! | `reset` | what panic and reset send |
+//! | `state` | the state that a stream has set at its receiver, and the difference between two states |
+//! | `summary` | what lost messages amount to, for a receiver of which nothing is known |
+//!
+//! # Who calls whom
+//!
+//! All folders above call this one: `timing` and `realtime` for single messages and summaries, `session` and `net` for
+//! parsers and states. This folder calls nothing but the standard library. It knows no sockets, clocks or threads, so
+//! bytes alone are enough to test it. `message`, `short`, `summary` and [`state::ChannelState`] also run on audio threads:
+//! they allocate nothing after their creation, take no lock and do not panic.
+//!
+//! Section names in the documentation refer to the *MIDI 1.0 Detailed Specification*, document version 4.2.
 
 pub mod message;
 pub mod parser;
@@ -14,4 +30,4 @@ pub mod summary;
 #[cfg(test)]
 mod message_tests;
 #[cfg(test)]
-mod naive_model;
+pub mod naive_model;

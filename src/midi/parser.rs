@@ -82,6 +82,35 @@ impl Progress {
     }
 }
 
+/// Offers the channel message at the start of the input, with or without its status byte, to the sink, if it is whole.
+/// Returns the sink's answer, the message's status and what follows it.
+#[inline(always)]
+fn offer_first<'a, S: Sink>(input: &'a [u8], running: u8, sink: &mut S) -> Option<(bool, u8, &'a [u8])> {
+    let (first, behind) = input.split_first()?;
+    let (status, data) = if is_status(*first) {
+        (*first, behind)
+    } else {
+        (running, input)
+    };
+    if !is_channel_status(status) {
+        return None;
+    }
+    // Arrays rather than slices of the input: the sink is inlined here, and a length that the compiler knows turns its
+    // copy into single stores.
+    let (accepted, next) = if !is_of_three(status) {
+        match data {
+            [a, next @ ..] if !is_status(*a) => (sink.message(&[status, *a]), next),
+            _ => return None,
+        }
+    } else {
+        match data {
+            [a, b, next @ ..] if !is_status(*a | *b) => (sink.message(&[status, *a, *b]), next),
+            _ => return None,
+        }
+    };
+    Some((accepted, status, next))
+}
+
 /// Turns a stream of bytes into whole messages.
 pub struct Parser {
     mode: Mode,
@@ -164,7 +193,7 @@ impl Parser {
         let mut running = self.running;
         let mut rest = input;
         loop {
-            // Most are of three bytes, and four can be looked at at once.
+            // Most messages have three bytes, and four can be compared at once.
             while let Some((word, _)) = rest.split_first_chunk() {
                 let word = u32::from_le_bytes(*word);
                 let [first, second, third, fourth] = word.to_le_bytes();
@@ -192,27 +221,8 @@ impl Parser {
                     rest = &rest[len..];
                 }
             }
-            let [first, behind @ ..] = rest else { break };
-            let (status, data) = if is_status(*first) {
-                (*first, behind)
-            } else {
-                (running, rest)
-            };
-            if !is_channel_status(status) {
+            let Some((accepted, status, next)) = offer_first(rest, running, sink) else {
                 break;
-            }
-            // Arrays rather than slices of the input: the sink is inlined here, and a length that
-            // the compiler knows turns its copy into single stores.
-            let (accepted, next) = if !is_of_three(status) {
-                match data {
-                    [a, next @ ..] if !is_status(*a) => (sink.message(&[status, *a]), next),
-                    _ => break,
-                }
-            } else {
-                match data {
-                    [a, b, next @ ..] if !is_status(*a | *b) => (sink.message(&[status, *a, *b]), next),
-                    _ => break,
-                }
             };
             if !accepted {
                 self.running = running;
@@ -222,17 +232,19 @@ impl Parser {
             rest = next;
         }
         self.running = running;
-        let taken = input.len() - rest.len();
+        self.other(rest, sink).after(input.len() - rest.len())
+    }
+
+    /// Between messages, where no whole channel message follows.
+    #[inline(always)]
+    fn other<S: Sink>(&mut self, rest: &[u8], sink: &mut S) -> Progress {
         match rest {
-            [] => Took(taken),
-            [first, ..] => {
-                if !is_status(*first) && running == 0 {
-                    let run = data_run(rest);
-                    self.counts.invalid += run as u64;
-                    Took(taken + run)
-                } else {
-                    self.byte(*first, sink).after(taken)
-                }
+            [] => Took(0),
+            [first, ..] if is_status(*first) || self.running != 0 => self.byte(*first, sink),
+            _ => {
+                let run = data_run(rest);
+                self.counts.invalid += run as u64;
+                Took(run)
             }
         }
     }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 /// A limit that no test below reaches by accident.
 const ROOMY: usize = 1 << 20;
 
-/// Keeps the messages, and refuses as it is told: each entry of `answers` is the answer to one
+/// Keeps the messages, and refuses some: each entry of `answers` is the answer to one
 /// offer, and when they are used up every message is taken.
 #[derive(Default)]
 struct Collector {

@@ -1,58 +1,58 @@
-//! What lost messages come to, where it is not known what the receiver heard before them.
+//! Summaries of lost messages, for where it is not known what the receiver got before them.
 
 use super::short::Short;
 use super::state::{ChannelState, next_repair};
 
-/// A summary of messages that were lost: however many they are, of fixed size, and nothing is allocated for a message.
+/// A summary of messages that were lost. It has a fixed size, however many they are, and allocates nothing for a message.
 ///
-/// What it gives brings any receiver to where they would have brought it: also one that holds notes, has a parameter
-/// selected, in whole or in part, or a sequencer running, of which nothing is known here. It may tell a receiver what
-/// that one has heard already; who knows what it heard gives it the difference instead.
+/// Its messages bring any receiver to where the lost ones would have brought it, even one that holds notes, has a
+/// parameter selected, in whole or in part, or a sequencer running. Some of them the receiver may not need. Whoever
+/// knows the receiver's state gives it the difference instead.
 #[derive(Clone)]
 pub struct Summary {
-    wanted: ChannelState,
+    sent: ChannelState,
 }
 
-/// How far a summary was given.
+/// How much of a summary was given.
 pub struct Given {
-    heard: ChannelState,
+    received: ChannelState,
 }
 
 impl Summary {
     /// An empty summary, on the heap from the start.
     pub fn new() -> Box<Self> {
         Box::new(Self {
-            wanted: ChannelState::UNKNOWN,
+            sent: ChannelState::UNKNOWN,
         })
     }
 
-    /// Starts afresh.
+    /// Starts anew.
     pub fn clear(&mut self) {
-        self.wanted = ChannelState::UNKNOWN;
+        self.sent = ChannelState::UNKNOWN;
     }
 
-    /// Takes a message that was lost; how many messages cannot be brought back for it.
+    /// Takes a message that was lost. Returns how many messages cannot be brought back because of it.
     pub fn lose(&mut self, message: &[u8]) -> u32 {
-        self.wanted.lose(message)
+        self.sent.lose(message)
     }
 
-    /// The next message that stands for those lost; `None`: that was all. Not to be mixed with `lose`.
+    /// The next message that stands for those lost; `None` after the last. `lose` must not be called in between.
     pub fn next(&mut self, given: &mut Given) -> Option<Short> {
-        next_repair(&mut given.heard, &mut self.wanted)
+        next_repair(&mut given.received, &mut self.sent)
     }
 }
 
 impl Given {
-    /// Nothing was given yet.
+    /// Before the first message.
     pub fn new() -> Box<Self> {
         Box::new(Self {
-            heard: ChannelState::UNKNOWN,
+            received: ChannelState::UNKNOWN,
         })
     }
 
-    /// Starts afresh.
+    /// Starts anew.
     pub fn clear(&mut self) {
-        self.heard = ChannelState::UNKNOWN;
+        self.received = ChannelState::UNKNOWN;
     }
 }
 
@@ -85,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn notes_struck_and_released_while_lost_leave_nothing_to_look_through() {
+    fn notes_struck_and_released_while_lost_leave_no_marks() {
         let mut summary = Summary::new();
         for note in 0..128 {
             summary.lose(&[0x90, note, 1]);
             summary.lose(&[0x80, note, 1]);
             summary.lose(&[0x90, note, 1]);
         }
-        assert!(!summary.wanted.has_marks());
+        assert!(!summary.sent.has_marks());
         assert!(summary.next(&mut Given::new()).is_none());
     }
 
@@ -107,6 +107,22 @@ mod tests {
     #[test]
     fn a_lost_mode_message_comes_and_spares_the_note_offs() {
         assert_eq!(summary(&[&[0xB0, 123, 0]]), [[0xB0, 123, 0]]);
+    }
+
+    #[test]
+    fn a_pedal_pressed_again_is_lifted_first() {
+        let lost: &[&[u8]] = &[&[0x80, 60, 0], &[0xB0, 64, 0], &[0xB0, 64, 127]];
+        assert_eq!(summary(lost), [[0x80, 60, 64], [0xB0, 64, 0], [0xB0, 64, 127]]);
+        // It was pressed once: it may have been down before, and nothing was released.
+        assert_eq!(summary(&[&[0xB0, 64, 127]]), [[0xB0, 64, 127]]);
+        let after: &[&[u8]] = &[&[0xB0, 64, 127], &[0x80, 60, 0]];
+        assert_eq!(summary(after), [[0xB0, 64, 127], [0x80, 60, 64]]);
+    }
+
+    #[test]
+    fn a_program_without_a_bank_comes_before_the_bank() {
+        let lost: &[&[u8]] = &[&[0xC0, 5], &[0xB0, 0, 9]];
+        assert_eq!(summary(lost), [vec![0xC0, 5], vec![0xB0, 0, 9]]);
     }
 
     #[test]
@@ -141,6 +157,7 @@ mod tests {
     fn a_sequencer_that_may_run_is_stopped_before_it_is_sent_elsewhere() {
         assert_eq!(summary(&[&[0xFA]]), [vec![0xFC], vec![0xFA]]);
         assert_eq!(summary(&[&[0xFB]]), [[0xFB]]);
+        assert_eq!(summary(&[&[0xFC], &[0xFB]]), [[0xFC], [0xFB]]);
         assert_eq!(summary(&[&[0xFC]]), [[0xFC]]);
     }
 

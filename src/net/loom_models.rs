@@ -1,24 +1,26 @@
 //! The protocols between the network thread and others, in all interleavings: see `loom_models.rs` in the folder above.
 
 use super::life::Life;
-use super::net_port::{NetPort, Work};
 use super::reply::{Done, Reply};
+use crate::port::Port;
 use crate::realtime::config::{Config, Overflow};
+use crate::realtime::consumer::Consumer;
+use crate::realtime::drain::OutQueue;
 use crate::realtime::endpoint::Endpoint;
-use crate::realtime::endpoint::NetworkHalf;
 use crate::realtime::loom_models::explore;
 use crate::realtime::push::PushSide;
-use crate::realtime::refused::{SpillOut, spill};
-use crate::realtime::ring::{Consumer, queue};
+use crate::realtime::refused::{RefusedOut, refused};
+use crate::realtime::ring::queue;
 use crate::realtime::shared::{Role, Shared};
 use crate::realtime::sleeper::Sleeper;
+use crate::session::options::Options;
+use crate::session::{Effect, PortKey, Session};
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
 use crate::sys::notified::Notified;
 use crate::sys::sync::{Arc, AtomicBool, Ordering};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
-use slab::Slab;
 
 /// The poller of a model: a count that stays until it is taken, as an eventfd's does, behind what spares writing to it.
 #[derive(Default)]
@@ -144,7 +146,7 @@ fn every_command_is_answered() {
             let other = Arc::clone(&carried_out);
             let network = thread::spawn(move || {
                 other.store(true, Ordering::Relaxed);
-                if dropped { drop(reply) } else { reply.tell(true) }
+                if dropped { drop(reply) } else { reply.answer(true) }
             });
             assert_eq!(done.wait(), !dropped);
             assert!(carried_out.load(Ordering::Relaxed));
@@ -164,13 +166,22 @@ fn accepted(config: &Config, outgoing: &Consumer, incoming: Option<&Consumer>) -
     ))
 }
 
-fn net_port(shared: &std::sync::Arc<Shared>, from_audio: Consumer, spill: Option<SpillOut>) -> NetPort {
-    let ends = NetworkHalf {
-        shared: std::sync::Arc::clone(shared),
-        queues: Some((queue(64).unwrap().0, from_audio)),
-        spill,
-    };
-    NetPort::new(ends, Work::Accepted)
+fn session(shared: &std::sync::Arc<Shared>, from_audio: Consumer, refused: Option<RefusedOut>) -> (Session, PortKey) {
+    let out_queue = OutQueue::new(from_audio, refused, std::sync::Arc::clone(shared));
+    let queues = Some((queue(64).unwrap().0, out_queue));
+    Session::new(std::sync::Arc::clone(shared), queues, Options::default())
+}
+
+/// What the reactor does with a session that has no connection.
+fn drive(session: &mut Session, key: PortKey, shared: &Shared, now: u64) {
+    if session.has_work(key, now) {
+        session.drain(key, now);
+    }
+    while let Some(effect) = session.poll_effect() {
+        if effect == Effect::Wake(key) {
+            shared.event.signal();
+        }
+    }
 }
 
 /// A flush returns, with no tick to help, and not before the network thread has taken all that was pushed, what was
@@ -194,27 +205,19 @@ fn flush_after(pushes: u8, at_least: usize) {
             ..Config::default()
         };
         let (producer, consumer) = queue(64).unwrap();
-        let (spill_in, spill_out) = spill(0);
-        let (gauge, spilled) = (producer.gauge(), spill_in.gauge());
+        let (refused_in, refused_out) = refused(0, 0);
+        let (gauge, some_refused) = (producer.gauge(), refused_in.gauge());
         let shared = accepted(&config, &consumer, None);
-        let mut port = net_port(&shared, consumer, Some(spill_out));
-        let mut push = PushSide::new(producer, Some(spill_in), std::sync::Arc::clone(&shared));
-        // Whether progress is asked for, the poller, and whether it is over.
-        let common = Arc::new((AtomicBool::new(false), Poller::default(), AtomicBool::new(false)));
+        let (mut session, key) = session(&shared, consumer, Some(refused_out));
+        let mut push = PushSide::new(producer, Some(refused_in), std::sync::Arc::clone(&shared));
+        // The poller, and whether it is over.
+        let common = Arc::new((Poller::default(), AtomicBool::new(false)));
         let other = Arc::clone(&common);
+        let its = std::sync::Arc::clone(&shared);
         let network = thread::spawn(move || {
-            let (mut links, mut dirty) = (Slab::new(), Vec::new());
-            while !other.2.load(Ordering::Acquire) {
-                other.1.wait(!port.has_work());
-                port.asked |= other.0.swap(false, Ordering::AcqRel);
-                port.touched |= port.asked;
-                if port.has_work() {
-                    port.empty_out_queue(&mut links, &mut dirty, 1);
-                    port.touched = true;
-                }
-                if port.touched {
-                    port.tell(&links);
-                }
+            while !other.1.load(Ordering::Acquire) {
+                other.0.wait(!session.has_work(key, 1));
+                drive(&mut session, key, &its, 1);
             }
         });
         // The queue takes four.
@@ -225,16 +228,13 @@ fn flush_after(pushes: u8, at_least: usize) {
                 REFUSED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             }
         }
-        let ask = || {
-            common.0.store(true, Ordering::Release);
-            common.1.notify();
-        };
-        let has_spilled = || spilled.has_some();
-        let flushed = crate::port::wait::until_handed(&shared, gauge.tail(), None, has_spilled, ask);
+        let ticket = shared.flush.ask();
+        common.0.notify();
+        let flushed = crate::port::wait::until_flushed(&shared, ticket, None);
         assert_eq!(flushed, Ok(()));
-        assert!(!gauge.has_message() && !spilled.has_some());
-        common.2.store(true, Ordering::Release);
-        common.1.notify();
+        assert!(!gauge.has_message() && !some_refused.has_some());
+        common.1.store(true, Ordering::Release);
+        common.0.notify();
         network.join().unwrap();
     });
 }
@@ -247,7 +247,7 @@ fn the_end_comes_after_the_last_message() {
         let (mut to_audio, incoming) = queue(64).unwrap();
         let (outgoing, from_audio) = queue(64).unwrap();
         let shared = accepted(&config, &from_audio, Some(&incoming));
-        let port = Endpoint::of_model(&shared, outgoing, incoming);
+        let port = Port::of_model(Endpoint::of_model(&shared, outgoing, incoming));
         let network = thread::spawn(move || {
             assert!(to_audio.write(1, 0, 0, &[0xF8]));
             to_audio.publish();
@@ -266,7 +266,8 @@ fn the_end_comes_after_the_last_message() {
         let mut got = Vec::new();
         loop {
             match crate::port::wait::for_any(&[&port], what, None) {
-                Ok(_) => match port.pop() {
+                // SAFETY: this thread alone pops.
+                Ok(_) => match unsafe { port.pop() } {
                     Ok(popped) => got.push(popped.time_ns),
                     Err(code) => {
                         assert_eq!(code, Code::Empty);
@@ -280,7 +281,8 @@ fn the_end_comes_after_the_last_message() {
                 }
             }
         }
-        assert_eq!(port.pop().err(), Some(Code::Closed));
+        // SAFETY: this thread alone pops.
+        assert_eq!(unsafe { port.pop() }.err(), Some(Code::Closed));
         assert_eq!(got, [1, 2]);
         network.join().unwrap();
     });
@@ -299,25 +301,24 @@ fn a_shutdown_leaves_no_note_held() {
         let (outgoing, from_audio) = queue(64).unwrap();
         let shared = accepted(&config, &from_audio, Some(&incoming));
         let audio = Endpoint::of_model(&shared, outgoing, incoming);
-        let mut port = net_port(&shared, from_audio, None);
+        drop(from_audio);
+        let its = std::sync::Arc::clone(&shared);
         let network = thread::spawn(move || {
-            // As `take_in`, then, when the peer is told off, `settle`, do.
-            assert!(port.expect_held());
+            // As a session does when it hands a message over, and releases it when the peer has gone.
+            its.set_holds(true);
             assert!(to_audio.write(1, 0, 0, &[0x90, 60, 64]));
             to_audio.publish();
-            port.holders = 1;
-            port.tell_holds();
-            port.expect_held();
+            its.set_holds(true);
             assert!(to_audio.write(2, 0, 1, &[0x80, 60, 64]));
             to_audio.publish();
-            port.holders = 0;
-            port.tell_holds();
+            its.set_holds(false);
         });
         let other = std::sync::Arc::clone(&shared);
         let closing = thread::spawn(move || assert!(other.shut_down()));
         let mut got = Vec::new();
         let mut over = false;
-        let mut take = |over: &mut bool| match audio.pop() {
+        // SAFETY: this thread alone pops.
+        let mut take = |over: &mut bool| match unsafe { audio.pop() } {
             Ok(popped) => {
                 assert!(!*over, "something came after the end");
                 got.push(popped.time_ns);
@@ -351,7 +352,7 @@ fn shutdown_ends_a_wait() {
         let (_to_audio, incoming) = queue(64).unwrap();
         let (outgoing, from_audio) = queue(64).unwrap();
         let shared = accepted(&config, &from_audio, Some(&incoming));
-        let port = Arc::new(Endpoint::of_model(&shared, outgoing, incoming));
+        let port = Arc::new(Port::of_model(Endpoint::of_model(&shared, outgoing, incoming)));
         let other = Arc::clone(&port);
         let waiting = thread::spawn(move || {
             let what = crate::port::wait::What {
@@ -361,10 +362,12 @@ fn shutdown_ends_a_wait() {
                 client: false,
             };
             assert_eq!(crate::port::wait::for_any(&[&other], what, None), Err(Code::Closed));
-            assert_eq!(other.push(0, 0, &[0xF8]), Code::Closed);
+            // SAFETY: this thread alone pushes.
+            assert_eq!(unsafe { other.push(0, 0, &[0xF8]) }, Code::Closed);
         });
         port.shutdown();
-        assert_eq!(port.pop().err(), Some(Code::Closed));
+        // SAFETY: this thread alone pops.
+        assert_eq!(unsafe { port.pop() }.err(), Some(Code::Closed));
         waiting.join().unwrap();
     });
 }
@@ -376,23 +379,21 @@ fn scheduled_bytes_do_not_go_below_none() {
         let config = Config::default();
         let (producer, consumer) = queue(64).unwrap();
         let shared = accepted(&config, &consumer, None);
-        let mut port = net_port(&shared, consumer, None);
+        let (mut session, key) = session(&shared, consumer, None);
         let mut push = PushSide::new(producer, None, std::sync::Arc::clone(&shared));
         let pushing = thread::spawn(move || {
             let soon = now_ns() + 5_000_000_000;
             assert_eq!(push.push(soon, 0, &[0xF8]), Code::Ok);
             assert_eq!(push.push(soon, 0, &[0xF8]), Code::Ok);
         });
-        let (mut links, mut dirty) = (Slab::new(), Vec::new());
         for _ in 0..2 {
             // Some of it is due at once, as when its time has come while it was in the queue.
-            port.empty_out_queue(&mut links, &mut dirty, u64::MAX);
+            drive(&mut session, key, &shared, u64::MAX);
             assert!(shared.scheduled_bytes.load(Ordering::Relaxed) as isize >= 0);
             thread::yield_now();
         }
         pushing.join().unwrap();
-        port.empty_out_queue(&mut links, &mut dirty, 1);
-        port.discard_outgoing();
+        drive(&mut session, key, &shared, u64::MAX);
         assert_eq!(shared.scheduled_bytes.load(Ordering::Relaxed), 0);
     });
 }

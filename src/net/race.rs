@@ -10,6 +10,8 @@ use std::net::SocketAddr;
 
 /// Connections that are under way at the same time. When more are needed, the oldest is given up.
 pub(crate) const SLOTS: usize = 8;
+/// Addresses of one name that are tried. They may all fail at once, within one turn of the network thread.
+const MOST_ADDRESSES: usize = 128;
 /// RFC 8305, section 8: the recommended Connection Attempt Delay.
 const ATTEMPT_DELAY_NS: u64 = 250_000_000;
 /// The shortest delay that RFC 8305 permits.
@@ -182,13 +184,15 @@ fn weight(code: Code) -> u32 {
     }
 }
 
-/// Every address once, the families in turn, beginning with the family of the first (RFC 8305, section 4).
+/// Every address once, as far as there are not too many; the families in turn, beginning with the family of the first
+/// (RFC 8305, section 4).
 fn in_order(addresses: &[SocketAddr], preferred: Option<SocketAddr>) -> Vec<SocketAddr> {
     let mut seen = HashSet::new();
     let mut distinct: Vec<SocketAddr> = Vec::with_capacity(addresses.len());
     distinct.extend(preferred.filter(|preferred| addresses.contains(preferred)));
     distinct.extend(addresses);
     distinct.retain(|address| seen.insert(*address));
+    distinct.truncate(MOST_ADDRESSES);
     let leads_with_v6 = distinct.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = distinct
         .into_iter()

@@ -44,6 +44,16 @@ impl Port {
         }
     }
 
+    /// A port whose network thread is a model's.
+    #[cfg(all(test, loom))]
+    pub(crate) fn of_model(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            network: None,
+            accepted: None,
+        }
+    }
+
     /// A server, bound and listening.
     pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Options) -> Result<Self, Code> {
         net::listen(host, port, config, options).map(Self::of)

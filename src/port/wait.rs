@@ -132,7 +132,7 @@ pub(crate) fn until_flushed(shared: &Shared, ticket: u32, timeout: Option<Durati
         // The network thread waits for nobody: it knows at once.
         let seen = shared.event.wait_for(None, || {
             let seen = shared.flush.is_seen(ticket) || shared.is_closed();
-            seen.then(|| outcome())
+            seen.then(outcome)
         });
         return seen.flatten().unwrap_or(Err(Code::Timeout));
     }

@@ -27,12 +27,6 @@ impl Record<'_> {
     pub(crate) fn is_scheduled(&self) -> bool {
         self.flags & SCHEDULED != 0
     }
-
-    /// When a message in an out queue is to be sent; 0: now.
-    #[must_use]
-    pub(crate) fn due_ns(&self) -> u64 {
-        if self.is_scheduled() { self.time_ns } else { 0 }
-    }
 }
 
 /// The next message, which has not been taken yet.

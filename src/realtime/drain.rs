@@ -223,7 +223,8 @@ impl Drain {
     }
 
     #[inline(always)]
-    fn has_refused(&self) -> bool {
+    #[must_use]
+    pub(crate) fn has_refused(&self) -> bool {
         self.refused.as_ref().is_some_and(RefusedOut::has_some)
     }
 
@@ -429,10 +430,5 @@ impl OutQueue {
     #[must_use]
     pub(crate) fn end(&self) -> usize {
         self.consumer.end()
-    }
-
-    /// Notes for waiting threads that the panics and resets given so far have reached the peers.
-    pub(crate) fn serve_requests(&self) {
-        self.drain.serve_requests();
     }
 }

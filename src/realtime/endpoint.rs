@@ -170,14 +170,16 @@ impl Endpoint {
     /// before.
     #[inline(always)]
     pub(crate) unsafe fn push_usual(&self, time_ns: u64, client: u32, data: &[u8; 3]) -> bool {
-        let push = |side: &mut Option<PushSide>| match side {
+        // SAFETY: this function's contract is that of `enter`.
+        let Ok(mut side) = (unsafe { self.push.enter() }) else {
+            return false;
+        };
+        match &mut *side {
             // In this order it is one comparison.
             side if side.as_ref().is_none_or(PushSide::is_thorough) => false,
             Some(side) => side.push_usual(time_ns, client, data),
             None => false,
-        };
-        // SAFETY: this function's contract is that of `enter`.
-        unsafe { self.push.enter(push) == Ok(true) }
+        }
     }
 
     /// Pushes one message for one client or, 0, for all.
@@ -186,17 +188,18 @@ impl Endpoint {
     /// No other call on the pushing side of this port runs at the same time, and the caller orders it after the one
     /// before.
     pub(crate) unsafe fn push(&self, time_ns: u64, client: u32, data: &[u8]) -> Code {
-        let push = |side: &mut Option<PushSide>| match side {
-            None => Code::WrongRole,
-            Some(side) => {
-                if side.push_short(time_ns, client, data) {
-                    return Code::Ok;
-                }
-                side.push(time_ns, client, data)
-            }
-        };
         // SAFETY: this function's contract is that of `enter`.
-        unsafe { self.push.enter(push) }.unwrap_or_else(|code| code)
+        match unsafe { self.push.enter() }.as_deref_mut() {
+            Ok(Some(side)) => {
+                if side.push_short(time_ns, client, data) {
+                    Code::Ok
+                } else {
+                    side.push(time_ns, client, data)
+                }
+            }
+            Ok(None) => Code::WrongRole,
+            Err(code) => *code,
+        }
     }
 
     /// Pops what nearly every message is; false: it is for `pop`.
@@ -206,14 +209,16 @@ impl Endpoint {
     /// before.
     #[inline(always)]
     pub(crate) unsafe fn pop_short(&self, give: impl FnOnce(Popped)) -> bool {
-        let pop = |side: &mut Option<PopSide>| match side {
+        // SAFETY: this function's contract is that of `enter`.
+        let Ok(mut side) = (unsafe { self.pop.enter() }) else {
+            return false;
+        };
+        match &mut *side {
             // In this order it is one comparison.
             side if side.as_ref().is_none_or(PopSide::is_skipping) => false,
             Some(side) => side.pop_short(&self.shared, give),
             None => false,
-        };
-        // SAFETY: this function's contract is that of `enter`.
-        unsafe { self.pop.enter(pop) == Ok(true) }
+        }
     }
 
     /// Pops the next message. Its data is valid until the next pop or skip.
@@ -234,7 +239,8 @@ impl Endpoint {
     #[inline(always)]
     unsafe fn on_pop_side<R>(&self, work: impl FnOnce(&mut PopSide) -> R) -> Result<R, Code> {
         // SAFETY: this function's contract is that of `enter`.
-        unsafe { self.pop.enter(|side| side.as_mut().map(work).ok_or(Code::WrongRole)) }?
+        let mut side = unsafe { self.pop.enter() }?;
+        side.as_mut().map(work).ok_or(Code::WrongRole)
     }
 
     /// Why there was nothing: not yet, or never again.
@@ -290,16 +296,16 @@ impl Endpoint {
     /// No other call on the pushing side of this port runs at the same time, and the caller orders it after the one
     /// before.
     pub(crate) unsafe fn cancel(&self) -> Code {
-        let cancel = |side: &mut Option<PushSide>| match side {
-            None => Code::WrongRole,
-            Some(_) if self.shared.is_closed() => Code::Closed,
-            Some(side) => {
+        // SAFETY: this function's contract is that of `enter`.
+        match unsafe { self.push.enter() }.as_deref_mut() {
+            Ok(None) => Code::WrongRole,
+            Ok(Some(_)) if self.shared.is_closed() => Code::Closed,
+            Ok(Some(side)) => {
                 side.cancel();
                 Code::Ok
             }
-        };
-        // SAFETY: this function's contract is that of `enter`.
-        unsafe { self.push.enter(cancel) }.unwrap_or_else(|code| code)
+            Err(code) => *code,
+        }
     }
 
     fn request(&self, ask: impl FnOnce(&Shared, usize)) -> Code {
@@ -418,7 +424,8 @@ impl Endpoint {
     /// before.
     pub(crate) unsafe fn touch(&self) -> Result<(), Code> {
         // SAFETY: this function's contract is that of `enter`.
-        unsafe { self.push.enter(|side| side.as_mut().map(PushSide::touch)) }.map(|_| ())
+        let mut side = unsafe { self.push.enter() }?;
+        side.as_mut().map(PushSide::touch).ok_or(Code::WrongRole)
     }
 
     pub(crate) fn poll_notification(&self) -> Option<Notification> {

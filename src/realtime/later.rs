@@ -128,11 +128,11 @@ impl Table {
     /// that stays.
     #[must_use]
     pub(super) fn add(&mut self, later: Later) -> Option<Later> {
-        if message::is_note_off(later.message()) {
-            if let Some(on) = self.entries.iter().position(|entry| later.ends(entry)) {
-                self.remove(on);
-                return None;
-            }
+        let is_release = message::is_note_off(later.message());
+        let on = self.entries.iter().position(|entry| is_release && later.ends(entry));
+        if let Some(on) = on {
+            self.remove(on);
+            return None;
         }
         if let Some(same) = self.entries.iter().position(|entry| later.sets_the_same_as(entry)) {
             if self.entries[same].due_ns > later.due_ns {

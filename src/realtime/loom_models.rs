@@ -6,13 +6,19 @@
 use crate::midi::summary::Given;
 use crate::realtime::acceptance::Acceptance;
 use crate::realtime::client_table::{ClientTable, Ids};
-use crate::realtime::config::Config;
+use crate::realtime::config::{Config, Overflow};
+use crate::realtime::consumer::Record;
+use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::event::Event;
+use crate::realtime::lost::Moment;
 use crate::realtime::pop::Popped;
-use crate::realtime::refused::{Refused, SpillOut, spill};
-use crate::realtime::requests::Request;
+use crate::realtime::producer::Producer;
+use crate::realtime::push::PushSide;
+use crate::realtime::refused::{RefusedIn, RefusedOut, refused};
+use crate::realtime::requests::{Request, Resets};
 use crate::realtime::ring::queue;
+use crate::realtime::shared::{Role, Shared};
 use crate::sys::code::Code;
 use crate::sys::sync::{Arc, AtomicU32, AtomicUsize, Ordering};
 use loom::thread;
@@ -74,11 +80,9 @@ fn queue_keeps_order_and_bytes() {
             sent
         });
         let mut got = 0u8;
-        let check = |record: &crate::realtime::ring::Record, got: u8| {
-            // SAFETY: the record is valid until the next pop.
-            let data = unsafe { record.data.as_ref() };
+        let check = |record: &Record<'_>, got: u8| {
             assert_eq!((record.time_ns, record.client, record.flags), (u64::from(got), 7, 1));
-            assert!(data.iter().all(|byte| *byte == got + 1));
+            assert!(record.data.iter().all(|byte| *byte == got + 1));
         };
         for _ in 0..5 {
             match consumer.pop() {
@@ -129,38 +133,40 @@ fn queue_publishes_in_batches() {
     });
 }
 
-/// Works off what was refused, as whoever empties the out queue does; whether there was something.
-fn work_off(out: &mut SpillOut, mut heard: impl FnMut(u8)) -> bool {
+/// Works off what was refused, as the thread that empties the out queue does; whether there was something.
+fn work_off(out: &mut RefusedOut, mut heard: impl FnMut(u8)) -> bool {
     let mut given = Given::new();
-    let taken = out.take(|lost| {
-        for (client, summary) in lost.summaries() {
-            assert_eq!(client, 0);
-            while let Some(message) = summary.next(&mut given) {
-                assert_eq!((message[0], message[1]), (0xB0, 7));
-                heard(message[2]);
-            }
+    let Some(lost) = out.take() else { return false };
+    for (client, summary) in lost.summaries() {
+        assert_eq!(client, 0);
+        while let Some(message) = summary.next(&mut given) {
+            assert_eq!((message[0], message[1]), (0xB0, 7));
+            heard(message[2]);
         }
-    });
-    if taken.is_some() {
-        // Here the other thread may queue, or lose, more.
-        thread::yield_now();
-        out.give_back();
     }
-    taken.is_some()
+    // Here the other thread may queue, or lose, more.
+    thread::yield_now();
+    out.give_back();
+    true
+}
+
+fn refuse(refused: &mut RefusedIn, scheduled: &AtomicUsize, value: u8) {
+    assert_eq!(refused.refuse(0, &[0xB0, 7, value], Moment::default(), scheduled), 0);
 }
 
 /// What is refused is worked off once, in whole; the last value of a controller arrives after every older one.
 #[test]
-fn spill_hands_over_whole() {
-    explore("spill", 1000, 3, || {
-        let (mut spill, mut out) = spill(0);
-        let pushing = thread::spawn(move || {
+fn refused_messages_are_handed_over_whole() {
+    explore_roomy("refused", 100, 3, || {
+        let (mut refused, mut out) = refused(0, 0);
+        let scheduled = AtomicUsize::new(0);
+        let pushing = roomy(move || {
             for value in 1..=4 {
                 if value % 2 == 0 {
-                    // What push does before it queues.
-                    spill.is_lossy();
+                    // As push does before it queues.
+                    _ = refused.is_lossy();
                 }
-                assert_eq!(spill.lose(0, &[0xB0, 7, value], Refused::default()), 0);
+                refuse(&mut refused, &scheduled, value);
             }
         });
         let mut last = 0;
@@ -171,9 +177,7 @@ fn spill_hands_over_whole() {
         // Both slots may come round while the other thread goes on. No yield in between: after one loom gives a thread
         // nothing but the newest that it has seen, and so hides what a processor need not.
         for _ in 0..3 {
-            if out.has_some() {
-                work_off(&mut out, &mut heard);
-            }
+            work_off(&mut out, &mut heard);
         }
         pushing.join().unwrap();
         while out.has_some() {
@@ -185,41 +189,37 @@ fn spill_hands_over_whole() {
 
 /// What is queued after a summary was taken comes after it, and nothing is queued while it waits.
 #[test]
-fn spill_keeps_its_place_beside_the_queue() {
-    explore("spill and queue", 300, 3, || {
+fn refused_messages_keep_their_place_beside_the_queue() {
+    explore("refused and queue", 300, 3, || {
         let (mut producer, mut consumer) = queue(64).unwrap();
-        let (mut spill, mut out) = spill(0);
-        let push = move |value: u8,
-                         producer: &mut crate::realtime::ring::Producer,
-                         spill: &mut crate::realtime::refused::SpillIn,
-                         room: bool| {
-            let message = [0xB0, 7, value];
-            if spill.is_lossy() || !room || !producer.write(0, 0, 0, &message) {
-                spill.lose(0, &message, Refused::default());
+        let (mut refused, mut out) = refused(0, 0);
+        let scheduled = AtomicUsize::new(0);
+        let push = move |value: u8, producer: &mut Producer, refused: &mut RefusedIn, room: bool| {
+            if refused.is_lossy() || !room || !producer.write(0, 0, 0, &[0xB0, 7, value]) {
+                refuse(refused, &scheduled, value);
             } else {
                 producer.publish();
             }
         };
         let pushing = thread::spawn(move || {
-            push(1, &mut producer, &mut spill, true);
-            push(2, &mut producer, &mut spill, false);
-            push(3, &mut producer, &mut spill, true);
+            push(1, &mut producer, &mut refused, true);
+            push(2, &mut producer, &mut refused, false);
+            push(3, &mut producer, &mut refused, true);
         });
         let mut last = 0;
         let mut heard = |value: u8| {
             assert!(value > last, "{value} after {last}");
             last = value;
         };
-        // As the network thread does: the spill is looked at before the queue is found empty. Whether there was
+        // As `Drain` does: it looks whether something was refused before it finds the queue empty. Whether there was
         // something.
         let mut look = || {
-            let spilled = out.has_some();
+            let some_refused = out.has_some();
             if let Some(record) = consumer.pop() {
-                // SAFETY: the record is valid until the next pop.
-                heard(unsafe { record.data.as_ref() }[2]);
+                heard(record.data[2]);
                 return true;
             }
-            spilled && work_off(&mut out, &mut heard)
+            some_refused && work_off(&mut out, &mut heard)
         };
         for _ in 0..6 {
             if !look() {
@@ -229,6 +229,183 @@ fn spill_keeps_its_place_beside_the_queue() {
         pushing.join().unwrap();
         while look() {}
         assert_eq!(last, 3);
+    });
+}
+
+/// A pushing side and the out queue behind it, which takes so many messages.
+fn out_queue(messages: usize) -> (std::sync::Arc<Shared>, PushSide, OutQueue) {
+    let config = Config {
+        overflow: Overflow::Repair,
+        ..Config::default()
+    };
+    let (producer, consumer) = queue(messages * 16).unwrap();
+    let gauge = Some(consumer.gauge());
+    let shared = std::sync::Arc::new(Shared::new(Role::Accepted, &config, None, None, gauge));
+    let (refused_in, refused_out) = refused(0, 4);
+    let push = PushSide::new(producer, Some(refused_in), std::sync::Arc::clone(&shared));
+    let out = OutQueue::new(consumer, Some(refused_out), std::sync::Arc::clone(&shared));
+    (shared, push, out)
+}
+
+fn reset(shared: &Shared) {
+    shared.requests.reset.ask(shared.outgoing.as_ref().unwrap().tail());
+    shared.requests.announce();
+}
+
+/// What is asked for comes after what was pushed before it and before what is pushed after it; each reset in its place.
+#[test]
+fn a_drain_keeps_the_order() {
+    explore_roomy("drain", 500, 2, || {
+        let (shared, mut push, mut out) = out_queue(8);
+        let pushing = roomy(move || {
+            assert_eq!(push.push(0, 0, &[0xB0, 7, 1]), Code::Ok);
+            reset(&shared);
+            assert_eq!(push.push(0, 0, &[0xB0, 7, 2]), Code::Ok);
+            reset(&shared);
+            assert_eq!(push.push(0, 0, &[0xB0, 7, 3]), Code::Ok);
+        });
+        let mut said = Vec::new();
+        let mut take = || match out.next() {
+            Some(Step::Message { record, cancelled }) => {
+                assert!(!cancelled);
+                said.push(record.data[2]);
+                true
+            }
+            Some(Step::Reset) => {
+                said.push(0);
+                true
+            }
+            Some(_) => panic!("nothing else was asked for"),
+            None => false,
+        };
+        for _ in 0..3 {
+            take();
+        }
+        pushing.join().unwrap();
+        while take() {}
+        assert_eq!(said, [1, 0, 2, 0, 3]);
+    });
+}
+
+/// A reset beside refused messages keeps its place, and none is lost, whichever of the two sides is quicker.
+#[test]
+fn a_drain_keeps_resets_beside_refused_messages() {
+    explore_roomy("drain, refused", 200, 2, || {
+        let (shared, mut push, mut out) = out_queue(4);
+        for value in 1..=4 {
+            assert_eq!(push.push(0, 0, &[0xB0, 7, value]), Code::Ok);
+        }
+        let pushing = roomy(move || {
+            assert_eq!(push.push(0, 0, &[0xB0, 7, 5]), Code::Full);
+            reset(&shared);
+        });
+        let mut said = Vec::new();
+        let mut take = || {
+            let some = match out.next() {
+                Some(Step::Message { record, .. }) => said.push(record.data[2]),
+                Some(Step::Reset) => said.push(0),
+                Some(Step::Refused(lost)) => {
+                    let mut given = Given::new();
+                    for (_, summary) in lost.summaries() {
+                        while let Some(message) = summary.next(&mut given) {
+                            said.push(message[2]);
+                        }
+                    }
+                }
+                Some(_) => panic!("nothing else was asked for"),
+                None => return false,
+            };
+            some == ()
+        };
+        for _ in 0..6 {
+            take();
+        }
+        pushing.join().unwrap();
+        while take() {}
+        assert_eq!(said, [1, 2, 3, 4, 5, 0]);
+    });
+}
+
+/// Refused messages for later: `cancel` marks them or comes after they were taken, and the scheduled bytes are counted
+/// before they can be subtracted, and once.
+#[test]
+fn refused_messages_for_later_are_cancelled_and_counted_once() {
+    explore_roomy("drain, later", 100, 3, || {
+        let (shared, mut push, mut out) = out_queue(4);
+        for value in 1..=4 {
+            assert_eq!(push.push(0, 0, &[0xB0, 7, value]), Code::Ok);
+        }
+        let pushing = roomy(move || {
+            let soon = crate::sys::clock::now_ns() + 5_000_000_000;
+            assert_eq!(push.push(soon, 0, &[0x80, 60, 0]), Code::Full);
+            push.cancel();
+        });
+        let (mut scheduled, mut cancelled) = (0, 0);
+        let mut take = || {
+            match out.next() {
+                Some(Step::Cancel) => cancelled += std::mem::take(&mut scheduled),
+                Some(Step::Refused(lost)) => {
+                    for later in lost.later() {
+                        let cost = crate::realtime::shared::scheduled_cost(later.message().len());
+                        let before = shared.scheduled_bytes.fetch_sub(cost, Ordering::Relaxed);
+                        assert!(before >= cost);
+                        if later.cancelled {
+                            cancelled += 1
+                        } else {
+                            scheduled += 1
+                        }
+                    }
+                }
+                Some(_) => {}
+                None => return false,
+            }
+            true
+        };
+        for _ in 0..6 {
+            take();
+        }
+        pushing.join().unwrap();
+        while take() {}
+        assert_eq!((scheduled, cancelled), (0, 1));
+        assert_eq!(shared.scheduled_bytes.load(Ordering::Relaxed), 0);
+    });
+}
+
+/// Two threads ask for resets: none is lost, and each comes at its place or after it.
+#[test]
+fn resets_are_not_lost() {
+    explore("resets", 500, 3, || {
+        let resets = Arc::new(Resets::default());
+        let other = Arc::clone(&resets);
+        let asking = thread::spawn(move || other.ask(16));
+        let other = Arc::clone(&resets);
+        let pusher = thread::spawn(move || {
+            other.ask(0);
+            other.ask(32);
+        });
+        // As `Drain` does: it goes to the place of the first that waits, and forgets the places up to there.
+        let (mut done, mut given) = (0, Vec::new());
+        let mut look = || {
+            if let Some(pending) = resets.pending(done) {
+                given.push(pending.first);
+                resets.forget_places(pending.first);
+                if pending.first == pending.last {
+                    done = pending.count;
+                }
+            }
+        };
+        look();
+        look();
+        asking.join().unwrap();
+        pusher.join().unwrap();
+        for _ in 0..4 {
+            look();
+        }
+        assert_eq!(done, 3);
+        assert!(
+            given.contains(&32) && given.iter().any(|place| *place <= 16),
+            "{given:?}"
+        );
     });
 }
 
@@ -302,7 +479,7 @@ fn request_covers_what_came_before() {
         asking.join().unwrap();
         pusher.join().unwrap();
         look();
-        assert!(!shared.0.is_unserved() && shared.0.is_served(2));
+        assert!(!shared.0.is_unserved());
         assert_eq!(dropped, 24, "what was pushed before the panic is still sent");
     });
 }
@@ -319,12 +496,14 @@ fn pair_ends_after_its_last_message() {
         };
         let (a, b) = Endpoint::pair(&config).unwrap();
         let pushing = roomy(move || {
-            assert_eq!(a.push(1, 0, &[0x90, 60, 64]), Code::Ok);
-            a.shutdown();
+            // SAFETY: this thread alone pushes.
+            assert_eq!(unsafe { a.push(1, 0, &[0x90, 60, 64]) }, Code::Ok);
+            a.shut_down();
             a
         });
         let mut got = Vec::new();
-        let mut take = |b: &Port| match b.pop() {
+        // SAFETY: this thread alone pops.
+        let mut take = |b: &Endpoint| match unsafe { b.pop() } {
             Ok(popped) => {
                 // SAFETY: valid until the next pop.
                 got.push(unsafe { popped.data.as_ref() }.to_vec());
@@ -361,17 +540,20 @@ fn pair_panics_once() {
         };
         let (a, b) = Endpoint::pair(&config).unwrap();
         let pushing = roomy(move || {
-            assert!(a.push_usual(1, 0, &[0x90, 1, 64]));
+            // SAFETY: this thread alone pushes.
+            assert!(unsafe { a.push_usual(1, 0, &[0x90, 1, 64]) });
             assert_eq!(a.panic(), Code::Ok);
-            assert!(a.push_usual(2, 0, &[0x90, 2, 64]));
+            // SAFETY: this thread alone pushes.
+            assert!(unsafe { a.push_usual(2, 0, &[0x90, 2, 64]) });
             a
         });
         let mut got = Vec::new();
         // As `midisock_pop` does, the quick way first.
-        let mut take = |b: &Port| {
+        let mut take = |b: &Endpoint| {
             // SAFETY: valid until the next pop.
             let mut give = |popped: Popped| got.push(unsafe { popped.data.as_ref() }[..2].to_vec());
-            b.pop_short(&mut give) || b.pop().map(give).is_ok()
+            // SAFETY: this thread alone pops.
+            unsafe { b.pop_short(&mut give) || b.pop().map(give).is_ok() }
         };
         for _ in 0..3 {
             take(&b);
@@ -382,6 +564,48 @@ fn pair_panics_once() {
         let first = usize::from(got[0] == [0x90, 1]);
         assert_eq!(got[first..first + 16], silence);
         assert_eq!(got[first + 16..], [[0x90, 2]]);
+        drop(a);
+    });
+}
+
+/// A pair never says that nothing is there while a message waits, whatever is asked for meanwhile.
+#[test]
+fn pair_finds_a_message_that_waits() {
+    explore_roomy("pair, resets", 50, 2, || {
+        let config = Config {
+            in_queue_bytes: 128,
+            out_queue_bytes: 128,
+            ..Config::default()
+        };
+        let (a, b) = Endpoint::pair(&config).unwrap();
+        let pushing = roomy(move || {
+            for value in 1..=2 {
+                // SAFETY: this thread alone pushes.
+                assert_eq!(unsafe { a.push(1, 0, &[0xC0, value]) }, Code::Ok);
+                assert_eq!(a.reset(), Code::Ok);
+            }
+            a
+        });
+        let mut got = Vec::new();
+        // SAFETY: this thread alone pops; the data is valid until the next pop.
+        let mut take = |b: &Endpoint| match unsafe { b.pop() } {
+            Ok(popped) => {
+                // SAFETY: as above.
+                let message = unsafe { popped.data.as_ref() };
+                if message[0] == 0xC0 || message[..2] == [0xB0, 123] {
+                    got.push(message[0]);
+                }
+                true
+            }
+            Err(_) => false,
+        };
+        for _ in 0..3 {
+            let waits = b.shared().incoming.as_ref().unwrap().has_message();
+            assert!(take(&b) || !waits, "a message waits, and pop says that none does");
+        }
+        let a = pushing.join().unwrap();
+        while take(&b) {}
+        assert_eq!(got, [0xC0, 0xB0, 0xC0, 0xB0]);
         drop(a);
     });
 }
@@ -406,7 +630,8 @@ fn request_position_is_not_ahead_of_the_queue() {
         let mut look = || {
             if let Some((count, position)) = shared.pending(done) {
                 done = count;
-                consumer.skip_to_at_least(position);
+                // SAFETY: the queue's end when it was asked.
+                unsafe { consumer.skip_to(position) };
             }
             // What is thrown away may not be popped, nor what is not there yet.
             if let Some(record) = consumer.pop() {

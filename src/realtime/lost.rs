@@ -20,8 +20,6 @@ pub(crate) struct Lost {
     panics: u32,
     /// What was meant for a time ahead.
     later: Table,
-    /// For when the messages in the summary were meant that had no room in `later`, at the latest.
-    latest_ns: u64,
 }
 
 /// When a message was refused.
@@ -63,22 +61,40 @@ impl Lost {
             resets: (0, 0),
             panics: 0,
             later: Table::new(most_later),
-            latest_ns: 0,
         }
     }
 
     /// Starts afresh, with a message that was refused at that moment.
+    #[cold]
+    #[inline(never)]
     pub(super) fn begin(&mut self, moment: Moment) {
         self.all.clear();
         self.used = 0;
         self.later.clear();
-        self.latest_ns = 0;
         self.resets = (moment.resets, moment.resets);
         self.panics = moment.panics;
     }
 
     /// Takes a message that was refused. Returns how many messages cannot be brought back for it.
     pub(super) fn refuse(&mut self, client: u32, message: &[u8], moment: Moment) -> u32 {
+        if (self.panics, self.resets.1) != (moment.panics, moment.resets) {
+            self.note_requests(moment);
+        }
+        if moment.due_ns != 0 {
+            return self.refuse_later(client, message, moment.due_ns);
+        }
+        let earlier = if self.later.is_empty() {
+            0
+        } else {
+            self.summarise_due(moment.now_ns)
+        };
+        earlier + self.lose(client, message)
+    }
+
+    /// Something was asked for since the last message was refused.
+    #[cold]
+    #[inline(never)]
+    fn note_requests(&mut self, moment: Moment) {
         if self.panics != moment.panics {
             // The panic takes out what was meant for later before it.
             self.panics = moment.panics;
@@ -91,20 +107,22 @@ impl Lost {
                 self.lose(0, message);
             }
         }
-        if moment.due_ns != 0 {
-            return self.refuse_later(client, message, moment.due_ns);
-        }
+    }
+
+    /// Summarises the messages whose time has come: they were meant for a time before the next message.
+    #[cold]
+    #[inline(never)]
+    fn summarise_due(&mut self, now_ns: u64) -> u32 {
         let mut unrepaired = 0;
-        if !self.later.is_empty() {
-            // Their time has come: they were meant for a time before this message.
-            while let Some(due) = self.later.take_due(moment.now_ns) {
-                unrepaired += self.summarise(&due);
-            }
+        while let Some(due) = self.later.take_due(now_ns) {
+            unrepaired += self.summarise(&due);
         }
-        unrepaired + self.lose(client, message)
+        unrepaired
     }
 
     /// Takes a message that was meant for a time ahead.
+    #[cold]
+    #[inline(never)]
     fn refuse_later(&mut self, client: u32, message: &[u8], due_ns: u64) -> u32 {
         let is_event = ChannelState::is_event(message);
         let later = Later::new(due_ns, client, message).filter(|_| !is_event || message::is_note_on(message));
@@ -113,7 +131,6 @@ impl Lost {
         };
         let mut unrepaired = u32::from(is_event);
         if let Some(early) = self.later.add(later) {
-            self.latest_ns = self.latest_ns.max(early.due_ns);
             unrepaired += self.summarise(&early);
         }
         unrepaired
@@ -160,13 +177,6 @@ impl Lost {
     /// and each counts among the scheduled bytes as if it had been queued.
     pub(crate) fn later(&self) -> impl Iterator<Item = &Later> {
         self.later.iter()
-    }
-
-    /// For when the messages in the summary were meant, at the latest, that had no room among those for later; 0: there
-    /// are none.
-    #[must_use]
-    pub(crate) fn latest_ns(&self) -> u64 {
-        self.latest_ns
     }
 
     /// Takes a message into the summaries. Returns how many messages cannot be brought back for it.

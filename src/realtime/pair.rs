@@ -129,9 +129,26 @@ impl PairPeer {
         &mut self,
         incoming: &mut Consumer,
         own: &Shared,
-        place: impl FnMut(u64) -> Option<u32>,
+        mut place: impl FnMut(u64) -> Option<u32>,
     ) -> Option<Next> {
         incoming.release();
+        // A message is seen before the requests are looked at: see `drain.rs`.
+        let waiting = incoming.peek();
+        if self.is_quiet() {
+            if let Some(waiting) = waiting {
+                let frame = place(waiting.time_ns)?;
+                let record = waiting.take();
+                self.receiver.heard.apply(record.data);
+                let popped = Popped::of(&record, frame);
+                self.announce_holds(own);
+                incoming.announce_taken();
+                return Some(Next::Queued(popped));
+            }
+            // What would be released is in `holds`.
+            if !(self.drain.has_refused() || self.holds && self.is_ended(own)) {
+                return None;
+            }
+        }
         let next = self.find_next(incoming, own, place);
         self.announce(incoming, own);
         next
@@ -194,6 +211,7 @@ impl PairPeer {
     /// while more than `budget` is left.
     fn lose_what_waits(&mut self, incoming: &mut Consumer, own: &Shared, budget: &mut usize) -> bool {
         loop {
+            self.skip_messages(incoming, own, budget);
             let skips = self
                 .skip_until
                 .is_some_and(|until| is_before(incoming.position(), until));
@@ -225,6 +243,23 @@ impl PairPeer {
         }
     }
 
+    /// Takes messages that are skipped into the difference, as long as nothing was asked for before them.
+    fn skip_messages(&mut self, incoming: &mut Consumer, own: &Shared, budget: &mut usize) {
+        let Some(until) = self.skip_until.filter(|_| !self.drain.has_pending()) else {
+            return;
+        };
+        let mut unrepaired = 0;
+        while *budget != 0 && is_before(incoming.position(), until) {
+            let Some(waiting) = incoming.peek() else { break };
+            if self.shared.requests.revision() != self.drain.revision() {
+                break;
+            }
+            unrepaired += self.receiver.lose(waiting.take().data);
+            *budget -= 1;
+        }
+        count_lost(own, unrepaired);
+    }
+
     /// Has waiting threads know what there is to be popped beside what is in the queue, and then what is done.
     fn announce(&mut self, incoming: &Consumer, own: &Shared) {
         let owes = self.receiver.lossy || !self.giving.is_empty() || self.skip_until.is_some();
@@ -253,14 +288,21 @@ impl PairPeer {
     /// Whether there is nothing more to be made here, and nothing was asked for.
     #[must_use]
     pub(crate) fn is_done(&mut self, incoming: &mut Consumer) -> bool {
+        if self.is_quiet() && !self.drain.has_refused() {
+            return !incoming.has_next();
+        }
         !self.receiver.lossy && self.giving.is_empty() && !self.drain.has_work(incoming, false)
+    }
+
+    /// Whether one of the two was closed.
+    fn is_ended(&self, own: &Shared) -> bool {
+        own.is_closed() || self.shared.is_closed()
     }
 
     /// When one of the two is closed and nothing waits: the next message that releases what is held.
     fn next_release(&mut self, incoming: &mut Consumer, own: &Shared) -> Option<Short> {
-        let ended = own.is_closed() || self.shared.is_closed();
         // The last messages were published before the end; and one may wait for its block.
-        if ended && self.releases && !incoming.has_next() {
+        if self.is_ended(own) && self.releases && !incoming.has_next() {
             self.receiver.heard.next_release()
         } else {
             None

@@ -5,11 +5,6 @@ use crate::realtime::ring::{FLAGS_AT, Gauge, HEADER, MOST_FLAGS, MOST_SHORT, MOS
 use crate::sys::sync::{Arc, Ordering};
 use std::ptr::NonNull;
 
-/// Tells the compiler that the path which calls it is seldom taken.
-#[cold]
-#[inline]
-fn cold() {}
-
 /// The producing side. One thread at a time.
 #[repr(C)]
 pub(crate) struct Producer {
@@ -65,7 +60,6 @@ impl Producer {
     pub(crate) fn write_short(&mut self, time_ns: u64, client: u32, flags: u32, short: Short) -> bool {
         // There is always room for one up to the end of the memory: positions are multiples of its size.
         if self.tail == self.limit {
-            cold();
             self.renew();
             if self.tail == self.limit {
                 return false;

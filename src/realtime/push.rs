@@ -208,6 +208,7 @@ impl PushSide {
 
     /// A message without a peer. A repairing port remembers what it would have done: the network thread does, so it is
     /// queued.
+    #[inline(always)]
     fn push_offline(&mut self, is_lossy: bool, client: u32, data: &[u8]) -> Code {
         let now = Due::Now { pushed_ns: 0 };
         if is_lossy || !self.outgoing.write(0, client, 0, data) {
@@ -224,7 +225,7 @@ impl PushSide {
             return;
         }
         let shared = &*self.shared;
-        if let Some(refused) = &mut self.refused {
+        if let Some(refused) = self.refused.as_mut().filter(|refused| refused.has_later()) {
             // First: what is still to be taken is marked; what was taken before is scheduled, and the request finds it.
             refused.cancel(&shared.scheduled_bytes);
         }
@@ -243,8 +244,8 @@ impl PushSide {
             shared.pushed.refused.add(1);
             let (due_ns, now_ns) = match due {
                 Due::At(due_ns) => (due_ns, 0),
-                Due::Now { pushed_ns: 0 } if refused.has_later() => (0, now_ns()),
-                Due::Now { pushed_ns } => (0, pushed_ns),
+                Due::Now { .. } if refused.has_later() => (0, now_ns()),
+                Due::Now { .. } => (0, 0),
             };
             let moment = Moment {
                 resets: shared.requests.reset.count(),
@@ -255,7 +256,8 @@ impl PushSide {
             let unrepaired = refused.refuse(client, data, moment, &shared.scheduled_bytes);
             shared.pushed.unrepaired.add(unrepaired.into());
             shared.wake_if_signalling();
-            self.review();
+            // Until the summary is taken.
+            self.quick = Quick::No;
         }
         code
     }

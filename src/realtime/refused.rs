@@ -138,6 +138,7 @@ impl RefusedIn {
     }
 
     /// Marks what was refused before and is meant for later as cancelled.
+    #[cold]
     pub(crate) fn cancel(&mut self, scheduled: &AtomicUsize) {
         if self.has_later() && self.enter_again() {
             self.work(true, scheduled, Lost::cancel);
@@ -153,12 +154,10 @@ impl RefusedIn {
             // What is left from the last time in a slot that begins afresh was passed on with its count.
             let before = if again { lost.later_bytes() } else { 0 };
             let result = work(lost);
-            // Before the other side can see the slot full, and subtract it again.
-            let after = lost.later_bytes();
-            if after > before {
-                scheduled.fetch_add(after - before, Ordering::Relaxed);
-            } else if after < before {
-                scheduled.fetch_sub(before - after, Ordering::Relaxed);
+            // Before the other side can see the slot full, and subtract it again. It wraps where there is less.
+            let more = lost.later_bytes().wrapping_sub(before);
+            if more != 0 {
+                scheduled.fetch_add(more, Ordering::Relaxed);
             }
             (lost.has_later(), result)
         });
@@ -219,10 +218,12 @@ impl RefusedOut {
 
     /// The summary that `take` took.
     pub(crate) fn taken(&mut self) -> Option<&mut Lost> {
-        // SAFETY: the slot is TAKEN: it is this side's until `give_back`, which cannot be called while the summary
-        // borrows this end.
         let slot = self.taken.then(|| &self.slots.0[self.next])?;
-        Some(slot.lost.with_mut(|lost| unsafe { &mut *lost }))
+        Some(slot.lost.with_mut(|lost| {
+            // SAFETY: the slot is TAKEN: it is this side's until `give_back`, which cannot be called while the summary
+            // borrows this end.
+            unsafe { &mut *lost }
+        }))
     }
 
     /// After `take`: the summary was worked off.

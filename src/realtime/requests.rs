@@ -78,17 +78,11 @@ impl Request {
         self.count.load(Ordering::Acquire) != self.served.load(Ordering::Acquire)
     }
 
-    /// How often it was asked, for `is_served`.
+    /// How often it was asked.
     #[inline]
     #[must_use]
     pub(crate) fn count(&self) -> u32 {
         self.count.load(Ordering::Acquire)
-    }
-
-    /// Whether all was done that had been asked for when `count` was read.
-    #[must_use]
-    pub(crate) fn is_served(&self, count: u32) -> bool {
-        self.served.load(Ordering::Acquire).wrapping_sub(count) as i32 >= 0
     }
 }
 
@@ -175,16 +169,10 @@ impl Resets {
         self.last.is_unserved()
     }
 
-    /// How many were asked for, for `is_served`.
+    /// How many were asked for.
     #[must_use]
     pub(crate) fn count(&self) -> u32 {
         self.last.count()
-    }
-
-    /// Whether all were done that had been asked for when `count` was read.
-    #[must_use]
-    pub(crate) fn is_served(&self, count: u32) -> bool {
-        self.last.is_served(count)
     }
 }
 

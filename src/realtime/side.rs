@@ -3,6 +3,7 @@
 use crate::sys::code::Code;
 use crossbeam_utils::CachePadded;
 use std::cell::UnsafeCell;
+use std::ops::{Deref, DerefMut};
 #[cfg(debug_assertions)]
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,32 +28,53 @@ impl<T> Side<T> {
         }
     }
 
-    /// Works on the side. `Busy` in debug builds when another thread is in it.
+    /// Enters the side. `Busy` in debug builds when another thread is in it.
     ///
     /// # Safety
-    /// No other call of `enter` on this side runs at the same time, neither on another thread nor from within `work`.
-    /// Calls on different threads are ordered by something that the caller does between them, such as a lock or a join.
+    /// No other `Entered` of this side exists at the same time. Those on different threads are ordered by something that
+    /// the caller does between them, such as a lock or a join.
     #[inline(always)]
-    pub(crate) unsafe fn enter<R>(&self, work: impl FnOnce(&mut T) -> R) -> Result<R, Code> {
+    pub(crate) unsafe fn enter(&self) -> Result<Entered<'_, T>, Code> {
         #[cfg(debug_assertions)]
-        let _guard = {
-            if self.busy.swap(true, Ordering::Acquire) {
-                return Err(Code::Busy);
-            }
-            Guard(&self.busy)
-        };
-        // SAFETY: by this function's contract nothing else refers to the value until `work` returns.
-        Ok(work(unsafe { &mut *self.value.get() }))
+        if self.busy.swap(true, Ordering::Acquire) {
+            return Err(Code::Busy);
+        }
+        Ok(Entered {
+            // SAFETY: by this function's contract nothing else refers to the value as long as `Entered` exists.
+            value: unsafe { &mut *self.value.get() },
+            #[cfg(debug_assertions)]
+            busy: &self.busy,
+        })
+    }
+}
+
+/// The side of a port, as long as a call is in it.
+pub(crate) struct Entered<'a, T> {
+    value: &'a mut T,
+    #[cfg(debug_assertions)]
+    busy: &'a AtomicBool,
+}
+
+impl<T> Deref for Entered<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        self.value
+    }
+}
+
+impl<T> DerefMut for Entered<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        self.value
     }
 }
 
 #[cfg(debug_assertions)]
-struct Guard<'a>(&'a AtomicBool);
-
-#[cfg(debug_assertions)]
-impl Drop for Guard<'_> {
+impl<T> Drop for Entered<'_, T> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.busy.store(false, Ordering::Release);
     }
 }
 
@@ -63,12 +85,15 @@ mod tests {
     #[test]
     fn a_second_thread_is_noticed() {
         let side = Side::new(0);
+        // SAFETY: nobody else is in it.
+        let first = unsafe { side.enter() };
+        assert!(first.is_ok());
         // SAFETY: the contract is broken on purpose; a debug build refuses the second call before it touches anything.
-        let second = || unsafe { side.enter(|_| ()) };
-        // SAFETY: as above.
-        let inner = unsafe { side.enter(|_| std::thread::scope(|scope| scope.spawn(second).join().unwrap())) };
-        assert_eq!(inner, Ok(Err(Code::Busy)));
-        // SAFETY: no other call is running.
-        assert_eq!(unsafe { side.enter(|_| ()) }, Ok(()));
+        let second = || unsafe { side.enter() }.err();
+        let second = std::thread::scope(|scope| scope.spawn(second).join().unwrap());
+        assert_eq!(second, Some(Code::Busy));
+        drop(first);
+        // SAFETY: nobody else is in it any more.
+        assert!(unsafe { side.enter() }.is_ok());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::effect::{Interest, PortKey};
 use super::liveness::Liveness;
-use super::output::{Flow, Output};
+use super::output::Output;
 use super::sniff::Sniffer;
 use super::timers::Armed;
 use super::track::Track;
@@ -179,12 +179,11 @@ impl Connection {
         }
     }
 
-    /// The peer sends no more. A broken connection takes nothing any more either.
+    /// The peer sends no more. A broken connection takes nothing any more either; if it had ended in good order before,
+    /// that stays the reason.
     pub(super) fn end_input(&mut self, reason: Reason) {
-        if self.input.end.is_none() || reason.code != Code::Ok {
-            self.input.end = Some(reason);
-        }
-        if reason.code != Code::Ok {
+        self.input.end.get_or_insert(reason);
+        if reason != Reason::ORDERLY {
             self.output.break_off();
         }
     }
@@ -192,7 +191,7 @@ impl Connection {
     /// Whether the peer closed in good order, and may have read all that it was sent.
     pub(super) fn ended_in_order(&self) -> bool {
         self.input.end == Some(Reason::ORDERLY)
-            && self.output.flow != Flow::Broken
+            && !self.output.is_broken()
             && self.output.buffer.is_empty()
             && matches!(
                 self.phase,

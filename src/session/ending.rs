@@ -50,7 +50,7 @@ impl Session {
     }
 
     /// The peer sends no more.
-    pub(super) fn input_ended(&mut self, peer: Peer, reason: Reason, now: u64) {
+    pub(super) fn input_ended(&mut self, peer: Peer, now: u64) {
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
@@ -63,7 +63,8 @@ impl Session {
                 quiet_since: None,
             };
         }
-        if reason != Reason::ORDERLY {
+        if connection.output.is_broken() {
+            let reason = connection.input.end.unwrap_or(Reason::ORDERLY);
             return self.end(peer, reason, now);
         }
         if connection.waits_for_room() {
@@ -170,13 +171,18 @@ impl Session {
         let all_read = connection.ended_in_order() && (useful || !connection.output.resumed);
         let was_finished = connection.output.flow == Flow::Finished;
         if port.shared.role != Role::Client || was_finished {
-            return count_unsent(port, connection);
+            return;
         }
-        let shared = Arc::clone(&port.shared);
-        connection.output.drop_waiting(|unrepaired| {
-            shared.counters.dropped_out.add(1);
-            shared.counters.unrepaired.add(unrepaired);
-        });
+        let counters = &port.shared.counters;
+        // One that was written in part is not sent either, whatever the peer may hold for it.
+        connection
+            .output
+            .buffer
+            .each_unfinished(|_| counters.dropped_out.add(1));
+        connection
+            .output
+            .drop_waiting(|unrepaired| counters.unrepaired.add(unrepaired));
+        connection.output.buffer.clear();
         let mut track = std::mem::take(&mut connection.output.track);
         if !all_read {
             track.doubt();
@@ -199,12 +205,11 @@ impl Session {
         };
         let Some(port) = self.ports.at(key) else { return };
         let shared = Arc::clone(&port.shared);
-        if let Flow::Congested { announced } = connection.output.flow {
+        if let Some(announced) = connection.output.end_congestion() {
             let recovered = notification(Kind::Recovered, now)
                 .client(client)
                 .reason(reason.code, reason.os_error);
             port.end_congestion(announced, recovered);
-            connection.output.flow = Flow::Open;
         }
         shared.counters.disconnections.add(1);
         match shared.role {
@@ -265,6 +270,9 @@ impl Session {
             return;
         }
         connection.phase = Phase::Gone;
+        if let Some(port) = self.ports.at(connection.port) {
+            count_unsent(port, connection);
+        }
         let (key, serial, written) = (connection.port, connection.serial, connection.output.written);
         self.effects.push(Effect::Close(peer));
         if let Some(port) = self.ports.at_mut(key) {
@@ -283,6 +291,8 @@ impl Session {
         let Some(peer) = server.and_then(|server| server.by_client.get(&client).copied()) else {
             return false;
         };
+        // A manual server's client has a port of its own.
+        let key = self.connections.at(peer).map_or(key, |connection| connection.port);
         // What was pushed before this goes out first, also of a queue that is held up by another client.
         self.drain(key, now);
         self.outbound(key, now, |outbound| {
@@ -351,9 +361,6 @@ impl Session {
         // However short the time, what waits has been offered to the system once.
         let is_late = now >= *until && (is_written || connection.output.blocked);
         if broken || is_late || is_read {
-            if let Some(port) = self.ports.at(connection.port) {
-                count_unsent(port, connection);
-            }
             let key = connection.port;
             self.close(peer);
             self.forget_if_done(key);

@@ -258,8 +258,9 @@ impl Inbound<'_> {
 
     fn give(&mut self, client: u32, flags: u32, message: &[u8]) {
         if let Some(queue) = &mut self.port.incoming {
-            queue.write(self.now, client, flags, message);
-            self.port.shared.counters.synthesized.add(1);
+            // There is room: `has_room_for_one` has said so.
+            let given = queue.write(self.now, client, flags, message);
+            self.port.shared.counters.synthesized.add(given.into());
         }
     }
 

@@ -31,6 +31,8 @@ mod port;
 mod repair;
 mod schedule;
 mod send_buffer;
+#[cfg(all(test, not(loom)))]
+mod simulation;
 mod sniff;
 mod timers;
 mod track;
@@ -122,10 +124,6 @@ impl Session {
         self.ports.is_empty() && self.connections.is_empty()
     }
 
-    pub(crate) fn ports(&self) -> impl Iterator<Item = PortKey> + '_ {
-        self.ports.iter().map(|(key, _)| PortKey(key))
-    }
-
     pub(crate) fn shared(&self, port: PortKey) -> Option<&Arc<Shared>> {
         self.ports.at(port).map(|port| &port.shared)
     }
@@ -182,6 +180,12 @@ impl Session {
             _ => {}
         }
         Some(effect)
+    }
+
+    /// Whether `poll_effect` has something.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn has_effects(&self) -> bool {
+        !self.effects.0.is_empty()
     }
 
     /// When `handle_timeout` is to be called.
@@ -356,8 +360,8 @@ impl Session {
         if waits {
             self.take_first_bytes(peer, now);
         }
-        if let Some(reason) = end {
-            self.input_ended(peer, reason, now);
+        if end.is_some() {
+            self.input_ended(peer, now);
         }
         self.rearm(peer, now);
     }
@@ -475,7 +479,7 @@ impl Session {
                     connection.input.sniffer = None;
                     self.take_first_bytes(peer, now);
                 }
-                self.input_ended(peer, reason, now);
+                self.input_ended(peer, now);
             }
         }
         self.rearm(peer, now);
@@ -652,7 +656,15 @@ impl Session {
         };
         let blocked = port.backed_up;
         let queued = port.queue.as_mut().is_some_and(|queue| queue.has_work(blocked));
+        // The end of a port comes when all is drained, also where a peer had to read first.
+        let takes = |peer: &Peer| {
+            self.connections
+                .at(*peer)
+                .is_some_and(|connection| connection.output.takes())
+        };
+        let ends = port.is_ending() && !blocked && port.peers.iter().any(takes);
         queued
+            || ends
             || port.shared.flush.unseen().is_some()
             || !blocked && port.schedule.next_ns().is_some_and(|at| at <= now)
     }
@@ -749,10 +761,8 @@ impl Session {
         if let Some(connection) = self.connections.at(peer) {
             if connection.waits_for_room() {
                 self.waiting.push(peer);
-            } else if let Some(reason) = connection.input.end {
-                if matches!(connection.phase, Phase::HalfClosed { .. }) {
-                    self.input_ended(peer, reason, now);
-                }
+            } else if connection.input.end.is_some() && matches!(connection.phase, Phase::HalfClosed { .. }) {
+                self.input_ended(peer, now);
             }
         }
         if progress {

@@ -6,7 +6,6 @@ use super::output::Flow;
 use super::port::{Effects, Port, notification};
 use crate::midi::message;
 use crate::midi::reset::RESET;
-use crate::midi::state::ChannelState;
 use crate::realtime::consumer::Record;
 use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::notifications::Kind;
@@ -111,9 +110,10 @@ impl Outbound<'_> {
         let (client, bytes) = (record.client, record.data);
         if record.is_scheduled() {
             if cancelled && !self.ends_what_sounds(client, bytes) {
-                return self.port.unschedule(bytes.len());
+                self.port.unschedule(bytes.len());
+                return self.port.count_lost(0);
             }
-            return self.schedule(record.time_ns, client, bytes);
+            return self.schedule(record.time_ns, client, bytes, false);
         }
         let pushed_ns = if record.time_ns == 0 {
             self.now
@@ -124,9 +124,9 @@ impl Outbound<'_> {
         let at = self.time_of(pushed_ns, client, bytes);
         if at > pushed_ns {
             self.port.count_scheduled(bytes.len());
-            self.schedule(pushed_ns, client, bytes);
+            self.schedule(pushed_ns, client, bytes, false);
         } else {
-            self.deliver(client, bytes);
+            self.deliver(client, bytes, false);
         }
     }
 
@@ -141,18 +141,19 @@ impl Outbound<'_> {
             .time_of(time_ns, client, bytes, || sounding(peers, connections, client, bytes))
     }
 
-    pub(super) fn schedule(&mut self, time_ns: u64, client: u32, bytes: &[u8]) {
+    /// `made`: it stands for one that push refused, and counted as dropped.
+    pub(super) fn schedule(&mut self, time_ns: u64, client: u32, bytes: &[u8], made: bool) {
         let (peers, connections) = (&self.port.peers, &mut *self.connections);
-        self.port
-            .schedule
-            .add(time_ns, client, bytes, || sounding(peers, connections, client, bytes));
+        self.port.schedule.add(time_ns, client, bytes, made, || {
+            sounding(peers, connections, client, bytes)
+        });
     }
 
     /// Sends what is scheduled up to a time.
     fn deliver_due(&mut self, until: u64) {
         while let Some(due) = self.port.schedule.take_due(until) {
             self.port.unschedule(due.bytes.len());
-            self.deliver(due.client, &due.bytes);
+            self.deliver(due.client, &due.bytes, due.made);
         }
     }
 
@@ -160,9 +161,10 @@ impl Outbound<'_> {
     fn cancel(&mut self) {
         for waiting in self.port.schedule.take_all() {
             if self.ends_what_sounds(waiting.client, &waiting.bytes) {
-                self.schedule(waiting.time_ns, waiting.client, &waiting.bytes);
+                self.schedule(waiting.time_ns, waiting.client, &waiting.bytes, waiting.made);
             } else {
                 self.port.unschedule(waiting.bytes.len());
+                self.port.count_forgotten(&waiting);
             }
         }
     }
@@ -180,29 +182,27 @@ impl Outbound<'_> {
     }
 
     /// Adds a message to the buffer of one client, or of all.
-    fn deliver(&mut self, client: u32, bytes: &[u8]) {
-        if self.port.peers.is_empty() {
-            return self.lose_without_peer(client, bytes);
-        }
-        if client == 0 {
-            self.port.memory.follow(bytes);
-        }
+    fn deliver(&mut self, client: u32, bytes: &[u8], made: bool) {
+        let takes = |connection: &Connection| connection.output.takes() && (client == 0 || connection.client == client);
         let mut found = false;
         for index in 0..self.port.peers.len() {
             let peer = self.port.peers[index];
-            if client == 0
-                || self
-                    .connections
-                    .at(peer)
-                    .is_some_and(|connection| connection.client == client)
-            {
+            if self.connections.at(peer).is_some_and(takes) {
+                if client == 0 && !found {
+                    self.port.memory.follow(bytes);
+                }
                 found = true;
+                self.port.shared.counters.synthesized.add(made.into());
                 self.offer(peer, bytes);
             }
         }
-        if !found && !self.was_forwarded(client) {
-            // It was pushed to a client that has gone.
-            self.port.count_lost(ChannelState::is_event(bytes).into());
+        if found || client != 0 && self.was_forwarded(client) {
+            return;
+        }
+        // There is no peer, or it was pushed to a client that has gone.
+        let unrepaired = self.lose_without_peer(client, bytes);
+        if !made {
+            self.port.count_lost(unrepaired);
         }
     }
 
@@ -230,7 +230,7 @@ impl Outbound<'_> {
             return;
         }
         if output.is_congested() {
-            let unrepaired = output.track.lose(bytes);
+            let unrepaired = output.lose(bytes);
             return self.port.count_lost(unrepaired);
         }
         let was_empty = output.buffer.is_empty();
@@ -293,7 +293,9 @@ impl Outbound<'_> {
             self.port.unschedule(waiting.bytes.len());
             // None is left in the schedule: each that is sent counts at the peer.
             if self.ends_what_sounds(waiting.client, &waiting.bytes) {
-                self.deliver(waiting.client, &waiting.bytes);
+                self.deliver(waiting.client, &waiting.bytes, waiting.made);
+            } else {
+                self.port.count_forgotten(&waiting);
             }
         }
         let release = self.port.config().release_on_close;

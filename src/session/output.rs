@@ -15,8 +15,10 @@ pub(super) enum Flow {
     },
     /// No more messages are added. What waits is still written.
     Finished,
-    /// Nothing more can be written.
-    Broken,
+    /// Nothing more can be written. `announced`: CONGESTED was told, and RECOVERED must be.
+    Broken {
+        announced: bool,
+    },
 }
 
 /// The sending half of a connection.
@@ -60,7 +62,7 @@ impl Output {
     }
 
     pub(super) fn is_broken(&self) -> bool {
-        self.flow == Flow::Broken
+        matches!(self.flow, Flow::Broken { .. })
     }
 
     /// Adds a message.
@@ -70,6 +72,14 @@ impl Output {
         if let Some(ahead) = &mut self.ahead {
             ahead.apply(message);
         }
+    }
+
+    /// Takes a message that the peer does not get; how many messages no difference restores for it.
+    pub(super) fn lose(&mut self, message: &[u8]) -> u64 {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.apply(message);
+        }
+        self.track.lose(message)
     }
 
     /// The system took so many bytes; how many messages were finished.
@@ -158,8 +168,25 @@ impl Output {
         self.buffer.end_batch(now);
     }
 
+    /// The peer is congested no more, since it has gone; whether CONGESTED was told.
+    pub(super) fn end_congestion(&mut self) -> Option<bool> {
+        match &mut self.flow {
+            Flow::Congested { announced } => {
+                let announced = *announced;
+                self.flow = Flow::Open;
+                Some(announced)
+            }
+            Flow::Broken { announced } => Some(std::mem::take(announced)),
+            Flow::Open | Flow::Finished => None,
+        }
+    }
+
     /// The connection broke. What waits is not written any more.
     pub(super) fn break_off(&mut self) {
-        self.flow = Flow::Broken;
+        let announced = match self.flow {
+            Flow::Congested { announced } | Flow::Broken { announced } => announced,
+            Flow::Open | Flow::Finished => false,
+        };
+        self.flow = Flow::Broken { announced };
     }
 }

@@ -5,7 +5,7 @@ use super::effect::{Effect, Keyed, Peer, PortKey};
 use super::flush::Flushes;
 use super::memory::Memory;
 use super::owed::Owed;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, Scheduled};
 use super::timers::Armed;
 use crate::realtime::config::Config;
 use crate::realtime::drain::OutQueue;
@@ -175,15 +175,18 @@ impl Port {
         self.shared.counters.unrepaired.add(unrepaired);
     }
 
+    /// Counts a scheduled message that is not sent because the caller wants it so.
+    pub(super) fn count_forgotten(&self, waiting: &Scheduled) {
+        if !waiting.made {
+            self.count_lost(0);
+        }
+    }
+
     /// Counts what the parser of a connection could not make a message of.
     pub(super) fn count_invalid(&self, parser: &mut crate::midi::parser::Parser) {
         let counts = parser.take_counts();
         self.shared.counters.invalid_bytes.add(counts.invalid);
         self.shared.counters.oversize_in.add(counts.oversize);
-    }
-
-    pub(super) fn notify(&self, notification: Notification) {
-        self.shared.notifications.tell(notification);
     }
 
     /// A peer reads again after it was congested, or has gone.

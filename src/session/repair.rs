@@ -57,11 +57,12 @@ impl Outbound<'_> {
         if record.is_scheduled() {
             self.port.unschedule(bytes.len());
             if record.time_ns > self.now {
-                return;
+                return self.port.count_lost(0);
             }
         }
         if self.port.peers.is_empty() {
-            return self.lose_without_peer(client, bytes);
+            let unrepaired = self.lose_without_peer(client, bytes);
+            return self.port.count_lost(unrepaired);
         }
         if client == 0 {
             self.port.memory.follow(bytes);
@@ -77,7 +78,7 @@ impl Outbound<'_> {
             if port.repairs() {
                 // What waits before it has to be lost first.
                 connection.output.drop_waiting(|unrepaired| port.count_lost(unrepaired));
-                port.count_lost(connection.output.track.lose(bytes));
+                port.count_lost(connection.output.lose(bytes));
             } else {
                 port.count_lost(0);
             }
@@ -89,6 +90,7 @@ impl Outbound<'_> {
     pub(super) fn panic(&mut self) {
         for waiting in self.port.schedule.take_all() {
             self.port.unschedule(waiting.bytes.len());
+            self.port.count_forgotten(&waiting);
         }
         for message in &PANIC {
             if self.port.peers.is_empty() {
@@ -121,7 +123,7 @@ impl Outbound<'_> {
             return self.effects.write(peer, connection);
         }
         for message in &PANIC {
-            output.track.lose(message);
+            output.lose(message);
         }
         if !output.is_congested() {
             let made = output.push_repairs(self.now);
@@ -146,7 +148,7 @@ impl Outbound<'_> {
                 let waits = self.time_of(self.now, client, message) > self.now;
                 if waits {
                     self.port.count_scheduled(message.len());
-                    self.schedule(self.now, client, message);
+                    self.schedule(self.now, client, message, true);
                 }
                 !waits
             });
@@ -155,7 +157,7 @@ impl Outbound<'_> {
         for later in lost.later() {
             // It counts among what is scheduled already.
             if !later.cancelled || self.ends_what_sounds(later.client, later.message()) {
-                self.schedule(later.due_ns, later.client, later.message());
+                self.schedule(later.due_ns, later.client, later.message(), true);
             } else {
                 self.port.unschedule(later.message().len());
             }
@@ -197,7 +199,7 @@ impl Outbound<'_> {
         }
         let counters = &self.port.shared.counters;
         if output.is_congested() || output.track.is_lossy() {
-            let unrepaired = list.iter().map(|message| output.track.lose(message)).sum();
+            let unrepaired = list.iter().map(|message| output.lose(message)).sum();
             return counters.unrepaired.add(unrepaired);
         }
         let mut ahead = Box::new(output.ahead().clone());
@@ -244,14 +246,14 @@ impl Outbound<'_> {
         self.effects.write(peer, connection);
     }
 
-    /// A message pushed while there is no peer: what it does to the state is remembered.
-    pub(super) fn lose_without_peer(&mut self, client: u32, bytes: &[u8]) {
-        let unrepaired = if client == 0 {
+    /// A message pushed while there is no peer: what it does to the state is remembered. How many messages no difference
+    /// restores.
+    pub(super) fn lose_without_peer(&mut self, client: u32, bytes: &[u8]) -> u64 {
+        if client == 0 {
             self.port.memory.lose(bytes)
         } else {
             ChannelState::is_event(bytes).into()
-        };
-        self.port.count_lost(unrepaired);
+        }
     }
 
     /// Takes what was pushed for a peer that has gone, or before there was one. `remembers`: what it does to the state is
@@ -262,7 +264,10 @@ impl Outbound<'_> {
         };
         for waiting in self.port.schedule.take_all() {
             self.port.unschedule(waiting.bytes.len());
-            self.discard_one(waiting.client, &waiting.bytes, remembers);
+            let unrepaired = self.discard_one(waiting.client, &waiting.bytes, remembers);
+            if !waiting.made {
+                self.port.count_lost(unrepaired);
+            }
         }
         // At most what the queue holds, and the requests between.
         for _ in 0..TURN_STEPS {
@@ -272,7 +277,8 @@ impl Outbound<'_> {
                     if record.is_scheduled() {
                         self.port.unschedule(record.data.len());
                     }
-                    self.discard_one(record.client, record.data, remembers);
+                    let unrepaired = self.discard_one(record.client, record.data, remembers);
+                    self.port.count_lost(unrepaired);
                 }
                 Some(Step::Panic) if remembers => self.lose_request(&PANIC),
                 Some(Step::Reset) if remembers => self.lose_request(&RESET),
@@ -286,11 +292,12 @@ impl Outbound<'_> {
         self.port.backed_up = false;
     }
 
-    fn discard_one(&mut self, client: u32, bytes: &[u8], remembers: bool) {
+    /// How many messages no difference restores for it.
+    fn discard_one(&mut self, client: u32, bytes: &[u8], remembers: bool) -> u64 {
         if remembers {
-            self.lose_without_peer(client, bytes);
+            self.lose_without_peer(client, bytes)
         } else {
-            self.port.count_lost(ChannelState::is_event(bytes).into());
+            ChannelState::is_event(bytes).into()
         }
     }
 

@@ -15,6 +15,8 @@ pub(super) struct Scheduled {
     /// In order of pushing.
     number: u64,
     pub client: u32,
+    /// It stands for one that push refused, and counted as dropped.
+    pub made: bool,
     pub bytes: Box<[u8]>,
 }
 
@@ -104,7 +106,14 @@ impl Schedule {
     }
 
     /// Holds a message back until `time_ns`, or, a Note Off, until its Note On has left.
-    pub(super) fn add(&mut self, time_ns: u64, client: u32, bytes: &[u8], sounding: impl FnOnce() -> usize) {
+    pub(super) fn add(
+        &mut self,
+        time_ns: u64,
+        client: u32,
+        bytes: &[u8],
+        made: bool,
+        sounding: impl FnOnce() -> usize,
+    ) {
         let number = self.pushed;
         self.pushed += 1;
         let mut at = time_ns;
@@ -129,6 +138,7 @@ impl Schedule {
             time_ns: at,
             number,
             client,
+            made,
             bytes: bytes.into(),
         });
     }
@@ -201,7 +211,7 @@ mod tests {
     /// Adds a message as a session does, and says when it will leave.
     fn push(schedule: &mut Schedule, time: u64, client: u32, bytes: &[u8], sounding: usize) -> u64 {
         let at = schedule.time_of(time, client, bytes, || sounding);
-        schedule.add(time, client, bytes, || sounding);
+        schedule.add(time, client, bytes, false, || sounding);
         at
     }
 
@@ -298,7 +308,7 @@ mod tests {
         let waiting = (0..100_000).filter(|_| {
             let waits = schedule.time_of(0, 0, &OFF, || 0) > 0;
             if waits {
-                schedule.add(0, 0, &OFF, || 0);
+                schedule.add(0, 0, &OFF, false, || 0);
             }
             waits
         });

@@ -1,5 +1,5 @@
-//! Sleeping on a number until it changes, where the system has no public call for it: Apple's systems before macOS 14.4,
-//! and other Unix systems.
+//! Sleeping on a number until it changes, where the system has no public call for it: Apple's systems (macOS has one
+//! since 14.4 only), and other Unix systems.
 
 use parking_lot_core::{DEFAULT_PARK_TOKEN, DEFAULT_UNPARK_TOKEN, park, unpark_all};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -27,6 +27,8 @@ pub(crate) use thread_unix::{HoldCancellation, set_realtime_priority, spawn};
 pub(crate) use unix::{interface_index, is_missing_family, is_out_of_resources, monotonic_ns, stay_loaded};
 
 #[cfg(windows)]
+mod wait_timer_windows;
+#[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 pub(crate) use windows::{

@@ -48,6 +48,22 @@ pub(crate) struct Progress {
     pub ended: bool,
 }
 
+/// The beginning of the kernel's `struct tcp_info`, which every version and processor has; not every C library has all
+/// of it.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    state: u8,
+    _unused_1: [u8; 2],
+    probes: u8,
+    _unused_2: [u8; 4],
+    rto_us: u32,
+    _unused_3: [u32; 3],
+    unacked: u32,
+    _unused_4: [u32; 7],
+    last_ack_received_ms: u32,
+}
+
 /// The number of an established connection in `tcpi_state` (the kernel's net/tcp_states.h).
 const ESTABLISHED: u8 = 1;
 
@@ -58,9 +74,8 @@ pub(crate) fn progress(socket: &Socket) -> Option<Progress> {
     if unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut queued) } != 0 {
         return None;
     }
-    // SAFETY: tcp_info is plain numbers, for which zero is valid.
-    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
-    let mut size = size_of::<libc::tcp_info>() as libc::socklen_t;
+    let mut info = Info::default();
+    let mut size = size_of::<Info>() as libc::socklen_t;
     // SAFETY: writes at most `size` bytes, which is the struct's size.
     let outcome = unsafe {
         libc::getsockopt(
@@ -73,10 +88,10 @@ pub(crate) fn progress(socket: &Socket) -> Option<Progress> {
     };
     (outcome == 0).then(|| Progress {
         unacknowledged: usize::try_from(queued).unwrap_or(0),
-        probing: info.tcpi_probes > 0,
-        resent_every_ms: (info.tcpi_unacked > 0).then_some(u64::from(info.tcpi_rto) / 1000),
-        silent_ms: info.tcpi_last_ack_recv.into(),
-        ended: info.tcpi_state != ESTABLISHED,
+        probing: info.probes > 0,
+        resent_every_ms: (info.unacked > 0).then_some(u64::from(info.rto_us) / 1000),
+        silent_ms: info.last_ack_received_ms.into(),
+        ended: info.state != ESTABLISHED,
     })
 }
 
@@ -85,4 +100,19 @@ pub(crate) fn progress(socket: &Socket) -> Option<Progress> {
 pub(crate) fn limit_retransmission_interval(socket: &Socket, ms: u32) {
     const TCP_RTO_MAX_MS: c_int = 44;
     set(socket, TCP_RTO_MAX_MS, ms.clamp(1_000, 120_000) as c_int);
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::mem::offset_of;
+
+    #[test]
+    fn the_numbers_are_where_the_kernel_has_them() {
+        assert_eq!(offset_of!(Info, probes), offset_of!(libc::tcp_info, tcpi_probes));
+        assert_eq!(offset_of!(Info, rto_us), offset_of!(libc::tcp_info, tcpi_rto));
+        assert_eq!(offset_of!(Info, unacked), offset_of!(libc::tcp_info, tcpi_unacked));
+        let silent = offset_of!(libc::tcp_info, tcpi_last_ack_recv);
+        assert_eq!(offset_of!(Info, last_ack_received_ms), silent);
+    }
 }

@@ -3,6 +3,12 @@
 use std::io;
 use std::thread::JoinHandle;
 
+/// The policy of threads that are not realtime ones.
+#[cfg(not(target_os = "android"))]
+const ORDINARY: libc::c_int = libc::SCHED_OTHER;
+#[cfg(target_os = "android")]
+const ORDINARY: libc::c_int = libc::SCHED_NORMAL;
+
 /// Starts a thread of the library. The host's signal handlers never run on it, not even at its very beginning: it
 /// inherits a mask that blocks every signal.
 pub(crate) fn spawn(
@@ -58,10 +64,10 @@ fn sharpen_timers() {
     }
 }
 
-/// Asks Linux to run the calling thread soon after it wakes, while others are running. The thread works for moments at a
-/// time, and the length of the slice that it asks for decides when a wake-up may interrupt another thread of the same
-/// priority (EEVDF; since Linux 6.12 a thread may choose it without any privilege; before that this does nothing).
-/// Without it, the thread may wait for the end of another thread's slice, some milliseconds.
+/// Asks Linux to run the calling thread soon after it wakes, while others are running. The thread works for moments at
+/// a time, and the length of the slice that it asks for decides when a wake-up may interrupt another thread of the
+/// same priority (EEVDF; since Linux 6.12 a thread may choose it without any privilege; before that this does
+/// nothing). Without it, the thread may wait for the end of another thread's slice, some milliseconds.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn ask_for_short_slices() {
     /// The shortest that Linux takes, in ns.
@@ -83,7 +89,7 @@ fn ask_for_short_slices() {
     let mut attributes = Attributes::default();
     // SAFETY: 0 is the calling thread; SIZE bytes are written into `attributes`, which are numbers.
     let got = unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut attributes, SIZE, 0) };
-    if got != 0 || attributes.policy != libc::SCHED_OTHER as u32 {
+    if got != 0 || attributes.policy != ORDINARY as u32 {
         return;
     }
     attributes.size = SIZE;
@@ -105,7 +111,7 @@ pub(crate) fn set_realtime_priority(wanted: u32) -> io::Result<u32> {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     const NOT_INHERITED: libc::c_int = 0;
     let (policy, priority) = if wanted == 0 {
-        (libc::SCHED_OTHER, ordinary_priority())
+        (ORDINARY, ordinary_priority())
     } else {
         // SAFETY: no memory is involved.
         let (least, most) = unsafe {
@@ -140,8 +146,8 @@ fn ordinary_priority() -> libc::c_int {
     // SAFETY: no memory is involved.
     let (least, most) = unsafe {
         (
-            libc::sched_get_priority_min(libc::SCHED_OTHER),
-            libc::sched_get_priority_max(libc::SCHED_OTHER),
+            libc::sched_get_priority_min(ORDINARY),
+            libc::sched_get_priority_max(ORDINARY),
         )
     };
     #[cfg(not(target_vendor = "apple"))]

@@ -100,9 +100,9 @@ fn touch(range: Range<usize>) {
     }
 }
 
-/// Has the kernel read from a page, which brings it in. The call fails by its first argument, after the kernel has read
-/// the second; a page that cannot be read fails it earlier, and raises no signal. (Abseil's `AddressIsReadable` does the
-/// same.) True where the page can be read.
+/// Has the kernel read from a page, which brings it in. The call fails by its first argument, after the kernel has
+/// read the second. A page that cannot be read fails it earlier, and raises no signal. (Abseil's `AddressIsReadable`
+/// does the same.) True where the page can be read.
 fn touch_page(address: usize) -> bool {
     /// None of SIG_BLOCK, SIG_UNBLOCK and SIG_SETMASK.
     const NO_SUCH_CHANGE: libc::c_int = -1;

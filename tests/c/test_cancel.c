@@ -354,6 +354,40 @@ static void wrong_arguments(void)
     midisock_close(server);
 }
 
+/* What was refused for want of room keeps its time; cancelled, only what ends a sounding note comes, at its time. */
+static void what_was_refused_keeps_its_time(void)
+{
+    for (int cancels = 0; cancels < 2; cancels++) {
+        midisock_config c = check_config();
+        c.overflow = MIDISOCK_OVERFLOW_REPAIR;
+        c.out_queue_bytes = 4096;
+        link l = make_link(&c);
+        CHECK_OK(midisock_push(l.port, BYTES(0x90, 60, 100)));
+        RAW_EXPECT(l.fd, 0x90, 60, 100);
+        const uint8_t filler[] = {0xf8};
+        midisock_message m = {midisock_now_ns() + FAR, filler, 1, 0, 0, 0, {0, 0}};
+        while (midisock_push_message(l.port, &m) == MIDISOCK_OK)
+            ;
+        uint64_t due = midisock_now_ns() + 300 * MS;
+        const uint8_t volume[] = {0xb0, 7, 0};
+        const uint8_t off[] = {0x80, 60, 64};
+        midisock_message refused = {due, volume, 3, 0, 0, 0, {0, 0}};
+        CHECK_RESULT(MIDISOCK_ERR_FULL, midisock_push_message(l.port, &refused));
+        refused.data = off;
+        CHECK_RESULT(MIDISOCK_ERR_FULL, midisock_push_message(l.port, &refused));
+        if (cancels)
+            CHECK_OK(midisock_cancel(l.port));
+        else
+            RAW_EXPECT(l.fd, 0xb0, 7, 0);
+        RAW_EXPECT(l.fd, 0x80, 60, 64);
+        CHECK(midisock_now_ns() >= due);
+        CHECK_OK(midisock_cancel(l.port));
+        CHECK_SOON(midisock_push(l.port, BYTES(0xf3, 0x77)) == MIDISOCK_OK);
+        RAW_EXPECT(l.fd, 0xf3, 0x77);
+        end_link(l);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -367,6 +401,7 @@ int main(int argc, char **argv)
         CASE(close_releases_sounding_notes),
         CASE(close_writes_messages_for_one_client),
         CASE(a_lost_peer_gets_the_scheduled_state),
+        CASE(what_was_refused_keeps_its_time),
         CASE(wrong_arguments),
     };
     return check_main(argc, argv, CASES(cases));

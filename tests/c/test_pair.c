@@ -216,6 +216,30 @@ static void panic_and_reset(void)
     end_pair(p);
 }
 
+static void expect_reset(midisock_port *port)
+{
+    for (uint8_t i = 0; i < 16; i++) {
+        EXPECT(port, (uint8_t)(0xb0 | i), 123, 0);
+        EXPECT(port, (uint8_t)(0xb0 | i), 121, 0);
+    }
+}
+
+static void each_reset_has_its_place(void)
+{
+    pair p = make_pair(NULL);
+    CHECK_OK(midisock_reset(p.a));
+    CHECK_OK(midisock_push(p.a, BYTES(0x90, 60, 64)));
+    CHECK_OK(midisock_reset(p.a));
+    CHECK_OK(midisock_push(p.a, BYTES(0x90, 61, 64)));
+    expect_reset(p.b);
+    EXPECT(p.b, 0x90, 60, 64);
+    expect_reset(p.b);
+    EXPECT(p.b, 0x90, 61, 64);
+    midisock_message m;
+    CHECK_RESULT(MIDISOCK_EMPTY, midisock_pop(p.b, &m));
+    end_pair(p);
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -223,6 +247,7 @@ int main(int argc, char **argv)
         CASE(messages_keep_the_order_of_pushes),   CASE(closing_one_ends_the_other),
         CASE(counts),                     CASE(from_thread_to_thread_both_ways),
         CASE(skipping),                   CASE(panic_and_reset),
+        CASE(each_reset_has_its_place),
     };
     return check_main(argc, argv, CASES(cases));
 }

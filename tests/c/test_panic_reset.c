@@ -413,6 +413,32 @@ static void reset_after_undelivered_messages(void)
     raw_close(listener);
 }
 
+static void each_reset_has_its_place(void)
+{
+    uint8_t reset[96];
+    reset_bytes(reset);
+    uint16_t port = 0;
+    int listener = raw_listen(&port);
+    midisock_config c = check_config();
+    midisock_port *client = NULL;
+    CHECK_OK(midisock_connect("127.0.0.1", port, &c, &client));
+    int fd = raw_accept(listener);
+    CHECK_OK(midisock_wait_connected(client, DEADLINE_MS));
+    for (uint8_t i = 0; i < 20; i++) {
+        CHECK_OK(midisock_reset(client));
+        CHECK_OK(midisock_push(client, BYTES(0xb0, 7, i)));
+        CHECK_OK(midisock_reset(client));
+        CHECK_OK(midisock_push(client, BYTES(0xf6)));
+        raw_expect(fd, reset, sizeof reset, __FILE__, __LINE__);
+        RAW_EXPECT(fd, 0xb0, 7, i);
+        raw_expect(fd, reset, sizeof reset, __FILE__, __LINE__);
+        RAW_EXPECT(fd, 0xf6);
+    }
+    raw_close(fd);
+    raw_close(listener);
+    midisock_close(client);
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -423,6 +449,7 @@ int main(int argc, char **argv)
         CASE(reset_after_undelivered_messages),
         CASE(reset_drops_nothing),    CASE(from_any_thread_while_another_pushes),
         CASE(later_pushes_come_after_panic_and_reset),
+        CASE(each_reset_has_its_place),
     };
     return check_main(argc, argv, CASES(cases));
 }

@@ -84,9 +84,12 @@ class Server:
         def both_are_there():
             ports = self.ports()
             return output in ports and port in ports
+        def are_connected():
+            # On a loaded machine jack_connect itself may fail to become a client.
+            subprocess.run(["jack_connect", output, port], stdin=subprocess.DEVNULL, capture_output=True)
+            return self.connected(output, port)
         until(both_are_there, f"ports {output} and {port}")
-        subprocess.run(["jack_connect", output, port], stdin=subprocess.DEVNULL, capture_output=True)
-        until(lambda: self.connected(output, port), f"connection of {output} with {port}")
+        until(are_connected, f"connection of {output} with {port}")
 
     def disconnect(self, output, port):
         subprocess.run(["jack_disconnect", output, port], stdin=subprocess.DEVNULL, capture_output=True)

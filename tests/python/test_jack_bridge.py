@@ -191,6 +191,43 @@ def test_what_cannot_pass_is_counted_and_harms_nothing(server):
         assert "events from JACK that are no whole message, or too long: 3" in tool.errors
 
 
+@pytest.mark.parametrize("events, expected", [
+    # JACK's own drivers give a long SysEx in parts.
+    (["f07d01", "0203", "04f7"], ["f07d01020304f7"]),
+    (["f0" + "01" * 200, "02" * 200 + "f7"], ["f0" + "01" * 200 + "02" * 200 + "f7"]),
+    (["f07d01", "f8", "02f7"], ["f8", "f07d0102f7"]),
+    (["f07df801f7"], ["f8", "f07d01f7"]),
+    (["903c40803c40"], ["903c40", "803c40"]),
+    (["f07d01", "903c40"], ["903c40"]),
+], ids=["in parts", "long parts", "a clock between parts", "a clock inside", "two in one", "cut off"])
+def test_events_of_any_form_are_read_as_a_stream(server, events, expected):
+    with strict_bridge("b", "127.0.0.1:0") as tool, Probe("probe", "end") as probe:
+        with Port.connect("127.0.0.1", tool.port()) as client:
+            client.wait_connected()
+            wired(server, "b", "end")
+            for together in (True, False):
+                if together:
+                    probe.play(*map(bytes.fromhex, events))
+                else:
+                    for event in events:
+                        probe.play(bytes.fromhex(event))
+                assert [client.receive().data.hex() for _ in expected] == expected
+        tool.interrupt()
+        assert tool.status() == 0
+        lost = "events from JACK that are no whole message, or too long: 2" in tool.errors
+        assert lost == (events[-1] == "903c40"), tool.errors
+
+
+def test_what_cannot_pass_is_told_when_it_happens(server):
+    with strict_bridge("b", "127.0.0.1:0") as tool, Probe("probe", "end") as probe:
+        with Port.connect("127.0.0.1", tool.port()) as client:
+            client.wait_connected()
+            wired(server, "b", "end")
+            probe.play(bytes((0xF4,)))
+            tool.complains("no whole message, or too long: 1")
+        ends_well(tool)
+
+
 def test_what_a_slow_peer_has_no_room_for_leaves_nothing_hanging(server):
     """With --wait, messages without room are lost; messages that end something are sent as soon as there is room."""
     big = [bytes((0xF0, 0x7D, *([n % 128] * 14000), 0xF7)) for n in range(280)]

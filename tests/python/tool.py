@@ -1,4 +1,4 @@
-"""The programs of examples/c, run and watched."""
+"""The tools and the programs of examples/c, run and watched."""
 
 import json
 import os
@@ -60,6 +60,13 @@ class Tool:
         """Standard error, complete when the tool has ended."""
         self._readers[1].join()
         return "".join(self._errors)
+
+    def complains(self, text):
+        """Waits until the text is on its standard error, while it runs or at its end."""
+        deadline = time.monotonic() + DEADLINE
+        while text not in "".join(self._errors):
+            assert time.monotonic() < deadline, f"no {text!r} in {self._errors}"
+            time.sleep(0.001)
 
     def line(self, timeout=DEADLINE):
         """The next line of its output, or None at the end."""

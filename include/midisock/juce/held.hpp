@@ -49,7 +49,7 @@ public:
                     give(note_off(i, note));
                 }
             }
-            c.each_pedal([&](int controller) { give(control_change(i, controller, 0)); });
+            c.each_pedal([&](int controller, int) { give(control_change(i, controller, 0)); });
             if (c.pressure != 0) {
                 give(channel_pressure(i, 0));
             }
@@ -60,12 +60,13 @@ public:
         forget();
     }
 
-    /** Calls `give(bytes)` for each pedal, pressure and bend that is not at rest. */
+    /** Calls `give(bytes)` for each pedal, pressure and bend that is not at rest, with its value: a pedal may be half-way
+     * down. */
     template <class Give> void restate(Give &&give) const
     {
         for (int i = 0; i < 16; i++) {
             const channel &c = channels_[static_cast<std::size_t>(i)];
-            c.each_pedal([&](int controller) { give(control_change(i, controller, 127)); });
+            c.each_pedal([&](int controller, int value) { give(control_change(i, controller, value)); });
             if (c.pressure != 0) {
                 give(channel_pressure(i, c.pressure));
             }
@@ -110,7 +111,7 @@ private:
     struct channel {
         std::array<std::uint8_t, 128> notes = {}; /**< Note Ons without their Note Off */
         int sounding = 0;                         /**< the sum of them */
-        std::array<bool, 4> pedals = {};
+        std::array<std::uint8_t, 4> pedals = {};  /**< how far each is down; 0: it is up */
         int pressure = 0;
         int bend = centre;
 
@@ -123,8 +124,8 @@ private:
         template <class Call> void each_pedal(Call &&call) const
         {
             for (std::size_t i = 0; i < pedals.size(); i++) {
-                if (pedals[i]) {
-                    call(static_cast<int>(pedal_controllers[i]));
+                if (pedals[i] != 0) {
+                    call(static_cast<int>(pedal_controllers[i]), static_cast<int>(pedals[i]));
                 }
             }
         }
@@ -158,14 +159,14 @@ private:
         {
             if (controller == 120 || controller >= 123) { // silence, and the modes that imply it
                 forget_notes();
-            } else if (controller == 121) { // MIDI RP-015
-                pedals = {};
+            } else if (controller == 121) { // MIDI RP-015: sustain and sostenuto go up, legato and hold 2 stay
+                pedals[0] = pedals[1] = 0;
                 pressure = 0;
                 bend = centre;
             }
             for (std::size_t i = 0; i < pedals.size(); i++) {
                 if (pedal_controllers[i] == controller) {
-                    pedals[i] = value >= 64;
+                    pedals[i] = value & 127u;
                 }
             }
         }

@@ -14,10 +14,10 @@ const PORTAMENTO: u8 = 65;
 pub(super) const SOSTENUTO: u8 = 66;
 const SOFT: u8 = 67;
 pub(super) const LEGATO: u8 = 68;
-pub(super) const HOLD_2: u8 = 69;
 
 /// The pedals that keep something sounding while they are down.
-pub(super) const PEDALS: [u8; 4] = [SUSTAIN, SOSTENUTO, LEGATO, HOLD_2];
+/// Hold 2 is none of them: it only lengthens what decays by itself.
+pub(super) const PEDALS: [u8; 3] = [SUSTAIN, SOSTENUTO, LEGATO];
 /// What Reset All Controllers lifts.
 pub(super) const RESET_SWITCHES: [u8; 4] = [SUSTAIN, PORTAMENTO, SOSTENUTO, SOFT];
 /// A switch is on from this value on ("Switch Controllers"). Receivers that know half-pedalling also use those below.
@@ -91,6 +91,12 @@ impl Controllers {
         before < ON && value >= ON || before == 0 && value != 0
     }
 
+    /// Whether the sustain pedal, if it is not this pedal, holds whatever is released. The sostenuto pedal captures held
+    /// notes only, so for it this does not count.
+    pub(super) fn is_held_beside(&self, pedal: u8) -> bool {
+        !matches!(pedal, SUSTAIN | SOSTENUTO) && matches!(self.get(SUSTAIN), ON..UNSET)
+    }
+
     /// A value of one of [`PEDALS`] was lost.
     pub(super) fn lose_pedal(&mut self, pedal: u8, value: u8) {
         if let Some(which) = PEDALS.iter().position(|each| *each == pedal) {
@@ -98,18 +104,25 @@ impl Controllers {
         }
     }
 
+    /// Whether values of pedals were lost.
+    pub(super) fn has_lost_pedals(&self) -> bool {
+        self.lowest.iter().any(|lowest| *lowest != UNSET)
+    }
+
     /// The receiver has had, or needs not, the values that were lost.
     pub(super) fn forget_lost_pedals(&mut self) {
         self.lowest = [UNSET; PEDALS.len()];
     }
 
-    /// The same for the pedals that a receiver with the values of `received` has up.
-    pub(super) fn forget_lost_pedals_up_at(&mut self, received: &Controllers) {
+    /// The same for the pedals that a receiver with the values of `received` has up. Returns whether it has one down of
+    /// which values were lost.
+    pub(super) fn forget_lost_pedals_up_at(&mut self, received: &Controllers) -> bool {
         for (which, pedal) in PEDALS.into_iter().enumerate() {
             if !received.is_down(pedal) {
                 self.lowest[which] = UNSET;
             }
         }
+        self.lowest.iter().any(|lowest| *lowest != UNSET)
     }
 
     /// Reset All Controllers, as MIDI RP-015 has it: these and no others.

@@ -40,6 +40,11 @@ impl Grid {
         self.channels == 0
     }
 
+    /// Whether anything on a channel is marked.
+    pub(super) fn has_any(&self, channel: usize) -> bool {
+        self.channels >> channel & 1 != 0
+    }
+
     /// The first mark.
     pub(super) fn first(&self) -> Option<(usize, u8)> {
         let channel = first_channel(self.channels)?;
@@ -79,7 +84,7 @@ pub(super) struct Marks {
     pub(super) modes: u16,
     /// Notes that were released before a pedal was pressed, which must not catch them.
     pub(super) notes_before_pedals: Grid,
-    /// Per channel: the pedals that hold notes.
+    /// Per channel: the pedals that hold notes and were moved by a lost message.
     pub(super) pedals: u16,
     pub(super) notes: Grid,
     /// Per channel: program and bank.

@@ -77,7 +77,7 @@ mod rules_tests;
 #[cfg(test)]
 mod song_tests;
 #[cfg(test)]
-mod songs;
+pub mod songs;
 
 pub use super::short::Short;
 /// The former name of [`Short`].
@@ -233,7 +233,9 @@ impl ChannelState {
         self.mark_known();
         for channel in 0..16 {
             let controllers = &received.controllers[channel];
-            self.controllers[channel].forget_lost_pedals_up_at(controllers);
+            if self.controllers[channel].forget_lost_pedals_up_at(controllers) {
+                self.marks.pedals |= 1 << channel;
+            }
             again.programs[channel] = received.programs[channel].on_new_connection(&controllers.bank());
         }
         if !received.notes.is_empty() {
@@ -252,7 +254,6 @@ impl ChannelState {
     fn mark_known(&mut self) {
         self.marks = Marks::NEW;
         self.marks.modes = u16::MAX;
-        self.marks.pedals = u16::MAX;
         self.marks.program = u16::MAX;
         self.marks.selection = u16::MAX;
         self.marks.pressure = u16::MAX;
@@ -310,14 +311,8 @@ impl ChannelState {
         release::would(self, message)
     }
 
-    /// Whether a message of those that [`lets_go`](crate::midi::message::lets_go) names would end something held here.
-    /// Coarser than [`releases`](ChannelState::releases).
-    pub fn is_let_go_by(&self, message: &[u8]) -> bool {
-        release::is_let_go_by(self, message)
-    }
-
     /// The next message that releases what is still held, already applied: first a Note Off (velocity 64) for each
-    /// strike of each note, then on each channel the pedals (sustain, sostenuto, legato, hold 2) to 0, channel pressure
+    /// strike of each note, then on each channel the pedals (sustain, sostenuto, legato) to 0, channel pressure
     /// to 0 and pitch bend to the centre where they are not, then Stop to a running sequencer. `None` when nothing is
     /// left ([`ChannelState::is_neutral`]).
     pub fn next_release(&mut self) -> Option<Short> {

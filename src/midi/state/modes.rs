@@ -79,6 +79,11 @@ impl Modes {
         }
     }
 
+    /// Whether lost messages have to come after the pedals have moved.
+    pub(super) fn follow_pedals(&self) -> bool {
+        self.after_pedals != 0
+    }
+
     /// A pedal was pressed: what it may keep sounding from now on was released before.
     pub(super) fn press_pedal(&mut self) {
         self.after_pedals = 0;

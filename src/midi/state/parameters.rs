@@ -5,10 +5,10 @@
 //! as that whole transaction, and after all of them the selection is put back
 //! to what the sender has selected, be it null (127, 127).
 //!
-//! In a summary of lost messages it may not be known what was selected before
-//! them. Then a value is kept for a parameter of which one half of the number is
-//! known, or nothing but that it was selected before. All such values were
-//! written before the number was known in whole, and are told before it is told.
+//! A summary of lost messages may not know what was selected before them. Then a
+//! value is kept for a parameter of which one half of the number is known, or
+//! nothing but that it was selected before. All such values were written before the
+//! whole number was known, so the difference sends them before that number.
 //!
 //! The memory is bounded: the registered parameters 0 to 6 are kept on every
 //! channel; of all others the [`OTHERS`] written last on the whole port.
@@ -39,8 +39,8 @@ const PARTIAL_MSB: u16 = 1 << 7;
 pub(super) const SELECTED_BEFORE: u16 = PARTIAL | NON_REGISTERED | 1 << 8;
 /// The number that is no parameter, in either system.
 pub(super) const NULL: [u8; 2] = [127; 2];
-/// A place where no other parameter is kept.
-const NOBODY: u32 = u32::MAX;
+/// An empty place.
+const EMPTY: u32 = u32::MAX;
 
 /// Which of the two numbering systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Kind {
     }
 }
 
-/// What data entry reaches.
+/// What data entry goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// Nothing was ever selected, or null is: controllers 6 and 38 reach no
@@ -107,8 +107,8 @@ pub(super) struct Selection {
     registered: [u8; 2],
     non_registered: [u8; 2],
     kind: Option<Kind>,
-    /// Halves of the number in use, bit 0 for the MSB, that were not told since
-    /// the other system was in use: there are receivers that then forget them.
+    /// Halves of the number in use, bit 0 for the MSB, that were not sent since the
+    /// other system was in use: some receivers then forget them.
     doubtful: u8,
 }
 
@@ -142,7 +142,8 @@ impl Selection {
         self.kind == Some(kind) && self.number(kind) == halves && halves != NULL && !doubted
     }
 
-    /// Whether what this names can still be selected: of what is known in part, the rest must be as it was before.
+    /// Whether this number can still be selected. Of one that is known in part, the other half must not have been sent
+    /// since.
     pub(super) fn can_select(&self, number: u16) -> bool {
         match halves(number) {
             None => self.kind.is_none(),
@@ -201,18 +202,18 @@ impl Selection {
         self.doubtful = 0;
     }
 
-    /// Which number to select next on a receiver that stands at `self`: first
+    /// Which number to select next on a receiver with the selection `self`: first
     /// the one that is not in use, so that the one in use is selected last.
-    pub(super) fn step_to(&self, wanted: &Selection) -> Option<(Kind, [u8; 2])> {
-        let kind = wanted.kind?;
+    pub(super) fn step_to(&self, sent: &Selection) -> Option<(Kind, [u8; 2])> {
+        let kind = sent.kind?;
         let differs = |kind: Kind| {
-            let (heard, wanted) = (self.number(kind), wanted.number(kind));
-            (0..2).any(|half| wanted[half] != UNSET && heard[half] != wanted[half])
+            let (have, want) = (self.number(kind), sent.number(kind));
+            (0..2).any(|half| want[half] != UNSET && have[half] != want[half])
         };
         if differs(kind.other()) {
-            Some((kind.other(), wanted.number(kind.other())))
-        } else if self.kind != wanted.kind || differs(kind) || self.doubtful & !wanted.doubtful != 0 {
-            Some((kind, wanted.number(kind)))
+            Some((kind.other(), sent.number(kind.other())))
+        } else if self.kind != sent.kind || differs(kind) || self.doubtful & !sent.doubtful != 0 {
+            Some((kind, sent.number(kind)))
         } else {
             None
         }
@@ -248,12 +249,12 @@ pub(super) struct Parameters {
 impl Parameters {
     pub(super) const NEW: Parameters = Parameters {
         selection: [Selection::NEW; 16],
-        others: [NOBODY; OTHERS],
+        others: [EMPTY; OTHERS],
         entries: [Entry::NEW; TOTAL],
         clock: 0,
     };
 
-    /// Never [`NOBODY`]: a channel is at most 15.
+    /// Never [`EMPTY`]: a channel is at most 15.
     fn name(channel: usize, number: u16) -> u32 {
         (channel as u32) << 16 | u32::from(number)
     }
@@ -271,15 +272,15 @@ impl Parameters {
         self.clock.wrapping_sub(self.entries[index].written)
     }
 
-    /// Writes one half of a parameter's value. Where the parameter is not yet
-    /// known it takes a place, at need that of the one written longest ago.
+    /// Writes one half of a parameter's value. A parameter that is not known yet takes
+    /// a place: an empty one, or that of the one written longest ago.
     ///
     /// A fine adjustment counts as part of what was written before: the value is
     /// as old as its MSB.
     pub(super) fn write(&mut self, channel: usize, number: u16, half: Half, value: u8) -> Written {
         let found = self.find(channel, number);
         let index = found.unwrap_or_else(|| FIRST_OTHER + self.place_to_take());
-        let replaced = found.is_none() && self.others[index - FIRST_OTHER] != NOBODY;
+        let replaced = found.is_none() && self.others[index - FIRST_OTHER] != EMPTY;
         if found.is_none() {
             self.others[index - FIRST_OTHER] = Self::name(channel, number);
             self.entries[index] = Entry::NEW;
@@ -295,7 +296,7 @@ impl Parameters {
 
     fn place_to_take(&self) -> usize {
         let oldest = (0..OTHERS).max_by_key(|place| match self.others[*place] {
-            NOBODY => u32::MAX,
+            EMPTY => u32::MAX,
             _ => self.age(FIRST_OTHER + place),
         });
         oldest.unwrap_or(0)
@@ -318,7 +319,7 @@ impl Parameters {
     pub(super) fn has_partial(&self, marks: &[u64; 3]) -> bool {
         let partial = |(place, name): (usize, &u32)| {
             let index = FIRST_OTHER + place;
-            *name != NOBODY && *name as u16 & PARTIAL != 0 && marks[index / 64] & 1 << (index % 64) != 0
+            *name != EMPTY && *name as u16 & PARTIAL != 0 && marks[index / 64] & 1 << (index % 64) != 0
         };
         self.others.iter().enumerate().any(partial)
     }
@@ -328,9 +329,19 @@ impl Parameters {
         (0..16).map(|channel| channel * REGISTERED + usize::from(BEND_RANGE))
     }
 
-    /// The same, for the half that is lost or told.
+    /// Notes that a half of the value at an index was lost, or was now sent.
     pub(super) fn owe(&mut self, index: usize, half: Half, owed: bool) {
         self.entries[index].value.owe(half, owed);
+    }
+
+    /// Takes over when each parameter was written. A difference that is done leaves the receiver with the same parameters,
+    /// but those that the receiver had already were not sent again: they would count as older than they are, and make
+    /// room too early.
+    pub(super) fn take_ages(&mut self, sent: &Parameters) {
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            entry.written = sent.entries[index].written;
+        }
+        self.clock = sent.clock;
     }
 
     /// Which parameter is at an index: its channel and number.
@@ -340,13 +351,13 @@ impl Parameters {
             return Some((index / REGISTERED, (index % REGISTERED) as u16));
         }
         match *self.others.get(index - FIRST_OTHER)? {
-            NOBODY => None,
+            EMPTY => None,
             name => Some(((name >> 16) as usize & 0x0F, name as u16)),
         }
     }
 
-    /// Gives a parameter the place it has in another state. What was there is
-    /// forgotten, unless it is this very parameter's old place that it can take.
+    /// Gives a parameter the place that it has in another state. The parameter that was
+    /// there moves to its old place, if it had one, and is forgotten otherwise.
     pub(super) fn place(&mut self, index: usize, channel: usize, number: u16) {
         if index < FIRST_OTHER || self.at(index) == Some((channel, number)) {
             return;
@@ -408,7 +419,7 @@ impl Parameters {
 /// Where a parameter was written.
 pub(super) struct Written {
     pub(super) index: usize,
-    /// Another parameter had to give way.
+    /// Another parameter had to make room.
     pub(super) replaced: bool,
 }
 

@@ -4,8 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Points on which real receivers differ. What brings one of them to where the
-/// sender stands has to bring all.
+/// Points on which real receivers differ. A repair has to suit all of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Make {
     /// An MSB sets the LSB to zero, as the specification says.
@@ -62,7 +61,7 @@ impl Receiver {
         }
     }
 
-    pub fn hear(&mut self, message: &[u8]) {
+    pub fn receive(&mut self, message: &[u8]) {
         let channel = message[0] & 15;
         match (message[0] & 0xF0, message) {
             (0x80, &[_, note, _]) | (0x90, &[_, note, 0]) => self.let_go(channel, note),
@@ -121,9 +120,7 @@ impl Receiver {
     fn pedals_hold(&self, channel: u8, note: u8) -> bool {
         let threshold = if self.make.half_pedal { 1 } else { 64 };
         let captured = self.captured.contains(&(channel, note));
-        self.pedal(channel, 64) >= threshold
-            || self.pedal(channel, 69) >= threshold
-            || self.pedal(channel, 66) >= 64 && captured
+        self.pedal(channel, 64) >= threshold || self.pedal(channel, 66) >= 64 && captured
     }
 
     /// Moves a pedal that holds notes.
@@ -202,7 +199,7 @@ impl Receiver {
                 }
                 self.tell_selection(channel);
             }
-            64 | 66 | 69 => self.move_pedal(channel, controller, value),
+            64 | 66 => self.move_pedal(channel, controller, value),
             _ => self.note_down(format!("{channel} controller {controller}"), value),
         }
     }

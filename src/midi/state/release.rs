@@ -67,18 +67,3 @@ pub(super) fn would(state: &ChannelState, message: &[u8]) -> bool {
         _ => false,
     }
 }
-
-/// See [`ChannelState::is_let_go_by`].
-pub(super) fn is_let_go_by(state: &ChannelState, message: &[u8]) -> bool {
-    let channel = message.first().map_or(0, |status| status & 0x0F);
-    let at = usize::from(channel);
-    match *message {
-        [0xB0..=0xBF, 121, _] => state.restless >> channel & 1 != 0,
-        [0xB0..=0xBF, pedal @ 64..=69, _] => state.holds_pedal(channel, pedal),
-        [0xB0..=0xBF, ..] => state.notes.has_any(at),
-        [0xD0..=0xDF, _] => has_pressure(state, at),
-        [0xE0..=0xEF, ..] => has_bend(state, at),
-        [0xFC] => state.transport.is_running(),
-        _ => !state.is_neutral(),
-    }
-}

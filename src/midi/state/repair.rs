@@ -5,7 +5,7 @@
 //! costs what is marked, and without marks it costs nothing.
 
 use super::Short;
-use super::controllers::{self, BANK, DATA_ENTRY};
+use super::controllers::{self, BANK, DATA_ENTRY, PEDALS};
 use super::marks::first_channel;
 use super::parameters::{Kind, NULL, Parameters, halves, is_mpe_configuration};
 use super::value14::{Half, UNSET};
@@ -15,17 +15,16 @@ use super::{BEND_UNSET, ChannelState};
 /// all that is state is equal.
 ///
 /// The order: a System Reset that was lost; mode messages that were lost or are
-/// not in force; notes that were released before a pedal was pressed; pedals, first
-/// those to be lifted, if only for a moment, then those to be pressed; mode messages
+/// not in force; notes that were released before a pedal was pressed; pedals that were
+/// moved, first those to be lifted, if only for a moment, then those to be pressed; mode messages
 /// and Note Offs that the sender sent with the pedals where they are now; bank and
 /// program; parameters as transactions, oldest first, and their selection;
 /// controllers; poly and channel pressure; pitch bend; the sequencer. There is
 /// never a Note On.
 ///
-/// So nothing sounds on at the receiver that the sender released, and no pedal drops
-/// a note there that it holds for the sender. The exception is a note that one
-/// pedal holds while the loss also hides that another one was pressed later: it may
-/// end early.
+/// So nothing sounds on at the receiver that the sender released, and a note that the
+/// sender holds is not released. A note that only pedals hold may end early where
+/// several pedals moved among what was lost, or where one is half-way.
 pub fn next_repair(received: &mut ChannelState, sent: &mut ChannelState) -> Option<Short> {
     next_repair_seen(received, sent, |_, _| {})
 }
@@ -39,7 +38,13 @@ pub fn next_repair_seen(
     let message = match received.queued.take() {
         Some(message) => message,
         None if !sent.has_marks() => return None,
-        None => step(received, sent)?,
+        None => {
+            let message = step(received, sent);
+            if message.is_none() {
+                received.parameters.take_ages(&sent.parameters);
+            }
+            message?
+        }
     };
     see(received, &message);
     received.apply(&message);
@@ -52,11 +57,11 @@ fn step(received: &mut ChannelState, sent: &mut ChannelState) -> Option<Short> {
     }
     // Values for parameters that were selected, at least in part, before the summary began: before anything changes the
     // selection.
-    if received.unknown
-        && sent.parameters.has_partial(&sent.marks.parameters)
-        && let Some(message) = parameters(received, sent)
-    {
-        return Some(message);
+    if received.unknown && sent.parameters.has_partial(&sent.marks.parameters) {
+        let message = parameters(received, sent);
+        if message.is_some() {
+            return message;
+        }
     }
     modes(received, sent, false)
         .or_else(|| notes_before_pedals(received, sent))
@@ -114,8 +119,20 @@ fn note_off(received: &ChannelState, sent: &ChannelState, channel: usize, note: 
     surplus.then(|| Short::three(0x80 | channel as u8, note, 64))
 }
 
+/// Pedals come early only where that matters: where they were moved by what was lost, or where notes or mode messages
+/// follow them. Elsewhere they come with the other controllers.
 fn pedals(received: &ChannelState, sent: &mut ChannelState) -> Option<Short> {
     while let Some(channel) = first_channel(sent.marks.pedals) {
+        let matters = sent.controllers[channel].has_lost_pedals()
+            || sent.modes[channel].follow_pedals()
+            || sent.marks.notes.has_any(channel);
+        if !matters {
+            sent.marks.pedals &= !(1 << channel);
+            for pedal in PEDALS {
+                sent.marks.controllers.set(channel, pedal);
+            }
+            continue;
+        }
         let step = received.controllers[channel].step_pedals(&mut sent.controllers[channel]);
         if let Some((pedal, value)) = step {
             return Some(Short::control(channel, pedal, value));
@@ -177,48 +194,49 @@ fn data_entry(received: &mut ChannelState, sent: &mut ChannelState) -> Option<Sh
 
 fn parameters(received: &mut ChannelState, sent: &mut ChannelState) -> Option<Short> {
     while let Some(index) = sent.parameters.oldest(&sent.marks.parameters) {
-        if let Some((channel, number)) = sent.parameters.at(index)
-            && received.parameters.selection[channel].can_select(number)
-        {
-            received.parameters.place(index, channel, number);
-            let want = *sent.parameters.value(index);
-            let again = is_mpe_configuration(channel, number)
-                && sent.mpe_lost & 1 << channel != 0
-                && want.get(Half::Msb) != UNSET;
-            let half = match received.parameters.value(index).step_to(&want) {
-                None if again => Some(Half::Msb),
-                half => half,
-            };
-            if let Some(half) = half {
-                // Putting the selection back has to follow.
-                sent.marks.selection |= 1 << channel;
-                if !received.parameters.selection[channel].surely_selects(number)
-                    && let Some((kind, number)) = halves(number)
-                {
-                    return Some(select(received, channel, kind, number));
-                }
-                sent.parameters.owe(index, half, false);
-                let controller = match half {
-                    Half::Msb => {
-                        if is_mpe_configuration(channel, number) {
-                            sent.mpe_lost &= !(1 << channel);
-                            // Bend ranges that were told before have to be again.
-                            for index in Parameters::bend_ranges() {
-                                sent.marks.mark_parameter(index);
-                            }
-                        }
-                        6
-                    }
-                    Half::Lsb => 38,
-                };
-                return Some(Short::control(channel, controller, want.get(half)));
-            }
-            sent.parameters.owe(index, Half::Msb, false);
-            sent.parameters.owe(index, Half::Lsb, false);
+        if let Some(message) = parameter(received, sent, index) {
+            return Some(message);
         }
         sent.marks.unmark_parameter(index);
     }
     None
+}
+
+/// The next message for the parameter at an index: its selection, or a half of its value.
+fn parameter(received: &mut ChannelState, sent: &mut ChannelState, index: usize) -> Option<Short> {
+    let (channel, number) = sent.parameters.at(index)?;
+    if !received.parameters.selection[channel].can_select(number) {
+        return None;
+    }
+    received.parameters.place(index, channel, number);
+    let want = *sent.parameters.value(index);
+    let again =
+        is_mpe_configuration(channel, number) && sent.mpe_lost & 1 << channel != 0 && want.get(Half::Msb) != UNSET;
+    let step = received.parameters.value(index).step_to(&want);
+    let Some(half) = step.or(again.then_some(Half::Msb)) else {
+        sent.parameters.owe(index, Half::Msb, false);
+        sent.parameters.owe(index, Half::Lsb, false);
+        return None;
+    };
+    // The sender's selection has to be restored afterwards.
+    sent.marks.selection |= 1 << channel;
+    let is_selected = received.parameters.selection[channel].surely_selects(number);
+    if let Some((kind, number)) = halves(number).filter(|_| !is_selected) {
+        return Some(select(received, channel, kind, number));
+    }
+    sent.parameters.owe(index, half, false);
+    if half == Half::Msb && is_mpe_configuration(channel, number) {
+        sent.mpe_lost &= !(1 << channel);
+        // It changes bend ranges that were sent before.
+        for index in Parameters::bend_ranges() {
+            sent.marks.mark_parameter(index);
+        }
+    }
+    let controller = match half {
+        Half::Msb => 6,
+        Half::Lsb => 38,
+    };
+    Some(Short::control(channel, controller, want.get(half)))
 }
 
 fn selection(received: &mut ChannelState, sent: &mut ChannelState) -> Option<Short> {
@@ -248,11 +266,12 @@ fn select(received: &mut ChannelState, channel: usize, kind: Kind, number: [u8; 
 
 fn plain_controllers(received: &ChannelState, sent: &mut ChannelState) -> Option<Short> {
     while let Some((channel, mark)) = sent.marks.controllers.first() {
-        let want = &sent.controllers[channel];
-        if !matches!(mark, BANK | DATA_ENTRY)
-            && let Some((controller, value)) = received.controllers[channel].step_to(want, mark)
-        {
-            return Some(Short::control(channel, controller, value));
+        // Bank and data entry have sections of their own.
+        if !matches!(mark, BANK | DATA_ENTRY) {
+            let want = &sent.controllers[channel];
+            if let Some((controller, value)) = received.controllers[channel].step_to(want, mark) {
+                return Some(Short::control(channel, controller, value));
+            }
         }
         sent.marks.controllers.clear(channel, mark);
     }

@@ -4,8 +4,8 @@ use super::{ChannelState, Short, next_repair};
 
 /// A link, with what went over it.
 struct Wire {
-    heard: ChannelState,
-    wanted: ChannelState,
+    received: ChannelState,
+    sent: ChannelState,
     unrepaired: u32,
 }
 
@@ -13,24 +13,24 @@ impl Wire {
     /// After `delivered`, from where on all is lost.
     fn after(delivered: &[&[u8]]) -> Wire {
         let mut wire = Wire {
-            heard: ChannelState::new(),
-            wanted: ChannelState::new(),
+            received: ChannelState::new(),
+            sent: ChannelState::new(),
             unrepaired: 0,
         };
-        delivered.iter().for_each(|message| wire.heard.apply(message));
-        wire.wanted.follow(&mut wire.heard);
+        delivered.iter().for_each(|message| wire.received.apply(message));
+        wire.sent.follow(&mut wire.received);
         wire
     }
 
     fn losing(mut self, lost: &[&[u8]]) -> Wire {
         for message in lost {
-            self.unrepaired += self.wanted.lose(message);
+            self.unrepaired += self.sent.lose(message);
         }
         self
     }
 
     fn repair(&mut self) -> Vec<Vec<u8>> {
-        std::iter::from_fn(|| next_repair(&mut self.heard, &mut self.wanted))
+        std::iter::from_fn(|| next_repair(&mut self.received, &mut self.sent))
             .take(10_000)
             .map(|message| message.to_vec())
             .collect()
@@ -43,17 +43,17 @@ fn expect(delivered: &[&[u8]], lost: &[&[u8]], repair: &[&[u8]], unrepaired: u32
     let mut wire = Wire::after(delivered).losing(lost);
     assert_eq!(wire.repair(), repair);
     assert_eq!(wire.unrepaired, unrepaired, "unrepaired");
-    assert!(!wire.wanted.has_marks());
+    assert!(!wire.sent.has_marks());
 }
 
 #[track_caller]
-fn expect_greeting(sent: &[&[u8]], greeting: &[&[u8]]) {
-    let mut wanted = ChannelState::new();
-    sent.iter().for_each(|message| wanted.apply(message));
-    let heard = wanted.newcomer();
+fn expect_greeting(messages: &[&[u8]], greeting: &[&[u8]]) {
+    let mut sent = ChannelState::new();
+    messages.iter().for_each(|message| sent.apply(message));
+    let received = sent.newcomer();
     let mut wire = Wire {
-        heard,
-        wanted,
+        received,
+        sent,
         unrepaired: 0,
     };
     assert_eq!(wire.repair(), greeting);
@@ -106,7 +106,7 @@ fn a_note_struck_again_and_lost_keeps_what_the_receiver_holds() {
 
 #[test]
 fn a_lost_retrigger_ends_the_old_strike() {
-    // What sounds there was let go of; what the sender now holds was never heard.
+    // What sounds there was let go of; what the sender now holds was never received.
     expect(&[ON], &[OFF, ON], &[RELEASED], 1);
 }
 
@@ -114,19 +114,19 @@ fn a_lost_retrigger_ends_the_old_strike() {
 fn a_note_off_after_the_repair_counts_once() {
     let mut wire = Wire::after(&[ON]).losing(&[OFF]);
     assert_eq!(wire.repair(), [RELEASED]);
-    wire.heard.apply(OFF);
-    assert_eq!(wire.heard.holds_note(0, 60), 0);
-    wire.heard.apply(ON);
-    assert_eq!(wire.heard.holds_note(0, 60), 1);
+    wire.received.apply(OFF);
+    assert_eq!(wire.received.holds_note(0, 60), 0);
+    wire.received.apply(ON);
+    assert_eq!(wire.received.holds_note(0, 60), 1);
 }
 
 #[test]
-fn a_note_off_for_a_note_never_heard_does_nothing() {
+fn a_note_off_for_a_note_never_received_does_nothing() {
     let mut wire = Wire::after(&[]).losing(&[ON]);
     assert!(wire.repair().is_empty());
-    wire.heard.apply(OFF);
-    assert_eq!(wire.heard.holds_note(0, 60), 0);
-    assert!(wire.heard.is_neutral());
+    wire.received.apply(OFF);
+    assert_eq!(wire.received.holds_note(0, 60), 0);
+    assert!(wire.received.is_neutral());
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn pairs_come_msb_first() {
 }
 
 #[test]
-fn controllers_that_came_back_to_what_was_heard_are_not_sent() {
+fn controllers_that_returned_to_the_received_value_are_not_sent() {
     expect(&[&[0xB0, 7, 100]], &[&[0xB0, 7, 0], &[0xB0, 7, 100]], &[], 0);
 }
 
@@ -211,9 +211,9 @@ fn data_entry_that_follows_a_lost_selection_goes_where_it_belongs() {
     let mut wire = Wire::after(&[BEND_RANGE[0], BEND_RANGE[1], &[0xB0, 6, 2]]).losing(&nrpn);
     assert_eq!(wire.repair(), nrpn);
     // Live again: the value is the NRPN's, and the bend range as it was.
-    wire.heard.apply(&[0xB0, 6, 77]);
-    wire.wanted = wire.heard.clone();
-    wire.heard = wire.wanted.newcomer();
+    wire.received.apply(&[0xB0, 6, 77]);
+    wire.sent = wire.received.clone();
+    wire.received = wire.sent.newcomer();
     let greeting: &[&[u8]] = &[
         BEND_RANGE[0],
         BEND_RANGE[1],
@@ -263,8 +263,8 @@ fn a_place_that_moved_is_found_again() {
     let mut wire = Wire::after(&all).losing(&lost);
     assert_eq!(wire.repair(), [[0xB0, 99, 1], [0xB0, 98, 99], [0xB0, 6, 2]]);
     // Everything is known by its name still.
-    wire.wanted = wire.heard.clone();
-    wire.heard = wire.wanted.newcomer();
+    wire.sent = wire.received.clone();
+    wire.received = wire.sent.newcomer();
     let greeting = wire.repair().concat();
     for known in [write(0, 5), write(2, 5), write(63, 5), write(99, 2)] {
         let tail = known[1..].concat();
@@ -273,7 +273,7 @@ fn a_place_that_moved_is_found_again() {
 }
 
 #[test]
-fn a_number_half_told_since_the_other_system_was_in_use_is_told_whole() {
+fn a_number_sent_by_half_since_the_other_system_was_in_use_is_sent_whole() {
     let [msb, lsb] = BEND_RANGE;
     let nrpn: [&[u8]; 2] = [&[0xB0, 99, 1], &[0xB0, 98, 8]];
     expect(
@@ -291,7 +291,7 @@ fn a_number_half_told_since_the_other_system_was_in_use_is_told_whole() {
 fn increments_are_events_and_make_the_value_uncertain() {
     let [msb, lsb] = BEND_RANGE;
     expect(&[msb, lsb, &[0xB0, 6, 12]], &[&[0xB0, 96, 0]], &[], 1);
-    // The receiver moved off 12: to be at 12 it has to be told so.
+    // The receiver moved off 12: to be at 12 it has to be sent 12.
     expect(
         &[msb, lsb, &[0xB0, 6, 12], &[0xB0, 97, 0]],
         &[&[0xB0, 6, 12]],
@@ -339,7 +339,7 @@ fn a_lost_mode_message_comes_first() {
         &[&[0xB1, 123, 0], &[0xB2, 120, 0], RELEASED, &[0xB1, 7, 9]],
         0,
     );
-    // It ends the notes itself; what was struck after it was never heard.
+    // It ends the notes itself; what was struck after it was never received.
     expect(&[ON], &[&[0xB0, 123, 0], ON], &[&[0xB0, 123, 0]], 1);
     expect(&[ON], &[&[0xB0, 120, 0]], &[&[0xB0, 120, 0]], 0);
     expect(&[], &[&[0xB0, 120, 0]], &[&[0xB0, 120, 0]], 0);
@@ -388,7 +388,7 @@ fn reset_all_controllers_resets_what_rp_015_says() {
         &[0xB0, 101, 127],
         &[0xB0, 100, 127],
     ];
-    // What it resets is equal to having been told so; nothing else is touched.
+    // What it resets is equal to having received so; nothing else is touched.
     expect(before, &[&[0xB0, 121, 0]], &[&[0xB0, 121, 0]], 0);
     let reset: Vec<&[u8]> = [before, &[&[0xB0, 121, 0]]].concat();
     expect(&reset, after, &[], 0);
@@ -407,7 +407,7 @@ fn an_mpe_configuration_comes_before_the_bend_ranges_set_after_it() {
     let range: [&[u8]; 3] = [&[0xB1, 101, 0], &[0xB1, 100, 0], &[0xB1, 6, 24]];
     let song: Vec<&[u8]> = [configuration, range].concat();
     expect(&[], &song, &song, 0);
-    // The same once more resets the range: it is not equal to having been heard.
+    // The same once more resets the range: it is not equal to having been received.
     expect(&song, &configuration, &[&[0xB0, 6, 5]], 0);
     expect(&song, &song, &[&[0xB0, 6, 5], &[0xB1, 6, 24]], 0);
     // The upper zone counts downwards from channel 16.
@@ -502,7 +502,7 @@ fn events_are_counted_and_never_repeated() {
 }
 
 #[test]
-fn a_greeting_tells_what_was_set_and_strikes_nothing() {
+fn a_greeting_has_what_was_set_and_no_notes() {
     expect_greeting(
         &[
             ON,
@@ -522,16 +522,16 @@ fn a_greeting_tells_what_was_set_and_strikes_nothing() {
 }
 
 #[test]
-fn a_receiver_that_comes_back_is_told_what_its_sequencer_missed() {
+fn a_receiver_that_comes_back_gets_what_its_sequencer_missed() {
     let mut wire = Wire::after(&[&[0xFA], &[0xB0, 64, 127]]).losing(&[&[0xB0, 7, 9]]);
     let mut released = Vec::new();
-    while let Some(message) = wire.heard.next_release() {
+    while let Some(message) = wire.received.next_release() {
         released.push(message.to_vec());
     }
     assert_eq!(released, [&[0xB0, 64, 0][..], &[0xFC]]);
-    wire.heard = wire.wanted.newcomer_after(&wire.heard);
+    wire.received = wire.sent.newcomer_after(&wire.received);
     // It goes on where it stopped: it is not started again.
-    assert_eq!(wire.repair(), [&[0xB0, 64, 127][..], &[0xB0, 7, 9], &[0xFB]]);
+    assert_eq!(wire.repair(), [&[0xB0, 7, 9][..], &[0xB0, 64, 127], &[0xFB]]);
 }
 
 #[test]
@@ -599,17 +599,168 @@ fn more_strikes_than_can_be_counted_are_still_released() {
 }
 
 #[test]
+fn a_pedal_lifted_and_pressed_again_releases_what_it_held() {
+    let up: &[u8] = &[0xB0, 64, 0];
+    let down: &[u8] = &[0xB0, 64, 127];
+    expect(&[ON, down], &[OFF, up, down], &[RELEASED, up, down], 0);
+    expect(&[ON, down, OFF], &[up, down], &[up, down], 0);
+    for pedal in [66, 68] {
+        let (up, down): (&[u8], &[u8]) = (&[0xB0, pedal, 0], &[0xB0, pedal, 127]);
+        expect(&[ON, down], &[OFF, up, down], &[RELEASED, up, down], 0);
+    }
+    // Half-pedalling: the lowest position counts, and the last one is restored.
+    expect(
+        &[ON, &[0xB0, 64, 90]],
+        &[OFF, &[0xB0, 64, 50], &[0xB0, 64, 20], &[0xB0, 64, 100]],
+        &[RELEASED, &[0xB0, 64, 20], &[0xB0, 64, 100]],
+        0,
+    );
+    // Reset All Controllers lifts it as well.
+    expect(
+        &[ON, down],
+        &[OFF, &[0xB0, 121, 0], down],
+        &[&[0xB0, 121, 0], RELEASED, down],
+        0,
+    );
+    // It was up at the receiver.
+    expect(&[up, ON], &[OFF, down, up, down], &[RELEASED, down], 0);
+    // All pedals are lifted before any is pressed.
+    expect(
+        &[ON, down, &[0xB0, 66, 127]],
+        &[up, down, &[0xB0, 66, 0], &[0xB0, 66, 127]],
+        &[up, &[0xB0, 66, 0], down, &[0xB0, 66, 127]],
+        0,
+    );
+}
+
+#[test]
+fn a_note_released_under_the_new_pedal_is_released_after_it() {
+    let up: &[u8] = &[0xB0, 64, 0];
+    let down: &[u8] = &[0xB0, 64, 127];
+    let other: &[u8] = &[0x90, 64, 100];
+    expect(
+        &[ON, other, down],
+        &[OFF, up, down, &[0x80, 64, 0]],
+        &[RELEASED, up, down, &[0x80, 64, 64]],
+        0,
+    );
+    // The sostenuto pedal captures what is held when it is pressed.
+    expect(&[ON], &[&[0xB0, 66, 127], OFF], &[&[0xB0, 66, 127], RELEASED], 0);
+    expect(&[ON], &[OFF, &[0xB0, 66, 127]], &[RELEASED, &[0xB0, 66, 127]], 0);
+    // All Notes Off leaves to a pedal what was held when it was pressed.
+    let all_off: &[u8] = &[0xB0, 123, 0];
+    expect(&[ON], &[down, all_off], &[down, all_off], 0);
+    expect(&[ON], &[all_off, down], &[all_off, down], 0);
+    expect(&[ON, down], &[up, all_off, down], &[all_off, up, down], 0);
+}
+
+#[test]
+fn a_program_chosen_without_a_bank_is_not_chosen_from_a_later_one() {
+    let reconnect = |received: &[&[u8]], lost: &[&[u8]]| {
+        let mut wire = Wire::after(received).losing(lost);
+        wire.received = wire.sent.newcomer_after(&wire.received);
+        wire.repair()
+    };
+    let (program, msb, lsb): (&[u8], &[u8], &[u8]) = (&[0xC0, 5], &[0xB0, 0, 9], &[0xB0, 32, 1]);
+    assert_eq!(reconnect(&[program, msb, lsb], &[]), [msb, lsb]);
+    // MSB alone, and LSB alone.
+    assert_eq!(reconnect(&[msb, program, lsb], &[]), [msb, lsb]);
+    assert_eq!(reconnect(&[lsb, program, msb], &[]), [msb, lsb, msb]);
+    // Nothing was selected since, or not at this receiver: then it comes before the bank.
+    assert_eq!(reconnect(&[program], &[]), [program]);
+    assert_eq!(reconnect(&[program], &[msb]), [program, msb]);
+    assert_eq!(reconnect(&[msb, program], &[lsb]), [msb, program, lsb]);
+    // With the bank known it is chosen again.
+    assert_eq!(reconnect(&[msb, lsb, program], &[]), [msb, lsb, program]);
+    // A connection later still.
+    let mut wire = Wire::after(&[program, msb, lsb]);
+    for _ in 0..2 {
+        wire.received = wire.sent.newcomer_after(&wire.received);
+        assert_eq!(wire.repair(), [msb, lsb]);
+        wire.sent.follow(&mut wire.received);
+    }
+}
+
+#[test]
+fn notes_left_held_on_a_new_connection_are_released_when_the_sender_releases_them() {
+    let mut wire = Wire::after(&[ON, &[0x90, 64, 100]]).losing(&[OFF]);
+    wire.received = wire.sent.newcomer_after(&wire.received);
+    assert_eq!(wire.repair(), [RELEASED]);
+    assert_eq!(wire.received.holds_note(0, 64), 1);
+}
+
+#[test]
+fn what_a_message_would_release_can_be_asked() {
+    let state = |messages: &[&[u8]]| {
+        let mut state = ChannelState::new();
+        messages.iter().for_each(|message| state.apply(message));
+        state
+    };
+    let reset: &[u8] = &[0xFF];
+    // What is held, and what would release it.
+    let cases: &[(&[u8], &[&[u8]])] = &[
+        (
+            ON,
+            &[
+                OFF,
+                &[0x90, 60, 0],
+                &[0xB0, 120, 0],
+                &[0xB0, 123, 0],
+                &[0xB0, 127, 0],
+                reset,
+            ],
+        ),
+        (
+            &[0xB0, 64, 127],
+            &[&[0xB0, 64, 0], &[0xB0, 64, 63], &[0xB0, 120, 0], &[0xB0, 121, 0], reset],
+        ),
+        (&[0xB0, 64, 40], &[&[0xB0, 64, 0], &[0xB0, 64, 39]]),
+        (&[0xB0, 67, 127], &[&[0xB0, 67, 0], &[0xB0, 121, 0]]),
+        (&[0xB0, 69, 127], &[&[0xB0, 69, 0]]),
+        (&[0xD0, 9], &[&[0xD0, 0], &[0xB0, 121, 0], reset]),
+        (&[0xE0, 0, 0], &[&[0xE0, 0, 64], &[0xB0, 121, 0], reset]),
+        (&[0xFA], &[&[0xFC], reset]),
+    ];
+    for (held, releases) in cases {
+        let state = state(&[held]);
+        for message in *releases {
+            assert!(state.releases(message), "{message:02X?} after {held:02X?}");
+            assert!(!ChannelState::new().releases(message), "{message:02X?}");
+        }
+    }
+    let held = state(&[ON, &[0xB0, 64, 90], &[0xD0, 9], &[0xE0, 0, 0], &[0xFA]]);
+    let keeps: &[&[u8]] = &[
+        ON,
+        &[0x80, 61, 0],
+        &[0x81, 60, 0],
+        &[0xB0, 64, 127],
+        &[0xB0, 64, 64],
+        &[0xB1, 64, 0],
+        &[0xB1, 123, 0],
+        &[0xB0, 122, 0],
+        &[0xB0, 7, 0],
+        &[0xD0, 1],
+        &[0xE0, 1, 64],
+        &[0xF8],
+        &[],
+    ];
+    for message in keeps {
+        assert!(!held.releases(message), "{message:02X?}");
+    }
+}
+
+#[test]
 fn a_difference_may_stop_anywhere_and_go_on() {
     let mut wire = Wire::after(&[ON]).losing(&[OFF, BEND_RANGE[0], BEND_RANGE[1], &[0xB0, 6, 12], &[0xB0, 7, 1]]);
-    let mut sent = Vec::new();
+    let mut given = Vec::new();
     for lost in 0..5 {
-        sent.extend(next_repair(&mut wire.heard, &mut wire.wanted));
+        given.extend(next_repair(&mut wire.received, &mut wire.sent));
         wire = wire.losing(&[&[0xB0, 7, lost]]);
     }
     let rest = wire.repair();
-    let sent: Vec<Vec<u8>> = sent.iter().map(|message| message.to_vec()).chain(rest).collect();
-    let last: Vec<&Vec<u8>> = sent.iter().filter(|message| message[1] == 7).collect();
-    assert_eq!(sent[0], RELEASED);
+    let given: Vec<Vec<u8>> = given.iter().map(|message| message.to_vec()).chain(rest).collect();
+    let last: Vec<&Vec<u8>> = given.iter().filter(|message| message[1] == 7).collect();
+    assert_eq!(given[0], RELEASED);
     assert_eq!(last.last().unwrap()[..], [0xB0, 7, 4]);
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::judge::{ENDLESS, Link, Peer, repair_anew, stepped};
+use super::parameters::OTHERS;
 use super::receiver_model::Receiver;
 use super::songs::{config, songs};
 use super::{ChannelState, next_repair};
@@ -20,7 +21,7 @@ proptest! {
         let mut link = Link::new(song.make);
         for step in &song.steps {
             for (index, message) in step.phrase.iter().enumerate() {
-                if link.wanted.is_some() || step.loses.is_some_and(|loses| loses <= index) {
+                if link.sent.is_some() || step.loses.is_some_and(|loses| loses <= index) {
                     link.lose(message);
                 } else {
                     link.deliver(message);
@@ -54,8 +55,8 @@ proptest! {
         link.finish();
     }
 
-    /// What is lost is summed up by one who does not know what the receiver has heard, and given as it is (a skip), or
-    /// as the difference to what the receiver has heard (a push that was refused, a pair).
+    /// What is lost is summed up by one who does not know what the receiver has received, and given as it is (a skip), or
+    /// as the difference to what the receiver has received (a push that was refused, a pair).
     #[test]
     fn summary(song in songs(80), difference: bool) {
         let mut link = Link::new(song.make);
@@ -72,10 +73,10 @@ proptest! {
             }
             if lossy && step.room > 2 {
                 lossy = false;
-                hear(&mut link, &mut summary, difference);
+                receive(&mut link, &mut summary, difference);
             }
         }
-        hear(&mut link, &mut summary, difference);
+        receive(&mut link, &mut summary, difference);
     }
 
     /// A link ends, messages are pushed without one, and a new one begins: to a
@@ -90,8 +91,8 @@ proptest! {
             if restarted {
                 link.receiver = Receiver::new(song.make);
             }
-            while let Some(message) = link.heard.next_release() {
-                link.receiver.hear(&message);
+            while let Some(message) = link.received.next_release() {
+                link.receiver.receive(&message);
             }
             assert!(link.receiver.held.is_empty());
             assert!(link.receiver.sustained.is_empty());
@@ -100,13 +101,13 @@ proptest! {
             link.alive.clear();
             link.end_loss();
             link.must_stop = false;
-            let wanted = link.wanted.as_mut().expect("lossy while offline");
-            let again = wanted.newcomer_after(&link.heard);
-            link.heard = again;
+            let sent = link.sent.as_mut().expect("lossy while offline");
+            let again = sent.newcomer_after(&link.received);
+            link.received = again;
         };
         for step in &song.steps {
             for message in &step.phrase {
-                if offline || link.wanted.is_some() {
+                if offline || link.sent.is_some() {
                     link.lose(message);
                 } else {
                     link.deliver(message);
@@ -114,11 +115,11 @@ proptest! {
             }
             if step.cut && !offline {
                 offline = true;
-                let heard = &mut link.heard;
-                link.wanted.get_or_insert_with(|| {
-                    let mut wanted = ChannelState::new();
-                    wanted.follow(heard);
-                    wanted
+                let received = &mut link.received;
+                link.sent.get_or_insert_with(|| {
+                    let mut sent = ChannelState::new();
+                    sent.follow(received);
+                    sent
                 });
             } else if offline && step.room > 0 {
                 offline = false;
@@ -134,7 +135,7 @@ proptest! {
         repair_anew(&mut link, usize::MAX, peer);
     }
 
-    /// A newcomer is told where everything stands but notes and sequencer.
+    /// A newcomer gets all state but notes and the sequencer.
     #[test]
     fn greet(song in songs(80)) {
         let mut all = ChannelState::new();
@@ -144,10 +145,10 @@ proptest! {
         for step in &song.steps {
             for message in &step.phrase {
                 moved.extend(stepped(&sender, message));
-                sender.hear(message);
+                sender.receive(message);
                 all.apply(message);
                 for link in &mut newcomers {
-                    if link.wanted.is_some() {
+                    if link.sent.is_some() {
                         link.lose(message);
                     } else {
                         link.deliver(message);
@@ -160,9 +161,9 @@ proptest! {
             if step.cut {
                 let mut link = Link::new(song.make);
                 link.sender = sender.clone();
-                let mut wanted = all.clone();
-                link.heard = wanted.newcomer();
-                link.wanted = Some(wanted);
+                let mut sent = all.clone();
+                link.received = sent.newcomer();
+                link.sent = Some(sent);
                 link.moved.clone_from(&moved);
                 newcomers.push(link);
             }
@@ -180,7 +181,7 @@ proptest! {
         for (index, step) in song.steps.iter().enumerate() {
             for message in &step.phrase {
                 state.apply(message);
-                receiver.hear(message);
+                receiver.receive(message);
             }
             if !step.cut && index + 1 < song.steps.len() {
                 continue;
@@ -198,7 +199,7 @@ proptest! {
                 }
                 prop_assert!(offs + others <= ENDLESS);
                 let before = receiver.clone();
-                receiver.hear(&message);
+                receiver.receive(&message);
                 prop_assert!(
                     receiver.facts != before.facts || receiver.held != before.held,
                     "{:?} is for nothing", message
@@ -219,6 +220,49 @@ proptest! {
         }
     }
 
+    /// More parameters than are kept. What differs in the end was counted, and a receiver that was restarted gets the
+    /// 64 that were written last.
+    #[test]
+    fn many_parameters(
+        make in songs(2).prop_map(|song| song.make),
+        steps in prop::collection::vec((0u8..2, 0u8..60, 0u8..4, 0u8..8, 0usize..12), 1..400),
+    ) {
+        let mut link = Link::new(make);
+        let mut written: Vec<String> = Vec::new();
+        for (channel, number, value, kind, room) in steps {
+            let name = format!("{channel} nrpn 1 {number} msb");
+            let phrase = [[0xB0 | channel, 99, 1], [0xB0 | channel, 98, number], [0xB0 | channel, 6, value]];
+            written.retain(|other| *other != name);
+            written.push(name);
+            for (index, message) in phrase.iter().enumerate() {
+                if link.sent.is_some() || kind == index as u8 {
+                    link.lose(message);
+                } else {
+                    link.deliver(message);
+                }
+            }
+            if link.sent.is_some() && room > 6 {
+                link.repair_uncounted(room);
+            }
+        }
+        link.repair_uncounted(usize::MAX);
+        let given_up = link.unrepaired - link.events;
+        let differs = |receiver: &Receiver, name: &String| receiver.facts.get(name) != link.sender.facts.get(name);
+        let differing = written.iter().filter(|name| differs(&link.receiver, name)).count();
+        prop_assert!(differing as u64 <= given_up, "{} differ, {} were counted", differing, given_up);
+
+        let mut sent = ChannelState::new();
+        sent.follow(&mut link.received);
+        let mut received = sent.newcomer_after(&link.received);
+        let mut receiver = Receiver::new(make);
+        while let Some(message) = next_repair(&mut received, &mut sent) {
+            receiver.receive(&message);
+        }
+        for name in written.iter().rev().take(OTHERS) {
+            prop_assert!(!differs(&receiver, name), "{} is among the last", name);
+        }
+    }
+
     /// Whatever bytes come, in whatever order they are delivered and lost: the
     /// states take them, the difference ends, and leaves no note that the sender
     /// does not hold.
@@ -226,41 +270,41 @@ proptest! {
     fn anything(
         bytes in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..4), 0u8..4), 0..200)
     ) {
-        let mut heard = ChannelState::new();
-        let mut wanted = ChannelState::new();
-        wanted.follow(&mut heard);
+        let mut received = ChannelState::new();
+        let mut sent = ChannelState::new();
+        sent.follow(&mut received);
         for (message, fate) in &bytes {
             match fate {
                 0 => {
-                    heard.apply(message);
-                    wanted.apply(message);
+                    received.apply(message);
+                    sent.apply(message);
                 }
                 1 | 2 => {
-                    wanted.lose(message);
+                    sent.lose(message);
                 }
                 _ => {
-                    next_repair(&mut heard, &mut wanted);
+                    next_repair(&mut received, &mut sent);
                 }
             }
         }
         let mut steps = 0;
-        while next_repair(&mut heard, &mut wanted).is_some() {
+        while next_repair(&mut received, &mut sent).is_some() {
             steps += 1;
             prop_assert!(steps < ENDLESS);
         }
-        prop_assert!(!wanted.has_marks());
+        prop_assert!(!sent.has_marks());
         for channel in 0..16 {
             for note in 0..128 {
-                prop_assert!(heard.holds_note(channel, note) <= wanted.holds_note(channel, note));
+                prop_assert!(received.holds_note(channel, note) <= sent.holds_note(channel, note));
             }
         }
     }
 }
 
-fn hear(link: &mut Link, summary: &mut Summary, difference: bool) {
+fn receive(link: &mut Link, summary: &mut Summary, difference: bool) {
     if difference {
-        link.hear_difference(summary);
+        link.receive_difference(summary);
     } else {
-        link.hear_summary(summary);
+        link.receive_summary(summary);
     }
 }

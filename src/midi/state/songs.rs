@@ -235,7 +235,8 @@ fn system() -> impl Strategy<Value = Phrase> {
     ]
 }
 
-fn phrase(one_number: bool) -> BoxedStrategy<Phrase> {
+/// One phrase of a song; `one_number`: for receivers that keep one parameter's number for both systems.
+pub fn phrase(one_number: bool) -> BoxedStrategy<Phrase> {
     let half = if one_number { 0 } else { 2 };
     prop_oneof![
         20 => notes(),

@@ -1,6 +1,8 @@
-//! What was released and may not have been read: a connection that breaks throws away what is on the way, and what lies
-//! unread with the peer. Nobody can say how far a receiver has come. So wherever it may stand, it is given the releases
-//! of all that it may hold there; one that has heard them has no use for them, and takes no harm.
+//! What was released lately, by messages that the receiver may not have read.
+//!
+//! A connection that breaks drops what is on the way and what the peer has not read. Nobody can say how far the receiver
+//! has read. So it gets the releases of all that it may hold, wherever it stopped. They do no harm to a receiver that had
+//! them already.
 
 use super::ChannelState;
 use super::controllers::PEDALS;
@@ -32,9 +34,9 @@ fn other(channel: usize, which: usize) -> usize {
 pub struct Unread {
     /// Bytes of the stream so far. It goes round: what was released 4 GB ago may then be released again.
     position: u32,
-    /// Where each thing was released last.
+    /// The position of the last release of each thing.
     at: [u32; PLACES],
-    /// And how often it had been held before, at most; 0: it never was.
+    /// How often it had been held before that, at most; 0: never.
     times: [u16; PLACES],
 }
 
@@ -53,53 +55,56 @@ impl Unread {
         self.position == 0
     }
 
-    /// Takes a message that is sent to a receiver which, once it has read all before it, stands at `heard`.
+    /// Takes a message for a receiver that, once it has read all before it, has the state `received`.
     #[inline]
-    pub fn take(&mut self, heard: &ChannelState, message: &[u8]) {
+    pub fn take(&mut self, received: &ChannelState, message: &[u8]) {
         self.position = self.position.wrapping_add(message.len() as u32);
         let channel = usize::from(message.first().map_or(0, |status| status & 0x0F));
         match *message {
             [0x80..=0x8F, key, _] | [0x90..=0x9F, key, 0] => {
-                self.release(note(channel, key), heard.notes.count(channel, key));
+                self.release(note(channel, key), received.notes.count(channel, key));
             }
             [0x90..=0x9F, ..] => {}
-            [0xB0..=0xBF, 120 | 123..=127, _] => self.release_notes(heard, channel),
-            [0xB0..=0xBF, 121, _] => self.release_others(heard, channel),
+            [0xB0..=0xBF, 120 | 123..=127, _] => self.release_notes(received, channel),
+            [0xB0..=0xBF, 121, _] => self.release_others(received, channel),
             [0xB0..=0xBF, controller, 0] => {
                 let pedals = PEDALS.iter().position(|pedal| *pedal == controller);
                 if let Some(which) = pedals {
-                    self.release(other(channel, which), is_off_rest(heard, channel, which).into());
+                    self.release(other(channel, which), is_off_rest(received, channel, which).into());
                 }
             }
-            [0xD0..=0xDF, 0] => self.release(other(channel, PRESSURE), is_off_rest(heard, channel, PRESSURE).into()),
-            [0xE0..=0xEF, 0, 0x40] => self.release(other(channel, BEND), is_off_rest(heard, channel, BEND).into()),
-            [0xFC] => self.release(SEQUENCER, heard.transport.is_running().into()),
+            [0xD0..=0xDF, 0] => self.release(
+                other(channel, PRESSURE),
+                is_off_rest(received, channel, PRESSURE).into(),
+            ),
+            [0xE0..=0xEF, 0, 0x40] => self.release(other(channel, BEND), is_off_rest(received, channel, BEND).into()),
+            [0xFC] => self.release(SEQUENCER, received.transport.is_running().into()),
             [0xFF] => {
                 for channel in 0..16 {
-                    self.release_notes(heard, channel);
-                    self.release_others(heard, channel);
+                    self.release_notes(received, channel);
+                    self.release_others(received, channel);
                 }
-                self.release(SEQUENCER, heard.transport.is_running().into());
+                self.release(SEQUENCER, received.transport.is_running().into());
             }
             _ => {}
         }
     }
 
-    fn release_notes(&mut self, heard: &ChannelState, channel: usize) {
-        if !heard.notes.is_empty() {
+    fn release_notes(&mut self, received: &ChannelState, channel: usize) {
+        if !received.notes.is_empty() {
             for key in 0..128 {
-                self.release(note(channel, key), heard.notes.count(channel, key));
+                self.release(note(channel, key), received.notes.count(channel, key));
             }
         }
     }
 
-    fn release_others(&mut self, heard: &ChannelState, channel: usize) {
+    fn release_others(&mut self, received: &ChannelState, channel: usize) {
         for which in 0..OTHERS {
-            self.release(other(channel, which), is_off_rest(heard, channel, which).into());
+            self.release(other(channel, which), is_off_rest(received, channel, which).into());
         }
     }
 
-    /// Something is released that was held so often.
+    /// Notes that something is released that was held so often.
     fn release(&mut self, place: usize, times: u16) {
         if times == 0 {
             return;
@@ -109,7 +114,7 @@ impl Unread {
         self.times[place] = times.max(before);
     }
 
-    /// How often something may yet be held of which the receiver was sent the release.
+    /// How often the receiver may still hold something whose release was sent.
     fn times(&self, place: usize) -> u16 {
         if self.position.wrapping_sub(self.at[place]) < UNREAD_BYTES {
             self.times[place]
@@ -160,27 +165,27 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What is sent, so that `heard` is where all of it leads.
-    fn send(unread: &mut Unread, heard: &mut ChannelState, message: &[u8]) {
-        unread.take(heard, message);
-        heard.apply(message);
+    /// Sends a message; `received` is the state of a receiver that reads all.
+    fn send(unread: &mut Unread, received: &mut ChannelState, message: &[u8]) {
+        unread.take(received, message);
+        received.apply(message);
     }
 
     /// What is released when the connection breaks.
-    fn released(unread: &Unread, heard: &ChannelState) -> Vec<Vec<u8>> {
-        let mut heard = heard.clone();
-        heard.hold_again(unread);
-        std::iter::from_fn(|| heard.next_release())
+    fn released(unread: &Unread, received: &ChannelState) -> Vec<Vec<u8>> {
+        let mut received = received.clone();
+        received.hold_again(unread);
+        std::iter::from_fn(|| received.next_release())
             .map(|message| message.to_vec())
             .collect()
     }
 
     fn released_after(messages: &[&[u8]]) -> Vec<Vec<u8>> {
-        let (mut unread, mut heard) = (Unread::new(), ChannelState::new());
+        let (mut unread, mut received) = (Unread::new(), ChannelState::new());
         for message in messages {
-            send(&mut unread, &mut heard, message);
+            send(&mut unread, &mut received, message);
         }
-        released(&unread, &heard)
+        released(&unread, &received)
     }
 
     proptest! {
@@ -188,25 +193,25 @@ mod tests {
 
         /// Wherever a receiver stopped reading, it holds nothing after the releases.
         #[test]
-        fn a_receiver_that_stands_anywhere_is_released(song in songs(60), stop in any::<prop::sample::Index>()) {
+        fn a_receiver_that_stopped_reading_anywhere_is_released(song in songs(60), stop in any::<prop::sample::Index>()) {
             let messages: Vec<_> = song.steps.iter().flat_map(|step| step.phrase.clone()).collect();
-            let (mut unread, mut heard) = (Unread::new(), ChannelState::new());
+            let (mut unread, mut received) = (Unread::new(), ChannelState::new());
             let mut receiver = Receiver::new(song.make);
             let stop = stop.index(messages.len() + 1);
             for (index, message) in messages.iter().enumerate() {
-                send(&mut unread, &mut heard, message);
+                send(&mut unread, &mut received, message);
                 if index < stop {
-                    receiver.hear(message);
+                    receiver.receive(message);
                 }
             }
-            for message in released(&unread, &heard) {
-                receiver.hear(&message);
+            for message in released(&unread, &received) {
+                receiver.receive(&message);
             }
             prop_assert!(receiver.held.is_empty(), "{:?}", receiver.held);
             prop_assert!(receiver.sustained.is_empty(), "{:?}", receiver.sustained);
             for (what, value) in &receiver.facts {
                 let ends = |end: &str| what.ends_with(end) && !what.contains("key");
-                if [" controller 64", " controller 66", " controller 68", " controller 69", " pressure"].into_iter().any(ends) || what == "runs" {
+                if [" controller 64", " controller 66", " controller 68", " pressure"].into_iter().any(ends) || what == "runs" {
                     prop_assert_eq!(*value, 0, "{}", what);
                 }
                 if ends(" bend") {
@@ -228,21 +233,21 @@ mod tests {
 
     #[test]
     fn what_was_released_long_ago_is_forgotten() {
-        let (mut unread, mut heard) = (Unread::new(), ChannelState::new());
+        let (mut unread, mut received) = (Unread::new(), ChannelState::new());
         for message in [[0x90, 60, 1], [0x90, 60, 1], [0x80, 60, 1], [0x80, 60, 1]] {
-            send(&mut unread, &mut heard, &message);
+            send(&mut unread, &mut received, &message);
         }
-        let mut sent = 0;
-        while sent + 3 < UNREAD_BYTES {
-            send(&mut unread, &mut heard, &[0xB0, 7, 1]);
-            sent += 3;
+        let mut bytes = 0;
+        while bytes + 3 < UNREAD_BYTES {
+            send(&mut unread, &mut received, &[0xB0, 7, 1]);
+            bytes += 3;
         }
-        assert_eq!(released(&unread, &heard).len(), 2);
-        send(&mut unread, &mut heard, &[0xB0, 7, 1]);
-        assert!(released(&unread, &heard).is_empty());
+        assert_eq!(released(&unread, &received).len(), 2);
+        send(&mut unread, &mut received, &[0xB0, 7, 1]);
+        assert!(released(&unread, &received).is_empty());
         // Nor does it count any more.
-        send(&mut unread, &mut heard, &[0x90, 60, 1]);
-        send(&mut unread, &mut heard, &[0x80, 60, 1]);
-        assert_eq!(released(&unread, &heard).len(), 1);
+        send(&mut unread, &mut received, &[0x90, 60, 1]);
+        send(&mut unread, &mut received, &[0x80, 60, 1]);
+        assert_eq!(released(&unread, &received).len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! What each message does to a state.
 
-use super::controllers::{BANK, DATA_ENTRY, LEGATO, PEDALS, RESET_SWITCHES};
+use super::controllers::{BANK, DATA_ENTRY, PEDALS, RESET_SWITCHES};
 use super::parameters::{SELECTED_BEFORE, Target, is_mpe_configuration};
 use super::release::is_restless;
 use super::value14::Half;
@@ -16,7 +16,7 @@ pub(super) fn apply(state: &mut ChannelState, message: &[u8], lost: bool) -> u32
             match (status >> 4, second) {
                 (8, _) | (9, 0) => {
                     let ended = state.notes.off(channel, first, lost).one;
-                    // Only this makes a difference: the fewer marks, the less there is to look through.
+                    // Nothing else makes a difference, and each mark costs a step of it.
                     if lost && ended {
                         state.marks.notes.set(channel, first);
                     }
@@ -115,15 +115,16 @@ pub(super) fn control(state: &mut ChannelState, channel: usize, controller: u8, 
 /// Moves a pedal that holds notes.
 fn set_pedal(state: &mut ChannelState, channel: usize, pedal: u8, value: u8, lost: bool) {
     let controllers = &mut state.controllers[channel];
-    let pressed = controllers.is_pressed_by(pedal, value);
+    // A note that another pedal of the kind holds is caught by this one as well, at the sender and at the receiver.
+    let catches = controllers.is_pressed_by(pedal, value) && !controllers.is_held_beside(pedal);
     controllers.set(pedal, value);
     if lost {
         controllers.lose_pedal(pedal, value);
     }
     state.marks.pedals |= 1 << channel;
     update_restless(state, channel);
-    if lost && pressed && pedal != LEGATO {
-        // What was released up to now is silent, or held by another pedal. This one must not catch it.
+    if lost && catches {
+        // What was released up to now is silent, or only the sostenuto pedal holds it. This pedal must not catch it.
         let (notes, unknown) = (&state.notes, state.unknown);
         let marks = &mut state.marks;
         marks.notes.move_to(&mut marks.notes_before_pedals, channel, |note| {

@@ -5,20 +5,20 @@
 //! adjustment, and says that a receiver sets its LSB to zero when an MSB comes.
 //! Not every receiver does. So a pair also keeps which of the two came last,
 //! and the difference between two pairs ends with the same one last: a receiver
-//! that zeroes the LSB and one that does not both end where the sender stands.
+//! that zeroes the LSB and one that does not both end with the sender's value.
 
 /// A seven-bit value that has not been seen.
 pub(super) const UNSET: u8 = 0x80;
 
 /// The LSB came after the MSB: it counts.
 const FRESH: u8 = 1;
-/// Something else than a plain value may have moved the MSB, or the LSB (data
-/// increment and decrement, an MPE configuration): the value kept is the last
-/// one told, and a receiver told so may yet have another.
+/// Something other than a plain value may have moved the MSB, or the LSB (data
+/// increment and decrement, an MPE configuration). The value kept is the last one
+/// that was sent, and a receiver that got it may have another by now.
 const BLURRED_MSB: u8 = 2;
 const BLURRED_LSB: u8 = 4;
-/// The MSB, or the LSB, was told but lost: also where the value was moved since,
-/// a receiver whose value was moved before has to be told.
+/// The MSB, or the LSB, was sent but lost. A receiver whose value was moved before
+/// that needs it, even where the value was moved again since.
 const OWED_MSB: u8 = BLURRED_MSB << 2;
 const OWED_LSB: u8 = BLURRED_LSB << 2;
 
@@ -29,7 +29,7 @@ pub(super) enum Half {
     Lsb,
 }
 
-/// What was last told of a 14-bit value.
+/// The last known halves of a 14-bit value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value14 {
     msb: u8,
@@ -58,7 +58,7 @@ impl Value14 {
         }
     }
 
-    /// One half was lost on its way to the receiver, or has now been told it.
+    /// Notes that one half was lost on its way to the receiver, or was now sent.
     pub(super) fn owe(&mut self, half: Half, owed: bool) {
         let flag = match half {
             Half::Msb => OWED_MSB,
@@ -67,7 +67,7 @@ impl Value14 {
         self.flags = if owed { self.flags | flag } else { self.flags & !flag };
     }
 
-    /// The value may have been moved by something that does not tell it.
+    /// Notes that the value may have moved by an amount that is not known.
     pub(super) fn blur(&mut self) {
         self.flags |= BLURRED_MSB | BLURRED_LSB;
     }
@@ -85,22 +85,22 @@ impl Value14 {
         self.msb != UNSET || self.lsb != UNSET
     }
 
-    /// Which half to send next to a receiver that stands at `self`, so that it
-    /// comes to stand at `wanted`: the MSB first, then the LSB, and the MSB once
-    /// more where the sender gave it last. What `wanted` has not seen is never
-    /// sent. Three steps at most lead to `None`.
-    pub(super) fn step_to(&self, wanted: &Value14) -> Option<Half> {
-        let blurred = self.flags & !(wanted.flags & !(wanted.flags >> 2));
-        let lsb_known = wanted.lsb != UNSET;
-        if wanted.msb != UNSET && (self.msb != wanted.msb || blurred & BLURRED_MSB != 0) {
+    /// Which half to send next to a receiver with the value `self`, so that it gets
+    /// the value `sent`: the MSB first, then the LSB, and the MSB once more where the
+    /// sender gave it last. What is not known of `sent` is never sent. Three steps at
+    /// most lead to `None`.
+    pub(super) fn step_to(&self, sent: &Value14) -> Option<Half> {
+        let blurred = self.flags & !(sent.flags & !(sent.flags >> 2));
+        let lsb_known = sent.lsb != UNSET;
+        if sent.msb != UNSET && (self.msb != sent.msb || blurred & BLURRED_MSB != 0) {
             Some(Half::Msb)
-        } else if lsb_known && (self.lsb != wanted.lsb || blurred & BLURRED_LSB != 0) {
+        } else if lsb_known && (self.lsb != sent.lsb || blurred & BLURRED_LSB != 0) {
             Some(Half::Lsb)
-        } else if lsb_known && (self.flags ^ wanted.flags) & FRESH != 0 {
-            if wanted.flags & FRESH != 0 {
+        } else if lsb_known && (self.flags ^ sent.flags) & FRESH != 0 {
+            if sent.flags & FRESH != 0 {
                 Some(Half::Lsb)
             } else {
-                (wanted.msb != UNSET).then_some(Half::Msb)
+                (sent.msb != UNSET).then_some(Half::Msb)
             }
         } else {
             None

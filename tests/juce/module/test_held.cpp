@@ -36,12 +36,30 @@ void releases_what_is_held()
     see(h, {0x80, 61, 0});  // never was on
     see(h, {0xB0, 64, 64});
     see(h, {0xB0, 66, 127});
-    see(h, {0xB0, 66, 63});
+    see(h, {0xB0, 66, 0});
     see(h, {0xD2, 5});
     see(h, {0xE2, 0, 0});
     see(h, {0xE4, 0, 64});
     CHECK(h.notes() == 3 && h.has(0, 60) && !h.has(0, 61));
     CHECK_TEXTS((texts{"0: 80 3c 40", "0: 80 3c 40", "0: b0 40 00", "0: d2 00", "0: e2 00 40", "0: 83 00 40"}), released(h));
+    CHECK_TEXTS((texts{}), released(h));
+}
+
+// A pedal may be half-way: receivers that know half-pedalling use every value, so each is kept, and any but 0 is let go of.
+void half_pedals()
+{
+    held h;
+    see(h, {0xB0, 64, 90});
+    see(h, {0xB0, 66, 63});
+    see(h, {0xB5, 69, 1});
+    see(h, {0xB5, 68, 127});
+    see(h, {0xB5, 68, 0});
+    texts stated;
+    h.restate([&](midisock::bytes m) {
+        stated.push_back(written(juce::MidiMessageMetadata(m.data(), static_cast<int>(m.size()), 0)));
+    });
+    CHECK_TEXTS((texts{"0: b0 40 5a", "0: b0 42 3f", "0: b5 45 01"}), stated);
+    CHECK_TEXTS((texts{"0: b0 40 00", "0: b0 42 00", "0: b5 45 00"}), released(h));
     CHECK_TEXTS((texts{}), released(h));
 }
 
@@ -55,11 +73,16 @@ void modes_and_reset()
         CHECK_TEXTS((texts{"0: 81 3c 40"}), released(h));
     }
     held h;
-    see(h, {0xB0, 69, 127});
+    see(h, {0xB0, 64, 127});
+    see(h, {0xB0, 66, 50});
     see(h, {0xD0, 1});
     see(h, {0xE0, 1, 2});
     see(h, {0xB0, 121, 0});
     CHECK_TEXTS((texts{}), released(h));
+    // Reset All Controllers leaves legato and hold 2 as they are.
+    see(h, {0xB0, 69, 127});
+    see(h, {0xB0, 121, 0});
+    CHECK_TEXTS((texts{"0: b0 45 00"}), released(h));
     see(h, {0x9F, 1, 1});
     see(h, {0xFF});
     CHECK_TEXTS((texts{}), released(h));
@@ -99,7 +122,7 @@ void random_songs()
             } else if (kind == 0x80 || kind == 0x90) {
                 count -= count > 0;
             } else if (kind == 0xB0) {
-                values[channel * 256 + m[1]] = m[2] >= 64;
+                values[channel * 256 + m[1]] = m[2];
             } else if (kind == 0xD0) {
                 values[channel * 256 + 200] = m[1];
             } else if (kind == 0xE0) {
@@ -137,6 +160,7 @@ void random_songs()
 
 const std::vector<named_case> held_cases = {
     {"held: releases what is held", releases_what_is_held},
+    {"held: half pedals", half_pedals},
     {"held: modes and reset", modes_and_reset},
     {"held: anything is safe", anything_is_safe},
     {"held: random songs", random_songs},

@@ -1,0 +1,85 @@
+//! Those who receive, and what they can tell of what they received.
+
+use super::music::Mark;
+use crate::midi::state::judge::stepped;
+use crate::midi::state::receiver_model::{Make, Receiver};
+use std::collections::BTreeSet;
+
+/// A receiver, with what is to be left out when it is compared.
+#[derive(Clone)]
+pub(super) struct Ear {
+    pub model: Receiver,
+    /// Parameters that were incremented: how far is the receiver's own matter.
+    pub stepped: BTreeSet<String>,
+    pub marks: Vec<Mark>,
+    pub messages: u64,
+    pub was_reset: bool,
+}
+
+impl Ear {
+    pub(super) fn new(make: Make) -> Self {
+        Self {
+            model: Receiver::new(make),
+            stepped: BTreeSet::new(),
+            marks: Vec::new(),
+            messages: 0,
+            was_reset: false,
+        }
+    }
+
+    pub(super) fn hear(&mut self, message: &[u8]) {
+        self.messages += 1;
+        self.stepped.extend(stepped(&self.model, message));
+        self.was_reset |= message == [0xFF];
+        self.marks.extend(Mark::of(message));
+        self.model.receive(message);
+    }
+
+    /// Whether it holds a note, or a pedal down.
+    pub(super) fn holds(&self, release: &[u8]) -> bool {
+        match *release {
+            [status @ 0x80..=0x9F, note, _] => self.model.held.contains_key(&(status & 15, note)),
+            [status @ 0xB0..=0xBF, pedal, _] => {
+                let pedal = format!("{} controller {pedal}", status & 15);
+                self.model.facts.get(&pedal).is_some_and(|value| *value != 0)
+            }
+            _ => false,
+        }
+    }
+
+    /// What still sounds, or would let something sound.
+    pub(super) fn hanging(&self, only_channel: Option<u8>) -> Vec<String> {
+        let wanted = |channel: u8| only_channel.is_none_or(|only| only == channel);
+        let notes = self.model.held.iter().filter(|((channel, _), _)| wanted(*channel));
+        let mut hanging: Vec<String> = notes
+            .map(|((channel, note), strikes)| format!("{channel} note {note} struck {strikes} times"))
+            .collect();
+        for (what, value) in &self.model.facts {
+            let (channel, name) = what.split_once(' ').unwrap_or(("", what));
+            if only_channel.is_some_and(|only| channel != only.to_string()) {
+                continue;
+            }
+            let rests = match name {
+                "controller 64" | "controller 66" | "controller 68" | "pressure" => *value == 0,
+                "bend" => *value == 8192,
+                _ => what != "runs" || *value == 0,
+            };
+            if !rests {
+                hanging.push(format!("{what} is {value}"));
+            }
+        }
+        hanging
+    }
+
+    /// How it differs from where the sender stands, but for some facts.
+    pub(super) fn differences(&self, sender: &Self, but: &BTreeSet<String>) -> Vec<String> {
+        let mut differences = self.model.differences(&sender.model, but);
+        for (note, strikes) in &self.model.held {
+            let held = sender.model.held.get(note).copied().unwrap_or(0);
+            if *strikes > held {
+                differences.push(format!("note {note:?} is held {strikes} times, not {held}"));
+            }
+        }
+        differences
+    }
+}

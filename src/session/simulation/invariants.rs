@@ -1,0 +1,50 @@
+//! What is so of every session between two calls.
+
+use crate::session::Session;
+use crate::session::port::BACKED_UP_BYTES;
+use std::sync::atomic::Ordering;
+
+/// More than any difference in state or release takes, and what one turn reads and adds.
+const SLACK_BYTES: usize = 192 * 1024;
+
+impl Session {
+    pub(super) fn check_invariants(&self, now: u64) {
+        for (key, connection) in &self.connections {
+            let port = self.ports.get(connection.port.0).expect("a connection has a port");
+            let config = port.config();
+            let limit = if port.repairs() {
+                config.client_buffer_bytes as usize
+            } else {
+                BACKED_UP_BYTES
+            };
+            let waits = connection.output.buffer.len();
+            assert!(waits <= limit + SLACK_BYTES, "{waits} bytes wait for peer {key}");
+            let backlog = connection.input.backlog.len();
+            let bound = connection.input.reads_to_end || backlog <= SLACK_BYTES;
+            assert!(bound, "{backlog} bytes of peer {key} wait");
+        }
+        for (key, port) in &self.ports {
+            let departed = port.owed.departed.iter();
+            let backlogs = departed.filter(|departed| departed.backlog.is_some()).count();
+            assert!(
+                backlogs <= port.config().max_clients.max(1) as usize,
+                "port {key}: {backlogs} backlogs"
+            );
+            for peer in &port.peers {
+                assert!(
+                    self.connections.contains(peer.0),
+                    "port {key}: {peer:?} is no connection"
+                );
+            }
+        }
+        if let Some(server) = &self.server {
+            if let Some(port) = self.ports.get(server.port.0) {
+                let count = port.shared.client_count.load(Ordering::Relaxed) as usize;
+                assert_eq!(count, server.by_client.len(), "clients");
+                assert!(count <= port.config().max_clients as usize);
+            }
+        }
+        let overdue = self.poll_timeout().filter(|at| *at <= now);
+        assert_eq!(overdue, None, "a deadline that has come is still there");
+    }
+}

@@ -1,0 +1,144 @@
+#include "address.h"
+
+#include "cli.h"
+#include "platform.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "::ffff:127.0.0.1" is an IPv4 address in the form of IPv6: it starts here. */
+static const char *mapped_ipv4(const char *host)
+{
+    static const char prefix[] = "::ffff:";
+    size_t i;
+    for (i = 0; prefix[i] != '\0'; i++)
+        if (tolower((unsigned char)host[i]) != prefix[i])
+            return NULL;
+    host += i;
+    return strchr(host, '.') != NULL && strspn(host, "0123456789.") == strlen(host) ? host : NULL;
+}
+
+/* Completes a host or a port alone to the form that the library parses. */
+static void complete(const char *text, char *full, size_t capacity)
+{
+    size_t length;
+    const char *colon;
+    int wrote;
+    if (text[0] == '*' && (text[1] == '\0' || text[1] == ':'))
+        text++; /* every interface, as the tools print it */
+    length = strlen(text);
+    colon = strchr(text, ':');
+    if (length > 0 && strspn(text, "0123456789") == length)
+        wrote = snprintf(full, capacity, ":%s", text);
+    else if (colon == NULL || (text[0] == '[' && text[length - 1] == ']'))
+        wrote = snprintf(full, capacity, "%s:%d", text, DEFAULT_PORT);
+    else if (text[0] != '[' && strchr(colon + 1, ':') != NULL)
+        wrote = snprintf(full, capacity, "[%s]:%d", text, DEFAULT_PORT);
+    else
+        wrote = snprintf(full, capacity, "%s", text);
+    if (wrote < 0 || (size_t)wrote >= capacity)
+        cli_usage_error("this address is too long: '%.40s...'", text);
+}
+
+static void write_text(struct address *address)
+{
+    const char *host = address->loopback ? "127.0.0.1" : address->host[0] == '\0' ? "*" : address->host;
+    const char *format = strchr(host, ':') != NULL && host[0] != '[' ? "[%s]:%u" : "%s:%u";
+    snprintf(address->text, sizeof address->text, format, host, (unsigned)address->port);
+}
+
+void address_parse(const char *text, int listening, struct address *address)
+{
+    char full[sizeof address->host + 16];
+    const char *ipv4;
+    midisock_result result;
+    memset(address, 0, sizeof *address);
+    complete(text != NULL ? text : "", full, sizeof full);
+    result = midisock_parse_address(full, address->host, sizeof address->host, &address->port);
+    if (result != MIDISOCK_OK)
+        cli_usage_error("'%s' is not an address (host:port, [IPv6]:port, a host or a port): %s",
+                        text != NULL ? text : "", midisock_strerror(result));
+    if (address->host[0] == '\0') {
+        if (!listening)
+            strcpy(address->host, "localhost");
+        else
+            address->loopback = text == NULL || (text[0] != ':' && text[0] != '*');
+    }
+    ipv4 = mapped_ipv4(address->host);
+    if (ipv4 != NULL)
+        memmove(address->host, ipv4, strlen(ipv4) + 1);
+    if (!listening && address->port == 0)
+        cli_usage_error("'%s': there is no port 0 to connect to", text);
+    write_text(address);
+}
+
+midisock_port *address_listen(struct address *address, const midisock_config *config, const struct limits *limits)
+{
+    midisock_port *port = NULL;
+    midisock_result result;
+    /* A host name is looked up before the library returns. */
+    platform_begin_call(limits->stop_status, limits->timeout_ms, limits->timeout_status);
+    result = midisock_listen(address->loopback ? NULL : address->host, address->port, config, &port);
+    platform_end_call();
+    if (result != MIDISOCK_OK) {
+        if (address->loopback)
+            cli_message("cannot listen on port %u of this machine (127.0.0.1:%u and [::1]:%u): %s",
+                        (unsigned)address->port, (unsigned)address->port, (unsigned)address->port,
+                        midisock_strerror(result));
+        else
+            cli_message("cannot listen on %s: %s", address->text, midisock_strerror(result));
+        return NULL;
+    }
+    if (midisock_local_port(port) != 0)
+        address->port = midisock_local_port(port);
+    write_text(address);
+    return port;
+}
+
+midisock_port *address_connect(const struct address *address, const midisock_config *config)
+{
+    midisock_port *port = NULL;
+    midisock_result result = midisock_connect(address->host, address->port, config, &port);
+    if (result != MIDISOCK_OK) {
+        cli_message("cannot connect to %s: %s", address->text, midisock_strerror(result));
+        return NULL;
+    }
+    return port;
+}
+
+void config_allow_clients(midisock_config *config, const char *list)
+{
+    midisock_port *a, *b;
+    midisock_result result;
+    config->allow = list;
+    if (list == NULL)
+        return;
+    /* The library has one error for a wrong list and for a wrong host: with a
+     * pair, which has no host, it is the list. */
+    result = midisock_pair(config, &a, &b);
+    if (result == MIDISOCK_ERR_ADDRESS)
+        cli_usage_error("--allow: '%s' is not a list of addresses and ranges, such as '127.0.0.1,10.0.0.0/8'", list);
+    if (result == MIDISOCK_OK) {
+        midisock_close(a);
+        midisock_close(b);
+    }
+}
+
+int config_allow_message(midisock_config *config, size_t bytes)
+{
+    uint32_t queue =
+        config->in_queue_bytes < config->out_queue_bytes ? config->in_queue_bytes : config->out_queue_bytes;
+    if (bytes > MAX_MESSAGE_BYTES)
+        return 0;
+    if (bytes > config->max_message_bytes)
+        config->max_message_bytes = (uint32_t)bytes;
+    /* The library takes messages up to a quarter of the smaller queue. */
+    while (queue / 4 < config->max_message_bytes)
+        queue *= 2;
+    if (config->in_queue_bytes < queue)
+        config->in_queue_bytes = queue;
+    if (config->out_queue_bytes < queue)
+        config->out_queue_bytes = queue;
+    return 1;
+}

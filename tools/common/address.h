@@ -1,0 +1,43 @@
+/* Addresses as people type them, and ports opened at them. */
+#ifndef MIDISOCK_TOOLS_ADDRESS_H
+#define MIDISOCK_TOOLS_ADDRESS_H
+
+#include <midisock/midisock.h>
+
+#define DEFAULT_PORT 9080
+/* The longest message that a port can take. */
+#define MAX_MESSAGE_BYTES (((size_t)1 << 28) - 1)
+
+struct address {
+    char host[256];
+    int loopback; /* listen: no host was named at all */
+    uint16_t port;
+    char text[280]; /* for messages */
+};
+
+/* Takes "host:port", "host", "port", ":port" or "*:port", an IPv6 address with or
+ * without brackets, or NULL. The default port is 9080. The default host is this
+ * machine alone; to listen on ":port" or "*:port" means every interface. Ends
+ * the program with a message if `text` is none of these. */
+void address_parse(const char *text, int listening, struct address *address);
+
+/* When the look-up of a host name ends the program, and with which status. */
+struct limits {
+    int stop_status;    /* -1: 128 + the signal's number */
+    int32_t timeout_ms; /* -1: never */
+    int timeout_status;
+};
+
+/* Opens a port, or says on standard error why it cannot be and returns NULL. */
+midisock_port *address_listen(struct address *address, const midisock_config *config, const struct limits *limits);
+midisock_port *address_connect(const struct address *address, const midisock_config *config);
+
+/* Only the addresses in the list may connect (NULL: any). Ends the program with a
+ * message if it is not such a list. */
+void config_allow_clients(midisock_config *config, const char *list);
+
+/* Lets messages of `bytes` bytes through, in both directions; 0 if that is
+ * more than a port can take. */
+int config_allow_message(midisock_config *config, size_t bytes);
+
+#endif

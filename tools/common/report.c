@@ -1,0 +1,181 @@
+#include "report.h"
+
+#include "decode.h"
+#include "output.h"
+#include "platform.h"
+#include "reason.h"
+#include "text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static double seconds(uint64_t ns)
+{
+    return (double)ns / 1e9;
+}
+
+static void print_time(struct report *report, uint64_t time_ns)
+{
+    uint64_t since = report->time == TIME_DELTA ? report->last_ns : report->start_ns;
+    char text[32];
+    if (report->time == TIME_OF_DAY) {
+        uint64_t now = midisock_now_ns();
+        platform_time_of_day(now > time_ns ? now - time_ns : 0, text, sizeof text);
+        output_printf("%s  ", text);
+    } else if (report->time != TIME_NONE) {
+        output_printf("%11.6f  ", seconds(time_ns > since ? time_ns - since : 0));
+    }
+    report->last_ns = time_ns;
+}
+
+static void print_client(uint32_t client)
+{
+    char text[16];
+    if (client == 0)
+        return;
+    snprintf(text, sizeof text, "#%lu", (unsigned long)client);
+    output_printf("%-4s ", text);
+}
+
+/* The columns before the text of a comment. */
+static void begin_comment(struct report *report, uint64_t time_ns, uint32_t client)
+{
+    output_text("# ");
+    print_time(report, time_ns);
+    print_client(client);
+}
+
+static void begin_object(const struct report *report, const char *event, uint64_t time_ns, uint32_t client)
+{
+    output_printf("{\"event\":\"%s\",\"time\":%.6f,\"time_ns\":%llu", event,
+                  seconds(time_ns > report->start_ns ? time_ns - report->start_ns : 0), (unsigned long long)time_ns);
+    if (client != 0)
+        output_printf(",\"client\":%lu", (unsigned long)client);
+}
+
+void report_listening(const struct report *report, const char *address, uint16_t port)
+{
+    if (report->json) {
+        output_text("{\"event\":\"listening\",\"address\":");
+        json_string(address);
+        output_printf(",\"port\":%u}\n", (unsigned)port);
+    } else {
+        output_printf("listening on %s\n", address);
+    }
+    output_flush();
+}
+
+static void print_object(struct report *report, const midisock_message *message)
+{
+    begin_object(report, "message", message->time_ns, message->client);
+    output_text(",");
+    decode_json(message->data, message->size);
+    if (message->flags & MIDISOCK_SYNTHETIC)
+        output_text(",\"synthetic\":true");
+    if (message->flags & MIDISOCK_STILL_HELD)
+        output_text(",\"still_held\":true");
+    output_text("}\n");
+}
+
+void report_message(struct report *report, const midisock_message *message)
+{
+    if (report->json) {
+        print_object(report, message);
+        return;
+    }
+    print_time(report, message->time_ns);
+    /* Without a time the message comes first, for midisock-send and other programs. */
+    if (report->time != TIME_NONE)
+        print_client(message->client);
+    decode_words(message->data, message->size, report->max_sysex);
+    if (message->flags & MIDISOCK_SYNTHETIC)
+        output_text("  [released by midisock]");
+    if (message->flags & MIDISOCK_STILL_HELD)
+        output_text("  [still held by another client]");
+    if (report->time == TIME_NONE && message->client != 0)
+        output_printf("  #%lu", (unsigned long)message->client);
+    output_text("\n");
+}
+
+static const char *event_name(int32_t kind)
+{
+    switch (kind) {
+    case MIDISOCK_CONNECTED: return "connected";
+    case MIDISOCK_CONNECT_FAILED: return "connect-failed";
+    case MIDISOCK_DISCONNECTED: return "disconnected";
+    case MIDISOCK_CLIENT_JOINED: return "joined";
+    case MIDISOCK_CLIENT_LEFT: return "left";
+    case MIDISOCK_CONGESTED: return "congested";
+    case MIDISOCK_RECOVERED: return "recovered";
+    case MIDISOCK_PRIORITY_REFUSED: return "priority-refused";
+    default: return "notification";
+    }
+}
+
+static const char *event_words(int32_t kind)
+{
+    switch (kind) {
+    case MIDISOCK_CONNECTED: return "connected to";
+    case MIDISOCK_CONNECT_FAILED: return "cannot connect to";
+    case MIDISOCK_DISCONNECTED: return "disconnected from";
+    case MIDISOCK_CLIENT_JOINED: return "joined from";
+    case MIDISOCK_CLIENT_LEFT: return "left";
+    case MIDISOCK_CONGESTED: return "cannot keep up: messages are dropped";
+    case MIDISOCK_RECOVERED: return "keeps up again";
+    case MIDISOCK_PRIORITY_REFUSED: return "no realtime priority for the network thread";
+    default: return "notification";
+    }
+}
+
+static void print_event_object(struct report *report, const midisock_notification *notification, const char *address)
+{
+    begin_object(report, event_name(notification->kind), notification->time_ns, notification->client);
+    if (address[0] != '\0') {
+        output_text(",\"address\":");
+        json_string(address);
+    }
+    if (reason_text(notification) != NULL) {
+        output_text(",\"reason\":");
+        json_string(reason_text(notification));
+    }
+    if (notification->os_error != 0)
+        output_printf(",\"os_error\":%ld", (long)notification->os_error);
+    output_text("}\n");
+}
+
+void report_notification(struct report *report, const midisock_notification *notification)
+{
+    /* An attempt that failed before there was an address names none. */
+    const char *address = notification->address[0] != '\0' || notification->client != 0 || report->peer == NULL
+                              ? notification->address
+                              : report->peer;
+    if (report->json) {
+        print_event_object(report, notification, address);
+        return;
+    }
+    begin_comment(report, notification->time_ns, notification->client);
+    if (notification->client == 0 &&
+        (notification->kind == MIDISOCK_CONGESTED || notification->kind == MIDISOCK_RECOVERED))
+        output_text("this program ");
+    output_text(event_words(notification->kind));
+    if (address[0] != '\0')
+        output_printf(notification->kind == MIDISOCK_CLIENT_LEFT ? "  (%s)" : " %s", address);
+    if (reason_text(notification) != NULL)
+        output_printf(": %s", reason_text(notification));
+    output_text("\n");
+}
+
+void report_text(struct report *report, const char *format, ...)
+{
+    char text[1024], line[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    text_printable(text, strlen(text), line, sizeof line);
+    begin_comment(report, midisock_now_ns(), 0);
+    output_text(line);
+    output_text("\n");
+    output_flush();
+}
