@@ -442,7 +442,7 @@ impl Endpoint {
     /// The caller ends a port; on a pair, the other one learns of it. False when it had been ended before.
     pub(crate) fn shut_down(&self) -> bool {
         let first = self.shared.shut_down();
-        if first && let Some(peer) = &self.peer {
+        if let Some(peer) = self.peer.as_ref().filter(|_| first) {
             if !peer.is_shut_down() {
                 peer.notifications.tell(Notification::new(Kind::Disconnected));
             }

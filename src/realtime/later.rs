@@ -100,10 +100,20 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// All the memory that it ever needs is allocated here.
+    /// All the memory that it ever needs is allocated here, and written to: the first write to a page that the system
+    /// only promised would be a page fault on the audio thread.
     pub(super) fn new(most: usize) -> Self {
+        let written = Later {
+            due_ns: u64::MAX,
+            client: u32::MAX,
+            cancelled: false,
+            length: 0,
+            bytes: [0; 3],
+        };
+        let mut entries = vec![written; most];
+        entries.clear();
         Self {
-            entries: Vec::with_capacity(most),
+            entries,
             most,
             bytes: 0,
         }

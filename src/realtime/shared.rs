@@ -207,10 +207,10 @@ impl Shared {
     /// After something was left for the network thread: wakes it, where the port is to.
     #[inline]
     pub(crate) fn wake_if_signalling(&self) {
-        if self.signals
-            && let Some(waker) = &self.waker
-        {
-            waker.wake_if_asleep();
+        if self.signals {
+            if let Some(waker) = &self.waker {
+                waker.wake_if_asleep();
+            }
         }
     }
 

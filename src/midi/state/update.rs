@@ -1,6 +1,6 @@
 //! What each message does to a state.
 
-use super::controllers::{BANK, DATA_ENTRY, PEDALS, RESET_SWITCHES};
+use super::controllers::{BANK, DATA_ENTRY, LEGATO, RESET_SWITCHES, SOSTENUTO, SUSTAIN};
 use super::parameters::{SELECTED_BEFORE, Target, is_mpe_configuration};
 use super::release::is_restless;
 use super::value14::Half;
@@ -99,7 +99,7 @@ pub(super) fn control(state: &mut ChannelState, channel: usize, controller: u8, 
             state.marks.selection |= 1 << channel;
         }
         120.. => mode(state, channel, controller, value, lost),
-        _ if PEDALS.contains(&controller) => set_pedal(state, channel, controller, value, lost),
+        SUSTAIN | SOSTENUTO | LEGATO => set_pedal(state, channel, controller, value, lost),
         _ => {
             let mark = state.controllers[channel].set(controller, value);
             if mark == BANK {
