@@ -249,7 +249,8 @@ typedef struct midisock_config {
    */
   uint32_t accept_mode;
   /**
-   * Connected clients of a server at most: 64 (65536 at most). Further connections are closed at once and counted.
+   * Connected clients of a server at most: 64 (65536 at most). Further connections are closed at once and counted. A
+   * client of a manual server that has left before midisock_accept has handed it over still counts.
    */
   uint32_t max_clients;
   /**
@@ -296,7 +297,8 @@ typedef struct midisock_config {
    */
   uint32_t stall_timeout_ms;
   /**
-   * How long what was pushed may still be written after midisock_close, in ms: 1000.
+   * How long what was pushed may still be written after midisock_close, in ms: 1000. 0: it is offered to the system
+   * once. A peer that has closed its sending side is kept no longer than that either.
    */
   uint32_t linger_ms;
   /**
@@ -444,7 +446,8 @@ typedef struct midisock_stats {
    */
   uint64_t dropped_in;
   /**
-   * REPAIR: messages not sent: refused by push, or a peer was congested or gone.
+   * Messages not sent: refused by push on a repairing port, pushed without a peer, cancelled, or lost because a peer
+   * was congested or gone.
    */
   uint64_t dropped_out;
   /**
@@ -452,7 +455,7 @@ typedef struct midisock_stats {
    */
   uint64_t unrepaired;
   /**
-   * Bytes from peers that belong to no message.
+   * Bytes from peers that belong to no message; one or two data bytes at the beginning of a connection too.
    */
   uint64_t invalid_bytes;
   /**
@@ -472,7 +475,8 @@ typedef struct midisock_stats {
    */
   uint64_t disconnections;
   /**
-   * Connections turned away by allow, max_clients, or because they spoke HTTP or TLS. In no other count.
+   * Connections turned away by allow, by max_clients, or because they began with three or more data bytes, as HTTP,
+   * TLS, STUN and SSH do. In no other count.
    */
   uint64_t rejected;
   /**
@@ -825,8 +829,9 @@ MIDISOCK_NOEXCEPT;
  * Sends one whole message (with its status byte; no running status) to the peer, or to every client: now, whole or
  * not at all. The bytes are copied.
  *
- * On a repairing port (midisock_config.overflow) a message that is refused with FULL or OFFLINE need not be pushed
- * again: it is counted, and its channel state follows when there is room or a peer.
+ * A message that is answered with OFFLINE need not be pushed again, nor one that a repairing port
+ * (midisock_config.overflow) refuses with FULL: it is counted in dropped_out, and its channel state follows when there is
+ * a peer, or room. A waiting port does not keep what it refuses with FULL.
  *
  * Realtime (with MIDISOCK_WAKE_SIGNAL: at most one non-blocking system call, only when the network thread sleeps);
  * one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: INVALID_ARGUMENT, INVALID_MESSAGE,
@@ -844,8 +849,9 @@ MIDISOCK_REALTIME;
 
 /**
  * Sends one whole message to one client or to all, now or at a time up to 10 s ahead. Messages are sent in order of
- * time, then of pushing; one for now does not wait for scheduled ones, but a Note Off never overtakes its Note On: it
- * waits for the next one that is scheduled where its note does not sound. What is due together leaves in one write.
+ * time, then of pushing; one for now counts with the time of its push. A Note Off never overtakes its Note On: where its
+ * note does not sound, it waits for the next scheduled Note On that has no Note Off yet. What is due together leaves in
+ * one write.
  * How much may be scheduled is bounded by out_queue_bytes, each message counting 24 bytes more than its own (FULL
  * beyond). Of what is scheduled when the port is closed, what ends something at the peer is sent then (see midisock_cancel,
  * which forgets the rest before).
@@ -867,8 +873,9 @@ MIDISOCK_REALTIME;
  * has not been sent. What ends something at the peer is not forgotten, and is sent at its time: Note Offs of notes that
  * sound there, the end of a pedal, pressure to 0 and bend to the centre where they are not, All Sound Off, All Notes Off
  * and the modes that imply it where a note sounds, Reset All Controllers where it has something to reset, Stop where a
- * sequencer runs. What was pushed for now is sent. Programs, controllers and the like that are forgotten are so for
- * good: who goes on afterwards says anew where they stand.
+ * sequencer runs. Programs, controllers and the like that are forgotten do not come back: a caller that goes on afterwards
+ * pushes them again. Messages that push refused with FULL count alike: those for now are sent, those with a time ahead
+ * are forgotten or keep their time. Messages that were pushed for now are sent.
  *
  * Realtime (as midisock_push), and there is always room for it; the pushing thread. On a pair nothing happens: what is
  * pushed into one is there at once. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE (a manual server), BUSY (debug
@@ -1017,13 +1024,19 @@ MIDISOCK_API int32_t midisock_state(const struct midisock_port *port) MIDISOCK_R
 /**
  * How many clients are connected to a server now; 0 for other ports.
  *
+ * A new client counts at once. Until it has sent a MIDI status byte it may be a browser: messages pushed to it wait, and
+ * MIDISOCK_CLIENT_JOINED follows, when it sends one, but no later than 10 ms after it connected on loopback, or 50 ms
+ * elsewhere. No message is lost by that.
+ *
  * Any thread, realtime.
  *
  *
  * # Safety
  * `port` is a live port.
  */
-MIDISOCK_API uint32_t midisock_client_count(const struct midisock_port *port) MIDISOCK_REALTIME;
+MIDISOCK_API
+uint32_t midisock_client_count(const struct midisock_port *port)
+MIDISOCK_REALTIME;
 
 /**
  * The TCP port a server is bound to, or a connected port's own; 0 where there is none.
@@ -1111,7 +1124,8 @@ MIDISOCK_NOEXCEPT;
  *
  * `timeout_ms`: 0 looks once, -1 waits for ever.
  *
- * Any thread, control. Errors: INVALID_ARGUMENT, TIMEOUT, CLOSED, WRONG_ROLE (a manual server), INTERNAL.
+ * Any thread, control. MIDISOCK_OFFLINE when some of it was lost with the connection and no peer was left. Errors:
+ * INVALID_ARGUMENT, TIMEOUT, CLOSED, WRONG_ROLE (a manual server), INTERNAL.
  *
  * # Safety
  * `port` is a live port.

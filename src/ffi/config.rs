@@ -46,7 +46,8 @@ pub struct midisock_config {
     pub max_message_bytes: u32,
     /// MIDISOCK_ACCEPT_MERGED (default) or MIDISOCK_ACCEPT_MANUAL.
     pub accept_mode: u32,
-    /// Connected clients of a server at most: 64 (65536 at most). Further connections are closed at once and counted.
+    /// Connected clients of a server at most: 64 (65536 at most). Further connections are closed at once and counted. A
+    /// client of a manual server that has left before midisock_accept has handed it over still counts.
     pub max_clients: u32,
     /// Comma-separated addresses and CIDR ranges that may connect, such as "192.168.1.0/24, ::1". NULL: any that
     /// reaches the bound address. An IPv4 range also holds IPv4-mapped IPv6 addresses.
@@ -71,7 +72,8 @@ pub struct midisock_config {
     pub keepalive_ms: u32,
     /// A living peer that reads nothing for so long while data waits for it is dropped, in ms: 0, never.
     pub stall_timeout_ms: u32,
-    /// How long what was pushed may still be written after midisock_close, in ms: 1000.
+    /// How long what was pushed may still be written after midisock_close, in ms: 1000. 0: it is offered to the system
+    /// once. A peer that has closed its sending side is kept no longer than that either.
     pub linger_ms: u32,
     /// When a peer goes away, release what it holds, and when the port connects again, what the old link
     /// left sounding, or may have, where its peer may not have read all: 1. 0: do not.

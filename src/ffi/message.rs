@@ -51,8 +51,9 @@ impl midisock_message {
 /// Sends one whole message (with its status byte; no running status) to the peer, or to every client: now, whole or
 /// not at all. The bytes are copied.
 ///
-/// On a repairing port (midisock_config.overflow) a message that is refused with FULL or OFFLINE need not be pushed
-/// again: it is counted, and its channel state follows when there is room or a peer.
+/// A message that is answered with OFFLINE need not be pushed again, nor one that a repairing port
+/// (midisock_config.overflow) refuses with FULL: it is counted in dropped_out, and its channel state follows when there is
+/// a peer, or room. A waiting port does not keep what it refuses with FULL.
 ///
 /// Realtime (with MIDISOCK_WAKE_SIGNAL: at most one non-blocking system call, only when the network thread sleeps);
 /// one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: INVALID_ARGUMENT, INVALID_MESSAGE,
@@ -78,8 +79,9 @@ pub unsafe extern "C" fn midisock_push(port: *mut midisock_port, data: *const u8
 }
 
 /// Sends one whole message to one client or to all, now or at a time up to 10 s ahead. Messages are sent in order of
-/// time, then of pushing; one for now does not wait for scheduled ones, but a Note Off never overtakes its Note On: it
-/// waits for the next one that is scheduled where its note does not sound. What is due together leaves in one write.
+/// time, then of pushing; one for now counts with the time of its push. A Note Off never overtakes its Note On: where its
+/// note does not sound, it waits for the next scheduled Note On that has no Note Off yet. What is due together leaves in
+/// one write.
 /// How much may be scheduled is bounded by out_queue_bytes, each message counting 24 bytes more than its own (FULL
 /// beyond). Of what is scheduled when the port is closed, what ends something at the peer is sent then (see midisock_cancel,
 /// which forgets the rest before).
@@ -190,8 +192,9 @@ unsafe fn push_whole(port: &Port, time: u64, client: u32, data: *const u8, size:
 /// has not been sent. What ends something at the peer is not forgotten, and is sent at its time: Note Offs of notes that
 /// sound there, the end of a pedal, pressure to 0 and bend to the centre where they are not, All Sound Off, All Notes Off
 /// and the modes that imply it where a note sounds, Reset All Controllers where it has something to reset, Stop where a
-/// sequencer runs. What was pushed for now is sent. Programs, controllers and the like that are forgotten are so for
-/// good: who goes on afterwards says anew where they stand.
+/// sequencer runs. Programs, controllers and the like that are forgotten do not come back: a caller that goes on afterwards
+/// pushes them again. Messages that push refused with FULL count alike: those for now are sent, those with a time ahead
+/// are forgotten or keep their time. Messages that were pushed for now are sent.
 ///
 /// Realtime (as midisock_push), and there is always room for it; the pushing thread. On a pair nothing happens: what is
 /// pushed into one is there at once. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE (a manual server), BUSY (debug

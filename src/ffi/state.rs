@@ -31,6 +31,10 @@ pub unsafe extern "C" fn midisock_state(port: *const midisock_port) -> i32 {
 
 /// How many clients are connected to a server now; 0 for other ports.
 ///
+/// A new client counts at once. Until it has sent a MIDI status byte it may be a browser: messages pushed to it wait, and
+/// MIDISOCK_CLIENT_JOINED follows, when it sends one, but no later than 10 ms after it connected on loopback, or 50 ms
+/// elsewhere. No message is lost by that.
+///
 /// Any thread, realtime.
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
@@ -71,11 +75,12 @@ pub struct midisock_stats {
     pub bytes_out: u64,
     /// REPAIR: received messages for which the in queue had no room.
     pub dropped_in: u64,
-    /// REPAIR: messages not sent: refused by push, or a peer was congested or gone.
+    /// Messages not sent: refused by push on a repairing port, pushed without a peer, cancelled, or lost because a peer
+    /// was congested or gone.
     pub dropped_out: u64,
     /// Dropped messages that channel state cannot bring back: SysEx, realtime, note ons.
     pub unrepaired: u64,
-    /// Bytes from peers that belong to no message.
+    /// Bytes from peers that belong to no message; one or two data bytes at the beginning of a connection too.
     pub invalid_bytes: u64,
     /// Received SysEx longer than max_message_bytes.
     pub oversize_in: u64,
@@ -85,7 +90,8 @@ pub struct midisock_stats {
     pub connections: u64,
     /// Connections that ended.
     pub disconnections: u64,
-    /// Connections turned away by allow, max_clients, or because they spoke HTTP or TLS. In no other count.
+    /// Connections turned away by allow, by max_clients, or because they began with three or more data bytes, as HTTP,
+    /// TLS, STUN and SSH do. In no other count.
     pub rejected: u64,
     /// What midisock_pop_block adds to arrival times now, in ns.
     pub latency_ns: u64,

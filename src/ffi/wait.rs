@@ -117,7 +117,8 @@ pub unsafe extern "C" fn midisock_wait_connected(port: *mut midisock_port, timeo
 ///
 /// `timeout_ms`: 0 looks once, -1 waits for ever.
 ///
-/// Any thread, control. Errors: INVALID_ARGUMENT, TIMEOUT, CLOSED, WRONG_ROLE (a manual server), INTERNAL.
+/// Any thread, control. MIDISOCK_OFFLINE when some of it was lost with the connection and no peer was left. Errors:
+/// INVALID_ARGUMENT, TIMEOUT, CLOSED, WRONG_ROLE (a manual server), INTERNAL.
 ///
 /// # Safety
 /// `port` is a live port.
