@@ -278,7 +278,13 @@ impl Connector {
 
 impl Attempts {
     /// Begins to connect, without waiting.
-    fn begin(&mut self, slot: usize, address: SocketAddr, surroundings: &Surroundings, now: u64) -> Result<(), Failure> {
+    fn begin(
+        &mut self,
+        slot: usize,
+        address: SocketAddr,
+        surroundings: &Surroundings,
+        now: u64,
+    ) -> Result<(), Failure> {
         if address::lacks_interface(address) {
             return Err(Failure::new(Code::Address));
         }
