@@ -563,6 +563,7 @@ impl Session {
                     if port.is_some_and(|port| port.armed.comes(at)) {
                         self.settle(key, now);
                         self.again = true;
+                        self.arm_schedule(key, now);
                     }
                 }
             }
@@ -692,18 +693,21 @@ impl Session {
             let drained = self.outbound(key, now, |outbound| outbound.drain());
             self.again |= drained == Drained::More;
         }
-        let Some(port) = self.ports.at_mut(key) else {
-            return;
-        };
+        self.arm_schedule(key, now);
+        for peer in self.ports.at(key).map(|port| port.peers.clone()).unwrap_or_default() {
+            self.rearm(peer, now);
+        }
+        self.changed(key);
+    }
+
+    /// Has the port called when the next scheduled message is due.
+    fn arm_schedule(&mut self, key: PortKey, now: u64) {
+        let Some(port) = self.ports.at_mut(key) else { return };
         // While a peer must read first, the write that ends this drains again.
         if let Some(at) = port.schedule.next_ns().filter(|_| !port.backed_up) {
             let owner = Owner::Port(key, port.shared.id);
             self.timers.arm(&mut port.armed, at.max(now + 1), owner);
         }
-        for peer in self.ports.at(key).map(|port| port.peers.clone()).unwrap_or_default() {
-            self.rearm(peer, now);
-        }
-        self.changed(key);
     }
 
     /// Whether connections wait for room in an in queue, and whether there is some for one of them.
