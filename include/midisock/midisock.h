@@ -269,7 +269,8 @@ typedef struct midisock_config {
   uint32_t accept_mode;
   /**
    * Clients of a server that may be connected at the same time. Default: 64. At most 65536. The server closes
-   * further connections at once and counts them in midisock_stats.rejected.
+   * further connections at once and counts them in midisock_stats.rejected. A client of a manual server that has
+   * left before midisock_accept handed it over still counts.
    */
   uint32_t max_clients;
   /**
@@ -316,7 +317,8 @@ typedef struct midisock_config {
   uint32_t stall_timeout_ms;
   /**
    * How long messages may still be written to a connection after midisock_close, midisock_shutdown or
-   * midisock_disconnect, in ms. Default: 1000.
+   * midisock_disconnect, in ms. Default: 1000. 0: they are offered to the system once. A peer that has closed its
+   * sending side is kept no longer than this either.
    */
   uint32_t linger_ms;
   /**
@@ -902,7 +904,10 @@ typedef struct midisock_stats {
   uint64_t dropped_out;
   /** Dropped messages that a difference in channel state does not restore: SysEx, realtime messages, Note Ons. */
   uint64_t unrepaired;
-  /** Bytes from peers that belong to no message. */
+  /**
+   * Bytes from peers that belong to no message, among them one or two data bytes at the beginning of a
+   * connection.
+   */
   uint64_t invalid_bytes;
   /** Received SysEx longer than max_message_bytes. */
   uint64_t oversize_in;
@@ -913,8 +918,8 @@ typedef struct midisock_stats {
   /** Connections that ended. */
   uint64_t disconnections;
   /**
-   * Connections that the server rejected because of allow, max_clients or a lack of resources, or because they did
-   * not begin like MIDI. One that was already announced also counts in connections and disconnections.
+   * Connections that the server rejected because of allow, max_clients or a lack of resources, or because they began
+   * with three or more data bytes, as HTTP, TLS and SSH do. One that was already announced also counts in connections and disconnections.
    */
   uint64_t rejected;
   /** What midisock_pop_block adds to arrival times at present, in ns. */

@@ -65,7 +65,8 @@ pub struct midisock_config {
     /// MIDISOCK_ACCEPT_MERGED (default) or MIDISOCK_ACCEPT_MANUAL.
     pub accept_mode: u32,
     /// Clients of a server that may be connected at the same time. Default: 64. At most 65536. The server closes
-    /// further connections at once and counts them in midisock_stats.rejected.
+    /// further connections at once and counts them in midisock_stats.rejected. A client of a manual server that has
+    /// left before midisock_accept handed it over still counts.
     pub max_clients: u32,
     /// Addresses and CIDR ranges that may connect to a server, separated by commas, such as "192.168.1.0/24, ::1".
     /// Default: NULL, any. An IPv4 range also contains its IPv4-mapped IPv6 addresses.
@@ -97,7 +98,8 @@ pub struct midisock_config {
     /// never.
     pub stall_timeout_ms: u32,
     /// How long messages may still be written to a connection after midisock_close, midisock_shutdown or
-    /// midisock_disconnect, in ms. Default: 1000.
+    /// midisock_disconnect, in ms. Default: 1000. 0: they are offered to the system once. A peer that has closed its
+    /// sending side is kept no longer than this either.
     pub linger_ms: u32,
     /// 1 (default): when a peer leaves, midisock_pop returns releases of what the peer held; and when the port connects
     /// again, the peer first receives releases of what the previous connection may have left on. 0: neither.

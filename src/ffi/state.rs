@@ -87,7 +87,8 @@ pub struct midisock_stats {
     pub dropped_out: u64,
     /// Dropped messages that a difference in channel state does not restore: SysEx, realtime messages, Note Ons.
     pub unrepaired: u64,
-    /// Bytes from peers that belong to no message.
+    /// Bytes from peers that belong to no message, among them one or two data bytes at the beginning of a
+    /// connection.
     pub invalid_bytes: u64,
     /// Received SysEx longer than max_message_bytes.
     pub oversize_in: u64,
@@ -97,8 +98,8 @@ pub struct midisock_stats {
     pub connections: u64,
     /// Connections that ended.
     pub disconnections: u64,
-    /// Connections that the server rejected because of allow, max_clients or a lack of resources, or because they did
-    /// not begin like MIDI. One that was already announced also counts in connections and disconnections.
+    /// Connections that the server rejected because of allow, max_clients or a lack of resources, or because they began
+    /// with three or more data bytes, as HTTP, TLS and SSH do. One that was already announced also counts in connections and disconnections.
     pub rejected: u64,
     /// What midisock_pop_block adds to arrival times at present, in ns.
     pub latency_ns: u64,

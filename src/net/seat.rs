@@ -230,6 +230,15 @@ impl Seat {
         self.session.handle_failure(peer, now, reason);
     }
 
+    /// Reads what is to be read of a peer now.
+    pub(super) fn read_to_end(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
+        for _ in 0..MOST_READS {
+            if !self.session.interest(peer).read || !self.read(peer, driver, now) {
+                return;
+            }
+        }
+    }
+
     pub(super) fn add_wire(&mut self, peer: Peer, socket: Socket, driver: &mut Driver) {
         let Some(shared) = self.session.port_of(peer) else {
             return;

@@ -31,7 +31,12 @@ pub(super) enum Work {
 impl Seat {
     /// Takes clients that wait at a listener.
     pub(super) fn accept(&mut self, index: usize, driver: &mut Driver, now: u64) {
-        for _ in 0..MOST_ACCEPTED {
+        for count in 0..MOST_ACCEPTED {
+            if count != 0 && !self.session.has_place() {
+                // A client may have left since the poller was asked. The poller tells of that and of this listener at
+                // once: the first that waits has then come later.
+                return;
+            }
             let Work::Serve { listeners, .. } = &mut self.work else {
                 return;
             };
@@ -49,6 +54,7 @@ impl Seat {
             // Clients may have left of whom nobody has told, since they are not read.
             for peer in self.session.peers_in_doubt() {
                 self.measure(peer, driver, now);
+                self.read_to_end(peer, driver, now);
             }
         }
         if socket.set_nonblocking(true).is_err() {

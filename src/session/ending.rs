@@ -101,15 +101,25 @@ impl Session {
         if !is_over && quiet_since.is_none_or(|since| now < since + answer) {
             return;
         }
-        // It may still read: a half-closed peer gets the releases of what sounds. One that this side connects to again
-        // gets them then.
+        // It may still read: a half-closed peer gets what was pushed, and the releases of what sounds. One that this side
+        // connects to again gets them then.
         let key = connection.port;
-        let returns = port.shared.role == Role::Client && port.config().connection.reconnect_max_ms != 0;
-        let release = port.config().delivery.release_on_disconnect && !returns;
+        let config = port.config();
+        let returns = port.shared.role == Role::Client && config.connection.reconnect_max_ms != 0;
+        if returns {
+            return self.end(peer, Reason::ORDERLY, now);
+        }
+        let release = config.delivery.release_on_disconnect;
+        self.drain(key, now);
         let made = release && self.outbound(key, now, |outbound| outbound.finish_output(peer, true));
-        if made && is_over {
-            // It has no more time as a client, but these releases are still written.
+        let waits = self.connections.at(peer).is_some_and(|connection| {
+            let output = &connection.output;
+            !output.buffer.is_empty() && !output.blocked && !output.is_broken()
+        });
+        if is_over && (made || waits) {
+            // It has no more time as a client, but what waits is still offered to the system.
             self.begin_closing(peer, now);
+            self.after_leaving(key, true, now);
         } else if !made {
             self.end(peer, Reason::ORDERLY, now);
         }
@@ -273,7 +283,8 @@ impl Session {
         self.effects.push(Effect::Close(peer));
         if let Some(port) = self.ports.at_mut(key) {
             port.peers.retain(|other| *other != peer);
-            port.flushes.connection_ended(peer, serial, written);
+            let alone = !port.shared.is_up();
+            port.flushes.connection_ended(peer, serial, written, alone);
             // It may have been the one that held up the others.
             port.backed_up = false;
         }

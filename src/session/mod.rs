@@ -563,6 +563,7 @@ impl Session {
                     if port.is_some_and(|port| port.armed.comes(at)) {
                         self.settle(key, now);
                         self.again = true;
+                        self.rearm_port(key, now);
                     }
                 }
             }
