@@ -919,7 +919,8 @@ typedef struct midisock_stats {
   uint64_t disconnections;
   /**
    * Connections that the server rejected because of allow, max_clients or a lack of resources, or because they began
-   * with three or more data bytes, as HTTP, TLS and SSH do. One that was already announced also counts in connections and disconnections.
+   * with three or more data bytes, as HTTP, TLS and SSH do. One that was already announced also counts in
+   * connections and disconnections.
    */
   uint64_t rejected;
   /** What midisock_pop_block adds to arrival times at present, in ns. */
