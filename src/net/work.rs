@@ -88,7 +88,7 @@ impl Seat {
                 let local = socket.local_addr().ok().and_then(|local| local.as_socket());
                 let local_port = local.map_or(0, |local| local.port());
                 shared.status.local_port.store(local_port, Ordering::Relaxed);
-                if let Some(peer) = self.session.connect(key, Some(peer), now) {
+                if let Some(peer) = self.session.core.connect(key, Some(peer), now) {
                     self.add_wire(peer, socket, driver);
                 }
             }
@@ -111,7 +111,7 @@ impl Seat {
 
     /// An attempt has failed, or a connection has ended.
     pub(super) fn after_attempt(&mut self, key: PortKey, retries: bool, driver: &mut Driver, now: u64) {
-        let Some(shared) = self.session.shared(key).map(Arc::clone) else {
+        let Some(shared) = self.session.core.shared(key).map(Arc::clone) else {
             return;
         };
         if retries && !shared.is_closed() {

@@ -80,11 +80,11 @@ impl Node {
         }
         self.retry_waiting(world);
         self.drain(world);
-        if self.session.poll_timeout().is_some_and(|at| at <= world.now) {
+        if self.session.core.poll_timeout().is_some_and(|at| at <= world.now) {
             self.session.handle_timeout(world.now);
             self.carry_out(world);
         }
-        assert!(!self.session.has_effects(), "effects are left");
+        assert!(!self.session.core.has_effects(), "effects are left");
         self.session.check_invariants(world.now);
         self.check_places(world);
         self.sleep(world);
@@ -107,8 +107,8 @@ impl Node {
     /// When the next turn is.
     fn sleep(&mut self, world: &mut World) {
         let now = world.now;
-        let again = self.session.take_again();
-        if again || self.session.poll_timeout().is_some_and(|at| at <= now + 1000) {
+        let again = self.session.core.take_again();
+        if again || self.session.core.poll_timeout().is_some_and(|at| at <= now + 1000) {
             self.count_turn(now);
         }
         if again
@@ -119,30 +119,30 @@ impl Node {
         {
             world.wake_node_if_sooner(self, now + 1000);
         }
-        if let Some(at) = self.session.poll_timeout() {
+        if let Some(at) = self.session.core.poll_timeout() {
             let late = world.random.below(world.plan.late_ns + 1);
             world.wake_node_if_sooner(self, at.max(now + 1) + late);
         }
     }
 
     fn is_ready(&self, peer: usize, socket: Socket, world: &World) -> bool {
-        let interest = self.session.interest(Peer(peer));
+        let interest = self.session.core.interest(Peer(peer));
         interest.write && world.network.is_writable(socket)
             || interest.read && world.network.is_readable(socket)
             || world.network.has_error(socket).is_some()
     }
 
     fn handle(&mut self, peer: Peer, socket: Socket, world: &mut World) {
-        let interest = self.session.interest(peer);
+        let interest = self.session.core.interest(peer);
         if interest.write && world.network.is_writable(socket) {
-            self.session.handle_writable(peer, world.now);
+            self.session.core.handle_writable(peer, world.now);
             self.carry_out(world);
         }
         if self.wires.get(&peer.0) != Some(&socket) {
             return;
         }
         if interest.read && world.network.is_readable(socket) {
-            if self.session.interest(peer).read {
+            if self.session.core.interest(peer).read {
                 self.read(peer, world);
             }
         } else if world.network.has_error(socket).is_some() {
@@ -156,7 +156,7 @@ impl Node {
         let Some(socket) = self.wires.get(&peer.0).copied() else {
             return false;
         };
-        let limit = self.session.read_limit(peer).min(READ_BYTES);
+        let limit = self.session.core.read_limit(peer).min(READ_BYTES);
         match world.network.read(socket, limit, world.now) {
             Read::Bytes(bytes) => {
                 trace!(
@@ -211,13 +211,18 @@ impl Node {
             .scheduled_bytes
             .load(Ordering::Relaxed);
         let takes = |connection: &crate::session::connection::Connection| connection.output.takes();
-        let is_first = !self.session.connections.iter().any(|(_, connection)| takes(connection));
+        let is_first = !self
+            .session
+            .core
+            .connections
+            .iter()
+            .any(|(_, connection)| takes(connection));
         // What waits for others may reach it too. What waits for nobody does not.
-        let is_fuzzy = !is_first && (waits != 0 || self.session.has_work(self.main, world.now));
+        let is_fuzzy = !is_first && (waits != 0 || self.session.core.has_work(self.main, world.now));
         let had_place = self.session.has_place();
         match self.session.add_client(Some(address), world.now) {
             Some(peer) => {
-                let client = self.session.connections[peer.0].client;
+                let client = self.session.core.connections[peer.0].client;
                 trace!(
                     world.now,
                     "node {} takes peer {} as client {client}", self.number, peer.0
@@ -242,7 +247,7 @@ impl Node {
     pub(super) fn connected(&mut self, socket: Socket, world: &mut World) {
         let audio = self.audios[&self.main.0];
         let address = SocketAddr::from(([127, 0, 0, 1], 1000));
-        match self.session.connect(self.main, Some(address), world.now) {
+        match self.session.core.connect(self.main, Some(address), world.now) {
             Some(peer) => {
                 trace!(world.now, "node {} is connected as peer {}", self.number, peer.0);
                 world.ends[socket.0].connects(&world.audios[audio]);
@@ -275,7 +280,7 @@ impl Node {
     }
 
     fn retry_waiting(&mut self, world: &mut World) {
-        if self.session.waits_for_room() && self.session.has_room() {
+        if self.session.core.waits_for_room() && self.session.core.has_room() {
             let mut read_again = Vec::new();
             self.session.retry_waiting(world.now, &mut read_again);
             for peer in read_again {
@@ -289,8 +294,8 @@ impl Node {
         let keys: Vec<usize> = self.audios.keys().copied().collect();
         for key in keys {
             let key = PortKey(key);
-            if self.session.has_work(key, world.now) || self.session.is_flushing(key) {
-                self.session.drain(key, world.now);
+            if self.session.core.has_work(key, world.now) || self.session.core.is_flushing(key) {
+                self.session.core.drain(key, world.now);
             }
         }
         self.carry_out(world);
@@ -299,7 +304,7 @@ impl Node {
     /// Carries out what the session asks for.
     pub(super) fn carry_out(&mut self, world: &mut World) {
         let mut count = 0;
-        while let Some(effect) = self.session.poll_effect() {
+        while let Some(effect) = self.session.core.poll_effect() {
             count += 1;
             assert!(count < 100_000, "effects without an end: {effect:?}");
             match effect {
@@ -328,7 +333,7 @@ impl Node {
 
     fn write(&mut self, peer: Peer, world: &mut World) {
         while let Some(socket) = self.wires.get(&peer.0).copied() {
-            let bytes = self.session.unsent(peer).to_vec();
+            let bytes = self.session.core.unsent(peer).to_vec();
             if bytes.is_empty() {
                 return;
             }
@@ -377,7 +382,7 @@ impl Node {
 
     /// A manual server's client gets a port.
     fn open_port(&mut self, peer: Peer, world: &mut World) {
-        let server = Arc::clone(self.session.port_of(peer).expect("it asked for a port"));
+        let server = Arc::clone(self.session.core.port_of(peer).expect("it asked for a port"));
         if world.random.chance(30) {
             return self.session.reject(peer, world.now);
         }
@@ -401,7 +406,7 @@ impl Node {
     }
 
     fn lost_connection(&mut self, port: PortKey, useful: bool, world: &mut World) {
-        let shared = Arc::clone(self.session.shared(port).expect("it is still there"));
+        let shared = Arc::clone(self.session.core.shared(port).expect("it is still there"));
         if self.works && shared.config.connection.reconnect_max_ms != 0 && !shared.is_closed() {
             shared.set_state(State::Connecting);
             if useful {
@@ -426,7 +431,7 @@ impl Node {
         let shut = world.audios[self.audios[&self.main.0]].shut;
         assert!(!had_place || shut, "turned away in spite of a place");
         for (peer, socket) in &self.wires {
-            let output = &self.session.connections[*peer].output;
+            let output = &self.session.core.connections[*peer].output;
             let left = world
                 .network
                 .ended_at(*socket)

@@ -269,7 +269,7 @@ impl World {
                 "node {} keeps a port or a connection",
                 node.number
             );
-            assert!(!node.session.has_effects());
+            assert!(!node.session.core.has_effects());
         }
         for audio in &mut self.audios {
             audio.take_notifications();
