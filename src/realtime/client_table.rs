@@ -5,6 +5,7 @@
 
 use crate::realtime::config::MOST_CLIENTS;
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::sys::touched;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// Readable from any thread; written by the network thread alone, through [`Ids`].
@@ -22,14 +23,13 @@ struct Slot {
 
 impl ClientTable {
     pub(crate) fn new(max_clients: u32) -> Self {
+        let empty = || Slot {
+            id: AtomicU32::new(0),
+            words: Default::default(),
+        };
         let slots = max_clients.clamp(1, MOST_CLIENTS).next_power_of_two();
         Self {
-            slots: (0..slots)
-                .map(|_| Slot {
-                    id: AtomicU32::new(0),
-                    words: Default::default(),
-                })
-                .collect(),
+            slots: touched((0..slots).map(|_| empty()).collect()),
             slot_bits: slots.trailing_zeros(),
         }
     }

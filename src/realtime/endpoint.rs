@@ -18,6 +18,7 @@ use crate::realtime::stats::Snapshot;
 use crate::realtime::waker::{LOOK_NS, Waker};
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
+use crate::sys::touched;
 use crate::timing::{Block, BlockClock};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -127,7 +128,7 @@ impl Endpoint {
             .as_ref()
             .and_then(|(_, refused)| refused.as_ref())
             .map(RefusedOut::gauge);
-        let peer = peer.map(|(peer, refused)| Box::new(PairPeer::new(peer, refused, &shared)));
+        let peer = peer.map(|(peer, refused)| touched(Box::new(PairPeer::new(peer, refused, &shared))));
         let pop = PopSide::new(incoming, clock, peer);
         Self {
             shared,

@@ -12,6 +12,7 @@ use crate::realtime::pop::Popped;
 use crate::realtime::refused::RefusedOut;
 use crate::realtime::ring::is_before;
 use crate::realtime::shared::Shared;
+use crate::sys::touched;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -102,10 +103,10 @@ impl PairPeer {
             giving: &[],
             skip_until: None,
             receiver: Receiver {
-                heard: Box::default(),
-                wanted: Box::default(),
+                heard: touched(Box::default()),
+                wanted: touched(Box::default()),
                 lossy: false,
-                given: Given::new(),
+                given: touched(Given::new()),
             },
             repairs: shared.repairs,
             releases: shared.config.delivery.release_on_close || own.config.delivery.release_on_disconnect,

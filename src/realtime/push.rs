@@ -9,6 +9,7 @@ use crate::realtime::refused::{RefusedGauge, RefusedIn};
 use crate::realtime::shared::{Reach, Role, Shared, scheduled_cost};
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
+use crate::sys::touched;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -52,7 +53,7 @@ impl PushSide {
             outgoing,
             shared,
             quick: Quick::No,
-            refused: refused.map(Box::new),
+            refused: refused.map(|refused| touched(Box::new(refused))),
         };
         side.review();
         side
