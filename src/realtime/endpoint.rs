@@ -15,7 +15,7 @@ use crate::realtime::ring::{Gauge, queue, untouched_queue};
 use crate::realtime::shared::{Role, Shared};
 use crate::realtime::side::Side;
 use crate::realtime::stats::Snapshot;
-use crate::realtime::waker::{LOOK_NS, Waker};
+use crate::realtime::waker::{BUSY_POLL_NS, Waker};
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
 use crate::sys::touched;
@@ -261,7 +261,7 @@ impl Endpoint {
     pub(crate) fn nothing_will_come(&self) -> bool {
         let shared = &self.shared;
         match &self.peer {
-            Some(_) => shared.is_closed() && !shared.counters.pop.holds.load(Ordering::Acquire),
+            Some(_) => shared.is_closed() && !shared.counters.pop.needs_release.load(Ordering::Acquire),
             None => shared.is_ended(),
         }
     }
@@ -445,7 +445,9 @@ impl Endpoint {
         let first = self.shared.shut_down();
         if let Some(peer) = self.peer.as_ref().filter(|_| first) {
             if !peer.is_shut_down() {
-                peer.control.notifications.tell(Notification::new(Kind::Disconnected));
+                peer.control
+                    .notifications
+                    .announce(Notification::new(Kind::Disconnected));
             }
             peer.close();
             peer.control.event.signal();
@@ -462,7 +464,7 @@ impl Endpoint {
     pub(crate) fn busy_poll(&self) -> Duration {
         let asked = Duration::from_micros(self.shared.config.pacing.busy_poll_us.into());
         match &self.shared.waker {
-            Some(waker) if waker.is_conversing() => asked.max(Duration::from_nanos(LOOK_NS)),
+            Some(waker) if waker.is_conversing() => asked.max(Duration::from_nanos(BUSY_POLL_NS)),
             _ => asked,
         }
     }
@@ -474,14 +476,14 @@ impl Endpoint {
             return true;
         }
         let Some(peer) = &self.peer else { return false };
-        let releases = shared.is_closed() && shared.counters.pop.holds.load(Ordering::Acquire);
+        let releases = shared.is_closed() && shared.counters.pop.needs_release.load(Ordering::Acquire);
         let refused = self.peer_refused.as_ref().is_some_and(RefusedGauge::has_some);
         releases
             || refused
             || peer.requests.panic.is_unserved()
             || peer.requests.reset.is_unserved()
             // Last: the popping thread says so before it takes away what is looked at above.
-            || shared.counters.pop.owes.load(Ordering::Acquire)
+            || shared.counters.pop.has_pending.load(Ordering::Acquire)
     }
 
     /// Whether something that push refused, and that is remembered, has not gone out yet.

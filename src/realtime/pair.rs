@@ -266,7 +266,7 @@ impl PairPeer {
         let owes = self.receiver.lossy || !self.giving.is_empty() || self.skip_until.is_some();
         if owes != self.owes {
             self.owes = owes;
-            own.counters.pop.owes.store(owes, Ordering::Release);
+            own.counters.pop.has_pending.store(owes, Ordering::Release);
         }
         self.announce_holds(own);
         if self.quiet != u64::from(self.drain.revision()) {
@@ -325,7 +325,7 @@ impl PairPeer {
         let holds = self.releases && !self.receiver.heard.is_neutral();
         if holds != self.holds {
             self.holds = holds;
-            own.counters.pop.holds.store(holds, Ordering::Release);
+            own.counters.pop.needs_release.store(holds, Ordering::Release);
         }
     }
 }

@@ -192,7 +192,11 @@ impl Inbound<'_> {
             if !self.port.peers.iter().any(lossy) {
                 self.port.owed.loss = None;
                 let recovered = notification(Kind::Recovered, self.now);
-                self.port.shared.control.notifications.end(announced, recovered);
+                self.port
+                    .shared
+                    .control
+                    .notifications
+                    .announce_end(announced, recovered);
             }
         }
         self.port.update_holds(self.connections);
@@ -320,7 +324,7 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     port.count_invalid(source.parser);
     if dropped != 0 && port.owed.loss.is_none() {
         let congested = notification(Kind::Congested, now);
-        port.owed.loss = Some(port.shared.control.notifications.begin(congested));
+        port.owed.loss = Some(port.shared.control.notifications.announce_begin(congested));
     }
     taken
 }

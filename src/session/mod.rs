@@ -204,7 +204,7 @@ impl Session {
         self.serial += 1;
         let mut connection = Connection::new(self.serial, key, address, Phase::Open, port.config(), now);
         let connected = notification(Kind::Connected, now).address(address);
-        connection.announced = port.shared.control.notifications.begin(connected);
+        connection.announced = port.shared.control.notifications.announce_begin(connected);
         let peer = Peer(self.connections.insert(connection));
         let shared = Arc::clone(&port.shared);
         self.outbound(key, now, |outbound| {
@@ -244,7 +244,7 @@ impl Session {
         let allow = server.options.allow.as_ref();
         let permitted = allow.is_none_or(|allow| address.is_some_and(|address| allow.permits(address.ip())));
         let entered = if permitted && has_place && !port.is_ending() {
-            server.ids.enter(&shared.clients.table, address.unwrap_or(UNKNOWN))
+            server.ids.insert(&shared.clients.table, address.unwrap_or(UNKNOWN))
         } else {
             None
         };
@@ -347,7 +347,7 @@ impl Session {
         let joined = notification(Kind::ClientJoined, now)
             .client(connection.client)
             .address(connection.address);
-        connection.announced = server.control.notifications.begin(joined);
+        connection.announced = server.control.notifications.announce_begin(joined);
         // What was pushed meanwhile.
         self.effects.write(peer, connection);
         let (port, server, end) = (connection.port, connection.server, connection.input.end);

@@ -193,7 +193,7 @@ impl Port {
 
     /// A peer reads again after it was congested, or has gone.
     pub(super) fn end_congestion(&self, announced: bool, recovered: Notification) {
-        self.shared.control.notifications.end(announced, recovered);
+        self.shared.control.notifications.announce_end(announced, recovered);
     }
 }
 
