@@ -311,13 +311,13 @@ fn a_shutdown_leaves_no_note_held() {
         let its = std::sync::Arc::clone(&shared);
         let network = thread::spawn(move || {
             // As a session does when it hands a message over, and releases it when the peer has gone.
-            its.set_holds(true);
+            its.set_needs_release(true);
             assert!(to_audio.write(1, 0, 0, &[0x90, 60, 64]));
             to_audio.publish();
-            its.set_holds(true);
+            its.set_needs_release(true);
             assert!(to_audio.write(2, 0, 1, &[0x80, 60, 64]));
             to_audio.publish();
-            its.set_holds(false);
+            its.set_needs_release(false);
         });
         let other = std::sync::Arc::clone(&shared);
         let closing = thread::spawn(move || assert!(other.shut_down()));

@@ -117,7 +117,7 @@ impl PushSide {
         // Each way stands by itself from the first, so that neither asks what only the other needs to know.
         let put = match self.quick {
             Quick::Pair => {
-                let put = time_ns != 0 && self.shared.is_up_alone() && self.put(time_ns, client, short);
+                let put = time_ns != 0 && self.shared.is_pair_up() && self.put(time_ns, client, short);
                 if put {
                     self.shared.counters.push.count(bytes);
                 }

@@ -97,9 +97,9 @@ pub(crate) struct PushCounters {
     pub unrepaired: Counter,
     /// On a pair: pushed messages. Those of three bytes have a counter of their own, so that nearly every push updates one
     /// counter instead of two.
-    pub of_three: Counter,
-    pub others: Counter,
-    pub others_bytes: Counter,
+    pub three_byte_messages: Counter,
+    pub other_messages: Counter,
+    pub other_bytes: Counter,
 }
 
 impl PushCounters {
@@ -107,19 +107,19 @@ impl PushCounters {
     #[inline(always)]
     pub(crate) fn count(&self, bytes: usize) {
         if bytes == 3 {
-            self.of_three.add(1);
+            self.three_byte_messages.add(1);
         } else {
-            self.others.add(1);
-            self.others_bytes.add(bytes as u64);
+            self.other_messages.add(1);
+            self.other_bytes.add(bytes as u64);
         }
     }
 
     pub(crate) fn messages(&self) -> u64 {
-        self.of_three.get() + self.others.get()
+        self.three_byte_messages.get() + self.other_messages.get()
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        3 * self.of_three.get() + self.others_bytes.get()
+        3 * self.three_byte_messages.get() + self.other_bytes.get()
     }
 }
 
@@ -127,8 +127,8 @@ impl PushCounters {
 #[derive(Default)]
 pub(crate) struct PopCounters {
     /// On a pair: messages popped because of a panic or reset on the other port.
-    pub asked_messages: Counter,
-    pub asked_bytes: Counter,
+    pub requested_messages: Counter,
+    pub requested_bytes: Counter,
     pub latency_ns: AtomicU64,
     /// Messages that the popping side generated, after a skip or on a pair.
     pub synthesized: Counter,

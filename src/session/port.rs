@@ -150,8 +150,8 @@ impl Port {
         };
         let releases = self.config().delivery.release_on_disconnect && self.peers.iter().any(holds);
         let wanted = releases || !self.owed.departed.is_empty();
-        if wanted != self.shared.holds() {
-            self.shared.set_holds(wanted);
+        if wanted != self.shared.needs_release() {
+            self.shared.set_needs_release(wanted);
         }
     }
 
