@@ -69,7 +69,6 @@ UNSHOWN = [
     ("src/realtime/refused.rs", "self.lossy = self.slots.0[self.current].state.load(Ordering::Acquire) == FULL;", "acquire"),
     ("src/realtime/refused.rs", "self.0.0.iter().any(|slot| slot.state.load(Ordering::Acquire) != FREE)", "acquire"),
     ("src/realtime/refused.rs", "slot.state.store(FREE, Ordering::Release);", "release"),
-    ("src/realtime/refused.rs", "!matches!(self.slots.0[self.next].state.load(Ordering::Acquire), FREE | BUSY)", "acquire"),
 ]
 
 MODELS = [ROOT / "src" / "realtime" / "loom_models.rs", ROOT / "src" / "net" / "loom_models.rs"]
