@@ -45,7 +45,6 @@ impl Event {
     /// Whether any thread waits.
     #[cfg(test)]
     pub(crate) fn is_awaited(&self) -> bool {
-        fence(Ordering::SeqCst);
         self.waiters.load(Ordering::Relaxed) != 0 || self.any_waiters.load(Ordering::Relaxed) != 0
     }
 
