@@ -141,10 +141,10 @@ impl midisock_stats {
         };
         // No network thread counts for a pair: one port receives what the other pushes.
         if let Some(peer) = port.peer() {
-            stats.messages_in = peer.counters.push.messages() + shared.counters.pop.asked_messages.get();
-            stats.bytes_in = peer.counters.push.bytes() + shared.counters.pop.asked_bytes.get();
-            stats.messages_out += peer.counters.pop.asked_messages.get();
-            stats.bytes_out += peer.counters.pop.asked_bytes.get();
+            stats.messages_in = peer.counters.push.messages() + shared.counters.pop.requested_messages.get();
+            stats.bytes_in = peer.counters.push.bytes() + shared.counters.pop.requested_bytes.get();
+            stats.messages_out += peer.counters.pop.requested_messages.get();
+            stats.bytes_out += peer.counters.pop.requested_bytes.get();
             stats.connections = 1;
             stats.disconnections = shared.is_closed().into();
         }

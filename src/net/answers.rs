@@ -5,9 +5,9 @@
 //! a little while for an answer that carries it: mido does not set `TCP_NODELAY` and holds its next message back until
 //! the last one is acknowledged, so a packet is sent for that where no answer is expected.
 
-use crate::realtime::waker::LOOK_NS;
+use crate::realtime::waker::BUSY_POLL_NS;
 
-/// An answer that comes later than this, in ns, is none. It is longer than [`LOOK_NS`]: without looking, two threads have
+/// An answer that comes later than this, in ns, is none. It is longer than [`BUSY_POLL_NS`]: without looking, two threads have
 /// to be woken.
 const SOON_NS: u64 = 120_000;
 /// From this score on an answer is expected, and the highest.
@@ -81,7 +81,7 @@ impl Conversation {
             _ => self.score.unanswered(),
         }
         self.last = Some((sender, now));
-        self.until = if self.score.expects() { now + LOOK_NS } else { 0 };
+        self.until = if self.score.expects() { now + BUSY_POLL_NS } else { 0 };
         self.until
     }
 
@@ -170,7 +170,7 @@ mod tests {
             now += gap;
             received = !received;
             until = turn(&mut conversation, now, received, !received);
-            assert!(until == 0 || until == now + LOOK_NS);
+            assert!(until == 0 || until == now + BUSY_POLL_NS);
         }
         (
             looked as f64 / (now - began) as f64,
@@ -191,7 +191,7 @@ mod tests {
             assert_eq!((looked, found), (0.0, 0.0), "{gap}");
         }
         // What would be an answer, but is not found by looking.
-        for gap in [LOOK_NS, 60_000, SOON_NS] {
+        for gap in [BUSY_POLL_NS, 60_000, SOON_NS] {
             let (looked, _) = converse(std::iter::repeat_n(gap, 100_000));
             assert!(looked < 0.07, "{gap}: {looked}");
         }
@@ -206,7 +206,7 @@ mod tests {
         let mut conversation = Conversation::default();
         let (mut now, mut looked) = (1_000_000_000, 0);
         for at in 0..100_000 {
-            now += LOOK_NS + 10_000;
+            now += BUSY_POLL_NS + 10_000;
             looked += u64::from(turn(&mut conversation, now, at % 2 == 0, at % 2 != 0) != 0);
         }
         assert!(looked < 10_000, "{looked}");

@@ -53,7 +53,7 @@ impl Priority {
             if port.control.priority.wanted() > self.actual {
                 port.control
                     .notifications
-                    .tell(Notification::new(Kind::PriorityRefused).reason(code, os_error));
+                    .announce(Notification::new(Kind::PriorityRefused).reason(code, os_error));
                 port.control.event.signal();
             }
         }

@@ -71,7 +71,7 @@ impl Place {
         }
         let beat = &self.shared.beat;
         let observed = Observed {
-            period: beat.last(),
+            period: beat.last_period(),
             pushed_ns: beat.pushed.ask(),
             found,
         };

@@ -14,7 +14,7 @@ const TOGETHER_NS: u64 = 50_000;
 /// after twice as long, up to the second: the audio thread takes messages without telling anybody.
 const STALL_PAUSE_NS: (u64, u64) = (20_000, 1_000_000);
 /// So long, in ns, the thread looks for that room without sleeping, as long as it finds some.
-const STALL_LOOK_NS: u64 = 20_000;
+const STALL_BUSY_POLL_NS: u64 = 20_000;
 /// Pauses of the processor between two looks: about a microsecond. Each look takes the consumer's cache line away from it.
 const STALL_LOOK_SPINS: u32 = 64;
 /// Where the poller fails, the thread sleeps so long, in ms, then twice as long, up to the second number.
@@ -80,7 +80,7 @@ impl Sleep {
         if self.stall_pause_ns != STALL_PAUSE_NS.0 || !seats.iter().any(|(_, seat)| waits(seat)) {
             return;
         }
-        let until = now_ns() + STALL_LOOK_NS;
+        let until = now_ns() + STALL_BUSY_POLL_NS;
         while !seats.iter().any(|(_, seat)| seat.session.core.has_room()) && now_ns() < until {
             for _ in 0..STALL_LOOK_SPINS {
                 std::hint::spin_loop();
@@ -100,7 +100,7 @@ impl Sleep {
     /// Waits for sockets, commands, pushes that signal, deadlines and looks.
     fn sleep(&mut self, driver: &mut Driver, seats: &mut Slab<Seat>, events: &mut Events) -> io::Result<()> {
         let waker = &driver.control.waker;
-        waker.fall_asleep();
+        waker.mark_asleep();
         let unused = driver.control.life.is_unused() && seats.is_empty();
         let now = now_ns();
         let has_more = driver.again || unused || !driver.control.commands.is_empty();
@@ -111,7 +111,7 @@ impl Sleep {
         };
         let timeout = until.map(|until| Duration::from_nanos(until.saturating_sub(now)));
         let outcome = waker.poller.wait(events, timeout);
-        waker.awake();
+        waker.mark_awake();
         if timeout != Some(Duration::ZERO) {
             note_wake(driver, seats, until);
         }
@@ -159,11 +159,11 @@ fn next_look(seats: &Slab<Seat>) -> Option<u64> {
 /// The thread has slept.
 fn note_wake(driver: &Driver, seats: &Slab<Seat>, until: Option<u64>) {
     let lateness = &driver.control.waker.lateness;
-    lateness.woke();
+    lateness.count_wake();
     let Some(late_ns) = until.and_then(|until| now_ns().checked_sub(until)) else {
         return;
     };
-    lateness.was_late(late_ns);
+    lateness.add_delay(late_ns);
     for place in seats.iter().flat_map(|(_, seat)| &seat.places) {
         place.shared.counters.network.thread.note_late(late_ns);
     }

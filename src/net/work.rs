@@ -101,7 +101,7 @@ impl Seat {
                 shared.status.failure.store(failure.code as i32, Ordering::Release);
                 if announce {
                     let failed = Notification::new(Kind::ConnectFailed).reason(failure.code, failure.os_error);
-                    shared.control.notifications.tell(failed.address(address));
+                    shared.control.notifications.announce(failed.address(address));
                 }
                 self.after_attempt(key, retries, driver, now);
             }
@@ -156,10 +156,10 @@ impl Seat {
                         .address(address)
                 };
                 if shared.status.failure.swap(failure.code as i32, Ordering::AcqRel) != failure.code as i32 {
-                    shared.control.notifications.tell(reason(Kind::ConnectFailed));
+                    shared.control.notifications.announce(reason(Kind::ConnectFailed));
                 }
                 if *last {
-                    shared.control.notifications.tell(reason(Kind::Disconnected));
+                    shared.control.notifications.announce(reason(Kind::Disconnected));
                     self.session.give_up(key, now);
                     self.carry_out(driver, now);
                 }

@@ -26,8 +26,8 @@ impl What {
     /// Whether any of it is so now.
     fn is_so(self, port: &Port) -> bool {
         let shared = port.shared();
-        self.message && port.has_message()
-            || self.room && port.has_room()
+        self.message && port.readiness().has_message()
+            || self.room && port.readiness().has_room()
             || self.notification && !shared.control.notifications.is_empty()
             || self.client && port.has_client()
     }
@@ -38,12 +38,12 @@ pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) ->
     if !ports.iter().any(|port| what.can_happen(port.shared().role)) {
         return Err(Code::WrongRole);
     }
-    let events: Vec<&Event> = ports.iter().map(|port| port.event()).collect();
-    let poll = ports.iter().filter_map(|port| port.poll_interval()).min();
+    let events: Vec<&Event> = ports.iter().map(|port| port.readiness().event()).collect();
+    let poll = ports.iter().filter_map(|port| port.readiness().poll_interval()).min();
     let mut look = || {
         let ready = |port: &&Port| {
             if is_closed(port) {
-                port.has_message()
+                port.readiness().has_message()
             } else {
                 what.is_so(port)
             }
@@ -52,7 +52,11 @@ pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) ->
         let ready = ports.iter().position(ready).map(Ok);
         ready.or_else(|| first_closed(ports).map(|_| Err(Code::Closed)))
     };
-    let busy = ports.iter().map(|port| port.busy_poll()).max().unwrap_or_default();
+    let busy = ports
+        .iter()
+        .map(|port| port.readiness().busy_poll())
+        .max()
+        .unwrap_or_default();
     let busy = timeout.map_or(busy, |timeout| busy.min(timeout));
     let found =
         look_for(busy, &mut look).or_else(|| wait_for_any(&events, timeout.map(|timeout| timeout - busy), poll, look));
@@ -83,7 +87,7 @@ fn is_closed(port: &Port) -> bool {
 pub(crate) fn first_closed(ports: &[&Port]) -> Option<usize> {
     ports
         .iter()
-        .position(|port| is_closed(port) && port.nothing_will_come() && !port.has_message())
+        .position(|port| is_closed(port) && port.readiness().has_ended() && !port.readiness().has_message())
 }
 
 /// Waits until a port has its peer.
@@ -93,13 +97,18 @@ pub(crate) fn connected(port: &Port, timeout: Option<Duration>) -> Result<(), Co
         return Err(Code::WrongRole);
     }
     let failure = || Code::from_number(shared.status.failure.load(Ordering::Acquire)).filter(|code| *code != Code::Ok);
-    let outcome = wait_for_any(&[port.event()], timeout, port.poll_interval(), || {
-        if is_closed(port) {
-            let reason = if shared.is_shut_down() { None } else { failure() };
-            return Some(Err(reason.unwrap_or(Code::Closed)));
-        }
-        shared.is_up().then_some(Ok(()))
-    });
+    let outcome = wait_for_any(
+        &[port.readiness().event()],
+        timeout,
+        port.readiness().poll_interval(),
+        || {
+            if is_closed(port) {
+                let reason = if shared.is_shut_down() { None } else { failure() };
+                return Some(Err(reason.unwrap_or(Code::Closed)));
+            }
+            shared.is_up().then_some(Ok(()))
+        },
+    );
     outcome.unwrap_or_else(|| Err(failure().unwrap_or(Code::Timeout)))
 }
 

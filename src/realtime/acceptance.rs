@@ -2,7 +2,8 @@
 
 use crate::sys::sync::{AtomicU32, Ordering};
 
-/// Of an accepted port. The caller accepts and the client leaves in one order or the other: one of the two is told.
+/// The state of an accepted port. The caller may accept it before or after the client leaves. The second of the two learns
+/// of the first.
 #[derive(Default)]
 pub(crate) struct Acceptance(AtomicU32);
 
@@ -11,12 +12,12 @@ const ACCEPTED: u32 = 1;
 const LEFT: u32 = 2;
 
 impl Acceptance {
-    /// The caller takes the port; whether the client had left before.
+    /// The caller accepts the port. Returns whether the client had left before.
     pub(crate) fn accept(&self) -> bool {
         self.0.swap(ACCEPTED, Ordering::AcqRel) == LEFT
     }
 
-    /// Network thread: the client leaves; whether nobody has accepted it, which is told once.
+    /// Network thread: the client leaves. The first call returns true if the port has not been accepted.
     pub(crate) fn leave(&self) -> bool {
         self.0
             .compare_exchange(WAITING, LEFT, Ordering::AcqRel, Ordering::Acquire)
@@ -29,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_of_the_two_is_told() {
+    fn the_second_learns_of_the_first() {
         let first = Acceptance::default();
         assert!(first.leave());
         assert!(!first.leave());

@@ -1,14 +1,14 @@
-//! What the audio thread lets the network thread know of when its callback runs.
+//! Hints from the audio thread about when its callback runs.
 //!
-//! Nothing of it is needed for anything to work: it tells the network thread when looking is worth while. The audio
-//! thread writes; it reads the clock for it at most once between two looks, and only where it is asked to.
+//! The network thread uses them to choose the moments at which it polls the queues. Nothing else depends on them. The
+//! audio thread reads the clock at most once between two polls, and only if the network thread has asked for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Nobody wants to know.
+/// Not asked for.
 const UNASKED: u64 = 1;
 
-/// A time that the audio thread notes when the network thread has asked for it: the first after that.
+/// The time of an event on the audio thread. The network thread asks for it, and the audio thread notes the next one.
 pub(crate) struct Stamp(AtomicU64);
 
 impl Default for Stamp {
@@ -18,13 +18,13 @@ impl Default for Stamp {
 }
 
 impl Stamp {
-    /// Audio thread: whether somebody wants to know.
+    /// Audio thread: whether the network thread has asked for the time.
     #[inline(always)]
     pub(crate) fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// Audio thread: it happens now, if somebody wants to know.
+    /// Audio thread: the event happens now.
     #[inline]
     pub(crate) fn note(&self) {
         if self.is_asked() {
@@ -33,10 +33,10 @@ impl Stamp {
         }
     }
 
-    /// Network thread: when it happened, the first time since this was asked last; and asks again.
+    /// Network thread: returns the time of the first event since the last call, and asks for the next one.
     pub(crate) fn ask(&self) -> Option<u64> {
         let noted = self.0.load(Ordering::Relaxed);
-        // While it is 0 only the audio thread writes, else only this one.
+        // The audio thread writes while this is 0, the network thread otherwise.
         if noted != 0 {
             self.0.store(0, Ordering::Relaxed);
         }
@@ -44,29 +44,29 @@ impl Stamp {
     }
 }
 
-/// Of one port.
+/// The hints of one port.
 #[derive(Default)]
 pub(crate) struct Beat {
-    /// When the period of the audio device began that begin_block was called for last, by the smoothed line; and its
-    /// length. They are read without knowing that they belong together: nothing worse comes of it than a look in vain.
+    /// The smoothed start of the last period for which `begin_block` was called, and its length. A reader may see values
+    /// of two different periods. The worst effect is a poll that finds nothing.
     start_ns: AtomicU64,
     length_ns: AtomicU64,
-    /// A push.
+    /// The last push.
     pub pushed: Stamp,
-    /// A pop that found nothing: a callback makes one, when it has taken all.
+    /// The last pop that found nothing. A callback ends with one, after it has popped everything.
     pub popped: Stamp,
 }
 
 impl Beat {
-    /// Audio thread: a period has begun.
+    /// Audio thread: a period begins.
     #[inline]
     pub(crate) fn begin(&self, start_ns: u64, length_ns: u64) {
         self.length_ns.store(length_ns, Ordering::Relaxed);
         self.start_ns.store(start_ns, Ordering::Relaxed);
     }
 
-    /// Network thread: beginning and length of the last period; zeros where there was none.
-    pub(crate) fn last(&self) -> (u64, u64) {
+    /// Network thread: start and length of the last period, or zeros before the first.
+    pub(crate) fn last_period(&self) -> (u64, u64) {
         (
             self.start_ns.load(Ordering::Relaxed),
             self.length_ns.load(Ordering::Relaxed),

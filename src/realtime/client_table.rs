@@ -1,40 +1,40 @@
-//! The clients of a server, findable by id from any thread in constant time.
+//! The clients of a server. Any thread finds a client by its id in constant time.
 //!
-//! An id is a slot and a generation, plus one: the low bits index the table, the high bits count how often the slot was used.
-//! A slot whose generations are used up is retired, so that no id comes twice in the life of a port.
+//! An id is a slot and a generation, plus one. The low bits index the table; the high bits count how often the slot was
+//! used. A slot retires after its last generation, so an id is never reused during the life of a port.
 
 use crate::realtime::config::MOST_CLIENTS;
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::sys::touched;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// Readable from any thread; written by the network thread alone, through [`Ids`].
+/// Any thread may read it. Only the network thread writes it, through [`Ids`].
 pub(crate) struct ClientTable {
     slots: Box<[Slot]>,
     slot_bits: u32,
 }
 
 struct Slot {
-    /// The id of the client here, 0 for none. The words are whole while it stays the same.
+    /// The id of the client in this slot, or 0. The words are consistent while the id stays the same.
     id: AtomicU32,
-    /// The IPv6 (or mapped) address, and port and zone.
+    /// The IPv6 address (IPv4 is mapped), then port and zone.
     words: [AtomicU64; 3],
 }
 
 impl ClientTable {
     pub(crate) fn new(max_clients: u32) -> Self {
+        let empty = || Slot {
+            id: AtomicU32::new(0),
+            words: Default::default(),
+        };
         let slots = max_clients.clamp(1, MOST_CLIENTS).next_power_of_two();
         Self {
-            slots: (0..slots)
-                .map(|_| Slot {
-                    id: AtomicU32::new(0),
-                    words: Default::default(),
-                })
-                .collect(),
+            slots: touched((0..slots).map(|_| empty()).collect()),
             slot_bits: slots.trailing_zeros(),
         }
     }
 
-    /// Ids count from 1, so the first client of a server is its number 1.
+    /// Ids start at 1: the first client of a server is number 1.
     #[inline]
     fn index(&self, id: u32) -> usize {
         id.wrapping_sub(1) as usize & (self.slots.len() - 1)
@@ -58,7 +58,7 @@ impl ClientTable {
         }
         let slot = self.slot(id);
         let [high, low, rest] = [0, 1, 2].map(|word: usize| slot.words[word].load(Ordering::Relaxed));
-        // The words are only worth something if the client was still the same after they were read.
+        // The words are valid only if the id is still the same after they were read.
         fence(Ordering::Acquire);
         if slot.id.load(Ordering::Relaxed) != id {
             return None;
@@ -72,7 +72,7 @@ impl ClientTable {
     }
 }
 
-/// Gives out ids; the network thread's own.
+/// Assigns ids. The network thread owns it.
 pub(crate) struct Ids {
     free: std::collections::VecDeque<u32>,
     /// How often each slot was used.
@@ -88,8 +88,8 @@ impl Ids {
         }
     }
 
-    /// Enters a client; None when every id was used.
-    pub(crate) fn enter(&mut self, table: &ClientTable, address: SocketAddr) -> Option<u32> {
+    /// Inserts a client. Returns None if no slot is free.
+    pub(crate) fn insert(&mut self, table: &ClientTable, address: SocketAddr) -> Option<u32> {
         let slot = self.free.pop_front()?;
         let generation = &mut self.generations[slot as usize];
         let id = (*generation << table.slot_bits | slot) + 1;
@@ -98,24 +98,24 @@ impl Ids {
             SocketAddr::V4(v4) => (v4.ip().to_ipv6_mapped(), 0),
             SocketAddr::V6(v6) => (*v6.ip(), v6.scope_id()),
         };
-        let to = table.slot(id);
+        let target = table.slot(id);
         let bits = ip.to_bits();
         let words = [
             (bits >> 64) as u64,
             bits as u64,
             u64::from(address.port()) << 32 | u64::from(zone),
         ];
-        // A reader that still holds the slot's former id must not see new words under it.
+        // A reader that still has the former id must not see the new words with it.
         fence(Ordering::Release);
-        for (word, value) in to.words.iter().zip(words) {
+        for (word, value) in target.words.iter().zip(words) {
             word.store(value, Ordering::Relaxed);
         }
-        to.id.store(id, Ordering::Release);
+        target.id.store(id, Ordering::Release);
         Some(id)
     }
 
-    /// Takes a client out. Its id is not given again.
-    pub(crate) fn leave(&mut self, table: &ClientTable, id: u32) {
+    /// Removes a client. Its id is never assigned again.
+    pub(crate) fn remove(&mut self, table: &ClientTable, id: u32) {
         let slot = table.slot(id);
         if slot.id.load(Ordering::Relaxed) != id {
             return;
@@ -139,14 +139,14 @@ mod tests {
         let address = "1.2.3.4:5".parse().unwrap();
         let mut seen = std::collections::HashSet::new();
         for _ in 0..1000 {
-            let a = ids.enter(&table, address).unwrap();
-            let b = ids.enter(&table, address).unwrap();
-            assert!(ids.enter(&table, address).is_none());
+            let a = ids.insert(&table, address).unwrap();
+            let b = ids.insert(&table, address).unwrap();
+            assert!(ids.insert(&table, address).is_none());
             assert!(a != 0 && b != 0 && seen.insert(a) && seen.insert(b));
             assert!(table.contains(a) && table.contains(b));
-            ids.leave(&table, a);
+            ids.remove(&table, a);
             assert!(!table.contains(a) && table.contains(b));
-            ids.leave(&table, b);
+            ids.remove(&table, b);
         }
     }
 
@@ -157,23 +157,23 @@ mod tests {
         let address = "[::1]:5".parse().unwrap();
         let last = u32::MAX >> table.slot_bits;
         ids.generations[0] = last - 1;
-        let id = ids.enter(&table, address).unwrap();
+        let id = ids.insert(&table, address).unwrap();
         assert_eq!(table.index(id), 0);
-        ids.leave(&table, id);
+        ids.remove(&table, id);
         assert!(!ids.free.contains(&0));
     }
 
     const MANY: u32 = 65536;
 
     #[test]
-    fn addresses_are_told() {
+    fn addresses_are_found() {
         let table = ClientTable::new(8);
         let mut ids = Ids::new(&table);
         for text in ["1.2.3.4:5", "[::1]:6", "[fe80::1]:65535"] {
             let address = text.parse().unwrap();
-            let id = ids.enter(&table, address).unwrap();
+            let id = ids.insert(&table, address).unwrap();
             assert_eq!(table.address(id), Some(address));
-            ids.leave(&table, id);
+            ids.remove(&table, id);
             assert_eq!(table.address(id), None);
         }
         assert!(!table.contains(0) && !table.contains(u32::MAX));

@@ -1,53 +1,51 @@
-//! The caller's ends of a port: the pushing side, the popping side, and what all threads may read.
+//! The caller's end of a port: its pushing side, its popping side, and the state that all threads may read.
 
 use crate::realtime::config::Config;
 use crate::realtime::consumer::Consumer;
 use crate::realtime::drain::OutQueue;
-use crate::realtime::event;
 use crate::realtime::later::MOST_LATER;
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::pair::PairPeer;
 use crate::realtime::pop::{PopSide, Popped};
 use crate::realtime::producer::Producer;
 use crate::realtime::push::PushSide;
-use crate::realtime::refused::{MOST_NAMED, RefusedGauge, RefusedIn, RefusedOut, refused};
-use crate::realtime::ring::{Gauge, queue, untouched_queue};
+use crate::realtime::readiness::Readiness;
+use crate::realtime::refused::{MOST_NAMED, RefusedIn, RefusedOut, refused};
+use crate::realtime::ring::{queue, untouched_queue};
 use crate::realtime::shared::{Role, Shared};
 use crate::realtime::side::Side;
-use crate::realtime::waker::{LOOK_NS, Waker};
+use crate::realtime::waker::Waker;
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
+use crate::sys::touched;
 use crate::timing::{Block, BlockClock};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 /// The network thread's half of a port.
 pub(crate) struct NetworkHalf {
     pub shared: Arc<Shared>,
-    /// The in queue, to write to, and the out queue; None for a manual server.
+    /// The producer of the in queue, and the out queue. None for a manual server.
     pub queues: Option<(Producer, OutQueue)>,
 }
 
-/// The caller's ends of a port.
+/// The caller's end of a port.
 ///
-/// The methods that work on one of its sides are unsafe: the contract of the C API gives each side to one thread at a
-/// time, and only the caller of that can keep it.
+/// The methods that use one of its sides are unsafe. By the contract of the C API one thread at a time uses a side, and
+/// only the caller can ensure that.
 pub(crate) struct Endpoint {
     shared: Arc<Shared>,
-    /// None in it for a manual server.
+    /// Contains None on a manual server.
     push: Side<Option<PushSide>>,
     pop: Side<Option<PopSide>>,
-    /// On a pair, the other port, and what its push could not queue.
+    /// On a pair, the other port.
     peer: Option<Arc<Shared>>,
-    peer_refused: Option<RefusedGauge>,
-    /// On a repairing port, what its own push could not queue.
-    refused: Option<RefusedGauge>,
+    readiness: Readiness,
 }
 
 impl Endpoint {
-    /// A port, and the network thread's half of it.
+    /// Makes a port and the network thread's half of it.
     pub(crate) fn with_network(role: Role, config: &Config, waker: Arc<Waker>) -> Result<(Self, NetworkHalf), Code> {
         let waker = Some(waker);
         if !role.has_queues() {
@@ -58,7 +56,7 @@ impl Endpoint {
             };
             return Ok((Self::without_queues(shared), network));
         }
-        // The network thread makes those of accepted ports: it touches no pages, `accept` does.
+        // The network thread makes accepted ports. It must not spend time on touching pages, so `accept` does that later.
         let make = if role == Role::Accepted { untouched_queue } else { queue };
         let (to_audio, incoming) = make(config.queues.in_queue_bytes as usize)?;
         let (outgoing, from_audio) = make(config.queues.out_queue_bytes as usize)?;
@@ -77,16 +75,15 @@ impl Endpoint {
 
     fn without_queues(shared: Arc<Shared>) -> Self {
         Self {
+            readiness: Readiness::new(Arc::clone(&shared), None),
             shared,
             push: Side::new(None),
             pop: Side::new(None),
             peer: None,
-            peer_refused: None,
-            refused: None,
         }
     }
 
-    /// Two ports joined in memory.
+    /// Makes two ports that are joined in memory.
     pub(crate) fn pair(config: &Config) -> Result<(Self, Self), Code> {
         let bytes = config.queues.in_queue_bytes.max(config.queues.out_queue_bytes) as usize;
         let (a_out, b_in) = queue(bytes)?;
@@ -119,22 +116,20 @@ impl Endpoint {
         incoming: Consumer,
         peer: Option<(Arc<Shared>, Option<RefusedOut>)>,
     ) -> Self {
-        let refused = push.refused_gauge();
         let clock = BlockClock::new(shared.config.blocks.latency_ns, shared.config.blocks.push_latency_ns);
         let other = peer.as_ref().map(|(peer, _)| Arc::clone(peer));
-        let peer_refused = peer
-            .as_ref()
-            .and_then(|(_, refused)| refused.as_ref())
-            .map(RefusedOut::gauge);
-        let peer = peer.map(|(peer, refused)| Box::new(PairPeer::new(peer, refused, &shared)));
+        let mut readiness = Readiness::new(Arc::clone(&shared), push.refused_gauge());
+        if let Some((peer, refused)) = &peer {
+            readiness.set_peer(Arc::clone(peer), refused.as_ref().map(RefusedOut::gauge));
+        }
+        let peer = peer.map(|(peer, refused)| touched(Box::new(PairPeer::new(peer, refused, &shared))));
         let pop = PopSide::new(incoming, clock, peer);
         Self {
             shared,
             push: Side::new(Some(push)),
             pop: Side::new(Some(pop)),
             peer: other,
-            peer_refused,
-            refused,
+            readiness,
         }
     }
 
@@ -147,6 +142,11 @@ impl Endpoint {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// What waiting threads check.
+    pub(crate) fn readiness(&self) -> &Readiness {
+        &self.readiness
     }
 
     pub(crate) fn max_message_bytes(&self) -> usize {
@@ -162,7 +162,7 @@ impl Endpoint {
         }
     }
 
-    /// Pushes what nearly every message is; false: it is for `push`.
+    /// Pushes a message of a common kind. Returns false if `push` has to do it.
     ///
     /// # Safety
     /// No other call on the pushing side of this port runs at the same time, and the caller orders it after the one
@@ -181,7 +181,7 @@ impl Endpoint {
         }
     }
 
-    /// Pushes one message for one client or, 0, for all.
+    /// Pushes one message for one client, or for all if `client` is 0.
     ///
     /// # Safety
     /// No other call on the pushing side of this port runs at the same time, and the caller orders it after the one
@@ -201,7 +201,7 @@ impl Endpoint {
         }
     }
 
-    /// Pops what nearly every message is; false: it is for `pop`.
+    /// Pops a message of a common kind. Returns false if `pop` has to do it.
     ///
     /// # Safety
     /// No other call on the popping side of this port runs at the same time, and the caller orders it after the one
@@ -231,7 +231,7 @@ impl Endpoint {
         unsafe { self.on_pop_side(pop) }?
     }
 
-    /// Works on the popping side.
+    /// Runs `work` on the popping side.
     ///
     /// # Safety
     /// As `Side::enter`.
@@ -242,36 +242,26 @@ impl Endpoint {
         side.as_mut().map(work).ok_or(Code::WrongRole)
     }
 
-    /// Why there was nothing: not yet, or never again.
+    /// The result of a pop that found nothing: nothing yet, or nothing any more.
     #[cold]
     fn nothing_to_pop(&self, side: &mut PopSide) -> Code {
         self.shared.beat.popped.note();
-        // The end is told after the last message is published: look once more, so as not to miss one that came just
-        // before it.
-        if self.nothing_will_come() && side.is_empty() {
+        // The last message is published before the end. So the queue is checked once more after the end was seen.
+        if self.readiness.has_ended() && side.is_empty() {
             Code::Closed
         } else {
             Code::Empty
         }
     }
 
-    /// Whether the in queue holds all that will ever come.
-    pub(crate) fn nothing_will_come(&self) -> bool {
-        let shared = &self.shared;
-        match &self.peer {
-            Some(_) => shared.is_closed() && !shared.counters.pop.holds.load(Ordering::Acquire),
-            None => shared.is_ended(),
-        }
-    }
-
-    /// Throws away what waits to be popped.
+    /// Discards the messages that wait to be popped.
     ///
     /// # Safety
     /// No other call on the popping side of this port runs at the same time, and the caller orders it after the one
     /// before.
     pub(crate) unsafe fn skip(&self) -> Code {
         let skip = |side: &mut PopSide| {
-            if !side.skip() && self.nothing_will_come() && side.is_empty() {
+            if !side.skip() && self.readiness.has_ended() && side.is_empty() {
                 Code::Closed
             } else {
                 Code::Ok
@@ -289,7 +279,7 @@ impl Endpoint {
         self.request(|shared, position| shared.requests.reset.ask(position))
     }
 
-    /// Forgets what is scheduled.
+    /// Cancels the scheduled messages.
     ///
     /// # Safety
     /// No other call on the pushing side of this port runs at the same time, and the caller orders it after the one
@@ -315,14 +305,14 @@ impl Endpoint {
         if self.shared.is_closed() {
             return Code::Closed;
         }
-        // Asked without a peer too: what it does to the remembered state is kept.
+        // Without a peer the request still changes the remembered state.
         ask(shared, outgoing.tail());
         shared.requests.announce();
         shared.wake_if_signalling();
         if shared.is_up() { Code::Ok } else { Code::Offline }
     }
 
-    /// A block of audio begins.
+    /// Begins a block of audio.
     ///
     /// # Safety
     /// No other call on the popping side of this port runs at the same time, and the caller orders it after the one
@@ -345,7 +335,7 @@ impl Endpoint {
         }
     }
 
-    /// Pops the next message that belongs into the block.
+    /// Pops the next message of the block.
     ///
     /// # Safety
     /// No other call on the popping side of this port runs at the same time, and the caller orders it after the one
@@ -387,7 +377,7 @@ impl Endpoint {
         self.peer.as_deref()
     }
 
-    /// Touches the pages of the out queue, which the network thread has not: those of a port that it made.
+    /// Touches the pages of the out queue of a port that the network thread made.
     ///
     /// # Safety
     /// No other call on the pushing side of this port runs at the same time, and the caller orders it after the one
@@ -409,77 +399,23 @@ impl Endpoint {
         self.shared.clients.table.address(client).ok_or(Code::NoSuchClient)
     }
 
-    /// The caller ends a port; on a pair, the other one learns of it. False when it had been ended before.
+    /// Shuts the port down and, on a pair, closes the other one. Returns false if it was shut down before.
     pub(crate) fn shut_down(&self) -> bool {
         let first = self.shared.shut_down();
         if let Some(peer) = self.peer.as_ref().filter(|_| first) {
             if !peer.is_shut_down() {
-                peer.control.notifications.tell(Notification::new(Kind::Disconnected));
+                peer.control
+                    .notifications
+                    .announce(Notification::new(Kind::Disconnected));
             }
             peer.close();
             peer.control.event.signal();
         }
         first
     }
-
-    /// How a wait looks at what nobody signals.
-    pub(crate) fn poll_interval(&self) -> Option<Duration> {
-        (self.shared.role == Role::Pair).then(|| Duration::from_micros(self.shared.config.pacing.tick_us.into()))
-    }
-
-    /// How long a wait looks before it sleeps.
-    pub(crate) fn busy_poll(&self) -> Duration {
-        let asked = Duration::from_micros(self.shared.config.pacing.busy_poll_us.into());
-        match &self.shared.waker {
-            Some(waker) if waker.is_conversing() => asked.max(Duration::from_nanos(LOOK_NS)),
-            _ => asked,
-        }
-    }
-
-    /// Whether `pop` has something, as seen from any thread.
-    pub(crate) fn has_message(&self) -> bool {
-        let shared = &*self.shared;
-        if shared.queues.incoming.as_ref().is_some_and(Gauge::has_message) {
-            return true;
-        }
-        let Some(peer) = &self.peer else { return false };
-        let releases = shared.is_closed() && shared.counters.pop.holds.load(Ordering::Acquire);
-        let refused = self.peer_refused.as_ref().is_some_and(RefusedGauge::has_some);
-        releases
-            || refused
-            || peer.requests.panic.is_unserved()
-            || peer.requests.reset.is_unserved()
-            // Last: the popping thread says so before it takes away what is looked at above.
-            || shared.counters.pop.owes.load(Ordering::Acquire)
-    }
-
-    /// Whether something that push refused, and that is remembered, has not gone out yet.
-    #[must_use]
-    pub(crate) fn has_refused(&self) -> bool {
-        self.refused.as_ref().is_some_and(RefusedGauge::has_some)
-    }
-
-    /// Whether `push` has room: half of the out queue and of what may be scheduled, and nothing that was refused has
-    /// still to go before it.
-    pub(crate) fn has_room(&self) -> bool {
-        let scheduled = self.shared.queues.scheduled_bytes.load(Ordering::Relaxed);
-        scheduled <= self.shared.config.queues.out_queue_bytes as usize / 2
-            && !self.has_refused()
-            && self
-                .shared
-                .queues
-                .outgoing
-                .as_ref()
-                .is_some_and(|outgoing| outgoing.is_half_free())
-    }
-
-    /// Where waits for this port look.
-    pub(crate) fn event(&self) -> &event::Event {
-        &self.shared.control.event
-    }
 }
 
-/// Both ends of what a port's push cannot queue. A port that waits has them for what is pushed while there is no peer.
+/// Makes both ends for the messages that push cannot queue. A port that waits needs them for pushes without a peer.
 fn refused_of(shared: &Shared) -> (Option<RefusedIn>, Option<RefusedOut>) {
     let goes_offline = matches!(shared.role, Role::Client | Role::Merged);
     if !shared.role.has_queues() || !shared.repairs && !goes_offline {
@@ -489,7 +425,7 @@ fn refused_of(shared: &Shared) -> (Option<RefusedIn>, Option<RefusedOut>) {
         return Some(refused(0, 0)).unzip();
     }
     let most_named = if shared.role == Role::Merged { MOST_NAMED } else { 0 };
-    // On a pair nothing is scheduled.
+    // A pair schedules nothing.
     let most_later = if shared.role == Role::Pair { 0 } else { MOST_LATER };
     Some(refused(most_named, most_later)).unzip()
 }

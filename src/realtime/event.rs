@@ -1,14 +1,14 @@
-//! How control threads wait for what the network thread does, without the network thread ever waiting for them.
+//! An event count, on which control threads wait for the network thread.
 //!
-//! An event count: a waiter announces itself, reads the count, checks its condition, and sleeps unless the count has
-//! moved. Whoever changes something that a condition looks at calls `signal` afterwards; it costs a fence and a load
-//! while nobody waits, and no lock ever.
+//! A waiter announces itself, reads the count, checks its condition, and sleeps unless the count has changed. A thread
+//! that changes something that a condition reads calls `signal` afterwards. `signal` costs a fence and two loads while no
+//! thread waits. It never takes a lock, so the network thread never waits for a control thread.
 
 use crate::sys;
 use crate::sys::sync::{AtomicU32, Ordering, fence};
 use std::time::{Duration, Instant};
 
-/// Moves for the ports that a `wait_any` looks at.
+/// The count for waiters on several ports.
 #[cfg(not(loom))]
 static ANY: AtomicU32 = AtomicU32::new(0);
 #[cfg(loom)]
@@ -16,21 +16,21 @@ loom::lazy_static! {
     static ref ANY: AtomicU32 = AtomicU32::new(0);
 }
 
-/// Where threads wait for something to happen to one port.
+/// The event count of one port.
 #[derive(Default)]
 pub(crate) struct Event {
     count: AtomicU32,
     waiters: AtomicU32,
-    /// Waiters that look at other ports too, and sleep on `ANY`.
+    /// Waiters on several ports. They sleep on `ANY`.
     any_waiters: AtomicU32,
 }
 
 impl Event {
-    /// Tells waiters to look again. Call it after the change.
+    /// Wakes the waiters, so that they check their conditions again. Call it after the change.
     #[inline]
     pub(crate) fn signal(&self) {
-        // Orders the change before the look at the waiters, against the waiter's announcement before its look at
-        // the change: one of the two sees the other.
+        // The change comes before this fence, and the load of the waiters after it. A waiter announces itself before its
+        // own fence, and checks the change after it. So one of the two sees the other.
         fence(Ordering::SeqCst);
         if self.waiters.load(Ordering::Relaxed) != 0 {
             self.count.fetch_add(1, Ordering::Release);
@@ -45,18 +45,17 @@ impl Event {
     /// Whether any thread waits.
     #[cfg(test)]
     pub(crate) fn is_awaited(&self) -> bool {
-        fence(Ordering::SeqCst);
         self.waiters.load(Ordering::Relaxed) != 0 || self.any_waiters.load(Ordering::Relaxed) != 0
     }
 
-    /// Waits until `ready` gives something; None when the time is over.
+    /// Waits until `ready` returns a value. Returns None after the timeout.
     pub(crate) fn wait_for<T>(&self, timeout: Option<Duration>, ready: impl FnMut() -> Option<T>) -> Option<T> {
         wait(&self.count, &[&self.waiters], timeout, None, ready)
     }
 }
 
-/// Waits until `ready` gives something, looking again whenever one of `events` is signalled and, for what nobody
-/// signals, every `poll`; None when the time is over.
+/// Waits until `ready` returns a value. Returns None after the timeout. It checks whenever one of `events` is signalled,
+/// and every `poll` for changes that are not signalled.
 pub(crate) fn wait_for_any<T>(
     events: &[&Event],
     timeout: Option<Duration>,
@@ -85,7 +84,7 @@ fn wait<T>(
     if timeout == Some(Duration::ZERO) {
         return None;
     }
-    // A deadline beyond what the clock can tell is none.
+    // A deadline that the clock cannot represent is no deadline.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let _announced = Announced::new(waiters);
     loop {
@@ -106,7 +105,7 @@ fn wait<T>(
     }
 }
 
-/// Counts a waiter for as long as it waits, also when `ready` panics.
+/// Counts a waiter while it waits, even if `ready` panics.
 struct Announced<'a>(&'a [&'a AtomicU32]);
 
 impl<'a> Announced<'a> {
@@ -132,7 +131,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
-    /// Two threads hand a number back and forth: a lost wake-up would be a hang, which the deadline turns into a failure.
+    /// Two threads pass a number back and forth. A lost wake-up would hang them; the deadline turns that into a failure.
     #[test]
     fn no_wake_up_is_lost() {
         let turn = Arc::new((Event::default(), AtomicUsize::new(0)));
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn time_ends_a_wait() {
+    fn a_wait_times_out() {
         let event = Event::default();
         assert_eq!(event.wait_for(Some(Duration::ZERO), || None::<()>), None);
         assert_eq!(event.wait_for(Some(Duration::from_millis(5)), || None::<()>), None);

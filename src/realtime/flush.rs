@@ -1,37 +1,38 @@
-//! How a control thread asks that all that was pushed be handed to the system, and learns that it was.
+//! Flushes: a control thread asks that everything it pushed is given to the system, and learns when that is done.
 
 use crate::sys::sync::{AtomicU32, Ordering};
 
-/// Tickets: each flush takes a number.
+/// Each flush takes a ticket, which is a number.
 #[derive(Default)]
 pub(crate) struct FlushTickets {
     asked: AtomicU32,
-    /// Up to here the session knows of them, and has said of each that was done at once that it is.
+    /// The session knows of the tickets up to here. Those that needed no wait are done already.
     seen: AtomicU32,
-    /// Up to here they are done.
+    /// The tickets up to here are done.
     done: AtomicU32,
-    /// The last one of which something was lost with its connection.
+    /// The last ticket of which something was lost with a connection.
     lost: AtomicU32,
 }
 
 impl FlushTickets {
-    /// Asks for a flush of all that was pushed before.
+    /// Asks for a flush of everything that the caller pushed before.
     pub(crate) fn ask(&self) -> u32 {
-        self.asked.fetch_add(1, Ordering::AcqRel).wrapping_add(1)
+        self.asked.fetch_add(1, Ordering::Release).wrapping_add(1)
     }
 
-    /// Network thread: the last ticket that was asked for, if the session does not know of it.
+    /// Network thread: the last ticket, if the session does not know of it yet.
     pub(crate) fn unseen(&self) -> Option<u32> {
         let asked = self.asked.load(Ordering::Acquire);
         (asked != self.seen.load(Ordering::Relaxed)).then_some(asked)
     }
 
-    /// Network thread: the session knows of all tickets up to this one.
+    /// Network thread: the session knows of all tickets up to this one. Call it after `finish`, if there is nothing to wait
+    /// for.
     pub(crate) fn see(&self, ticket: u32) {
         self.seen.store(ticket, Ordering::Release);
     }
 
-    /// Network thread: all flushes up to this one are done.
+    /// Network thread: all flushes up to this one are done; `lost` says whether something of this one was lost.
     pub(crate) fn finish(&self, ticket: u32, lost: bool) {
         if lost {
             self.lost.store(ticket, Ordering::Relaxed);
@@ -44,7 +45,7 @@ impl FlushTickets {
         reaches(self.seen.load(Ordering::Acquire), ticket)
     }
 
-    /// Whether a flush is done, and if so whether something was lost.
+    /// The result of a flush, or None while it is not done.
     pub(crate) fn outcome(&self, ticket: u32) -> Option<Flushed> {
         if !reaches(self.done.load(Ordering::Acquire), ticket) {
             return None;
@@ -58,16 +59,16 @@ impl FlushTickets {
     }
 }
 
-/// What came of a flush.
+/// The result of a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flushed {
-    /// All was handed to the system.
+    /// Everything was given to the system.
     Handed,
-    /// Some of it was lost with a connection.
+    /// Something was lost with a connection.
     Lost,
 }
 
-/// Numbers wrap.
+/// Whether a number is a ticket or a later one. Numbers wrap.
 fn reaches(number: u32, ticket: u32) -> bool {
     number.wrapping_sub(ticket) as i32 >= 0
 }

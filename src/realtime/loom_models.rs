@@ -11,8 +11,10 @@ use crate::realtime::consumer::Record;
 use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::event::Event;
+use crate::realtime::flush::{FlushTickets, Flushed};
 use crate::realtime::lost::Moment;
 use crate::realtime::pop::Popped;
+use crate::realtime::priority::PriorityWish;
 use crate::realtime::producer::Producer;
 use crate::realtime::push::PushSide;
 use crate::realtime::refused::{RefusedIn, RefusedOut, refused};
@@ -229,6 +231,33 @@ fn refused_messages_keep_their_place_beside_the_queue() {
         pushing.join().unwrap();
         while look() {}
         assert_eq!(last, 3);
+    });
+}
+
+/// A thread that sees a summary also sees all that was queued before it.
+///
+/// Loom tries another order of two threads only where one of them conflicts with the last access to the same atomic. The
+/// pushing thread reads the state of a slot before it writes it, so loom does not see the conflict with `has_some`. The
+/// flag makes loom try both orders. It is Relaxed and synchronises nothing.
+#[test]
+fn a_summary_is_seen_after_the_queue_before_it() {
+    explore("summary after queue", 4, 3, || {
+        let (mut producer, mut consumer) = queue(64).unwrap();
+        let (mut refused, out) = refused(0, 0);
+        let scheduled = AtomicUsize::new(0);
+        let flag = Arc::new(AtomicU32::new(0));
+        let other = Arc::clone(&flag);
+        let pushing = thread::spawn(move || {
+            other.store(1, Ordering::Relaxed);
+            assert!(producer.write(0, 0, 0, &[0xB0, 7, 1]));
+            producer.publish();
+            refuse(&mut refused, &scheduled, 2);
+        });
+        flag.load(Ordering::Relaxed);
+        if out.has_some() {
+            assert!(consumer.pop().is_some(), "the summary overtakes the queue");
+        }
+        pushing.join().unwrap();
     });
 }
 
@@ -690,11 +719,11 @@ fn client_addresses_are_not_mixed_up() {
         let of = |n: u16| SocketAddr::new([n as u8; 4].into(), n);
         let table = Arc::new(ClientTable::new(1));
         let mut ids = Ids::new(&table);
-        let first = ids.enter(&table, of(1)).unwrap();
+        let first = ids.insert(&table, of(1)).unwrap();
         let other = Arc::clone(&table);
         let network = thread::spawn(move || {
-            ids.leave(&other, first);
-            ids.enter(&other, of(2)).unwrap()
+            ids.remove(&other, first);
+            ids.insert(&other, of(2)).unwrap()
         });
         // Ids count up, so the next one in this place is known before anybody was told of it.
         let next = table.address(first + 1);
@@ -704,5 +733,53 @@ fn client_addresses_are_not_mixed_up() {
         let second = network.join().unwrap();
         assert_eq!(second, first + 1);
         assert_eq!((table.address(first), table.address(second)), (None, Some(of(2))));
+    });
+}
+
+/// A flush covers what its caller pushed before. Its outcome is complete when it is done, and is there when the session
+/// says that it knows of the flush.
+#[test]
+fn a_flush_covers_what_came_before() {
+    explore("flush tickets", 10, 3, || {
+        let (mut producer, mut consumer) = queue(64).unwrap();
+        // The flag makes loom try more orders: see above.
+        let shared = Arc::new((FlushTickets::default(), AtomicU32::new(0)));
+        let other = Arc::clone(&shared);
+        let network = thread::spawn(move || {
+            let (tickets, flag) = &*other;
+            flag.store(1, Ordering::Relaxed);
+            if let Some(ticket) = tickets.unseen() {
+                assert!(consumer.pop().is_some(), "the flush overtakes the push");
+                tickets.finish(ticket, true);
+                tickets.see(ticket);
+            }
+        });
+        let (tickets, flag) = &*shared;
+        assert!(producer.write(0, 0, 0, &[0xF8]));
+        producer.publish();
+        let ticket = tickets.ask();
+        flag.load(Ordering::Relaxed);
+        let is_seen = tickets.is_seen(ticket);
+        let outcome = tickets.outcome(ticket);
+        assert!(
+            outcome == Some(Flushed::Lost) || outcome.is_none() && !is_seen,
+            "{outcome:?}"
+        );
+        network.join().unwrap();
+    });
+}
+
+/// The network thread finds the priority that belongs to the request, or a later one.
+#[test]
+fn a_priority_comes_with_its_request() {
+    explore("priority", 4, 3, || {
+        let wish = Arc::new(PriorityWish::new(0));
+        assert!(wish.take_asked());
+        let other = Arc::clone(&wish);
+        let control = thread::spawn(move || other.ask(5));
+        if wish.take_asked() {
+            assert_eq!(wish.wanted(), 5);
+        }
+        control.join().unwrap();
     });
 }

@@ -5,6 +5,7 @@ use crate::midi::reset::RESET;
 use crate::midi::state::ChannelState;
 use crate::midi::summary::Summary;
 use crate::realtime::later::{Later, Table, survives_cancel};
+use crate::sys::touched;
 
 /// The refused messages of a port, for each receiver.
 pub(crate) struct Lost {
@@ -54,11 +55,11 @@ impl Lost {
     pub(super) fn new(most_named: usize, most_later: usize) -> Self {
         let named = || Named {
             client: 0,
-            summary: Summary::new(),
+            summary: touched(Summary::new()),
         };
         Self {
-            all: Summary::new(),
-            named: std::iter::repeat_with(named).take(most_named).collect(),
+            all: touched(Summary::new()),
+            named: touched(std::iter::repeat_with(named).take(most_named).collect()),
             used: 0,
             resets: (0, 0),
             panics: 0,

@@ -1,11 +1,21 @@
-//! All that an audio thread ever reaches: the two queues of a port, and what is known beside them.
+//! Everything that an audio thread reaches: the two queues of a port, and the state beside them that threads share.
 //!
-//! `endpoint.rs` has the caller's ends of a port, behind `side.rs`, which gives each to one thread at a time. Pushing is
-//! `push.rs`, `producer.rs` and, for what had no room, `refused.rs` with `lost.rs` and `later.rs`. Popping is `pop.rs`,
-//! `consumer.rs` and `skip.rs`; on a pair, `pair.rs`. `ring.rs` is the memory between the two. `requests.rs` has panic,
-//! reset and cancel, and `drain.rs` the order in which an out queue is emptied. `shared.rs` is what all threads may read.
+//! Nothing in the path of an audio thread allocates, locks, makes a system call by default, or repeats an attempt without
+//! a bound. The memory is allocated, and touched, when a port is made.
 //!
-//! Sessions, the network thread and the port call it. It calls `timing`, `midi` and `sys`.
+//! | path | files |
+//! |---|---|
+//! | the caller's end of a port | `endpoint.rs`; `side.rs` gives each side to one thread at a time |
+//! | push | `push.rs`, `producer.rs` |
+//! | messages that push could not queue | `refused.rs` hands them over; `lost.rs` and `later.rs` summarise them |
+//! | pop | `pop.rs`, `consumer.rs`, `skip.rs` with `still_held.rs`; on a pair, `pair.rs` |
+//! | the memory between the two threads | `ring.rs` |
+//! | panic, reset, cancel | `requests.rs`; `drain.rs` has the order in which an out queue is emptied |
+//! | shared state | `shared.rs`, `config.rs`, `stats.rs`, `client_table.rs`, `acceptance.rs`, `beat.rs` |
+//! | waking and waiting | `waker.rs` and `sleeper.rs` for the network thread; `readiness.rs` and `event.rs` for others |
+//! | control threads | `notifications.rs`, `flush.rs`, `priority.rs` |
+//!
+//! `session`, `net`, `port` and `ffi` call this module. It calls `timing`, `midi` and `sys`.
 
 pub(crate) mod acceptance;
 pub(crate) mod beat;
@@ -26,6 +36,7 @@ pub(crate) mod pop;
 pub(crate) mod priority;
 pub(crate) mod producer;
 pub(crate) mod push;
+pub(crate) mod readiness;
 pub(crate) mod refused;
 pub(crate) mod requests;
 pub(crate) mod ring;

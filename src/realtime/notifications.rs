@@ -1,4 +1,4 @@
-//! Notifications: what happened to a port's connections, for a control thread to take when it likes.
+//! Notifications of a port: connections that were made, lost or refused. A control thread polls them.
 
 use crate::sys::code::Code;
 use crossbeam_queue::SegQueue;
@@ -60,12 +60,12 @@ impl Notification {
 
 /// The bounded queue of a port's notifications.
 ///
-/// Room for the end of everything whose beginning was told is kept free: a join that was told is always followed by
-/// its leave, and one that was left out is never followed by one.
+/// Some notifications come in pairs, such as a join and a leave. The queue reserves room for the second with the first. So
+/// an announced join is always followed by its leave, and a join that was left out never is.
 pub(crate) struct Notifications {
     queue: SegQueue<Notification>,
     waiting: AtomicUsize,
-    /// Beginnings told whose end has not been told: room that is spoken for.
+    /// Reserved places: announced beginnings whose end has not been announced yet.
     open: AtomicUsize,
     capacity: usize,
 }
@@ -84,34 +84,34 @@ impl Notifications {
         self.waiting.load(Ordering::Relaxed) + self.open.load(Ordering::Relaxed) + needed <= self.capacity
     }
 
-    fn put(&self, notification: Notification) {
+    fn enqueue(&self, notification: Notification) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.queue.push(notification);
     }
 
-    /// Tells something that stands alone, if there is room.
-    pub(crate) fn tell(&self, notification: Notification) {
+    /// Announces a single event, if there is room.
+    pub(crate) fn announce(&self, notification: Notification) {
         if self.has_room(1) {
-            self.put(notification);
+            self.enqueue(notification);
         }
     }
 
-    /// Tells a beginning, if there is room for it and its end. The answer must be given to `end`.
+    /// Announces a beginning, if there is room for it and its end. Pass the result to `announce_end`.
     #[must_use]
-    pub(crate) fn begin(&self, notification: Notification) -> bool {
+    pub(crate) fn announce_begin(&self, notification: Notification) -> bool {
         let room = self.has_room(2);
         if room {
             self.open.fetch_add(1, Ordering::Relaxed);
-            self.put(notification);
+            self.enqueue(notification);
         }
         room
     }
 
-    /// Tells an end, if its beginning was told.
-    pub(crate) fn end(&self, begun: bool, notification: Notification) {
-        if begun {
+    /// Announces an end, if its beginning was announced.
+    pub(crate) fn announce_end(&self, announced: bool, notification: Notification) {
+        if announced {
             self.open.fetch_sub(1, Ordering::Relaxed);
-            self.put(notification);
+            self.enqueue(notification);
         }
     }
 
@@ -131,16 +131,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn joins_and_leaves_stay_paired_when_nobody_looks() {
+    fn joins_and_leaves_stay_paired_without_polling() {
         let queue = Notifications::new(10);
-        let mut told = Vec::new();
+        let mut announced = Vec::new();
         for client in 1..=100 {
-            told.push(queue.begin(Notification::new(Kind::ClientJoined).client(client)));
-            queue.tell(Notification::new(Kind::ConnectFailed));
+            announced.push(queue.announce_begin(Notification::new(Kind::ClientJoined).client(client)));
+            queue.announce(Notification::new(Kind::ConnectFailed));
         }
         for client in 1..=100u32 {
-            queue.end(
-                told[client as usize - 1],
+            queue.announce_end(
+                announced[client as usize - 1],
                 Notification::new(Kind::ClientLeft).client(client),
             );
         }
@@ -156,8 +156,8 @@ mod tests {
         assert!(all <= 10 && !joined.is_empty());
         assert_eq!(joined, left);
         assert!(
-            queue.begin(Notification::new(Kind::Connected)),
-            "all room is free again"
+            queue.announce_begin(Notification::new(Kind::Connected)),
+            "all places are free again"
         );
     }
 }

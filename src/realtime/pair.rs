@@ -12,6 +12,7 @@ use crate::realtime::pop::Popped;
 use crate::realtime::refused::RefusedOut;
 use crate::realtime::ring::is_before;
 use crate::realtime::shared::Shared;
+use crate::sys::touched;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -102,10 +103,10 @@ impl PairPeer {
             giving: &[],
             skip_until: None,
             receiver: Receiver {
-                heard: Box::default(),
-                wanted: Box::default(),
+                heard: touched(Box::default()),
+                wanted: touched(Box::default()),
                 lossy: false,
-                given: Given::new(),
+                given: touched(Given::new()),
             },
             repairs: shared.repairs,
             releases: shared.config.delivery.release_on_close || own.config.delivery.release_on_disconnect,
@@ -265,7 +266,7 @@ impl PairPeer {
         let owes = self.receiver.lossy || !self.giving.is_empty() || self.skip_until.is_some();
         if owes != self.owes {
             self.owes = owes;
-            own.counters.pop.owes.store(owes, Ordering::Release);
+            own.counters.pop.has_pending.store(owes, Ordering::Release);
         }
         self.announce_holds(own);
         if self.quiet != u64::from(self.drain.revision()) {
@@ -324,7 +325,7 @@ impl PairPeer {
         let holds = self.releases && !self.receiver.heard.is_neutral();
         if holds != self.holds {
             self.holds = holds;
-            own.counters.pop.holds.store(holds, Ordering::Release);
+            own.counters.pop.needs_release.store(holds, Ordering::Release);
         }
     }
 }

@@ -160,8 +160,8 @@ impl PopSide {
         if flags & SYNTHETIC != 0 {
             shared.counters.pop.synthesized.add(1);
         } else {
-            shared.counters.pop.asked_messages.add(1);
-            shared.counters.pop.asked_bytes.add(message.len() as u64);
+            shared.counters.pop.requested_messages.add(1);
+            shared.counters.pop.requested_bytes.add(message.len() as u64);
         }
         let made = self.made.insert(message);
         Popped {

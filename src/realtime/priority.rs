@@ -1,8 +1,8 @@
-//! The realtime priority that a port asks for its network thread.
+//! The realtime priority that a port wants for its network thread.
 
 use crate::sys::sync::{AtomicBool, AtomicU32, Ordering};
 
-/// What is asked for; the network thread looks at it once a turn, however often it was asked.
+/// The wanted priority. The network thread checks it once a turn, however often it was asked for.
 pub(crate) struct PriorityWish {
     wanted: AtomicU32,
     asked: AtomicBool,
@@ -26,7 +26,7 @@ impl PriorityWish {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    /// Network thread: whether it was asked for since the last call.
+    /// Network thread: whether a priority was asked for since the last call.
     pub(crate) fn take_asked(&self) -> bool {
         self.asked.swap(false, Ordering::Acquire)
     }

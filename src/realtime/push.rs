@@ -9,6 +9,7 @@ use crate::realtime::refused::{RefusedGauge, RefusedIn};
 use crate::realtime::shared::{Reach, Role, Shared, scheduled_cost};
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
+use crate::sys::touched;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -52,7 +53,7 @@ impl PushSide {
             outgoing,
             shared,
             quick: Quick::No,
-            refused: refused.map(Box::new),
+            refused: refused.map(|refused| touched(Box::new(refused))),
         };
         side.review();
         side
@@ -116,7 +117,7 @@ impl PushSide {
         // Each way stands by itself from the first, so that neither asks what only the other needs to know.
         let put = match self.quick {
             Quick::Pair => {
-                let put = time_ns != 0 && self.shared.is_up_alone() && self.put(time_ns, client, short);
+                let put = time_ns != 0 && self.shared.is_pair_up() && self.put(time_ns, client, short);
                 if put {
                     self.shared.counters.push.count(bytes);
                 }

@@ -9,15 +9,16 @@ fn refuse(end: &mut RefusedIn, client: u32, message: &[u8]) -> u32 {
 }
 
 fn all(out: &mut RefusedOut) -> Vec<(u32, Vec<u8>)> {
-    let mut told = Vec::new();
+    let mut given_back = Vec::new();
     if let Some(lost) = out.take() {
         for (client, summary) in lost.summaries() {
             let mut given = Given::new();
-            told.extend(std::iter::from_fn(|| summary.next(&mut given)).map(|message| (client, message.to_vec())));
+            given_back
+                .extend(std::iter::from_fn(|| summary.next(&mut given)).map(|message| (client, message.to_vec())));
         }
     }
     out.give_back();
-    told
+    given_back
 }
 
 fn to_all<const N: usize>(messages: [[u8; 3]; N]) -> Vec<(u32, Vec<u8>)> {
@@ -74,7 +75,7 @@ fn resets_have_their_places() {
 }
 
 #[test]
-fn clients_are_told_apart() {
+fn clients_are_distinguished() {
     let (mut end, mut out) = refused(2, 0);
     for (client, message) in [
         (0, [0xB0, 7, 1]),
@@ -85,15 +86,14 @@ fn clients_are_told_apart() {
     ] {
         assert_eq!(refuse(&mut end, client, &message), 0);
     }
-    // One too many to be told apart: what lets go goes to all, the rest is counted.
+    // One client too many: releases go to all clients, the rest is counted.
     assert_eq!(refuse(&mut end, 10, &[0x80, 61, 0]), 0);
     assert_eq!(refuse(&mut end, 10, &[0xB0, 12, 5]), 1);
     assert_eq!(refuse(&mut end, 10, &[0xB1, 66, 63]), 0);
     assert_eq!(refuse(&mut end, 10, &[0xB2, 121, 0]), 1);
-    let mut told = all(&mut out);
-    told.sort();
     let lifted = |(_, message): &(u32, Vec<u8>)| matches!(message[..], [0xB1 | 0xB2, 64..=67, ..]);
-    let pedals: Vec<_> = told.extract_if(.., |each| lifted(each)).collect();
+    let (pedals, mut others): (Vec<_>, Vec<_>) = all(&mut out).into_iter().partition(lifted);
+    others.sort();
     for client in [0, 8, 9] {
         let to = |pedal: [u8; 3]| pedals.contains(&(client, pedal.to_vec()));
         assert!(
@@ -102,7 +102,7 @@ fn clients_are_told_apart() {
         );
     }
     assert_eq!(
-        told,
+        others,
         [
             (0, vec![0x80, 61, 64]),
             (0, vec![0xB0, 7, 1]),

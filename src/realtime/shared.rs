@@ -1,4 +1,4 @@
-//! What the two sides of a port and the network thread know of each other: atomics, and nothing that locks.
+//! The state of a port that several threads share. It consists of atomics and never takes a lock.
 
 use crate::realtime::acceptance::Acceptance;
 use crate::realtime::beat::Beat;
@@ -17,7 +17,7 @@ use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-/// What kind of port it is.
+/// The kind of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Client,
@@ -32,7 +32,7 @@ impl Role {
         matches!(self, Role::Merged | Role::Manual)
     }
 
-    /// Whether messages go through it.
+    /// Whether messages go through the port itself. A manual server only accepts other ports.
     pub(crate) fn has_queues(self) -> bool {
         self != Role::Manual
     }
@@ -60,12 +60,12 @@ pub(crate) enum State {
     Closed = 5,
 }
 
-/// Flags of a message that the library made itself, and of one that releases what another client still holds. The
-/// numbers are the C API's.
+/// Flags of a message: the library generated it; it releases something that another client still holds. The numbers are
+/// the C API's.
 pub(crate) const SYNTHETIC: u32 = 1;
 pub(crate) const STILL_HELD: u32 = 2;
 
-/// What a scheduled message counts for: about as many bytes as in a queue.
+/// The bytes that a scheduled message counts for, about as many as in a queue.
 #[inline]
 pub(crate) fn scheduled_cost(size: usize) -> usize {
     size + 24
@@ -73,16 +73,16 @@ pub(crate) fn scheduled_cost(size: usize) -> usize {
 
 /// There is a peer, or a client.
 const UP: u32 = 1;
-/// Shut down, or the peer has gone for good: no call takes anything any more.
+/// The port was shut down, or the peer has gone for good. Pushes are refused.
 const CLOSED: u32 = 2;
-/// And nothing more will come out of the in queue than is there now.
+/// Nothing more will be published to the in queue.
 const ENDED: u32 = 4;
-/// The caller ended it, not the network.
+/// The caller shut the port down.
 const SHUT_DOWN: u32 = 8;
-/// If it ended now, releases would still come.
-const HOLDS: u32 = 16;
+/// The messages popped so far hold something that must be released when the peer goes.
+const NEEDS_RELEASE: u32 = 16;
 
-/// What all threads know of a port.
+/// The shared state of one port.
 pub(crate) struct Shared {
     pub id: u64,
     pub role: Role,
@@ -222,15 +222,15 @@ impl Shared {
         self.flags.load(Ordering::Acquire) & UP != 0
     }
 
-    /// Whether there is a peer, and the port was not closed.
+    /// Whether there is a peer and the port is not closed.
     #[inline]
     pub(crate) fn is_up_and_open(&self) -> bool {
         self.flags.load(Ordering::Acquire) & (UP | CLOSED) == UP
     }
 
-    /// The same of a pair, of which nothing else is noted: quicker.
+    /// The same for a pair, which has no other flags while it is up. This is quicker.
     #[inline]
-    pub(crate) fn is_up_alone(&self) -> bool {
+    pub(crate) fn is_pair_up(&self) -> bool {
         self.flags.load(Ordering::Acquire) == UP
     }
 
@@ -239,17 +239,18 @@ impl Shared {
         self.flags.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Whether the in queue holds all that will ever come: it has ended, or was shut down with nothing to release.
+    /// Whether nothing more will be published to the in queue: the network thread has ended the port, or the caller has
+    /// shut it down with nothing to release.
     pub(crate) fn is_ended(&self) -> bool {
         let flags = self.flags.load(Ordering::Acquire);
-        flags & ENDED != 0 || flags & (SHUT_DOWN | HOLDS) == SHUT_DOWN
+        flags & ENDED != 0 || flags & (SHUT_DOWN | NEEDS_RELEASE) == SHUT_DOWN
     }
 
     pub(crate) fn is_shut_down(&self) -> bool {
         self.flags.load(Ordering::Acquire) & SHUT_DOWN != 0
     }
 
-    /// Network thread: a peer, or a first client, is there, or none is any more.
+    /// Network thread: sets whether there is a peer, or at least one client.
     pub(crate) fn set_up(&self, up: bool) {
         if up {
             self.flags.fetch_or(UP, Ordering::AcqRel);
@@ -258,7 +259,7 @@ impl Shared {
         }
     }
 
-    /// After something was left for the network thread: wakes it, where the port is to.
+    /// Wakes the network thread if this port is configured to. Call it after publishing something for that thread.
     #[inline]
     pub(crate) fn wake_if_signalling(&self) {
         if self.signals {
@@ -268,7 +269,7 @@ impl Shared {
         }
     }
 
-    /// How often the network thread has woken since the port was made.
+    /// How often the network thread has woken since this port was made.
     pub(crate) fn network_wakes(&self) -> u64 {
         self.waker
             .as_ref()
@@ -301,32 +302,32 @@ impl Shared {
         self.status.state.store(state as i32, Ordering::Release);
     }
 
-    /// The caller ends the port; false when it had before.
+    /// The caller shuts the port down. Returns false if it was shut down before.
     pub(crate) fn shut_down(&self) -> bool {
         self.flags.fetch_or(CLOSED | SHUT_DOWN, Ordering::AcqRel) & SHUT_DOWN == 0
     }
 
-    /// Network thread: whether something is to be released when a peer goes.
-    pub(crate) fn set_holds(&self, holds: bool) {
-        if holds {
-            self.flags.fetch_or(HOLDS, Ordering::AcqRel);
+    /// Network thread: sets whether something must be released when the peer goes.
+    pub(crate) fn set_needs_release(&self, needs_release: bool) {
+        if needs_release {
+            self.flags.fetch_or(NEEDS_RELEASE, Ordering::AcqRel);
         } else {
-            self.flags.fetch_and(!HOLDS, Ordering::AcqRel);
+            self.flags.fetch_and(!NEEDS_RELEASE, Ordering::AcqRel);
         }
     }
 
-    /// Network thread: whether `set_holds` said so last.
-    pub(crate) fn holds(&self) -> bool {
-        self.flags.load(Ordering::Relaxed) & HOLDS != 0
+    /// Network thread: the value that `set_needs_release` set last.
+    pub(crate) fn needs_release(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & NEEDS_RELEASE != 0
     }
 
-    /// Network thread (on a pair, whoever shuts the other port down): the peer has gone for good; releases may still
-    /// come.
+    /// Network thread, or on a pair the thread that shuts the other port down: the peer has gone for good. Releases may
+    /// still be published.
     pub(crate) fn close(&self) {
         self.flags.fetch_or(CLOSED, Ordering::AcqRel);
     }
 
-    /// Network thread: the peer has gone for good, and nothing more will come.
+    /// Network thread: the peer has gone for good, and nothing more will be published.
     pub(crate) fn end(&self) {
         self.flags.fetch_or(CLOSED | ENDED, Ordering::AcqRel);
     }

@@ -9,6 +9,7 @@ use crate::realtime::consumer::{Consumer, Record};
 use crate::realtime::ring::is_before;
 use crate::realtime::shared::{STILL_HELD, SYNTHETIC, Shared};
 use crate::realtime::still_held::StillHeld;
+use crate::sys::touched;
 
 /// What one call may spend on going through what was skipped; the rest is for the next calls. In units of a message of
 /// another client, which is only passed over.
@@ -45,9 +46,9 @@ impl Skip {
             client: 0,
             next: None,
             stale: false,
-            summary: Summary::new(),
-            given: Given::new(),
-            still_held: StillHeld::new(),
+            summary: touched(Summary::new()),
+            given: touched(Given::new()),
+            still_held: touched(StillHeld::new()),
         }
     }
 

@@ -1,33 +1,34 @@
-//! Whether the network thread sleeps, so that a push wakes it then and only then.
+//! Whether the network thread sleeps. A push wakes it only if it does.
 
 use crate::sys::sync::{AtomicBool, Ordering, fence};
 use crossbeam_utils::CachePadded;
 
-/// Set while the network thread sleeps or is about to.
 #[derive(Default)]
 pub(crate) struct Sleeper {
+    /// Set while the network thread sleeps or is about to.
     asleep: CachePadded<AtomicBool>,
 }
 
 impl Sleeper {
-    /// Whether it has to be woken, and nobody else does it. To be asked after publishing.
+    /// Claims the wake-up of a sleeping thread. Of several callers one gets true, and must wake it. Call it after publishing.
     #[inline]
-    pub(crate) fn must_be_woken(&self) -> bool {
-        // Orders the publishing before the look at the flag, against `fall_asleep` and its look at the queues.
+    pub(crate) fn claim_wake(&self) -> bool {
+        // Publishing comes before this fence, and the load of the flag after it. The network thread sets the flag before
+        // its fence, and checks the queues after it. So one of the two sees the other.
         fence(Ordering::SeqCst);
         self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel)
     }
 
-    /// Network thread: from now on it is to be woken. It must look at the queues once more after this.
-    pub(crate) fn fall_asleep(&self) {
-        // An exchange, where a store would do: loom does not know that nothing comes between what an exchange reads
-        // and what it writes, and would put a push's exchange after a store that was made later.
+    /// Network thread: it must be woken from now on. It must check the queues once more after this call.
+    pub(crate) fn mark_asleep(&self) {
+        // A store would suffice. Loom, however, lets another store come between the read and the write of an exchange, so
+        // it would place a push's exchange after a later store.
         self.asleep.swap(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
     /// Network thread: it is awake.
-    pub(crate) fn awake(&self) {
+    pub(crate) fn mark_awake(&self) {
         self.asleep.store(false, Ordering::Relaxed);
     }
 }

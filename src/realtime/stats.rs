@@ -68,51 +68,51 @@ impl ThreadFigures {
 /// Written by the pushing thread.
 #[derive(Default)]
 pub(crate) struct PushCounters {
-    /// Messages that push did not queue on a repairing port.
+    /// Messages that were refused and remembered: see `refused.rs`.
     pub refused: Counter,
-    /// Of those, messages that state cannot bring back.
+    /// Refused messages that a summary of the channel state does not restore.
     pub unrepaired: Counter,
-    /// On a pair: what went across, messages of three bytes and others apart: so that nearly every push counts up one
-    /// counter rather than two.
-    pub of_three: Counter,
-    pub others: Counter,
-    pub others_bytes: Counter,
+    /// On a pair: pushed messages. Those of three bytes have a counter of their own, so that nearly every push updates one
+    /// counter instead of two.
+    pub three_byte_messages: Counter,
+    pub other_messages: Counter,
+    pub other_bytes: Counter,
 }
 
 impl PushCounters {
-    /// Counts a message of so many bytes.
+    /// Counts a message of this size.
     #[inline(always)]
     pub(crate) fn count(&self, bytes: usize) {
         if bytes == 3 {
-            self.of_three.add(1);
+            self.three_byte_messages.add(1);
         } else {
-            self.others.add(1);
-            self.others_bytes.add(bytes as u64);
+            self.other_messages.add(1);
+            self.other_bytes.add(bytes as u64);
         }
     }
 
     pub(crate) fn messages(&self) -> u64 {
-        self.of_three.get() + self.others.get()
+        self.three_byte_messages.get() + self.other_messages.get()
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        3 * self.of_three.get() + self.others_bytes.get()
+        3 * self.three_byte_messages.get() + self.other_bytes.get()
     }
 }
 
 /// Written by the popping thread.
 #[derive(Default)]
 pub(crate) struct PopCounters {
-    /// On a pair: what a panic or reset of the other port's gave.
-    pub asked_messages: Counter,
-    pub asked_bytes: Counter,
+    /// On a pair: messages popped because of a panic or reset on the other port.
+    pub requested_messages: Counter,
+    pub requested_bytes: Counter,
     pub latency_ns: AtomicU64,
-    /// Messages made on the popping side: by a skip, and on a pair.
+    /// Messages that the popping side generated, after a skip or on a pair.
     pub synthesized: Counter,
-    /// Skipped messages that state cannot bring back.
+    /// Skipped messages that a summary of the channel state does not restore.
     pub unrepaired: Counter,
-    /// On a pair: if a port was closed now, releases would still come.
-    pub holds: AtomicBool,
-    /// On a pair: `pop` has something that is not in the queue any more.
-    pub owes: AtomicBool,
+    /// On a pair: something sounds here that a release must end when a port closes.
+    pub needs_release: AtomicBool,
+    /// On a pair: `pop` has a message that is no longer in the queue.
+    pub has_pending: AtomicBool,
 }

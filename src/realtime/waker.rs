@@ -1,15 +1,14 @@
-//! How the network thread is woken, and what it tells of how it keeps its times.
+//! The network thread as other threads see it: how to wake it, and how punctual it is.
 
 use crate::realtime::sleeper::Sleeper;
 use crate::sys::poller::Poller;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// While messages answer one another, the network thread and waits look so long, in ns, for the next one before they
-/// sleep.
-pub(crate) const LOOK_NS: u64 = 50_000;
+/// How long, in ns, the network thread and waiting threads poll before they sleep while peers answer each other quickly.
+pub(crate) const BUSY_POLL_NS: u64 = 50_000;
 
-/// How to wake the network thread.
+/// Wakes the network thread.
 pub(crate) struct Waker {
     pub(crate) poller: Poller,
     sleeper: Sleeper,
@@ -27,7 +26,7 @@ impl Waker {
         })
     }
 
-    /// Network thread: whether a wait should look for what comes next before it sleeps.
+    /// Network thread: sets whether waiting threads should poll before they sleep.
     pub(crate) fn set_conversing(&self, conversing: bool) {
         if self.is_conversing() != conversing {
             self.answers_come_soon.store(conversing, Ordering::Relaxed);
@@ -38,36 +37,36 @@ impl Waker {
         self.answers_come_soon.load(Ordering::Relaxed)
     }
 
-    /// Wakes the network thread: one system call.
+    /// Wakes the network thread with one system call.
     pub(crate) fn wake(&self) {
         self.poller.notify();
     }
 
-    /// Wakes the network thread if it sleeps: at most one non-blocking system call. Call it after publishing.
+    /// Wakes the network thread if it sleeps, with at most one non-blocking system call. Call it after publishing.
     #[inline]
     pub(crate) fn wake_if_asleep(&self) {
-        if self.sleeper.must_be_woken() {
+        if self.sleeper.claim_wake() {
             self.wake();
         }
     }
 
-    /// Network thread: from now on pushes wake it. It must look at the queues once more after this.
-    pub(crate) fn fall_asleep(&self) {
-        self.sleeper.fall_asleep();
+    /// Network thread: pushes wake it from now on. It must check the queues once more after this call.
+    pub(crate) fn mark_asleep(&self) {
+        self.sleeper.mark_asleep();
     }
 
-    /// Network thread: it is awake.
-    pub(crate) fn awake(&self) {
-        self.sleeper.awake();
+    /// Network thread: pushes need not wake it any more.
+    pub(crate) fn mark_awake(&self) {
+        self.sleeper.mark_awake();
     }
 }
 
-/// How the thread keeps its times, for the stats.
+/// How late the network thread wakes, for the statistics.
 #[derive(Default)]
 pub(crate) struct Lateness {
-    /// How often it has woken.
+    /// The number of wake-ups.
     wakes: AtomicU64,
-    /// How much later than it had meant to, smoothed over about 64 times.
+    /// The mean delay of a wake-up, smoothed over about 64 of them, in 1/64 ns.
     late_ns: AtomicU64,
 }
 
@@ -77,15 +76,14 @@ impl Lateness {
     }
 
     pub(crate) fn late_ns(&self) -> u64 {
-        // Kept in 1/64 ns.
         self.late_ns.load(Ordering::Relaxed) / 64
     }
 
-    pub(crate) fn woke(&self) {
+    pub(crate) fn count_wake(&self) {
         self.wakes.store(self.wakes() + 1, Ordering::Relaxed);
     }
 
-    pub(crate) fn was_late(&self, ns: u64) {
+    pub(crate) fn add_delay(&self, ns: u64) {
         let mean = self.late_ns.load(Ordering::Relaxed);
         self.late_ns.store(mean - mean / 64 + ns, Ordering::Relaxed);
     }

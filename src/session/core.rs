@@ -318,7 +318,7 @@ impl Core {
         self.serial += 1;
         let mut connection = Connection::new(self.serial, key, address, Phase::Open, port.config(), now);
         let connected = notification(Kind::Connected, now).address(address);
-        connection.announced = port.shared.control.notifications.begin(connected);
+        connection.announced = port.shared.control.notifications.announce_begin(connected);
         let peer = Peer(self.connections.insert(connection));
         let shared = Arc::clone(&port.shared);
         self.outbound(key, now, |outbound| {

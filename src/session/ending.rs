@@ -227,14 +227,23 @@ impl Session {
         }
         shared.counters.network.disconnections.add(1);
         match shared.role {
-            Role::Merged => shared.control.notifications.end(announced, left(Kind::ClientLeft)),
+            Role::Merged => shared
+                .control
+                .notifications
+                .announce_end(announced, left(Kind::ClientLeft)),
             Role::Client => {
                 shared.set_up(false);
-                shared.control.notifications.end(announced, left(Kind::Disconnected));
+                shared
+                    .control
+                    .notifications
+                    .announce_end(announced, left(Kind::Disconnected));
             }
             _ => {
                 shared.set_up(false);
-                shared.control.notifications.tell(left(Kind::Disconnected).client(0));
+                shared
+                    .control
+                    .notifications
+                    .announce(left(Kind::Disconnected).client(0));
             }
         }
         if let Some(server) = server.filter(|server| *server != key) {
@@ -249,7 +258,7 @@ impl Session {
         };
         leaves_unaccepted(&shared, accepted);
         shared.counters.network.disconnections.add(1);
-        shared.control.notifications.end(announced, left);
+        shared.control.notifications.announce_end(announced, left);
         self.core.changed(server);
     }
 
@@ -265,7 +274,7 @@ impl Session {
         let Some(shared) = self.core.ports.at(server.port).map(|port| &port.shared) else {
             return;
         };
-        server.ids.leave(&shared.clients.table, client);
+        server.ids.remove(&shared.clients.table, client);
         if shared.clients.count.fetch_sub(1, Ordering::Relaxed) == 1 && shared.role == Role::Merged {
             shared.set_up(false);
         }

@@ -179,7 +179,7 @@ impl Inbound<'_> {
         }
         // Half of the queue first, or the live stream would be lost again at once.
         if self.port.has_room() {
-            self.port.shared.set_holds(true);
+            self.port.shared.set_needs_release(true);
             self.repair_lost();
             self.release_departed();
         }
@@ -192,7 +192,11 @@ impl Inbound<'_> {
             if !self.port.peers.iter().any(lossy) {
                 self.port.owed.loss = None;
                 let recovered = notification(Kind::Recovered, self.now);
-                self.port.shared.control.notifications.end(announced, recovered);
+                self.port
+                    .shared
+                    .control
+                    .notifications
+                    .announce_end(announced, recovered);
             }
         }
         self.port.update_holds(self.connections);
@@ -295,8 +299,8 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     };
     // Before something is handed over that may have to be released: a thread that pops it and then shuts the port down
     // must not learn that nothing comes any more.
-    if releases && !port.shared.holds() {
-        port.shared.set_holds(true);
+    if releases && !port.shared.needs_release() {
+        port.shared.set_needs_release(true);
     }
     let mut inlet = Inlet {
         queue,
@@ -320,7 +324,7 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     port.count_invalid(source.parser);
     if dropped != 0 && port.owed.loss.is_none() {
         let congested = notification(Kind::Congested, now);
-        port.owed.loss = Some(port.shared.control.notifications.begin(congested));
+        port.owed.loss = Some(port.shared.control.notifications.announce_begin(congested));
     }
     taken
 }

@@ -122,7 +122,7 @@ impl Session {
         let allow = server.options.allow.as_ref();
         let permitted = allow.is_none_or(|allow| address.is_some_and(|address| allow.permits(address.ip())));
         let entered = if permitted && has_place && !port.is_ending() {
-            server.ids.enter(&shared.clients.table, address.unwrap_or(UNKNOWN))
+            server.ids.insert(&shared.clients.table, address.unwrap_or(UNKNOWN))
         } else {
             None
         };
@@ -228,7 +228,7 @@ impl Session {
         let joined = notification(Kind::ClientJoined, now)
             .client(connection.client)
             .address(connection.address);
-        connection.announced = server.control.notifications.begin(joined);
+        connection.announced = server.control.notifications.announce_begin(joined);
         // What was pushed meanwhile.
         self.core.effects.write(peer, connection);
         let (port, server, end) = (connection.port, connection.server, connection.input.end);

@@ -121,11 +121,8 @@ impl Outbound<'_> {
             }
             return self.schedule(record.time_ns, client, bytes, false);
         }
-        let pushed_ns = if record.time_ns == 0 {
-            self.now
-        } else {
-            record.time_ns.min(self.now)
-        };
+        // A push during this turn may be later than the turn's beginning.
+        let pushed_ns = if record.time_ns == 0 { self.now } else { record.time_ns };
         self.deliver_due(pushed_ns);
         let at = self.time_of(pushed_ns, client, bytes);
         if at > pushed_ns {

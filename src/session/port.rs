@@ -152,8 +152,8 @@ impl Port {
         };
         let releases = self.config().delivery.release_on_disconnect && self.peers.iter().any(holds);
         let wanted = releases || !self.owed.departed.is_empty();
-        if wanted != self.shared.holds() {
-            self.shared.set_holds(wanted);
+        if wanted != self.shared.needs_release() {
+            self.shared.set_needs_release(wanted);
         }
     }
 
@@ -195,7 +195,7 @@ impl Port {
 
     /// A peer reads again after it was congested, or has gone.
     pub(super) fn end_congestion(&self, announced: bool, recovered: Notification) {
-        self.shared.control.notifications.end(announced, recovered);
+        self.shared.control.notifications.announce_end(announced, recovered);
     }
 }
 

@@ -31,7 +31,7 @@ impl Outbound<'_> {
         let announced = connection.is_confirmed() && {
             let congested = notification(Kind::Congested, self.now);
             let congested = congested.client(connection.client).address(connection.address);
-            port.shared.control.notifications.begin(congested)
+            port.shared.control.notifications.announce_begin(congested)
         };
         connection.output.flow = Flow::Congested { announced };
     }

@@ -59,6 +59,9 @@ pub(crate) mod tcp;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "poller_other.rs")]
 pub(crate) mod poller;
 
+mod touched;
+pub(crate) use touched::touched;
+
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod touch_linux;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
