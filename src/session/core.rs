@@ -5,7 +5,7 @@ use super::effect::{Effect, Interest, Keyed, Peer, PortKey};
 use super::inbound::Inbound;
 use super::outbound::{Drained, Outbound};
 use super::output::Flow;
-use super::port::{Effects, Port, notification};
+use super::port::{Effects, Life, Port, notification};
 use super::timers::{Owner, Timers};
 use crate::realtime::drain::OutQueue;
 use crate::realtime::notifications::Kind;
@@ -373,5 +373,24 @@ impl Core {
             self.effects.write(peer, connection);
         }
         self.rearm(peer, now);
+    }
+
+    /// Peers of which it is not known whether they have left, since they are not read.
+    pub(crate) fn peers_in_doubt(&self) -> Vec<Peer> {
+        let doubtful = |(_, connection): &(usize, &Connection)| connection.waits_for_room();
+        self.connections
+            .iter()
+            .filter(doubtful)
+            .map(|(key, _)| Peer(key))
+            .collect()
+    }
+
+    /// Forgets a port whose handle is closed and that has no connection any more.
+    pub(super) fn forget_if_done(&mut self, key: PortKey) {
+        let done = |port: &&mut Port| port.life == Life::Released && port.peers.is_empty();
+        if let Some(port) = self.ports.at_mut(key).filter(done) {
+            port.life = Life::Forgotten;
+            self.effects.push(Effect::Forget(key));
+        }
     }
 }

@@ -9,7 +9,6 @@ use super::effect::{Effect, Keyed, Peer, PortKey};
 use super::output::Flow;
 use super::port::{Life, notification};
 use super::{Session, port};
-use crate::midi::state::ChannelState;
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, Shared};
@@ -170,7 +169,7 @@ impl Session {
         self.core.settle(key, now);
         self.core.again = true;
         self.core.changed(key);
-        self.forget_if_done(key);
+        self.core.forget_if_done(key);
     }
 
     /// A connection is over: a client's port remembers what its peer was left with. A peer that has not surely read all
@@ -290,7 +289,7 @@ impl Session {
         }
         connection.phase = Phase::Gone;
         if let Some(port) = self.core.ports.at(connection.port) {
-            count_unsent(port, connection);
+            port.count_unsent(connection);
         }
         let (key, serial, written) = (connection.port, connection.serial, connection.output.written);
         self.core.effects.push(Effect::Close(peer));
@@ -308,7 +307,7 @@ impl Session {
             self.core.outbound(key, now, |outbound| outbound.discard(false));
         }
         self.core.changed(key);
-        self.forget_if_done(key);
+        self.core.forget_if_done(key);
     }
 
     /// Ends a merged server's client's connection in good order; false when there is none with that id.
@@ -415,17 +414,6 @@ impl Session {
         }
     }
 
-    /// Peers of which it is not known whether they have left, since they are not read.
-    pub(crate) fn peers_in_doubt(&self) -> Vec<Peer> {
-        let doubtful = |(_, connection): &(usize, &Connection)| connection.waits_for_room();
-        self.core
-            .connections
-            .iter()
-            .filter(doubtful)
-            .map(|(key, _)| Peer(key))
-            .collect()
-    }
-
     /// Starts the orderly end of a port: nothing new begins, and every connection is closed.
     pub(crate) fn shut_down(&mut self, key: PortKey, now: u64) {
         let Some(port) = self.core.ports.at_mut(key) else {
@@ -489,16 +477,7 @@ impl Session {
             port.life = port.life.max(Life::Released);
             port.owed.departed.clear();
         }
-        self.forget_if_done(key);
-    }
-
-    /// Forgets a port whose handle is closed and that has no connection any more.
-    fn forget_if_done(&mut self, key: PortKey) {
-        let done = |port: &&mut port::Port| port.life == Life::Released && port.peers.is_empty();
-        if let Some(port) = self.core.ports.at_mut(key).filter(done) {
-            port.life = Life::Forgotten;
-            self.core.effects.push(Effect::Forget(key));
-        }
+        self.core.forget_if_done(key);
     }
 }
 
@@ -511,13 +490,4 @@ fn leaves_unaccepted(server: &Shared, accepted: &Shared) -> bool {
         server.clients.left_behind.fetch_sub(1, Ordering::AcqRel);
     }
     unaccepted
-}
-
-/// A connection is over for good: what was not written whole is dropped.
-fn count_unsent(port: &port::Port, connection: &mut Connection) {
-    connection
-        .output
-        .buffer
-        .each_unfinished(|message| port.count_lost(ChannelState::is_event(message).into()));
-    connection.output.buffer.clear();
 }

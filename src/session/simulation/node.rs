@@ -194,7 +194,7 @@ impl Node {
             return world.network.close(socket, world.now);
         }
         if !self.session.has_place() {
-            for peer in self.session.peers_in_doubt() {
+            for peer in self.session.core.peers_in_doubt() {
                 self.measure(peer, world);
             }
         }
