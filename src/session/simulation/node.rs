@@ -209,7 +209,8 @@ impl Node {
         let takes = |connection: &crate::session::connection::Connection| connection.output.takes();
         let is_first = !self.session.connections.iter().any(|(_, connection)| takes(connection));
         // What waits for others may reach it too. What waits for nobody does not.
-        let is_fuzzy = !is_first && (waits != 0 || self.session.has_work(self.main, world.now));
+        let waits = waits != 0 || self.session.ports[self.main.0].backed_up;
+        let is_fuzzy = !is_first && (waits || self.session.has_work(self.main, world.now));
         let had_place = self.session.has_place();
         match self.session.add_client(Some(address), world.now) {
             Some(peer) => {
