@@ -258,7 +258,8 @@ impl Inbound<'_> {
 
     fn give(&mut self, client: u32, flags: u32, message: &[u8]) {
         if let Some(queue) = &mut self.port.incoming {
-            queue.write(self.now, client, flags, message);
+            let written = queue.write(self.now, client, flags, message);
+            debug_assert!(written, "there was room");
             self.port.shared.counters.synthesized.add(1);
         }
     }
