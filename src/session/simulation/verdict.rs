@@ -181,7 +181,8 @@ impl World {
             but.extend(crate::midi::state::judge::unknown_banks(&sender.model));
         }
         if anew {
-            if sender.was_reset || receiver.was_reset {
+            // What was scheduled when a connection broke, or there was none, was remembered at once.
+            if ledger.scheduled > 0 || sender.was_reset || receiver.was_reset {
                 return;
             }
             but.extend(["runs", "song"].map(String::from));
