@@ -262,7 +262,9 @@ impl Core {
         let Some(port) = self.ports.at_mut(key) else { return };
         if !owes {
             port.update_holds(&self.connections);
-            if port.is_ending() {
+            // A peer that has not left yet may still have something to be released.
+            let is_live = |peer: &Peer| self.connections.at(*peer).is_some_and(Connection::is_live);
+            if port.is_ending() && !port.peers.iter().any(is_live) {
                 port.shared.end();
                 self.changed(key);
             }

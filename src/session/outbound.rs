@@ -263,13 +263,19 @@ impl Outbound<'_> {
         }
     }
 
-    /// Gives one client what is still in the out queue for it, without taking it from the others.
+    /// Gives one client what is due and still in the schedule and the out queue for it, without taking it from the others:
+    /// in order of time, then of pushing.
     pub(super) fn bring_forward(&mut self, peer: Peer) {
         let Some(mut queue) = self.port.queue.take() else {
             return;
         };
         let client = self.connections.at(peer).map_or(0, |connection| connection.client);
         let mut named = 0;
+        let mut due: Vec<(u64, Vec<u8>)> = Vec::new();
+        for waiting in self.port.schedule.due(self.now, client) {
+            named += usize::from(waiting.client == client);
+            due.push((waiting.time_ns, waiting.bytes.to_vec()));
+        }
         queue.scan(|record, cancelled| {
             let scheduled = record.is_scheduled();
             let is_for_it = record.client == 0 || record.client == client;
@@ -280,9 +286,14 @@ impl Outbound<'_> {
                 named += 1;
             }
             if !(scheduled && cancelled) || self.ends_what_sounds(client, record.data) {
-                self.offer(peer, record.data);
+                let at = if record.time_ns == 0 { self.now } else { record.time_ns };
+                due.push((at, record.data.to_vec()));
             }
         });
+        due.sort_by_key(|(at, _)| *at);
+        for (_, message) in due {
+            self.offer(peer, &message);
+        }
         if named != 0 {
             self.port.forwarded.insert(client, named);
         }

@@ -160,6 +160,14 @@ impl Schedule {
         last
     }
 
+    /// What is due for a client, in order.
+    pub(super) fn due(&self, now: u64, client: u32) -> Vec<&Scheduled> {
+        let waiting = self.heap.iter().filter(|waiting| waiting.time_ns <= now);
+        let mut due: Vec<&Scheduled> = waiting.filter(|waiting| meet(waiting.client, client)).collect();
+        due.sort_by(|one, other| other.cmp(one));
+        due
+    }
+
     /// When the next message is due.
     pub(super) fn next_ns(&self) -> Option<u64> {
         self.heap.peek().map(|next| next.time_ns)

@@ -4,7 +4,7 @@
 //! | | |
 //! |---|---|
 //! | [`plan`] | what a run is like |
-//! | [`world`] | the events of a run, in order of time |
+//! | [`world`], [`wires`] | the events of a run, in order of time, and its connections |
 //! | [`node`] | drives a session, as the reactor does |
 //! | [`network`] | delay, pieces, full buffers, stalls, and how connections break |
 //! | [`audio`], [`music`] | audio threads, and what they play |
@@ -25,6 +25,7 @@ mod random;
 mod raw;
 mod trace;
 mod verdict;
+mod wires;
 mod world;
 
 use trace::trace;

@@ -218,7 +218,8 @@ impl Node {
             .iter()
             .any(|(_, connection)| takes(connection));
         // What waits for others may reach it too. What waits for nobody does not.
-        let is_fuzzy = !is_first && (waits != 0 || self.session.core.has_work(self.main, world.now));
+        let waits = waits != 0 || self.session.core.ports[self.main.0].backed_up;
+        let is_fuzzy = !is_first && (waits || self.session.core.has_work(self.main, world.now));
         let had_place = self.session.has_place();
         match self.session.add_client(Some(address), world.now) {
             Some(peer) => {
