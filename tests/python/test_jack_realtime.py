@@ -43,7 +43,7 @@ def test_nothing_in_a_thousand_callbacks_with_traffic_and_without(server):
         server.connect("b:out", "probe:end")
         server.connect("probe:out", "b:in")
         # Each turn takes some callbacks: on a fast machine it takes all of these.
-        for _ in range(10):
+        for _ in range(20):
             # Connected, with short and long messages both ways...
             with Port.connect("127.0.0.1", number) as client:
                 client.wait_connected()
