@@ -18,12 +18,12 @@
  *       ...
  *   };
  *
- * (It clears the audio, as one without an audio input must: what is in the buffer is not silence.)
+ * (A plugin without an audio input must clear the audio: the buffer does not contain silence.)
  *
- *   settings   what the user chooses: role, host, port, who is allowed, latency; saved with the plugin's state
+ *   settings   the user's choices: role, host, port, allowed addresses, latency; saved with the plugin's state
  *   midi_link  the connection: process() on the audio thread; apply(), poll(), panic() on the message thread
- *   status     what poll() gives: what the link is doing, what is wrong, who is connected, counters
- *   held       what a receiver still holds: how nothing is left sounding when a link is bypassed or replaced
+ *   status     the result of poll(): state, problem, connected peers, counters
+ *   held       the notes and pedals that a receiver holds, to release them when a link is bypassed or replaced
  */
 #ifndef MIDISOCK_JUCE_HPP
 #define MIDISOCK_JUCE_HPP

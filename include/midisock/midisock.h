@@ -1,29 +1,71 @@
 /* midisock: MIDI between programs over TCP, safe on the audio thread.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * Every function says which threads may call it:
- *   realtime  safe in an audio callback: no system call, no lock, no allocation, no unbounded loop,
- *             no wait for another thread, no page fault after the port is made.
- *   control   may block, lock or allocate: never call it in an audio callback.
+ * PORTS
  *
- * Per port, at any moment, at most one thread pushes and at most one pops; they may differ. Every
- * other function may be called from any thread, except that midisock_close comes last: no other call
- * on that port may be running or follow.
+ *   made by                          midisock_pop returns                  midisock_push sends to
+ *   midisock_connect                 messages from the server              the server
+ *   midisock_listen                  messages from all clients, each       all clients, or the one that
+ *                                    with its client's id                  midisock_push_message names
+ *   the same with                    nothing: midisock_accept returns      nobody
+ *     MIDISOCK_ACCEPT_MANUAL           a port for each client
+ *   midisock_accept                  messages from that client             that client
+ *   midisock_pair                    messages from the other port          the other port
  *
- * A NULL port gives MIDISOCK_ERR_INVALID_ARGUMENT (or 0, or nothing happens). A defect of the library is contained and
- * comes back as MIDISOCK_ERR_INTERNAL. Out parameters are written only where a function says OK.
+ * In the comments below, a merged server is a port of the second kind, a manual server one of the third. A repairing
+ * port is one whose overflow is MIDISOCK_OVERFLOW_REPAIR, which is the default of merged servers.
+ *
+ * THREADS
+ *
+ *   [realtime]  The function is safe in an audio callback. It makes no system call, takes no lock, allocates nothing,
+ *               has no unbounded loop, waits for no other thread, and causes no page fault once the port is made. The
+ *               comments of a function state its exceptions.
+ *   [control]   The function may block, lock or allocate. Never call it in an audio callback.
+ *
+ * The pushing thread of a port calls midisock_push, _push_message, _push_frame and _cancel. The popping thread calls
+ * midisock_pop, _pop_block, _skip and _begin_block. A port has at most one of each at any moment. They may be the same
+ * thread. Another thread may take over either side, if its first call comes after the last call of the thread before,
+ * ordered by a join, a lock or an atomic. Any thread may call every other function, except that midisock_close comes
+ * last: no other call on the port may be running or follow.
+ *
+ * RESULTS
+ *
+ * A comment lists the results of a function. One more result is possible wherever a midisock_result is returned:
+ * MIDISOCK_ERR_INTERNAL, a defect of the library that was contained. An out parameter is written only with MIDISOCK_OK,
+ * unless the comment says otherwise. A pointer that must not be NULL must not be misaligned either.
+ *
+ * FUNCTIONS THAT STOP SOMETHING
+ *
+ *                        received messages  messages to be sent           what follows                    connections
+ *   midisock_skip        thrown away        kept                          pop returns the difference      kept
+ *                                                                           in channel state
+ *   midisock_cancel      kept               scheduled ones dropped,       nothing                         kept
+ *                                             except what ends something
+ *   midisock_panic       kept               dropped                       peers receive All Sound Off     kept
+ *   midisock_reset       kept               sent first                    peers receive All Notes Off     kept
+ *                                                                           and Reset All Controllers
+ *   midisock_flush       kept               the call waits until due      nothing                         kept
+ *                                             ones are sent
+ *   midisock_disconnect  kept               due ones sent to the client   the client and pop receive      one closed
+ *                                                                           releases
+ *   midisock_shutdown    kept               due ones sent                 peers and pop receive releases  closed
+ *   midisock_close       thrown away        due ones sent                 peers receive releases          closed, freed
+ *
+ * Releases are Note Offs, pedals up, pressure 0, bends to the centre, and Stop for a running sequencer, as far as they
+ * are needed. release_on_close and release_on_disconnect in midisock_config turn them off.
  */
 
 
 #ifndef MIDISOCK_MIDISOCK_H
 #define MIDISOCK_MIDISOCK_H
 
-/* Generated from src/ffi by cbindgen: change it there, then run scripts/header. */
+/* Generated from src/ffi by cbindgen. Change it there, then run scripts/header. */
 
 #include <stddef.h>
 #include <stdint.h>
-/* Marks the realtime functions for clang's function effect analysis (clang 20 and later), and every
- * function as noexcept for C++. Vanishes elsewhere. */
+
+/* MIDISOCK_REALTIME marks the realtime functions for clang's function effect analysis (clang 20 and later). Both macros
+ * mean noexcept in C++, and nothing elsewhere. */
 #if defined(__cplusplus)
 #  define MIDISOCK_NOEXCEPT noexcept
 #else
@@ -38,1132 +80,1085 @@
 #  define MIDISOCK_REALTIME MIDISOCK_NOEXCEPT
 #endif
 
-/* Where the library's symbols come from. Define MIDISOCK_STATIC when linking the static library on Windows. */
+/* Where the library's symbols come from. Define MIDISOCK_STATIC if you link the static library on Windows. */
 #if defined(_WIN32) && !defined(MIDISOCK_STATIC)
 #  define MIDISOCK_API __declspec(dllimport)
 #else
 #  define MIDISOCK_API
 #endif
 
-
-/**
- * The version of this header: raised with an incompatible change.
- */
-#define MIDISOCK_VERSION_MAJOR 0
-
-/**
- * The version of this header: raised with additions (and, while the major version is 0, with incompatible changes).
- */
-#define MIDISOCK_VERSION_MINOR 1
-
-/**
- * The version of this header: raised with corrections.
- */
-#define MIDISOCK_VERSION_PATCH 0
-
-/**
- * accept_mode: every client's messages come out of the server's own port.
- */
-#define MIDISOCK_ACCEPT_MERGED 0
-
-/**
- * accept_mode: each client is a port of its own, taken with midisock_accept.
- */
-#define MIDISOCK_ACCEPT_MANUAL 1
-
-/**
- * overflow: REPAIR for merged servers, WAIT for all other ports.
- */
-#define MIDISOCK_OVERFLOW_AUTO 0
-
-/**
- * overflow: nothing is ever dropped; back pressure in both directions.
- */
-#define MIDISOCK_OVERFLOW_WAIT 1
-
-/**
- * overflow: late is worse than lost: whole messages are dropped and counted, then channel state is put right.
- */
-#define MIDISOCK_OVERFLOW_REPAIR 2
-
-/**
- * wake: push makes no system call; the network thread looks just after the audio callback, or every tick_us.
- */
-#define MIDISOCK_WAKE_TICK 0
-
-/**
- * wake: push makes at most one non-blocking system call, and only when the network thread sleeps.
- */
-#define MIDISOCK_WAKE_SIGNAL 1
-
-/**
- * latency_ns, push_latency_ns: automatic, the longest block seen. It is the same for as long as the block size is.
- */
-#define MIDISOCK_LATENCY_AUTO UINT64_MAX
-
-/**
- * flags on pop: made by the library, not sent by the peer.
- */
-#define MIDISOCK_SYNTHETIC 1
-
-/**
- * flags on pop, with SYNTHETIC: another client of this merged server still holds this note or pedal. Who ignores
- * `client` should ignore the message.
- */
-#define MIDISOCK_STILL_HELD 2
-
-/**
- * flags: rendering is not in real time: all messages at frame 0, clocks frozen.
- */
-#define MIDISOCK_BLOCK_OFFLINE 1
-
-/**
- * flags: transport or graph was stopped before this block.
- */
-#define MIDISOCK_BLOCK_DISCONTINUITY 2
-
-/**
- * A server whose address is in use and which keeps trying (midisock_config.listen_retry_ms).
- */
-#define MIDISOCK_STATE_BINDING 1
-
-/**
- * A server that takes clients.
- */
-#define MIDISOCK_STATE_LISTENING 2
-
-/**
- * A client without a connection, which it tries to make.
- */
-#define MIDISOCK_STATE_CONNECTING 3
-
-/**
- * A client, accepted or pair port with its peer.
- */
-#define MIDISOCK_STATE_CONNECTED 4
-
-/**
- * Shut down, or the peer has gone and the port will not connect again.
- */
-#define MIDISOCK_STATE_CLOSED 5
-
-/**
- * what: midisock_pop has something.
- */
-#define MIDISOCK_WAIT_MESSAGE 1
-
-/**
- * what: half the out queue is free (after MIDISOCK_ERR_FULL).
- */
-#define MIDISOCK_WAIT_ROOM 2
-
-/**
- * what: midisock_poll_notification has something.
- */
-#define MIDISOCK_WAIT_NOTIFICATION 4
-
-/**
- * what: midisock_accept has a client.
- */
-#define MIDISOCK_WAIT_CLIENT 8
-
-/**
- * kind: the port's own link was made.
- */
-#define MIDISOCK_CONNECTED 1
-
-/**
- * kind: an attempt to connect (or to bind, where listen_retry_ms is set) failed; once per change of reason while
- * attempts go on.
- */
-#define MIDISOCK_CONNECT_FAILED 2
-
-/**
- * kind: the port's own link ended; reason MIDISOCK_OK for an orderly end.
- */
-#define MIDISOCK_DISCONNECTED 3
-
-/**
- * kind: a client of this server joined.
- */
-#define MIDISOCK_CLIENT_JOINED 4
-
-/**
- * kind: a client of this server left; reason MIDISOCK_OK for an orderly end.
- */
-#define MIDISOCK_CLIENT_LEFT 5
-
-/**
- * kind: a peer is congested, or the in queue is full when `client` is 0 on a server: messages are dropped.
- */
-#define MIDISOCK_CONGESTED 6
-
-/**
- * kind: the end of MIDISOCK_CONGESTED.
- */
-#define MIDISOCK_RECOVERED 7
-
-/**
- * The system refuses the realtime priority that this port's config asks for: reason and os_error say why. The port
- * works all the same.
- */
-#define MIDISOCK_PRIORITY_REFUSED 8
-
-/**
- * A port: see the overview in the README. Opaque; it belongs to the caller until midisock_close.
- */
-typedef struct midisock_port midisock_port;
-
-/**
- * The outcome of a call: 0 is success, above 0 no error but nothing done, below 0 an error.
- */
-typedef int32_t midisock_result;
-
-/**
- * How a port behaves. Fill it with midisock_config_init, then change what you need. NULL in place of
- * a config means the defaults. Nothing of it, its strings included, is read after the call it was given to.
- *
- * A caller built against an older header has a smaller struct and gets the defaults for the fields it
- * does not know; a larger struct is taken if what is beyond is zero.
- */
-typedef struct midisock_config {
-  /**
-   * sizeof(midisock_config) of the caller; set by midisock_config_init.
-   */
-  uint32_t struct_size;
-  /**
-   * Bytes of the queue of received messages: 65536. Rounded up to a power of two, at least 4096, at
-   * most 2^30. A message takes 16 bytes more than its own, rounded up to 8.
-   */
-  uint32_t in_queue_bytes;
-  /**
-   * Bytes of the queue of pushed messages: 65536. As in_queue_bytes.
-   */
-  uint32_t out_queue_bytes;
-  /**
-   * The longest SysEx taken or sent, F0 and F7 included: 16384. Clamped to a quarter of the smaller queue.
-   */
-  uint32_t max_message_bytes;
-  /**
-   * MIDISOCK_ACCEPT_MERGED (default) or MIDISOCK_ACCEPT_MANUAL.
-   */
-  uint32_t accept_mode;
-  /**
-   * Connected clients of a server at most: 64 (65536 at most). Further connections are closed at once and counted.
-   */
-  uint32_t max_clients;
-  /**
-   * Comma-separated addresses and CIDR ranges that may connect, such as "192.168.1.0/24, ::1". NULL: any that
-   * reaches the bound address. An IPv4 range also holds IPv4-mapped IPv6 addresses.
-   */
-  const char *allow;
-  /**
-   * MIDISOCK_OVERFLOW_AUTO (default), _WAIT or _REPAIR.
-   */
-  uint32_t overflow;
-  /**
-   * REPAIR: a peer is congested when its oldest unsent byte is older than this, in ms: 500.
-   */
-  uint32_t max_delay_ms;
-  /**
-   * REPAIR: a peer is also congested when more than this waits for it, in bytes: 65536.
-   */
-  uint32_t client_buffer_bytes;
-  /**
-   * For one attempt to connect, in ms: 5000. The look-up of the name and all of its addresses share it.
-   */
-  uint32_t connect_timeout_ms;
-  /**
-   * The first pause before connecting again, in ms: 100. It doubles, with jitter, up to reconnect_max_ms.
-   */
-  uint32_t reconnect_min_ms;
-  /**
-   * The longest pause before connecting again, in ms: 5000. 0: never connect again.
-   */
-  uint32_t reconnect_max_ms;
-  /**
-   * listen, where the address is in use: keep trying for this long, in ms; 0 (default): an error at
-   * once; UINT32_MAX: for ever.
-   */
-  uint32_t listen_retry_ms;
-  /**
-   * A peer that no longer answers at all is noticed within about this time, in ms, whether data waits
-   * or not: 10000. 0: off. The system counts in whole seconds.
-   */
-  uint32_t keepalive_ms;
-  /**
-   * A living peer that reads nothing for so long while data waits for it is dropped, in ms: 0, never.
-   */
-  uint32_t stall_timeout_ms;
-  /**
-   * How long what was pushed may still be written after midisock_close, in ms: 1000.
-   */
-  uint32_t linger_ms;
-  /**
-   * When a peer goes away, release what it holds, and when the port connects again, what the old link
-   * left sounding, or may have, where its peer may not have read all: 1. 0: do not.
-   */
-  uint32_t release_on_disconnect;
-  /**
-   * When the port is closed, release what it left sounding at its peers: 1. 0: do not.
-   */
-  uint32_t release_on_close;
-  /**
-   * A merged server tells each new client where controllers, programs and bends stand: 0, no.
-   */
-  uint32_t greet;
-  /**
-   * MIDISOCK_WAKE_TICK (default) or MIDISOCK_WAKE_SIGNAL.
-   */
-  uint32_t wake;
-  /**
-   * WAKE_TICK: how often the network thread looks where pushes come without a rhythm, in microseconds: 500 (50 to
-   * 1000000). Where an audio callback pushes it looks just after that instead, at most one and a half times a block, or
-   * with a tick below 500 as often as that while the callback pushes; after a second without a push, every 8 ticks.
-   * A wait on a pair looks as often.
-   */
-  uint32_t tick_us;
-  /**
-   * How long the network thread goes on looking for more before it sleeps, after something came or went, and
-   * how long a wait on this port looks before it sleeps, in microseconds: 0, not at all (1000000 at most). It
-   * buys latency with a core: each of them keeps one busy for so long. The longest of the ports' counts for the
-   * network thread. While messages of ports with MIDISOCK_WAKE_SIGNAL are answers to one another, it and all waits
-   * look for 50 us all the same.
-   */
-  uint32_t busy_poll_us;
-  /**
-   * What midisock_pop_block adds to arrival times, in ns: MIDISOCK_LATENCY_AUTO. 0: as soon as possible.
-   */
-  uint64_t latency_ns;
-  /**
-   * What midisock_push_frame adds to the time of a frame, in ns: 0. A message can only keep its spacing if its time
-   * has not passed when it is pushed: MIDISOCK_LATENCY_AUTO, one block, is enough for that.
-   */
-  uint64_t push_latency_ns;
-  /**
-   * The realtime priority that the library's network thread asks the system for: 0, none. 1 to 99 where the system
-   * has SCHED_FIFO (Linux, macOS; what is beyond its range is brought into it), anything for time-critical on
-   * Windows. The thread serves all ports of the process: the highest counts. A refusal never fails the port:
-   * MIDISOCK_PRIORITY_REFUSED tells of it, and midisock_stats.network_priority what there is. One below that of the
-   * audio thread is good; who learns that later calls midisock_set_realtime_priority.
-   */
-  uint32_t realtime_priority;
-  /**
-   * Zero.
-   */
-  uint32_t reserved;
-} midisock_config;
-
-/**
- * One message, as it is pushed or popped. Frozen: it will not grow.
- */
-typedef struct midisock_message {
-  /**
-   * pop: when it arrived. push: when to send it, at most 10 s ahead; 0 or the past: now. See midisock_now_ns.
-   */
-  uint64_t time_ns;
-  /**
-   * One whole MIDI 1.0 message, status byte first. On pop it points into the port's queue, is contiguous whatever
-   * the size, and stays valid until the next pop, pop_block or skip on that port, or its close.
-   */
-  const uint8_t *data;
-  /**
-   * Bytes of data.
-   */
-  uint32_t size;
-  /**
-   * pop: the id of the client it came from, 0 on all but merged servers. push: 0 for all, or one client's id.
-   */
-  uint32_t client;
-  /**
-   * Set by midisock_pop_block: the offset into the block, in frames. Otherwise 0.
-   */
-  uint32_t frame;
-  /**
-   * pop: MIDISOCK_SYNTHETIC, MIDISOCK_STILL_HELD. Ignored on push.
-   */
-  uint32_t flags;
-  /**
-   * Zero.
-   */
-  uint32_t reserved[2];
-} midisock_message;
-
-/**
- * One call of an audio callback.
- */
-typedef struct midisock_block {
-  /**
-   * sizeof(midisock_block) of the caller. What it has beyond this version's fields must be zero.
-   */
-  uint32_t struct_size;
-  /**
-   * MIDISOCK_BLOCK_OFFLINE, MIDISOCK_BLOCK_DISCONTINUITY, or 0.
-   */
-  uint32_t flags;
-  /**
-   * midisock_now_ns() read at the start of the callback; 0: the library reads it.
-   */
-  uint64_t start_ns;
-  /**
-   * Frames a second: 1 Hz to 10 MHz.
-   */
-  double sample_rate;
-  /**
-   * Frames of the block; 0 is allowed, 2^24 the most.
-   */
-  uint32_t frames;
-  /**
-   * Zero.
-   */
-  uint32_t reserved;
-} midisock_block;
-
-/**
- * Counters since the port was made; each is consistent by itself.
- */
-typedef struct midisock_stats {
-  /**
-   * Whole messages received, those dropped included.
-   */
-  uint64_t messages_in;
-  /**
-   * Messages written to peers: one for two clients counts twice.
-   */
-  uint64_t messages_out;
-  /**
-   * Bytes received.
-   */
-  uint64_t bytes_in;
-  /**
-   * Bytes written.
-   */
-  uint64_t bytes_out;
-  /**
-   * REPAIR: received messages for which the in queue had no room.
-   */
-  uint64_t dropped_in;
-  /**
-   * REPAIR: messages not sent: refused by push, or a peer was congested or gone.
-   */
-  uint64_t dropped_out;
-  /**
-   * Dropped messages that channel state cannot bring back: SysEx, realtime, note ons.
-   */
-  uint64_t unrepaired;
-  /**
-   * Bytes from peers that belong to no message.
-   */
-  uint64_t invalid_bytes;
-  /**
-   * Received SysEx longer than max_message_bytes.
-   */
-  uint64_t oversize_in;
-  /**
-   * Messages made by the library: releases and repairs.
-   */
-  uint64_t synthesized;
-  /**
-   * Connections made or taken.
-   */
-  uint64_t connections;
-  /**
-   * Connections that ended.
-   */
-  uint64_t disconnections;
-  /**
-   * Connections turned away by allow, max_clients, or because they spoke HTTP or TLS. In no other count.
-   */
-  uint64_t rejected;
-  /**
-   * What midisock_pop_block adds to arrival times now, in ns.
-   */
-  uint64_t latency_ns;
-  /**
-   * How often the library's network thread has woken. It serves all ports of the process. 0 on a pair, as what follows.
-   */
-  uint64_t network_wakes;
-  /**
-   * How much later than it had meant to the network thread wakes, in ns: a mean over the last 64 times or so.
-   */
-  uint64_t network_late_ns;
-  /**
-   * The same, at most.
-   */
-  uint64_t network_late_max_ns;
-  /**
-   * The realtime priority with which the network thread runs; 0: an ordinary thread. See midisock_config.
-   */
-  uint64_t network_priority;
-} midisock_stats;
-
-/**
- * Something that happened to a port's connections. Frozen: it will not grow.
- */
-typedef struct midisock_notification {
-  /**
-   * When, in the time of midisock_now_ns.
-   */
-  uint64_t time_ns;
-  /**
-   * MIDISOCK_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED,
-   * _PRIORITY_REFUSED. Let pass what you do not know.
-   */
-  int32_t kind;
-  /**
-   * Why; MIDISOCK_OK where there is no error.
-   */
-  midisock_result reason;
-  /**
-   * The client it is about; 0 for the port itself.
-   */
-  uint32_t client;
-  /**
-   * The system's error number behind the reason, or 0.
-   */
-  int32_t os_error;
-  /**
-   * The peer's address, "192.168.1.7:5000" or "[::1]:5000", as midisock_parse_address takes it; empty where there is none.
-   */
-  char address[64];
-  /**
-   * Zero.
-   */
-  uint32_t reserved[2];
-} midisock_notification;
-
-/**
- * Success.
- */
-#define MIDISOCK_OK 0
-
-/**
- * Nothing to take now.
- */
-#define MIDISOCK_EMPTY 1
-
-/**
- * No peer now: the message was not queued; a repairing port remembers its channel state.
- */
-#define MIDISOCK_OFFLINE 2
-
-/**
- * NULL or unaligned where not allowed, a bad size, a value out of range or not finite.
- */
-#define MIDISOCK_ERR_INVALID_ARGUMENT -1
-
-/**
- * The bytes are not exactly one whole MIDI 1.0 message with its status byte.
- */
-#define MIDISOCK_ERR_INVALID_MESSAGE -2
-
-/**
- * The message is longer than the port's max_message_bytes.
- */
-#define MIDISOCK_ERR_TOO_LARGE -3
-
-/**
- * No room in the queue: nothing of the message was queued (see midisock_config.overflow).
- */
-#define MIDISOCK_ERR_FULL -4
-
-/**
- * The port was shut down, or its peer has gone and it will not reconnect.
- */
-#define MIDISOCK_ERR_CLOSED -5
-
-/**
- * The time given has passed.
- */
-#define MIDISOCK_ERR_TIMEOUT -6
-
-/**
- * Two threads use the same side of a port at once (noticed by debug builds of the library only).
- */
-#define MIDISOCK_ERR_BUSY -7
-
-/**
- * A server's call on a client's port, or the other way round.
- */
-#define MIDISOCK_ERR_WRONG_ROLE -8
-
-/**
- * No client of this server has that id (any more).
- */
-#define MIDISOCK_ERR_NO_SUCH_CLIENT -9
-
-/**
- * The host or port cannot be parsed, or does not resolve.
- */
-#define MIDISOCK_ERR_ADDRESS -10
-
-/**
- * Another socket listens on this address.
- */
-#define MIDISOCK_ERR_ADDRESS_IN_USE -11
-
-/**
- * The system or a sandbox forbids it.
- */
-#define MIDISOCK_ERR_PERMISSION -12
-
-/**
- * Nothing listens at the peer's address.
- */
-#define MIDISOCK_ERR_REFUSED -13
-
-/**
- * There is no way to the peer's address, or the local address does not exist.
- */
-#define MIDISOCK_ERR_UNREACHABLE -14
-
-/**
- * Any other system error; a notification's os_error tells its number.
- */
-#define MIDISOCK_ERR_IO -15
-
-/**
- * Memory, descriptors or threads ran out.
- */
-#define MIDISOCK_ERR_NO_RESOURCES -16
-
-/**
- * A defect of the library, contained.
- */
-#define MIDISOCK_ERR_INTERNAL -17
+/* Pointers have 32 bits. */
+#if UINTPTR_MAX == 0xFFFFFFFFu
+#  define MIDISOCK_32_BIT
+#endif
 
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
 
+/* ------------------------------------------------------------------------------------------------
+ * Version and clock
+ * ------------------------------------------------------------------------------------------------ */
+
+/** @name Version of this header
+ * @{ */
+/** Raised with an incompatible change. */
+#define MIDISOCK_VERSION_MAJOR 0
+/** Raised with additions. While the major version is 0, also with incompatible changes. */
+#define MIDISOCK_VERSION_MINOR 1
+/** Raised with corrections. */
+#define MIDISOCK_VERSION_PATCH 0
+/** @} */
+
 /**
- * The version of the library that is running: major << 16 | minor << 8 | patch.
+ * Returns the version of the library that is running.
  *
- * Any thread, realtime.
- *
+ * [realtime]
+ * Threads: any.
+ * Returns: major << 16 | minor << 8 | patch.
  */
 MIDISOCK_API uint32_t midisock_version(void) MIDISOCK_REALTIME;
 
 /**
- * The same as text, "major.minor.patch". Static, never NULL.
+ * Returns the version of the library that is running, as text.
  *
- * Any thread, realtime.
- *
+ * [realtime]
+ * Threads: any.
+ * Returns: "major.minor.patch". The text is static and is never NULL.
  */
 MIDISOCK_API const char *midisock_version_string(void) MIDISOCK_REALTIME;
 
 /**
- * The clock of every time in this API, in nanoseconds: CLOCK_MONOTONIC on Linux,
- * mach_absolute_time on macOS, QueryPerformanceCounter on Windows. Never 0.
+ * Reads the clock of all times in this API, in nanoseconds.
  *
- * Any thread, realtime (on Linux the vDSO answers without a system call, except where the
- * machine's clock source is not readable from user space).
+ * The clock is CLOCK_MONOTONIC on Linux, mach_absolute_time on macOS and QueryPerformanceCounter on Windows. On Linux
+ * the call makes no system call, unless the machine's clock source cannot be read in user space.
  *
+ * [realtime]
+ * Threads: any.
+ * Returns: the time. It is never 0.
  */
 MIDISOCK_API uint64_t midisock_now_ns(void) MIDISOCK_REALTIME;
 
+/* ------------------------------------------------------------------------------------------------
+ * Results
+ * ------------------------------------------------------------------------------------------------ */
+
+/** The result of a call. 0 is success. Above 0 the call did nothing, which is not an error. Below 0 is an error. */
+typedef int32_t midisock_result;
+
+/** @name Values of midisock_result
+ * @{ */
+/** Success. */
+#define MIDISOCK_OK 0
+/** Nothing waits to be taken. */
+#define MIDISOCK_EMPTY 1
+/** No peer is connected. midisock_push says what becomes of the message. */
+#define MIDISOCK_OFFLINE 2
+/** A pointer is NULL or misaligned, a size is wrong, or a value is out of range or not finite. */
+#define MIDISOCK_ERR_INVALID_ARGUMENT -1
+/** The bytes are not exactly one whole MIDI 1.0 message with its status byte. */
+#define MIDISOCK_ERR_INVALID_MESSAGE -2
+/** The message is longer than the port's max_message_bytes. */
+#define MIDISOCK_ERR_TOO_LARGE -3
+/** The queue has no room. No part of the message was queued. See midisock_config.overflow. */
+#define MIDISOCK_ERR_FULL -4
+/** The port was shut down, or its peer has gone and the port does not connect again. */
+#define MIDISOCK_ERR_CLOSED -5
+/** The time limit has passed. */
+#define MIDISOCK_ERR_TIMEOUT -6
+/** Two threads use the same side of a port at once. Only debug builds of the library notice it. */
+#define MIDISOCK_ERR_BUSY -7
+/** This kind of port does not have this function. */
+#define MIDISOCK_ERR_WRONG_ROLE -8
+/** No client with this id is connected to the server. */
+#define MIDISOCK_ERR_NO_SUCH_CLIENT -9
+/** An address or host name cannot be parsed or resolved, or lacks its interface. */
+#define MIDISOCK_ERR_ADDRESS -10
+/** Another socket listens on this address. */
+#define MIDISOCK_ERR_ADDRESS_IN_USE -11
+/** The system or a sandbox forbids it. */
+#define MIDISOCK_ERR_PERMISSION -12
+/** Nothing listens on the peer's address. */
+#define MIDISOCK_ERR_REFUSED -13
+/** There is no route to the peer's address, or the local address does not exist. */
+#define MIDISOCK_ERR_UNREACHABLE -14
+/** Any other system error. The notification's os_error has its number. */
+#define MIDISOCK_ERR_IO -15
+/** Memory, descriptors or threads ran out. */
+#define MIDISOCK_ERR_NO_RESOURCES -16
+/** A defect of the library, which was contained. */
+#define MIDISOCK_ERR_INTERNAL -17
+/** @} */
+
 /**
- * The text for a result, in English and lower case, without a full stop.
+ * Describes a result in English, in lower case and without a full stop.
  *
- * Any thread, realtime. Never NULL; the text is static and is never freed. A number that is no
- * result gives a text that says so.
- *
+ * [realtime]
+ * Threads: any.
+ * Returns: the text. It is static and is never NULL. A number that is not a result yields a text that says so.
  */
 MIDISOCK_API const char *midisock_strerror(midisock_result result) MIDISOCK_REALTIME;
 
+/* ------------------------------------------------------------------------------------------------
+ * Configuration of a port
+ * ------------------------------------------------------------------------------------------------ */
+
+/** @name Values of midisock_config.accept_mode
+ * @{ */
+/** The messages of all clients come out of the server's own port. */
+#define MIDISOCK_ACCEPT_MERGED 0
+/** Each client becomes a port of its own, which midisock_accept returns. */
+#define MIDISOCK_ACCEPT_MANUAL 1
+/** @} */
+
+/** @name Values of midisock_config.overflow
+ * @{ */
+/** REPAIR for merged servers, WAIT for all other ports. */
+#define MIDISOCK_OVERFLOW_AUTO 0
+/** Nothing is dropped for want of room. midisock_push returns MIDISOCK_ERR_FULL, and TCP slows the sender down. */
+#define MIDISOCK_OVERFLOW_WAIT 1
 /**
- * Fills a config with the defaults. `size` is sizeof(midisock_config) of the caller; nothing beyond it is written.
- * A NULL or unaligned config, or a size below 4 or above 4096, writes nothing.
- *
- * Any thread, control: it makes no system call, but is no part of the realtime proof.
- *
- * # Safety
- * `config` is NULL or points to `size` writable bytes.
+ * For live playing, where late is worse than lost. The library drops whole messages, counts them, and then restores
+ * the channel state.
  */
-MIDISOCK_API
-void midisock_config_init(struct midisock_config *config,
-                          size_t size)
-MIDISOCK_NOEXCEPT;
+#define MIDISOCK_OVERFLOW_REPAIR 2
+/** @} */
+
+/** @name Values of midisock_config.wake
+ * @{ */
+/** A push makes no system call. The network thread polls just after the audio callback, or every tick_us. */
+#define MIDISOCK_WAKE_TICK 0
+/** A push makes at most one non-blocking system call, and only while the network thread sleeps. */
+#define MIDISOCK_WAKE_SIGNAL 1
+/** @} */
+
+/** @name Value of midisock_config.latency_ns and push_latency_ns
+ * @{ */
+/** The longest block. It is constant while the block size is. */
+#define MIDISOCK_LATENCY_AUTO UINT64_MAX
+/** @} */
 
 /**
- * Makes a server: binds and listens before it returns (but see midisock_config.listen_retry_ms).
+ * How a port behaves. Fill it with midisock_config_init, then change what you need.
  *
- * `host`: NULL is loopback (127.0.0.1, and ::1 where there is one), "" every interface, otherwise a name or an
- * address, "::1" or "[::1]"; a name binds every address it resolves to. `port`: 0 takes a free one, which
- * midisock_local_port tells. `config`: NULL for the defaults. The port in `out` is the caller's, to be ended with
- * midisock_close.
+ * Functions accept NULL in place of a config: it means the defaults. They read a config, and its strings, only during
+ * the call.
  *
- * Control. Errors: INVALID_ARGUMENT, ADDRESS, ADDRESS_IN_USE, PERMISSION, UNREACHABLE (no such local address), IO,
- * NO_RESOURCES, INTERNAL.
- *
- * # Safety
- * `host` is NULL or NUL-terminated, `config` NULL or as midisock_config describes, `out` writable.
+ * A caller that was built with an older header has a smaller struct, and gets the defaults of the fields that it does
+ * not know. A larger struct is accepted if all bytes beyond this one's fields are zero.
  */
-MIDISOCK_API
-midisock_result midisock_listen(const char *host,
-                                uint16_t port,
-                                const struct midisock_config *config,
-                                struct midisock_port **out)
-MIDISOCK_NOEXCEPT;
+typedef struct midisock_config {
+  /** sizeof(midisock_config) of the caller. midisock_config_init sets it. */
+  uint32_t struct_size;
+  /**
+   * Size of the queue of received messages, in bytes. Default: 65536.
+   *
+   * It is rounded up to a power of two of at least 4096. Above 2^30 is an error. A message of up to three bytes
+   * takes 16 bytes; a longer one takes 16 bytes and its own, rounded up to a multiple of 16.
+   */
+  uint32_t in_queue_bytes;
+  /** Size of the queue of pushed messages, in bytes, with the same rules. Default: 65536. */
+  uint32_t out_queue_bytes;
+  /**
+   * The longest SysEx that is received or sent, with F0 and F7. Default: 16384. At most a quarter of the smaller
+   * queue.
+   */
+  uint32_t max_message_bytes;
+  /** MIDISOCK_ACCEPT_MERGED (default) or MIDISOCK_ACCEPT_MANUAL. */
+  uint32_t accept_mode;
+  /**
+   * Clients of a server that may be connected at the same time. Default: 64. At most 65536. The server closes
+   * further connections at once and counts them in midisock_stats.rejected. A client of a manual server that has
+   * left before midisock_accept handed it over still counts.
+   */
+  uint32_t max_clients;
+  /**
+   * Addresses and CIDR ranges that may connect to a server, separated by commas, such as "192.168.1.0/24, ::1".
+   * Default: NULL, any. An IPv4 range also contains its IPv4-mapped IPv6 addresses.
+   */
+  const char *allow;
+#if defined(MIDISOCK_32_BIT)
+  /** Zero. It fills the place of a 64-bit pointer. */
+  uint32_t reserved_after_allow;
+#endif
+  /** MIDISOCK_OVERFLOW_AUTO (default), MIDISOCK_OVERFLOW_WAIT or MIDISOCK_OVERFLOW_REPAIR. */
+  uint32_t overflow;
+  /** With REPAIR a peer is congested if its oldest unsent byte is older than this, in ms. Default: 500. */
+  uint32_t max_delay_ms;
+  /** With REPAIR a peer is also congested if more bytes than this wait for it. Default: 65536. */
+  uint32_t client_buffer_bytes;
+  /**
+   * Time limit for one attempt to connect, in ms. Default: 5000. It covers the name look-up and all addresses of the
+   * name. midisock_listen also limits its name look-up by it.
+   */
+  uint32_t connect_timeout_ms;
+  /**
+   * The first pause before the port connects again, in ms. Default: 100. The pause doubles, with jitter, up to
+   * reconnect_max_ms.
+   */
+  uint32_t reconnect_min_ms;
+  /** The longest pause before the port connects again, in ms. Default: 5000. 0: it never connects again. */
+  uint32_t reconnect_max_ms;
+  /**
+   * How long midisock_listen keeps trying in the background if the address is in use, in ms. Default: 0, an error at
+   * once. UINT32_MAX: without limit.
+   */
+  uint32_t listen_retry_ms;
+  /**
+   * A peer that no longer answers is noticed within about this time, in ms, whether or not data waits for it.
+   * Default: 10000. 0: never. The system counts in whole seconds.
+   */
+  uint32_t keepalive_ms;
+  /**
+   * A peer that answers but reads nothing for this time while data waits for it is disconnected, in ms. Default: 0,
+   * never.
+   */
+  uint32_t stall_timeout_ms;
+  /**
+   * How long messages may still be written to a connection after midisock_close, midisock_shutdown or
+   * midisock_disconnect, in ms. Default: 1000. 0: they are offered to the system once. A peer that has closed its
+   * sending side is kept no longer than this either.
+   */
+  uint32_t linger_ms;
+  /**
+   * 1 (default): when a peer leaves, midisock_pop returns releases of what the peer held; and when the port connects
+   * again, the peer first receives releases of what the previous connection may have left on. 0: neither.
+   */
+  uint32_t release_on_disconnect;
+  /**
+   * 1 (default): when the port closes a connection, the peer receives releases of what the port left on. 0: it does
+   * not.
+   */
+  uint32_t release_on_close;
+  /** 1: a merged server sends each new client the present controllers, programs and bends. 0 (default): it does not. */
+  uint32_t greet;
+  /** MIDISOCK_WAKE_TICK (default) or MIDISOCK_WAKE_SIGNAL. */
+  uint32_t wake;
+  /**
+   * With MIDISOCK_WAKE_TICK: how often the network thread polls for pushes that follow no audio callback, in
+   * microseconds. Default: 500. Clamped to 50 to 1000000.
+   *
+   * If an audio callback pushes, the network thread instead polls just after it, at most one and a half times a
+   * block. A tick below 500 is the distance of its polls during the callback. After a second without a push it polls
+   * every 8 ticks, but at least every 25 ms unless the tick is longer. A wait on a pair polls every tick.
+   */
+  uint32_t tick_us;
+  /**
+   * How long the network thread polls before it sleeps, after something came or went, and how long a wait on this
+   * port polls before it sleeps, in microseconds. Default: 0. At most 1000000. Each of them keeps a core busy for
+   * this time.
+   *
+   * The longest busy_poll_us of all ports counts for the network thread. While messages of ports with
+   * MIDISOCK_WAKE_SIGNAL answer one another, the network thread and all waits poll for 50 microseconds in any case.
+   */
+  uint32_t busy_poll_us;
+  /** What midisock_pop_block adds to arrival times, in ns. Default: MIDISOCK_LATENCY_AUTO. 0: as soon as possible. */
+  uint64_t latency_ns;
+  /**
+   * What midisock_push_frame adds to the time of a frame, in ns. Default: 0. Messages keep their spacing only if
+   * their times have not passed when they are pushed. MIDISOCK_LATENCY_AUTO, one block, is enough for that.
+   */
+  uint64_t push_latency_ns;
+  /**
+   * The realtime priority that the network thread requests from the system. Default: 0, none.
+   *
+   * On Linux and macOS it is a SCHED_FIFO priority, clamped to the system's range. On Windows any other value
+   * requests time-critical. The thread serves all ports of the process, and the highest value counts. If the system
+   * refuses, the port works all the same: MIDISOCK_PRIORITY_REFUSED reports the refusal, and
+   * midisock_stats.network_priority the actual priority. One below the priority of the audio thread is a good value.
+   * A program that learns that priority later calls midisock_set_realtime_priority.
+   */
+  uint32_t realtime_priority;
+  /** Zero. */
+  uint32_t reserved;
+} midisock_config;
 
 /**
- * Makes a client: returns at once, never waiting for the network or for a name to resolve; the connection is made,
- * and made again when it is lost, in the background. midisock_wait_connected waits for it.
+ * Fills a config with the defaults.
  *
- * `host`: a name or an address ("fe80::1%eth0" where it is link-local). A name's addresses are tried side by side, a
- * quarter of a second apart (RFC 8305), and the first that answers is taken. `port`: not 0. `config`: NULL for the
- * defaults. The port in `out` is the caller's, to be ended with midisock_close.
+ * `size` is sizeof(midisock_config) of the caller. Nothing beyond it is written. Nothing at all is written if `config`
+ * is NULL or misaligned, or if `size` is below 4 or above 4096.
  *
- * Control. Errors: INVALID_ARGUMENT, ADDRESS (cannot be parsed; a name that does not resolve is told by
- * midisock_wait_connected and notifications), NO_RESOURCES, INTERNAL.
- *
- * # Safety
- * `host` is NUL-terminated, `config` NULL or as midisock_config describes, `out` writable.
+ * [control]
+ * Threads: any.
+ * Returns: nothing.
  */
-MIDISOCK_API
-midisock_result midisock_connect(const char *host,
-                                 uint16_t port,
-                                 const struct midisock_config *config,
-                                 struct midisock_port **out)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API void midisock_config_init(struct midisock_config *config, size_t size)
+    MIDISOCK_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------
+ * Making and ending ports
+ * ------------------------------------------------------------------------------------------------ */
+
+/** A port. The caller owns it until midisock_close. */
+typedef struct midisock_port midisock_port;
 
 /**
- * Takes the next client of a server in MIDISOCK_ACCEPT_MANUAL as a port of its own. One that has left meanwhile is
- * still handed over, with what it sent. The port in `out` is the caller's; it stays open when the server is closed.
+ * Makes a server. It is bound and listens when the call returns, unless midisock_config.listen_retry_ms lets it bind
+ * in the background.
  *
- * `timeout_ms`: 0 does not wait, -1 waits for ever.
+ * `host` is NULL for loopback (127.0.0.1, and ::1 if there is one), "" for every interface, or a name or address
+ * ("::1" or "[::1]"). A name binds every address that it resolves to. The call waits for the look-up, for at most
+ * connect_timeout_ms. `port` 0 takes a free port; midisock_local_port returns it. `config` may be NULL.
  *
- * Control. MIDISOCK_EMPTY with timeout 0; errors: INVALID_ARGUMENT, WRONG_ROLE, TIMEOUT, CLOSED, INTERNAL.
+ * The server rejects a connection that begins with three or more data bytes (below 0x80), as HTTP, TLS and SSH do. A
+ * client that sends nothing at first is announced, and receives its first messages, 10 ms (loopback) or 50 ms after it
+ * connected.
  *
- * # Safety
- * `server` is a live port, `out` writable.
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `out` is a port. The caller must close it.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, or a field of `config` is invalid.
+ * - MIDISOCK_ERR_ADDRESS: `host` cannot be parsed or resolved, or `allow` cannot be parsed.
+ * - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, and listen_retry_ms is 0.
+ * - MIDISOCK_ERR_PERMISSION: the system forbids it, for instance a port number below 1024.
+ * - MIDISOCK_ERR_UNREACHABLE: no interface has this address.
+ * - MIDISOCK_ERR_IO: any other system error.
+ * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
  */
-MIDISOCK_API
-midisock_result midisock_accept(struct midisock_port *server,
-                                int32_t timeout_ms,
-                                struct midisock_port **out)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
+    const struct midisock_config *config, struct midisock_port **out) MIDISOCK_NOEXCEPT;
 
 /**
- * Makes two ports joined in memory, without a socket and without the network thread: what is pushed into one can be
- * popped from the other at once, with the time_ns it was pushed with (0 is stamped now; a time ahead is given at
- * once, not held back). For deterministic tests of plugins, and for routing inside a process. A wait on a pair looks
- * every tick_us. Each of the two is the caller's, to be ended with midisock_close.
+ * Makes a client. The call returns at once. The port connects in the background, and connects again when the
+ * connection is lost. midisock_wait_connected waits for the connection.
  *
- * Control. Errors: INVALID_ARGUMENT, NO_RESOURCES, INTERNAL.
+ * `host` is a name or an address; a link-local address needs its interface ("fe80::1%eth0"). The addresses of a name
+ * are tried as in RFC 8305: the next one begins when the last one has failed or has been silent for 250 ms (less if
+ * connect_timeout_ms is short), up to eight go on side by side, and the first connection that is established is used.
+ * `port` is not 0. `config` may be NULL.
  *
- * # Safety
- * `config` is NULL or as midisock_config describes, `a` and `b` writable.
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `out` is a port. The caller must close it.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `host` or `out` is NULL, `port` is 0, or a field of `config` is invalid.
+ * - MIDISOCK_ERR_ADDRESS: `host` or `allow` cannot be parsed. midisock_wait_connected and notifications report a name
+ *   that does not resolve.
+ * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
  */
-MIDISOCK_API
-midisock_result midisock_pair(const struct midisock_config *config,
-                              struct midisock_port **a,
-                              struct midisock_port **b)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_connect(const char *host, uint16_t port,
+    const struct midisock_config *config, struct midisock_port **out) MIDISOCK_NOEXCEPT;
 
 /**
- * Asks for another realtime priority of the library's network thread than the port was made with: from now on as if it
- * had been realtime_priority in its config, 0: none. For those who learn of their audio thread's priority later, or when
- * it has changed; one below that is good. Ports that a server accepts later ask for what its config says. A pair has no
- * network thread: nothing happens.
+ * Takes the next client of a manual server, as a port of its own.
  *
- * Any thread, control; it does not wait: midisock_stats.network_priority tells what there is, and
- * MIDISOCK_PRIORITY_REFUSED, each time, that the system refuses. Errors: INVALID_ARGUMENT, CLOSED, INTERNAL.
+ * A client that has left in the meantime is returned too, with the messages that it sent. The port stays open when the
+ * server is closed.
  *
- * # Safety
- * `port` is a live port.
+ * `timeout_ms` is the time limit: 0 does not wait, -1 waits without limit.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `out` is a port. The caller must close it.
+ * - MIDISOCK_EMPTY: no client waits, and `timeout_ms` is 0.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `server` or `out` is NULL, or `timeout_ms` is below -1.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is not a manual server.
+ * - MIDISOCK_ERR_TIMEOUT: no client came in time.
+ * - MIDISOCK_ERR_CLOSED: the server was shut down.
  */
-MIDISOCK_API
-midisock_result midisock_set_realtime_priority(struct midisock_port *port,
-                                               uint32_t priority)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_accept(struct midisock_port *server, int32_t timeout_ms,
+    struct midisock_port **out) MIDISOCK_NOEXCEPT;
 
 /**
- * Starts the orderly end of a port without blocking: later calls, and those waiting now, return
- * MIDISOCK_ERR_CLOSED; what is queued can still be popped; peers see the end. The port still has to be closed.
+ * Makes two ports that are joined in memory, without a socket and without the network thread.
  *
- * Any thread, control. Errors: INVALID_ARGUMENT, INTERNAL. A second call does nothing.
+ * A message that is pushed into one can be popped from the other at once. It keeps the time_ns that it was pushed
+ * with; 0 becomes the time of the push. A time ahead does not delay it. Pairs serve deterministic tests of plugins,
+ * and routing within a process. `config` may be NULL.
  *
- * # Safety
- * `port` is a live port.
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `a` and `b` are ports. The caller must close each of them.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `a` or `b` is NULL, they are the same place, or a field of `config` is invalid.
+ * - MIDISOCK_ERR_ADDRESS: `allow` cannot be parsed.
+ * - MIDISOCK_ERR_NO_RESOURCES: memory ran out.
  */
-MIDISOCK_API
-midisock_result midisock_shutdown(struct midisock_port *port)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_pair(const struct midisock_config *config,
+    struct midisock_port **a, struct midisock_port **b) MIDISOCK_NOEXCEPT;
 
 /**
- * Ends a port and frees it. What was pushed and is unwritten is handed to the network thread, which writes it within
- * linger_ms; the call does not wait for that, unless this is the process's last port: then it does, and joins the
- * thread. When it returns, a server's address is free again. Accepted ports stay open. NULL: nothing happens.
+ * Changes the realtime priority that this port requests for the network thread. See midisock_config.realtime_priority.
  *
- * Control. No other call on this port may be running or follow; pointers popped from it end here.
+ * It is for programs that learn the priority of their audio thread later, or whose audio thread changes it. `priority`
+ * 0 requests none. Ports that a server accepts later request what the server's config says. A pair has no network
+ * thread, so the call has no effect on it.
  *
- * # Safety
- * `port` is NULL or a live port, and no other thread uses it.
+ * The call does not wait for the change. midisock_stats.network_priority is the actual priority, and
+ * MIDISOCK_PRIORITY_REFUSED reports each refusal.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: the request was noted.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+ * - MIDISOCK_ERR_CLOSED: the port is closed.
  */
-MIDISOCK_API
-void midisock_close(struct midisock_port *port)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_set_realtime_priority(struct midisock_port *port,
+    uint32_t priority) MIDISOCK_NOEXCEPT;
 
 /**
- * Splits "host:port", "[ipv6]:port" or ":port" (an empty host). `host` gets the host without brackets and its NUL.
+ * Begins the orderly end of a port, without blocking. A second call has no effect. The port still has to be closed.
  *
- * Any thread, control. Errors: ADDRESS (cannot be parsed), INVALID_ARGUMENT (NULL, or `host_capacity` too small:
- * 256 always suffices), INTERNAL. Nothing is written on an error.
+ * Waits on the port end with MIDISOCK_ERR_CLOSED, and later pushes return it. Messages in the in queue, and the
+ * releases of what peers held, can still be popped. Messages that are due, and scheduled ones that end something at a
+ * peer, are written within linger_ms.
  *
- * # Safety
- * `address` is NUL-terminated, `host` has room for `host_capacity` bytes, `port` is writable.
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: the end has begun.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
  */
-MIDISOCK_API
-midisock_result midisock_parse_address(const char *address,
-                                       char *host,
-                                       size_t host_capacity,
-                                       uint16_t *port)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_shutdown(struct midisock_port *port) MIDISOCK_NOEXCEPT;
 
 /**
- * Sends one whole message (with its status byte; no running status) to the peer, or to every client: now, whole or
- * not at all. The bytes are copied.
+ * Closes a port and frees it. NULL has no effect.
  *
- * On a repairing port (midisock_config.overflow) a message that is refused with FULL or OFFLINE need not be pushed
- * again: it is counted, and its channel state follows when there is room or a peer.
+ * The network thread writes pushed messages that are due, within linger_ms. The call does not wait for that, unless
+ * this is the last port of the process: then it waits, and joins the network thread. When the call returns, a server's
+ * address is free again. Ports that the server accepted stay open.
  *
- * Realtime (with MIDISOCK_WAKE_SIGNAL: at most one non-blocking system call, only when the network thread sleeps);
- * one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: INVALID_ARGUMENT, INVALID_MESSAGE,
- * TOO_LARGE, FULL, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
- *
- *
- * # Safety
- * `port` is a live port, `data` points to `size` bytes.
+ * [control]
+ * Threads: one, which comes last. No other call on this port may be running or follow. Data of popped messages becomes
+ * invalid.
+ * Returns: nothing.
  */
-MIDISOCK_API
-midisock_result midisock_push(struct midisock_port *port,
-                              const uint8_t *data,
-                              size_t size)
-MIDISOCK_REALTIME;
+MIDISOCK_API void midisock_close(struct midisock_port *port) MIDISOCK_NOEXCEPT;
 
 /**
- * Sends one whole message to one client or to all, now or at a time up to 10 s ahead. Messages are sent in order of
- * time, then of pushing; one for now does not wait for scheduled ones, but a Note Off never overtakes its Note On: it
- * waits for the next one that is scheduled where its note does not sound. What is due together leaves in one write.
- * How much may be scheduled is bounded by out_queue_bytes, each message counting 24 bytes more than its own (FULL
- * beyond). Of what is scheduled when the port is closed, what ends something at the peer is sent then (see midisock_cancel,
- * which forgets the rest before).
+ * Splits "host:port", "[ipv6]:port" or ":port", which has an empty host.
  *
- * Realtime (as midisock_push); one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: as
- * midisock_push, INVALID_ARGUMENT also for a time more than 10 s ahead, NO_SUCH_CLIENT.
+ * `host` receives the host without brackets, and a NUL. A capacity of 256 is always enough.
  *
- *
- * # Safety
- * `port` is a live port, `message` points to a message whose `data` points to `size` bytes.
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `host` and `port` are set. On an error neither is.
+ * - MIDISOCK_ERR_ADDRESS: the address cannot be parsed.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `host_capacity` is too small.
  */
-MIDISOCK_API
-midisock_result midisock_push_message(struct midisock_port *port,
-                                      const struct midisock_message *message)
-MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_parse_address(const char *address, char *host,
+    size_t host_capacity, uint16_t *port) MIDISOCK_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------
+ * Messages
+ * ------------------------------------------------------------------------------------------------ */
+
+/** @name Flags of a popped message
+ * @{ */
+/** The library made the message. The peer did not send it. */
+#define MIDISOCK_SYNTHETIC 1
+/**
+ * With SYNTHETIC: another client of this merged server still holds this note or pedal. A program that ignores `client`
+ * should ignore the message.
+ */
+#define MIDISOCK_STILL_HELD 2
+/** @} */
+
+/** A message as it is pushed or popped. Frozen: it will not grow. */
+typedef struct midisock_message {
+  /**
+   * pop: when the message arrived. push: when to send it, at most 10 s ahead; 0 or a time in the past means now. See
+   * midisock_now_ns.
+   */
+  uint64_t time_ns;
+  /**
+   * One whole MIDI 1.0 message, which begins with the status byte. On pop it points into the port's memory, is
+   * contiguous, and stays valid until the next pop, pop_block or skip on this port, or its close.
+   */
+  const uint8_t *data;
+  /** Bytes of data. */
+  uint32_t size;
+  /**
+   * pop: the id of the client that sent it, or 0 if the port is not a merged server. push: 0 for all clients, or the
+   * id of one.
+   */
+  uint32_t client;
+  /** midisock_pop_block: the offset into the block, in frames. Otherwise 0. Ignored on push. */
+  uint32_t frame;
+  /** pop: MIDISOCK_SYNTHETIC, MIDISOCK_STILL_HELD. Ignored on push. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved[2];
+} midisock_message;
 
 /**
- * Forgets what is scheduled: what was pushed with a time ahead, by midisock_push_message or midisock_push_frame, and
- * has not been sent. What ends something at the peer is not forgotten, and is sent at its time: Note Offs of notes that
- * sound there, the end of a pedal, pressure to 0 and bend to the centre where they are not, All Sound Off, All Notes Off
- * and the modes that imply it where a note sounds, Reset All Controllers where it has something to reset, Stop where a
- * sequencer runs. What was pushed for now is sent. Programs, controllers and the like that are forgotten are so for
- * good: who goes on afterwards says anew where they stand.
+ * Sends one whole message now, to the peer or to all clients. The bytes begin with the status byte and are copied. The
+ * message is queued whole or not at all.
  *
- * Realtime (as midisock_push), and there is always room for it; the pushing thread. On a pair nothing happens: what is
- * pushed into one is there at once. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE (a manual server), BUSY (debug
- * builds), INTERNAL.
+ * A repairing port (midisock_config.overflow) counts a message that it refuses with FULL, and restores its channel
+ * state later, so it need not be pushed again. With MIDISOCK_OVERFLOW_WAIT push it again when there is room. Without a
+ * peer, every port counts the message in dropped_out. A connecting port applies it to the channel state that it
+ * restores on the next connection. A merged server with midisock_config.greet applies it to the state that it sends to
+ * new clients.
  *
+ * With MIDISOCK_WAKE_SIGNAL the call makes at most one non-blocking system call, and only while the network thread
+ * sleeps.
  *
- * # Safety
- * `port` is a live port.
+ * [realtime]
+ * Threads: the pushing thread.
+ * Returns:
+ * - MIDISOCK_OK: the message is queued.
+ * - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `data` is NULL.
+ * - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
+ * - MIDISOCK_ERR_TOO_LARGE: the message is longer than max_message_bytes.
+ * - MIDISOCK_ERR_FULL: the queue has no room.
+ * - MIDISOCK_ERR_CLOSED: the port is closed.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+ * - MIDISOCK_ERR_BUSY: another thread pushes (debug builds).
  */
-MIDISOCK_API
-midisock_result midisock_cancel(struct midisock_port *port)
-MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_push(struct midisock_port *port, const uint8_t *data,
+    size_t size) MIDISOCK_REALTIME;
+
+/**
+ * Sends one whole message to one client or to all, now or at a time up to 10 s ahead.
+ *
+ * Messages leave in order of time, then of pushing. A message for now counts with the time of its push. There is one
+ * exception: a Note Off never overtakes its own Note On. If its note does not sound yet, it waits for the next
+ * scheduled Note On of that note that has no Note Off.
+ *
+ * Scheduled messages take up to out_queue_bytes, where each counts 24 bytes beside its own. When the port is closed,
+ * those that end something at the peer are sent at once, and the others are dropped. See midisock_cancel.
+ *
+ * Refused messages are treated, and a system call may be made, as by midisock_push.
+ *
+ * [realtime]
+ * Threads: the pushing thread.
+ * Returns:
+ * - MIDISOCK_OK: the message is queued.
+ * - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port`, `message` or its data is NULL, or its time is more than 10 s ahead.
+ * - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
+ * - MIDISOCK_ERR_TOO_LARGE: the message is longer than max_message_bytes.
+ * - MIDISOCK_ERR_FULL: the queue has no room, or too much is scheduled.
+ * - MIDISOCK_ERR_CLOSED: the port is closed.
+ * - MIDISOCK_ERR_NO_SUCH_CLIENT: `client` is not 0, and the port is not a merged server or has no such client.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+ * - MIDISOCK_ERR_BUSY: another thread pushes (debug builds).
+ */
+MIDISOCK_API midisock_result midisock_push_message(struct midisock_port *port,
+    const struct midisock_message *message) MIDISOCK_REALTIME;
+
+/**
+ * Drops scheduled messages: those that midisock_push_message or midisock_push_frame queued for a time ahead, and that
+ * were not sent yet. They count in dropped_out.
+ *
+ * Messages that end something at the peer are kept, and leave at their times: the Note Off of a sounding note; the end
+ * of a pedal, of pressure and of a bend; All Sound Off, All Notes Off and the modes that imply it while a note sounds;
+ * Reset All Controllers if it has something to reset; Stop while a sequencer runs. Messages that were pushed for now
+ * are sent.
+ *
+ * Dropped programs and controllers are not restored. A program that goes on after midisock_cancel pushes them again.
+ *
+ * The call always has room. It may make a system call as midisock_push. On a pair nothing is ever scheduled.
+ *
+ * [realtime]
+ * Threads: the pushing thread.
+ * Returns:
+ * - MIDISOCK_OK: the messages are dropped.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+ * - MIDISOCK_ERR_CLOSED: the port is closed.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+ * - MIDISOCK_ERR_BUSY: another thread pushes (debug builds).
+ */
+MIDISOCK_API midisock_result midisock_cancel(struct midisock_port *port) MIDISOCK_REALTIME;
 
 /**
  * Takes the next message, in order of arrival.
  *
- * Realtime; one popping thread at a time. MIDISOCK_EMPTY when there is none. Errors: INVALID_ARGUMENT, CLOSED (the
- * port is closed and nothing is left), WRONG_ROLE (a manual server), BUSY (debug builds), INTERNAL.
- *
- *
- * # Safety
- * `port` is a live port, `out` writable.
+ * [realtime]
+ * Threads: the popping thread.
+ * Returns:
+ * - MIDISOCK_OK: `out` is the message.
+ * - MIDISOCK_EMPTY: no message waits.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `out` is NULL.
+ * - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+ * - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
  */
-MIDISOCK_API
-midisock_result midisock_pop(struct midisock_port *port,
-                             struct midisock_message *out)
-MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_pop(struct midisock_port *port, struct midisock_message *out)
+    MIDISOCK_REALTIME;
 
 /**
- * Throws away what waits to be popped, for a program that comes back after a pause and does not want to hear what is
- * old. What follows first, marked MIDISOCK_SYNTHETIC, is the difference in channel state: Note Offs of what was
- * released meanwhile, controllers, programs, bends and the like where they stand now; no note is struck late.
+ * Throws away the messages that wait to be popped. It is for a program that returns after a pause and does not want to
+ * play old messages.
  *
- * Realtime; the popping thread. The next pops look through what was thrown away, once for each client it came from: a
- * thousand messages in a call at most, so that after a long pause the first of them may say MIDISOCK_EMPTY, as often as
- * it takes, before the difference comes. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
+ * The next pops return the difference in channel state, marked MIDISOCK_SYNTHETIC: Note Offs of notes that were
+ * released during the pause, and the present controllers, programs, bends and other state. No note begins late.
  *
+ * The next pops read what was thrown away, once for each client that sent it. One call reads at most a thousand
+ * messages. So after a long pause midisock_pop may return MIDISOCK_EMPTY several times before the difference comes.
  *
- * # Safety
- * `port` is a live port.
+ * [realtime]
+ * Threads: the popping thread.
+ * Returns:
+ * - MIDISOCK_OK: the messages are thrown away, or none waited.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+ * - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+ * - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
  */
-MIDISOCK_API
-midisock_result midisock_skip(struct midisock_port *port)
-MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_skip(struct midisock_port *port) MIDISOCK_REALTIME;
 
 /**
- * Silence, now: drops what waits to be sent (a message partly written is finished) and sends All Sound Off
- * (CC 120, value 0) on 16 channels, to every peer.
+ * Silences all peers now. It drops all messages that were pushed before and are not sent, scheduled ones too, and
+ * sends All Sound Off (CC 120, value 0) on 16 channels. A message that is partly written is finished.
  *
- * Any thread, realtime (as midisock_push), never full. MIDISOCK_OFFLINE without a peer. Errors: INVALID_ARGUMENT,
- * CLOSED, WRONG_ROLE (a manual server), INTERNAL.
+ * The call always has room. It may make a system call as midisock_push.
  *
- *
- * # Safety
- * `port` is a live port.
+ * [realtime]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: the request was noted.
+ * - MIDISOCK_OFFLINE: no peer is connected. The request changes only the channel state that the port remembers.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+ * - MIDISOCK_ERR_CLOSED: the port is closed.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  */
-MIDISOCK_API
-midisock_result midisock_panic(struct midisock_port *port)
-MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_panic(struct midisock_port *port) MIDISOCK_REALTIME;
 
 /**
- * Sends All Notes Off (CC 123, value 0) and Reset All Controllers (CC 121, value 0) on each of 16 channels, to every
- * peer, after what was pushed before.
+ * Sends All Notes Off (CC 123, value 0) and Reset All Controllers (CC 121, value 0) on each of 16 channels to all
+ * peers, after the messages that were pushed before.
  *
- * Any thread, realtime (as midisock_push), never full. MIDISOCK_OFFLINE without a peer. Errors: INVALID_ARGUMENT,
- * CLOSED, WRONG_ROLE (a manual server), INTERNAL.
+ * The call always has room. It may make a system call as midisock_push.
  *
- *
- * # Safety
- * `port` is a live port.
+ * [realtime]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: the request was noted.
+ * - MIDISOCK_OFFLINE: no peer is connected. The request changes only the channel state that the port remembers.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+ * - MIDISOCK_ERR_CLOSED: the port is closed.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  */
-MIDISOCK_API
-midisock_result midisock_reset(struct midisock_port *port)
-MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_reset(struct midisock_port *port) MIDISOCK_REALTIME;
+
+/* ------------------------------------------------------------------------------------------------
+ * Audio blocks
+ * ------------------------------------------------------------------------------------------------ */
+
+/** @name Flags of an audio block
+ * @{ */
+/**
+ * The host does not render in real time. All messages are at frame 0, and the estimate of the callback's times is
+ * frozen.
+ */
+#define MIDISOCK_BLOCK_OFFLINE 1
+/** The transport or the audio graph was stopped before this block. */
+#define MIDISOCK_BLOCK_DISCONTINUITY 2
+/** @} */
+
+/** One call of an audio callback. */
+typedef struct midisock_block {
+  /** sizeof(midisock_block) of the caller. Bytes beyond this struct's fields must be zero. */
+  uint32_t struct_size;
+  /** MIDISOCK_BLOCK_OFFLINE, MIDISOCK_BLOCK_DISCONTINUITY, or 0. */
+  uint32_t flags;
+  /** midisock_now_ns() at the start of the callback. 0: the library reads the clock. */
+  uint64_t start_ns;
+  /** Frames per second: 1 to 10000000. */
+  double sample_rate;
+  /** Frames of the block: 0 to 2^24. */
+  uint32_t frames;
+  /** Zero. */
+  uint32_t reserved;
+} midisock_block;
 
 /**
- * Begins an audio block: once per callback, on the thread that pops, before midisock_pop_block and
- * midisock_push_frame. Blocks may have any number of frames, 0 included, and a host may cut one period into many: calls
- * that follow within a quarter of the time that what came before takes to play are slices of one period. A jump of
- * more than two periods, as of a plugin that was stopped, is noticed without MIDISOCK_BLOCK_DISCONTINUITY.
+ * Begins an audio block. Call it once per callback, before midisock_pop_block and midisock_push_frame.
  *
- * Realtime. Errors: INVALID_ARGUMENT (struct_size, an unknown flag, a sample rate that is not finite or out of
- * range, too many frames), WRONG_ROLE, BUSY (debug builds), INTERNAL.
+ * A block may have any number of frames, also 0. A host may divide a period into slices: a call that follows within a
+ * quarter of the playing time of the frames before belongs to the same period. A jump of more than two periods, as
+ * after a stop of the plugin, is noticed without MIDISOCK_BLOCK_DISCONTINUITY.
  *
- *
- * # Safety
- * `port` is a live port, `block` points to a block of `struct_size` bytes.
+ * [realtime]
+ * Threads: the popping thread.
+ * Returns:
+ * - MIDISOCK_OK: the block has begun.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, struct_size is wrong, a flag is unknown, a reserved or unknown
+ *   field is not zero, the sample rate is out of range or not finite, or the block has too many frames.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+ * - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
  */
-MIDISOCK_API
-midisock_result midisock_begin_block(struct midisock_port *port,
-                                     const struct midisock_block *block)
-MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_begin_block(struct midisock_port *port,
+    const struct midisock_block *block) MIDISOCK_REALTIME;
 
 /**
- * Takes the next message that belongs into the block, with `frame` in [0, frames) and never decreasing; then
- * MIDISOCK_EMPTY: later messages stay.
+ * Takes the next message that belongs to the block. Its `frame` is in [0, frames) and never decreases within the
+ * block. Messages for later blocks stay in the queue.
  *
- * What midisock_config.latency_ns says is added to the arrival times. The library smooths the callback's jitter: a
- * delay-locked loop (F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005) finds the even line of
- * the block times, and messages keep the spacing at which they arrived. With latency 0 nothing is smoothed: what is
- * there is at the block's beginning.
+ * A message is placed at its arrival time plus midisock_config.latency_ns. The library removes the callback's jitter
+ * by a delay-locked loop (F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005), so messages keep
+ * the spacing at which they arrived. With latency 0 nothing is smoothed, and waiting messages are at the beginning of
+ * the block.
  *
- * Realtime; the popping thread. MIDISOCK_EMPTY when no more belong into this block. Errors: INVALID_ARGUMENT (also
- * before any midisock_begin_block), CLOSED (the port is closed and nothing is left), WRONG_ROLE, BUSY (debug
- * builds), INTERNAL.
- *
- *
- * # Safety
- * `port` is a live port, `out` writable.
+ * [realtime]
+ * Threads: the popping thread.
+ * Returns:
+ * - MIDISOCK_OK: `out` is the message.
+ * - MIDISOCK_EMPTY: no other message belongs to this block.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `out` is NULL, or no block has begun.
+ * - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+ * - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
  */
-MIDISOCK_API
-midisock_result midisock_pop_block(struct midisock_port *port,
-                                   struct midisock_message *out)
-MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_pop_block(struct midisock_port *port,
+    struct midisock_message *out) MIDISOCK_REALTIME;
 
 /**
- * Sends one whole message at the time of a frame of the block, by the smoothed block times, plus
- * midisock_config.push_latency_ns; now, where that is past, and with MIDISOCK_BLOCK_OFFLINE.
+ * Sends one whole message at the time of a frame of the block, to the peer or to all clients.
  *
- * Realtime (as midisock_push); the thread that called midisock_begin_block, which must be the pushing thread too.
- * MIDISOCK_OFFLINE without a peer. Errors: as midisock_push; INVALID_ARGUMENT also for a frame beyond the block and
- * before any midisock_begin_block.
+ * The time is the smoothed time of the frame plus midisock_config.push_latency_ns. If it has passed, or with
+ * MIDISOCK_BLOCK_OFFLINE, the message is sent now. Refused messages are treated, and a system call may be made, as by
+ * midisock_push.
  *
- *
- * # Safety
- * `port` is a live port, `data` points to `size` bytes.
+ * [realtime]
+ * Threads: the thread that called midisock_begin_block. It must be the pushing thread as well.
+ * Returns:
+ * - MIDISOCK_OK: the message is queued.
+ * - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `data` is NULL, `frame` is beyond the block, no block has begun, or the
+ *   time is more than 10 s ahead.
+ * - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
+ * - MIDISOCK_ERR_TOO_LARGE: the message is longer than max_message_bytes.
+ * - MIDISOCK_ERR_FULL: the queue has no room, or too much is scheduled.
+ * - MIDISOCK_ERR_CLOSED: the port is closed.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+ * - MIDISOCK_ERR_BUSY: another thread pushes or pops (debug builds).
  */
-MIDISOCK_API
-midisock_result midisock_push_frame(struct midisock_port *port,
-                                    uint32_t frame,
-                                    const uint8_t *data,
-                                    size_t size)
-MIDISOCK_REALTIME;
+MIDISOCK_API midisock_result midisock_push_frame(struct midisock_port *port, uint32_t frame,
+    const uint8_t *data, size_t size) MIDISOCK_REALTIME;
+
+/* ------------------------------------------------------------------------------------------------
+ * State and counters
+ * ------------------------------------------------------------------------------------------------ */
+
+/** @name States of a port
+ * @{ */
+/** A server whose address is in use, and that tries again. See midisock_config.listen_retry_ms. */
+#define MIDISOCK_STATE_BINDING 1
+/** A server that accepts clients. */
+#define MIDISOCK_STATE_LISTENING 2
+/** A connecting port without a connection, which tries to make one. */
+#define MIDISOCK_STATE_CONNECTING 3
+/** A connecting or accepted port, or one of a pair, that has its peer. */
+#define MIDISOCK_STATE_CONNECTED 4
+/** The port was shut down, or its peer has gone and the port does not connect again. */
+#define MIDISOCK_STATE_CLOSED 5
+/** @} */
 
 /**
- * What the port is doing: one of MIDISOCK_STATE_*, never 0 (0 for a NULL port).
+ * Returns the state of a port.
  *
- * Any thread, realtime.
- *
- *
- * # Safety
- * `port` is a live port.
+ * [realtime]
+ * Threads: any.
+ * Returns: one of MIDISOCK_STATE_*. It is 0 if `port` is NULL.
  */
 MIDISOCK_API int32_t midisock_state(const struct midisock_port *port) MIDISOCK_REALTIME;
 
 /**
- * How many clients are connected to a server now; 0 for other ports.
+ * Returns how many clients are connected to a server.
  *
- * Any thread, realtime.
+ * The number includes clients that were not announced yet, because they have sent nothing. See midisock_listen.
  *
- *
- * # Safety
- * `port` is a live port.
+ * [realtime]
+ * Threads: any.
+ * Returns: the number. It is 0 if the port is not a server or NULL.
  */
 MIDISOCK_API uint32_t midisock_client_count(const struct midisock_port *port) MIDISOCK_REALTIME;
 
 /**
- * The TCP port a server is bound to, or a connected port's own; 0 where there is none.
+ * Returns the TCP port number that a server is bound to, or that a connected port uses. An accepted port has its
+ * server's.
  *
- * Any thread, realtime.
- *
- *
- * # Safety
- * `port` is a live port.
+ * [realtime]
+ * Threads: any.
+ * Returns: the number. It is 0 if there is none, on a pair, and if `port` is NULL.
  */
 MIDISOCK_API uint16_t midisock_local_port(const struct midisock_port *port) MIDISOCK_REALTIME;
 
-/**
- * Reads the counters. `size` is sizeof(midisock_stats) of the caller; nothing beyond it is written.
- *
- * Any thread, realtime. Errors: INVALID_ARGUMENT (also for a size below 8 or above 4096), INTERNAL.
- *
- *
- * # Safety
- * `port` is a live port, `stats` points to `size` writable bytes.
- */
-MIDISOCK_API
-midisock_result midisock_get_stats(const struct midisock_port *port,
-                                   struct midisock_stats *stats,
-                                   size_t size)
-MIDISOCK_REALTIME;
+/** Counters since the port was made. Each is consistent by itself. */
+typedef struct midisock_stats {
+  /** Whole messages received, dropped ones included. */
+  uint64_t messages_in;
+  /** Messages written to peers. A message for two clients counts twice. */
+  uint64_t messages_out;
+  /** Bytes received. */
+  uint64_t bytes_in;
+  /** Bytes written. */
+  uint64_t bytes_out;
+  /** Received messages that could not be popped, because the in queue had no room. */
+  uint64_t dropped_in;
+  /**
+   * Messages not sent: pushed while no peer was connected, dropped because a peer was congested or left, or dropped
+   * by midisock_cancel, midisock_panic or the end of the port. With REPAIR also messages that midisock_push refused
+   * with FULL.
+   */
+  uint64_t dropped_out;
+  /** Dropped messages that a difference in channel state does not restore: SysEx, realtime messages, Note Ons. */
+  uint64_t unrepaired;
+  /**
+   * Bytes from peers that belong to no message, among them one or two data bytes at the beginning of a
+   * connection.
+   */
+  uint64_t invalid_bytes;
+  /** Received SysEx longer than max_message_bytes. */
+  uint64_t oversize_in;
+  /** Messages that the library made: releases and differences in channel state. */
+  uint64_t synthesized;
+  /** Connections made or accepted. */
+  uint64_t connections;
+  /** Connections that ended. */
+  uint64_t disconnections;
+  /**
+   * Connections that the server rejected because of allow, max_clients or a lack of resources, or because they began
+   * with three or more data bytes, as HTTP, TLS and SSH do. One that was already announced also counts in
+   * connections and disconnections.
+   */
+  uint64_t rejected;
+  /** What midisock_pop_block adds to arrival times at present, in ns. */
+  uint64_t latency_ns;
+  /** How often the network thread woke. It serves all ports of the process. 0 on a pair, like the fields below. */
+  uint64_t network_wakes;
+  /** How much later than planned the network thread wakes, in ns: a mean over about 64 times. */
+  uint64_t network_late_ns;
+  /** The longest such delay, in ns. */
+  uint64_t network_late_max_ns;
+  /** The realtime priority of the network thread. 0: none. See midisock_config.realtime_priority. */
+  uint64_t network_priority;
+} midisock_stats;
 
 /**
- * Waits for any of `events` (MIDISOCK_WAIT_*). A closed port ends every wait: MIDISOCK_OK while midisock_pop still
- * has something, then MIDISOCK_ERR_CLOSED.
+ * Reads the counters of a port. `size` is sizeof(midisock_stats) of the caller. Nothing beyond it is written, and
+ * counters that the library does not know are 0.
  *
- * `timeout_ms`: 0 looks once, -1 waits for ever.
- *
- * Any thread, control. Errors: INVALID_ARGUMENT, WRONG_ROLE (none of these can ever happen on such a port), TIMEOUT,
- * CLOSED, INTERNAL.
- *
- * # Safety
- * `port` is a live port.
+ * [realtime]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `stats` is filled.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `size` is below 8 or above 4096.
  */
-MIDISOCK_API
-midisock_result midisock_wait(struct midisock_port *port,
-                              uint32_t events,
-                              int32_t timeout_ms)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_get_stats(const struct midisock_port *port,
+    struct midisock_stats *stats, size_t size) MIDISOCK_REALTIME;
+
+/* ------------------------------------------------------------------------------------------------
+ * Waiting
+ * ------------------------------------------------------------------------------------------------ */
+
+/** @name What to wait for
+ * @{ */
+/** midisock_pop has a message. */
+#define MIDISOCK_WAIT_MESSAGE 1
+/**
+ * After MIDISOCK_ERR_FULL: half of the out queue and of the schedule is free, and nothing refused is still to be sent.
+ */
+#define MIDISOCK_WAIT_ROOM 2
+/** midisock_poll_notification has a notification. */
+#define MIDISOCK_WAIT_NOTIFICATION 4
+/** midisock_accept has a client. */
+#define MIDISOCK_WAIT_CLIENT 8
+/** @} */
 
 /**
- * Waits for any of `events` on any of `count` ports; `index` gets which of them it was, also with
- * MIDISOCK_ERR_CLOSED. `index` may be NULL.
+ * Waits for any of `events`, a combination of MIDISOCK_WAIT_*.
  *
- * `timeout_ms`: 0 looks once, -1 waits for ever.
+ * A closed port ends every wait: with MIDISOCK_OK while midisock_pop still has a message, then with
+ * MIDISOCK_ERR_CLOSED.
  *
- * Any thread, control. Errors: as midisock_wait; INVALID_ARGUMENT also for count 0 or above 65536.
+ * `timeout_ms` is the time limit: 0 checks once, -1 waits without limit.
  *
- * # Safety
- * `ports` points to `count` live ports, `index` is NULL or writable.
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: one of the events has come.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL, `events` is 0 or has unknown bits, or `timeout_ms` is below -1.
+ * - MIDISOCK_ERR_WRONG_ROLE: none of the events can ever happen on this kind of port.
+ * - MIDISOCK_ERR_TIMEOUT: none of the events came in time.
+ * - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
  */
-MIDISOCK_API
-midisock_result midisock_wait_any(struct midisock_port *const *ports,
-                                  size_t count,
-                                  uint32_t events,
-                                  int32_t timeout_ms,
-                                  size_t *index)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_wait(struct midisock_port *port, uint32_t events,
+    int32_t timeout_ms) MIDISOCK_NOEXCEPT;
 
 /**
- * Waits until the port is connected: at once where it is.
+ * Waits for any of `events` on any of `count` ports.
  *
- * `timeout_ms`: 0 looks once, -1 waits for ever.
+ * A closed port ends the wait as in midisock_wait, unless another port is ready. `index`, which may be NULL, receives
+ * the index of the port that is ready or closed.
  *
- * Any thread, control. Out of time: the reason of the last failed attempt (ADDRESS, REFUSED, UNREACHABLE,
- * PERMISSION, IO, NO_RESOURCES, TIMEOUT), or TIMEOUT; a port that will not try again gives its reason at once.
- * Other errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE (a server), INTERNAL.
+ * `timeout_ms` is the time limit: 0 checks once, -1 waits without limit.
  *
- * # Safety
- * `port` is a live port.
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: one of the events has come on the port at `index`.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `ports` or one of them is NULL, `count` is 0 or above 65536, `events` is 0 or has
+ *   unknown bits, or `timeout_ms` is below -1.
+ * - MIDISOCK_ERR_WRONG_ROLE: none of the events can ever happen on any of the ports.
+ * - MIDISOCK_ERR_TIMEOUT: none of the events came in time.
+ * - MIDISOCK_ERR_CLOSED: the port at `index` is closed, and none of its messages is left. `index` is written.
  */
-MIDISOCK_API
-midisock_result midisock_wait_connected(struct midisock_port *port,
-                                        int32_t timeout_ms)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_wait_any(struct midisock_port *const *ports, size_t count,
+    uint32_t events, int32_t timeout_ms, size_t *index) MIDISOCK_NOEXCEPT;
 
 /**
- * Wakes the network thread and waits until all that is due has been handed to the system. What is scheduled ahead is
- * not waited for, nor is a congested peer of a repairing port.
+ * Waits until a port is connected.
  *
- * `timeout_ms`: 0 looks once, -1 waits for ever.
+ * `timeout_ms` is the time limit: 0 checks once, -1 waits without limit.
  *
- * Any thread, control. Errors: INVALID_ARGUMENT, TIMEOUT, CLOSED, WRONG_ROLE (a manual server), INTERNAL.
- *
- * # Safety
- * `port` is a live port.
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: the port is connected.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL, or `timeout_ms` is below -1.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a server.
+ * - MIDISOCK_ERR_CLOSED: the port was shut down, or its peer has gone.
+ * - MIDISOCK_ERR_TIMEOUT: the time limit passed before the first attempt ended.
+ * - MIDISOCK_ERR_ADDRESS, _REFUSED, _UNREACHABLE, _PERMISSION, _IO, _NO_RESOURCES, _TIMEOUT: why the last attempt
+ *   failed. It is returned when the time limit passes, or at once if the port does not try again.
  */
-MIDISOCK_API
-midisock_result midisock_flush(struct midisock_port *port,
-                               int32_t timeout_ms)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_wait_connected(struct midisock_port *port, int32_t timeout_ms)
+    MIDISOCK_NOEXCEPT;
 
 /**
- * Takes the next notification. Their queue is bounded; joins and leaves stay paired when some had to be left out.
+ * Waits until all messages that are due were handed to the system. It wakes the network thread.
  *
- * Any thread, control. MIDISOCK_EMPTY when there is none, also after the port was shut down. Errors:
- * INVALID_ARGUMENT, INTERNAL.
+ * It does not wait for messages that are scheduled for later, nor for congested peers of a repairing port. On a pair
+ * it returns at once.
  *
- * # Safety
- * `port` is a live port, `out` writable.
+ * `timeout_ms` is the time limit: 0 returns what the network thread finds when it checks at once, -1 waits without
+ * limit.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: the messages were handed to the system. A server's messages for a client that has left do not count
+ *   while other clients are connected.
+ * - MIDISOCK_OFFLINE: some of the messages were lost with their connection, and no peer is left.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL, or `timeout_ms` is below -1.
+ * - MIDISOCK_ERR_TIMEOUT: the time limit has passed.
+ * - MIDISOCK_ERR_CLOSED: the port is closed.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  */
-MIDISOCK_API
-midisock_result midisock_poll_notification(struct midisock_port *port,
-                                           struct midisock_notification *out)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_flush(struct midisock_port *port, int32_t timeout_ms)
+    MIDISOCK_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------
+ * Notifications and clients
+ * ------------------------------------------------------------------------------------------------ */
+
+/** @name Kinds of notifications
+ * @{ */
+/** A port that midisock_connect made has a connection. */
+#define MIDISOCK_CONNECTED 1
+/**
+ * An attempt to connect failed, or to bind with listen_retry_ms. While attempts go on, it is reported once per change
+ * of reason.
+ */
+#define MIDISOCK_CONNECT_FAILED 2
+/**
+ * The connection of the port ended, or a server gave up binding. The reason is MIDISOCK_OK if the peer closed the
+ * connection in good order.
+ */
+#define MIDISOCK_DISCONNECTED 3
+/** A client of this server joined. */
+#define MIDISOCK_CLIENT_JOINED 4
+/** A client of this server left. The reason is MIDISOCK_OK if the connection was closed in good order. */
+#define MIDISOCK_CLIENT_LEFT 5
+/**
+ * Messages are being dropped: a peer does not read fast enough, or, if `client` is 0 and `address` is empty, the in
+ * queue is full.
+ */
+#define MIDISOCK_CONGESTED 6
+/** The end of MIDISOCK_CONGESTED. */
+#define MIDISOCK_RECOVERED 7
+/**
+ * The system refuses the realtime priority that this port requests. reason and os_error say why. The port works all
+ * the same.
+ */
+#define MIDISOCK_PRIORITY_REFUSED 8
+/** @} */
+
+/** An event in the life of a port's connections. Frozen: it will not grow. */
+typedef struct midisock_notification {
+  /** When it happened. See midisock_now_ns. */
+  uint64_t time_ns;
+  /**
+   * MIDISOCK_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED or
+   * _PRIORITY_REFUSED. Ignore kinds that you do not know.
+   */
+  int32_t kind;
+  /** Why it happened. MIDISOCK_OK if there is no error. */
+  midisock_result reason;
+  /** The id of the client that it is about. 0: the port itself. */
+  uint32_t client;
+  /** The system's error number behind the reason, or 0. */
+  int32_t os_error;
+  /**
+   * The peer's address, such as "192.168.1.7:5000" or "[::1]:5000", as midisock_parse_address accepts it. Empty if
+   * there is none.
+   */
+  char address[64];
+  /** Zero. */
+  uint32_t reserved[2];
+} midisock_notification;
 
 /**
- * The address of a client of a merged server, as a notification has it, with its NUL; 64 bytes always suffice.
+ * Takes the next notification.
  *
- * Any thread, control. Errors: INVALID_ARGUMENT (NULL, or `capacity` too small), NO_SUCH_CLIENT, WRONG_ROLE,
- * INTERNAL.
+ * The queue of notifications is bounded. If some had to be left out, joins and leaves still come in pairs.
+ * Notifications can be taken from a closed port as well.
  *
- * # Safety
- * `server` is a live port, `buffer` has room for `capacity` bytes.
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `out` is the notification.
+ * - MIDISOCK_EMPTY: no notification waits.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL.
  */
-MIDISOCK_API
-midisock_result midisock_client_address(struct midisock_port *server,
-                                        uint32_t client,
-                                        char *buffer,
-                                        size_t capacity)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_poll_notification(struct midisock_port *port,
+    struct midisock_notification *out) MIDISOCK_NOEXCEPT;
 
 /**
- * Ends a client's connection in good order: what waits for it is written first, within linger_ms. When it returns,
- * the client is no longer one of the server's; MIDISOCK_CLIENT_LEFT follows.
+ * Returns the address of a client of a merged server, as notifications have it.
  *
- * Any thread, control. Errors: INVALID_ARGUMENT, NO_SUCH_CLIENT, WRONG_ROLE, CLOSED, INTERNAL.
+ * `buffer` receives the text and a NUL. A capacity of 64 is always enough.
  *
- * # Safety
- * `server` is a live port.
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `buffer` has the address.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `capacity` is too small.
+ * - MIDISOCK_ERR_NO_SUCH_CLIENT: no client with this id is connected.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is not a merged server.
  */
-MIDISOCK_API
-midisock_result midisock_disconnect(struct midisock_port *server,
-                                    uint32_t client)
-MIDISOCK_NOEXCEPT;
+MIDISOCK_API midisock_result midisock_client_address(struct midisock_port *server, uint32_t client,
+    char *buffer, size_t capacity) MIDISOCK_NOEXCEPT;
+
+/**
+ * Disconnects a client of a merged server in good order. Messages that are due for it are written first, within
+ * linger_ms.
+ *
+ * When the call returns, the client no longer belongs to the server. MIDISOCK_CLIENT_LEFT follows. midisock_close on
+ * an accepted port does the same for a client of a manual server.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: the client no longer belongs to the server.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `server` is NULL.
+ * - MIDISOCK_ERR_NO_SUCH_CLIENT: no client with this id is connected.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is not a merged server.
+ * - MIDISOCK_ERR_CLOSED: the server is closed.
+ */
+MIDISOCK_API midisock_result midisock_disconnect(struct midisock_port *server, uint32_t client)
+    MIDISOCK_NOEXCEPT;
 
 #ifdef __cplusplus
 }  // extern "C"

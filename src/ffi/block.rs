@@ -6,9 +6,12 @@ use super::{midisock_port, usable, with_port};
 use crate::sys::code::Code;
 use crate::timing::Block;
 
-/// flags: rendering is not in real time: all messages at frame 0, clocks frozen.
+/// @name Flags of an audio block
+///
+/// The host does not render in real time. All messages are at frame 0, and the estimate of the callback's times is
+/// frozen.
 pub const MIDISOCK_BLOCK_OFFLINE: u32 = 1;
-/// flags: transport or graph was stopped before this block.
+/// The transport or the audio graph was stopped before this block.
 pub const MIDISOCK_BLOCK_DISCONTINUITY: u32 = 2;
 
 /// What the first version of it had. It stays: callers of that version pass this size, however many fields are added.
@@ -18,27 +21,33 @@ const FIRST_SIZE: usize = 32;
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct midisock_block {
-    /// sizeof(midisock_block) of the caller. What it has beyond this version's fields must be zero.
+    /// sizeof(midisock_block) of the caller. Bytes beyond this struct's fields must be zero.
     pub struct_size: u32,
     /// MIDISOCK_BLOCK_OFFLINE, MIDISOCK_BLOCK_DISCONTINUITY, or 0.
     pub flags: u32,
-    /// midisock_now_ns() read at the start of the callback; 0: the library reads it.
+    /// midisock_now_ns() at the start of the callback. 0: the library reads the clock.
     pub start_ns: u64,
-    /// Frames a second: 1 Hz to 10 MHz.
+    /// Frames per second: 1 to 10000000.
     pub sample_rate: f64,
-    /// Frames of the block; 0 is allowed, 2^24 the most.
+    /// Frames of the block: 0 to 2^24.
     pub frames: u32,
     /// Zero.
     pub reserved: u32,
 }
 
-/// Begins an audio block: once per callback, on the thread that pops, before midisock_pop_block and
-/// midisock_push_frame. Blocks may have any number of frames, 0 included, and a host may cut one period into many: calls
-/// that follow within a quarter of the time that what came before takes to play are slices of one period. A jump of
-/// more than two periods, as of a plugin that was stopped, is noticed without MIDISOCK_BLOCK_DISCONTINUITY.
+/// Begins an audio block. Call it once per callback, before midisock_pop_block and midisock_push_frame.
 ///
-/// Realtime. Errors: INVALID_ARGUMENT (struct_size, an unknown flag, a sample rate that is not finite or out of
-/// range, too many frames), WRONG_ROLE, BUSY (debug builds), INTERNAL.
+/// A block may have any number of frames, also 0. A host may divide a period into slices: a call that follows within a
+/// quarter of the playing time of the frames before belongs to the same period. A jump of more than two periods, as
+/// after a stop of the plugin, is noticed without MIDISOCK_BLOCK_DISCONTINUITY.
+///
+/// Threads: the popping thread.
+/// Returns:
+/// - MIDISOCK_OK: the block has begun.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, struct_size is wrong, a flag is unknown, a reserved or unknown
+///   field is not zero, the sample rate is out of range or not finite, or the block has too many frames.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+/// - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///
@@ -87,17 +96,22 @@ pub unsafe extern "C" fn midisock_begin_block(
     unsafe { with_port(port, |port| port.begin_block(block)) }
 }
 
-/// Takes the next message that belongs into the block, with `frame` in [0, frames) and never decreasing; then
-/// MIDISOCK_EMPTY: later messages stay.
+/// Takes the next message that belongs to the block. Its `frame` is in [0, frames) and never decreases within the
+/// block. Messages for later blocks stay in the queue.
 ///
-/// What midisock_config.latency_ns says is added to the arrival times. The library smooths the callback's jitter: a
-/// delay-locked loop (F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005) finds the even line of
-/// the block times, and messages keep the spacing at which they arrived. With latency 0 nothing is smoothed: what is
-/// there is at the block's beginning.
+/// A message is placed at its arrival time plus midisock_config.latency_ns. The library removes the callback's jitter
+/// by a delay-locked loop (F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005), so messages keep
+/// the spacing at which they arrived. With latency 0 nothing is smoothed, and waiting messages are at the beginning of
+/// the block.
 ///
-/// Realtime; the popping thread. MIDISOCK_EMPTY when no more belong into this block. Errors: INVALID_ARGUMENT (also
-/// before any midisock_begin_block), CLOSED (the port is closed and nothing is left), WRONG_ROLE, BUSY (debug
-/// builds), INTERNAL.
+/// Threads: the popping thread.
+/// Returns:
+/// - MIDISOCK_OK: `out` is the message.
+/// - MIDISOCK_EMPTY: no other message belongs to this block.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `out` is NULL, or no block has begun.
+/// - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+/// - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///
@@ -122,12 +136,24 @@ pub unsafe extern "C" fn midisock_pop_block(port: *mut midisock_port, out: *mut 
     }
 }
 
-/// Sends one whole message at the time of a frame of the block, by the smoothed block times, plus
-/// midisock_config.push_latency_ns; now, where that is past, and with MIDISOCK_BLOCK_OFFLINE.
+/// Sends one whole message at the time of a frame of the block, to the peer or to all clients.
 ///
-/// Realtime (as midisock_push); the thread that called midisock_begin_block, which must be the pushing thread too.
-/// MIDISOCK_OFFLINE without a peer. Errors: as midisock_push; INVALID_ARGUMENT also for a frame beyond the block and
-/// before any midisock_begin_block.
+/// The time is the smoothed time of the frame plus midisock_config.push_latency_ns. If it has passed, or with
+/// MIDISOCK_BLOCK_OFFLINE, the message is sent now. Refused messages are treated, and a system call may be made, as by
+/// midisock_push.
+///
+/// Threads: the thread that called midisock_begin_block. It must be the pushing thread as well.
+/// Returns:
+/// - MIDISOCK_OK: the message is queued.
+/// - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `data` is NULL, `frame` is beyond the block, no block has begun, or the
+///   time is more than 10 s ahead.
+/// - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
+/// - MIDISOCK_ERR_TOO_LARGE: the message is longer than max_message_bytes.
+/// - MIDISOCK_ERR_FULL: the queue has no room, or too much is scheduled.
+/// - MIDISOCK_ERR_CLOSED: the port is closed.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+/// - MIDISOCK_ERR_BUSY: another thread pushes or pops (debug builds).
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///

@@ -5,125 +5,187 @@ use crate::realtime::config::{
     Accept, BlockConfig, Config, ConnectionConfig, DeliveryConfig, Overflow, PacingConfig, QueueConfig, ServerConfig,
     Wake,
 };
+use crate::session::allow::Allow;
 use crate::session::options::Options;
 use crate::sys::code::Code;
 use std::ffi::{CStr, c_char};
 use std::mem::offset_of;
 
-/// accept_mode: every client's messages come out of the server's own port.
+/// @name Values of midisock_config.accept_mode
+///
+/// The messages of all clients come out of the server's own port.
 pub const MIDISOCK_ACCEPT_MERGED: u32 = 0;
-/// accept_mode: each client is a port of its own, taken with midisock_accept.
+/// Each client becomes a port of its own, which midisock_accept returns.
 pub const MIDISOCK_ACCEPT_MANUAL: u32 = 1;
 
-/// overflow: REPAIR for merged servers, WAIT for all other ports.
+/// @name Values of midisock_config.overflow
+///
+/// REPAIR for merged servers, WAIT for all other ports.
 pub const MIDISOCK_OVERFLOW_AUTO: u32 = 0;
-/// overflow: nothing is ever dropped; back pressure in both directions.
+/// Nothing is dropped for want of room. midisock_push returns MIDISOCK_ERR_FULL, and TCP slows the sender down.
 pub const MIDISOCK_OVERFLOW_WAIT: u32 = 1;
-/// overflow: late is worse than lost: whole messages are dropped and counted, then channel state is put right.
+/// For live playing, where late is worse than lost. The library drops whole messages, counts them, and then restores
+/// the channel state.
 pub const MIDISOCK_OVERFLOW_REPAIR: u32 = 2;
 
-/// wake: push makes no system call; the network thread looks just after the audio callback, or every tick_us.
+/// @name Values of midisock_config.wake
+///
+/// A push makes no system call. The network thread polls just after the audio callback, or every tick_us.
 pub const MIDISOCK_WAKE_TICK: u32 = 0;
-/// wake: push makes at most one non-blocking system call, and only when the network thread sleeps.
+/// A push makes at most one non-blocking system call, and only while the network thread sleeps.
 pub const MIDISOCK_WAKE_SIGNAL: u32 = 1;
 
-/// latency_ns, push_latency_ns: automatic, the longest block seen. It is the same for as long as the block size is.
+/// @name Value of midisock_config.latency_ns and push_latency_ns
+///
+/// The longest block. It is constant while the block size is.
 pub const MIDISOCK_LATENCY_AUTO: u64 = u64::MAX;
 
-/// How a port behaves. Fill it with midisock_config_init, then change what you need. NULL in place of
-/// a config means the defaults. Nothing of it, its strings included, is read after the call it was given to.
+/// How a port behaves. Fill it with midisock_config_init, then change what you need.
 ///
-/// A caller built against an older header has a smaller struct and gets the defaults for the fields it
-/// does not know; a larger struct is taken if what is beyond is zero.
+/// Functions accept NULL in place of a config: it means the defaults. They read a config, and its strings, only during
+/// the call.
+///
+/// A caller that was built with an older header has a smaller struct, and gets the defaults of the fields that it does
+/// not know. A larger struct is accepted if all bytes beyond this one's fields are zero.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct midisock_config {
-    /// sizeof(midisock_config) of the caller; set by midisock_config_init.
+    /// sizeof(midisock_config) of the caller. midisock_config_init sets it.
     pub struct_size: u32,
-    /// Bytes of the queue of received messages: 65536. Rounded up to a power of two, at least 4096, at
-    /// most 2^30. A message takes 16 bytes more than its own, rounded up to 8.
+    /// Size of the queue of received messages, in bytes. Default: 65536.
+    ///
+    /// It is rounded up to a power of two of at least 4096. Above 2^30 is an error. A message of up to three bytes
+    /// takes 16 bytes; a longer one takes 16 bytes and its own, rounded up to a multiple of 16.
     pub in_queue_bytes: u32,
-    /// Bytes of the queue of pushed messages: 65536. As in_queue_bytes.
+    /// Size of the queue of pushed messages, in bytes, with the same rules. Default: 65536.
     pub out_queue_bytes: u32,
-    /// The longest SysEx taken or sent, F0 and F7 included: 16384. Clamped to a quarter of the smaller queue.
+    /// The longest SysEx that is received or sent, with F0 and F7. Default: 16384. At most a quarter of the smaller
+    /// queue.
     pub max_message_bytes: u32,
     /// MIDISOCK_ACCEPT_MERGED (default) or MIDISOCK_ACCEPT_MANUAL.
     pub accept_mode: u32,
-    /// Connected clients of a server at most: 64 (65536 at most). Further connections are closed at once and counted.
+    /// Clients of a server that may be connected at the same time. Default: 64. At most 65536. The server closes
+    /// further connections at once and counts them in midisock_stats.rejected. A client of a manual server that has
+    /// left before midisock_accept handed it over still counts.
     pub max_clients: u32,
-    /// Comma-separated addresses and CIDR ranges that may connect, such as "192.168.1.0/24, ::1". NULL: any that
-    /// reaches the bound address. An IPv4 range also holds IPv4-mapped IPv6 addresses.
+    /// Addresses and CIDR ranges that may connect to a server, separated by commas, such as "192.168.1.0/24, ::1".
+    /// Default: NULL, any. An IPv4 range also contains its IPv4-mapped IPv6 addresses.
     pub allow: *const c_char,
-    /// MIDISOCK_OVERFLOW_AUTO (default), _WAIT or _REPAIR.
+    /// Zero. It fills the place of a 64-bit pointer.
+    #[cfg(target_pointer_width = "32")]
+    pub reserved_after_allow: u32,
+    /// MIDISOCK_OVERFLOW_AUTO (default), MIDISOCK_OVERFLOW_WAIT or MIDISOCK_OVERFLOW_REPAIR.
     pub overflow: u32,
-    /// REPAIR: a peer is congested when its oldest unsent byte is older than this, in ms: 500.
+    /// With REPAIR a peer is congested if its oldest unsent byte is older than this, in ms. Default: 500.
     pub max_delay_ms: u32,
-    /// REPAIR: a peer is also congested when more than this waits for it, in bytes: 65536.
+    /// With REPAIR a peer is also congested if more bytes than this wait for it. Default: 65536.
     pub client_buffer_bytes: u32,
-    /// For one attempt to connect, in ms: 5000. The look-up of the name and all of its addresses share it.
+    /// Time limit for one attempt to connect, in ms. Default: 5000. It covers the name look-up and all addresses of the
+    /// name. midisock_listen also limits its name look-up by it.
     pub connect_timeout_ms: u32,
-    /// The first pause before connecting again, in ms: 100. It doubles, with jitter, up to reconnect_max_ms.
+    /// The first pause before the port connects again, in ms. Default: 100. The pause doubles, with jitter, up to
+    /// reconnect_max_ms.
     pub reconnect_min_ms: u32,
-    /// The longest pause before connecting again, in ms: 5000. 0: never connect again.
+    /// The longest pause before the port connects again, in ms. Default: 5000. 0: it never connects again.
     pub reconnect_max_ms: u32,
-    /// listen, where the address is in use: keep trying for this long, in ms; 0 (default): an error at
-    /// once; UINT32_MAX: for ever.
+    /// How long midisock_listen keeps trying in the background if the address is in use, in ms. Default: 0, an error at
+    /// once. UINT32_MAX: without limit.
     pub listen_retry_ms: u32,
-    /// A peer that no longer answers at all is noticed within about this time, in ms, whether data waits
-    /// or not: 10000. 0: off. The system counts in whole seconds.
+    /// A peer that no longer answers is noticed within about this time, in ms, whether or not data waits for it.
+    /// Default: 10000. 0: never. The system counts in whole seconds.
     pub keepalive_ms: u32,
-    /// A living peer that reads nothing for so long while data waits for it is dropped, in ms: 0, never.
+    /// A peer that answers but reads nothing for this time while data waits for it is disconnected, in ms. Default: 0,
+    /// never.
     pub stall_timeout_ms: u32,
-    /// How long what was pushed may still be written after midisock_close, in ms: 1000.
+    /// How long messages may still be written to a connection after midisock_close, midisock_shutdown or
+    /// midisock_disconnect, in ms. Default: 1000. 0: they are offered to the system once. A peer that has closed its
+    /// sending side is kept no longer than this either.
     pub linger_ms: u32,
-    /// When a peer goes away, release what it holds, and when the port connects again, what the old link
-    /// left sounding, or may have, where its peer may not have read all: 1. 0: do not.
+    /// 1 (default): when a peer leaves, midisock_pop returns releases of what the peer held; and when the port connects
+    /// again, the peer first receives releases of what the previous connection may have left on. 0: neither.
     pub release_on_disconnect: u32,
-    /// When the port is closed, release what it left sounding at its peers: 1. 0: do not.
+    /// 1 (default): when the port closes a connection, the peer receives releases of what the port left on. 0: it does
+    /// not.
     pub release_on_close: u32,
-    /// A merged server tells each new client where controllers, programs and bends stand: 0, no.
+    /// 1: a merged server sends each new client the present controllers, programs and bends. 0 (default): it does not.
     pub greet: u32,
     /// MIDISOCK_WAKE_TICK (default) or MIDISOCK_WAKE_SIGNAL.
     pub wake: u32,
-    /// WAKE_TICK: how often the network thread looks where pushes come without a rhythm, in microseconds: 500 (50 to
-    /// 1000000). Where an audio callback pushes it looks just after that instead, at most one and a half times a block, or
-    /// with a tick below 500 as often as that while the callback pushes; after a second without a push, every 8 ticks.
-    /// A wait on a pair looks as often.
+    /// With MIDISOCK_WAKE_TICK: how often the network thread polls for pushes that follow no audio callback, in
+    /// microseconds. Default: 500. Clamped to 50 to 1000000.
+    ///
+    /// If an audio callback pushes, the network thread instead polls just after it, at most one and a half times a
+    /// block. A tick below 500 is the distance of its polls during the callback. After a second without a push it polls
+    /// every 8 ticks, but at least every 25 ms unless the tick is longer. A wait on a pair polls every tick.
     pub tick_us: u32,
-    /// How long the network thread goes on looking for more before it sleeps, after something came or went, and
-    /// how long a wait on this port looks before it sleeps, in microseconds: 0, not at all (1000000 at most). It
-    /// buys latency with a core: each of them keeps one busy for so long. The longest of the ports' counts for the
-    /// network thread. While messages of ports with MIDISOCK_WAKE_SIGNAL are answers to one another, it and all waits
-    /// look for 50 us all the same.
+    /// How long the network thread polls before it sleeps, after something came or went, and how long a wait on this
+    /// port polls before it sleeps, in microseconds. Default: 0. At most 1000000. Each of them keeps a core busy for
+    /// this time.
+    ///
+    /// The longest busy_poll_us of all ports counts for the network thread. While messages of ports with
+    /// MIDISOCK_WAKE_SIGNAL answer one another, the network thread and all waits poll for 50 microseconds in any case.
     pub busy_poll_us: u32,
-    /// What midisock_pop_block adds to arrival times, in ns: MIDISOCK_LATENCY_AUTO. 0: as soon as possible.
+    /// What midisock_pop_block adds to arrival times, in ns. Default: MIDISOCK_LATENCY_AUTO. 0: as soon as possible.
     pub latency_ns: u64,
-    /// What midisock_push_frame adds to the time of a frame, in ns: 0. A message can only keep its spacing if its time
-    /// has not passed when it is pushed: MIDISOCK_LATENCY_AUTO, one block, is enough for that.
+    /// What midisock_push_frame adds to the time of a frame, in ns. Default: 0. Messages keep their spacing only if
+    /// their times have not passed when they are pushed. MIDISOCK_LATENCY_AUTO, one block, is enough for that.
     pub push_latency_ns: u64,
-    /// The realtime priority that the library's network thread asks the system for: 0, none. 1 to 99 where the system
-    /// has SCHED_FIFO (Linux, macOS; what is beyond its range is brought into it), anything for time-critical on
-    /// Windows. The thread serves all ports of the process: the highest counts. A refusal never fails the port:
-    /// MIDISOCK_PRIORITY_REFUSED tells of it, and midisock_stats.network_priority what there is. One below that of the
-    /// audio thread is good; who learns that later calls midisock_set_realtime_priority.
+    /// The realtime priority that the network thread requests from the system. Default: 0, none.
+    ///
+    /// On Linux and macOS it is a SCHED_FIFO priority, clamped to the system's range. On Windows any other value
+    /// requests time-critical. The thread serves all ports of the process, and the highest value counts. If the system
+    /// refuses, the port works all the same: MIDISOCK_PRIORITY_REFUSED reports the refusal, and
+    /// midisock_stats.network_priority the actual priority. One below the priority of the audio thread is a good value.
+    /// A program that learns that priority later calls midisock_set_realtime_priority.
     pub realtime_priority: u32,
     /// Zero.
     pub reserved: u32,
 }
 
 /// Where each field ends: a caller's struct that ends inside a field does not have that field.
-const FIELD_ENDS: [usize; 27] = {
-    macro_rules! ends {
-        ($($field:ident: $type:ty),*) => { [$(offset_of!(midisock_config, $field) + size_of::<$type>()),*] };
+const FIELD_ENDS: [usize; FIELDS.len()] = {
+    let mut ends = [0; FIELDS.len()];
+    let mut field = 0;
+    while field < FIELDS.len() {
+        ends[field] = FIELDS[field].1;
+        field += 1;
     }
-    ends!(
-        struct_size: u32, in_queue_bytes: u32, out_queue_bytes: u32, max_message_bytes: u32, accept_mode: u32,
-        max_clients: u32, allow: *const c_char, overflow: u32, max_delay_ms: u32, client_buffer_bytes: u32,
-        connect_timeout_ms: u32, reconnect_min_ms: u32, reconnect_max_ms: u32, listen_retry_ms: u32,
-        keepalive_ms: u32, stall_timeout_ms: u32, linger_ms: u32, release_on_disconnect: u32,
-        release_on_close: u32, greet: u32, wake: u32, tick_us: u32, busy_poll_us: u32, latency_ns: u64,
-        push_latency_ns: u64, realtime_priority: u32, reserved: u32
-    )
+    ends
+};
+
+/// Where each field begins and ends.
+const FIELDS: &[(usize, usize)] = {
+    const fn size<T>(_field: fn(&midisock_config) -> &T) -> usize {
+        size_of::<T>()
+    }
+    macro_rules! fields {
+        ($($(#[$when:meta])? $field:ident)*) => {
+            &[$($(#[$when])? {
+                let start = offset_of!(midisock_config, $field);
+                (start, start + size(|config| &config.$field))
+            }),*]
+        };
+    }
+    fields! {
+        struct_size in_queue_bytes out_queue_bytes max_message_bytes accept_mode max_clients allow
+        #[cfg(target_pointer_width = "32")] reserved_after_allow
+        overflow max_delay_ms client_buffer_bytes connect_timeout_ms reconnect_min_ms reconnect_max_ms listen_retry_ms
+        keepalive_ms stall_timeout_ms linger_ms release_on_disconnect release_on_close greet wake tick_us busy_poll_us
+        latency_ns push_latency_ns realtime_priority reserved
+    }
+};
+
+// Every field is in the list, in order, and nothing lies between two fields or after the last: a caller's struct is read
+// byte by byte, so no byte of it may be uninitialised.
+const _: () = {
+    let mut end = 0;
+    let mut field = 0;
+    while field < FIELDS.len() {
+        assert!(FIELDS[field].0 == end);
+        end = FIELDS[field].1;
+        field += 1;
+    }
+    assert!(end == size_of::<midisock_config>());
 };
 
 impl midisock_config {
@@ -137,6 +199,8 @@ impl midisock_config {
             accept_mode: MIDISOCK_ACCEPT_MERGED,
             max_clients: c.server.max_clients,
             allow: std::ptr::null(),
+            #[cfg(target_pointer_width = "32")]
+            reserved_after_allow: 0,
             overflow: MIDISOCK_OVERFLOW_AUTO,
             max_delay_ms: c.delivery.max_delay_ms,
             client_buffer_bytes: c.delivery.client_buffer_bytes,
@@ -190,16 +254,30 @@ impl midisock_config {
     /// # Safety
     /// `allow` is NULL or a NUL-terminated string.
     unsafe fn check(&self) -> Result<(Config, Options), Code> {
+        let config = self.options()?;
+        // SAFETY: this function's contract is `allow`'s.
+        let allow = unsafe { self.allow() }?;
+        config.normalized().map(|config| (config, Options { allow }))
+    }
+
+    /// The addresses that may connect.
+    ///
+    /// # Safety
+    /// `allow` is NULL or a NUL-terminated string.
+    unsafe fn allow(&self) -> Result<Option<Allow>, Code> {
+        if self.allow.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: a NUL-terminated string, by this function's contract.
+        let text = unsafe { CStr::from_ptr(self.allow) };
+        text.to_str().map_err(|_| Code::Address)?.parse().map(Some)
+    }
+
+    /// The fields other than `allow`, with enumerated values checked and numbers as they are.
+    fn options(&self) -> Result<Config, Code> {
         let (accept, overflow, wake) = (self.accept()?, self.overflow()?, self.wake()?);
         let delay = |ns: u64| Some(ns).filter(|ns| *ns != MIDISOCK_LATENCY_AUTO);
-        let allow = if self.allow.is_null() {
-            None
-        } else {
-            // SAFETY: the caller promises a NUL-terminated string, per this function's contract.
-            let text = unsafe { CStr::from_ptr(self.allow) };
-            Some(text.to_str().map_err(|_| Code::Address)?.parse()?)
-        };
-        Config {
+        Ok(Config {
             queues: QueueConfig {
                 in_queue_bytes: self.in_queue_bytes,
                 out_queue_bytes: self.out_queue_bytes,
@@ -236,16 +314,17 @@ impl midisock_config {
                 latency_ns: delay(self.latency_ns),
                 push_latency_ns: delay(self.push_latency_ns),
             },
-        }
-        .normalized()
-        .map(|config| (config, Options { allow }))
+        })
     }
 }
 
-/// Fills a config with the defaults. `size` is sizeof(midisock_config) of the caller; nothing beyond it is written.
-/// A NULL or unaligned config, or a size below 4 or above 4096, writes nothing.
+/// Fills a config with the defaults.
 ///
-/// Any thread, control: it makes no system call, but is no part of the realtime proof.
+/// `size` is sizeof(midisock_config) of the caller. Nothing beyond it is written. Nothing at all is written if `config`
+/// is NULL or misaligned, or if `size` is below 4 or above 4096.
+///
+/// Threads: any.
+/// Returns: nothing.
 ///
 /// # Safety
 /// `config` is NULL or points to `size` writable bytes.

@@ -8,25 +8,11 @@ use crate::realtime::shared::State;
 use crate::sys::code::Code;
 use std::path::Path;
 
-/// The header as cbindgen makes it now.
-fn generated() -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
-    let bindings = cbindgen::Builder::new()
-        .with_crate(root)
-        .with_config(config)
-        .generate()
-        .unwrap();
-    let mut text = Vec::new();
-    bindings.write(&mut text);
-    String::from_utf8(text).unwrap()
-}
-
 /// `scripts/header` runs this with MIDISOCK_WRITE_HEADER set, to write instead of compare.
 #[test]
 fn header_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/midisock/midisock.h");
-    let generated = generated();
+    let generated = super::header::generated();
     if std::env::var_os("MIDISOCK_WRITE_HEADER").is_some() {
         std::fs::write(&path, &generated).unwrap();
     }
@@ -35,6 +21,55 @@ fn header_is_up_to_date() {
         committed == generated,
         "include/midisock/midisock.h differs from src/ffi: run scripts/header"
     );
+}
+
+/// Every function has a description, the tag that fits its declaration, and then what threads may call it and what it
+/// returns.
+#[test]
+fn comments_have_one_form() {
+    let header = super::header::generated();
+    let mut functions = 0;
+    for paragraph in header.split("\n\n") {
+        let Some((comment, declaration)) = paragraph.split_once(" */\nMIDISOCK_API ") else {
+            continue;
+        };
+        functions += 1;
+        let realtime = declaration.contains("MIDISOCK_REALTIME;");
+        let tag = if realtime { " * [realtime]" } else { " * [control]" };
+        let lines: Vec<&str> = comment.lines().collect();
+        let at = lines.iter().position(|line| *line == tag).expect(declaration);
+        assert!(at >= 3 && lines[at - 1] == " *", "{paragraph}");
+        assert!(lines[at + 1].starts_with(" * Threads: "), "{paragraph}");
+        let returns = lines.iter().position(|line| line.starts_with(" * Returns:"));
+        let returns = returns.expect(declaration);
+        assert!(returns > at + 1, "{paragraph}");
+        let listed = declaration.starts_with("midisock_result ");
+        assert_eq!(lines[returns] == " * Returns:", listed, "{paragraph}");
+        for line in &lines[returns + 1..] {
+            assert!(
+                line.starts_with(" * - MIDISOCK_") || line.starts_with(" *   "),
+                "{paragraph}"
+            );
+        }
+    }
+    assert_eq!(functions, 34);
+    assert!(!header.contains(" * # "), "a Rust heading");
+    assert!(header.lines().all(|line| line.len() <= 120));
+}
+
+#[test]
+fn pages_of_every_realtime_function_are_touched() {
+    let touched = include_str!("touch.rs");
+    let header = super::header::generated();
+    let declarations = header.split("\nMIDISOCK_API ").skip(1);
+    let declarations = declarations.filter_map(|text| text.split_once(';').map(|(declaration, _)| declaration));
+    let realtime = declarations.filter(|declaration| declaration.contains("MIDISOCK_REALTIME"));
+    for declaration in realtime {
+        let before = declaration.split('(').next().unwrap_or_default();
+        let name = before.trim_start_matches(|c| c != ' ').rsplit([' ', '*']).next();
+        let name = name.unwrap_or_default();
+        assert!(touched.contains(&format!("::{name} as ")), "{name}");
+    }
 }
 
 #[test]

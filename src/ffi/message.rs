@@ -6,26 +6,30 @@ use crate::port::Port;
 use crate::realtime::pop::Popped;
 use crate::sys::code::Code;
 
-/// flags on pop: made by the library, not sent by the peer.
+/// @name Flags of a popped message
+///
+/// The library made the message. The peer did not send it.
 pub const MIDISOCK_SYNTHETIC: u32 = 1;
-/// flags on pop, with SYNTHETIC: another client of this merged server still holds this note or pedal. Who ignores
-/// `client` should ignore the message.
+/// With SYNTHETIC: another client of this merged server still holds this note or pedal. A program that ignores `client`
+/// should ignore the message.
 pub const MIDISOCK_STILL_HELD: u32 = 2;
 
-/// One message, as it is pushed or popped. Frozen: it will not grow.
+/// A message as it is pushed or popped. Frozen: it will not grow.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct midisock_message {
-    /// pop: when it arrived. push: when to send it, at most 10 s ahead; 0 or the past: now. See midisock_now_ns.
+    /// pop: when the message arrived. push: when to send it, at most 10 s ahead; 0 or a time in the past means now. See
+    /// midisock_now_ns.
     pub time_ns: u64,
-    /// One whole MIDI 1.0 message, status byte first. On pop it points into the port's queue, is contiguous whatever
-    /// the size, and stays valid until the next pop, pop_block or skip on that port, or its close.
+    /// One whole MIDI 1.0 message, which begins with the status byte. On pop it points into the port's memory, is
+    /// contiguous, and stays valid until the next pop, pop_block or skip on this port, or its close.
     pub data: *const u8,
     /// Bytes of data.
     pub size: u32,
-    /// pop: the id of the client it came from, 0 on all but merged servers. push: 0 for all, or one client's id.
+    /// pop: the id of the client that sent it, or 0 if the port is not a merged server. push: 0 for all clients, or the
+    /// id of one.
     pub client: u32,
-    /// Set by midisock_pop_block: the offset into the block, in frames. Otherwise 0.
+    /// midisock_pop_block: the offset into the block, in frames. Otherwise 0. Ignored on push.
     pub frame: u32,
     /// pop: MIDISOCK_SYNTHETIC, MIDISOCK_STILL_HELD. Ignored on push.
     pub flags: u32,
@@ -48,15 +52,29 @@ impl midisock_message {
     }
 }
 
-/// Sends one whole message (with its status byte; no running status) to the peer, or to every client: now, whole or
-/// not at all. The bytes are copied.
+/// Sends one whole message now, to the peer or to all clients. The bytes begin with the status byte and are copied. The
+/// message is queued whole or not at all.
 ///
-/// On a repairing port (midisock_config.overflow) a message that is refused with FULL or OFFLINE need not be pushed
-/// again: it is counted, and its channel state follows when there is room or a peer.
+/// A repairing port (midisock_config.overflow) counts a message that it refuses with FULL, and restores its channel
+/// state later, so it need not be pushed again. With MIDISOCK_OVERFLOW_WAIT push it again when there is room. Without a
+/// peer, every port counts the message in dropped_out. A connecting port applies it to the channel state that it
+/// restores on the next connection. A merged server with midisock_config.greet applies it to the state that it sends to
+/// new clients.
 ///
-/// Realtime (with MIDISOCK_WAKE_SIGNAL: at most one non-blocking system call, only when the network thread sleeps);
-/// one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: INVALID_ARGUMENT, INVALID_MESSAGE,
-/// TOO_LARGE, FULL, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
+/// With MIDISOCK_WAKE_SIGNAL the call makes at most one non-blocking system call, and only while the network thread
+/// sleeps.
+///
+/// Threads: the pushing thread.
+/// Returns:
+/// - MIDISOCK_OK: the message is queued.
+/// - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `data` is NULL.
+/// - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
+/// - MIDISOCK_ERR_TOO_LARGE: the message is longer than max_message_bytes.
+/// - MIDISOCK_ERR_FULL: the queue has no room.
+/// - MIDISOCK_ERR_CLOSED: the port is closed.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+/// - MIDISOCK_ERR_BUSY: another thread pushes (debug builds).
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///
@@ -77,15 +95,29 @@ pub unsafe extern "C" fn midisock_push(port: *mut midisock_port, data: *const u8
     unsafe { push_bytes(port, data, size) }
 }
 
-/// Sends one whole message to one client or to all, now or at a time up to 10 s ahead. Messages are sent in order of
-/// time, then of pushing; one for now does not wait for scheduled ones, but a Note Off never overtakes its Note On: it
-/// waits for the next one that is scheduled where its note does not sound. What is due together leaves in one write.
-/// How much may be scheduled is bounded by out_queue_bytes, each message counting 24 bytes more than its own (FULL
-/// beyond). Of what is scheduled when the port is closed, what ends something at the peer is sent then (see midisock_cancel,
-/// which forgets the rest before).
+/// Sends one whole message to one client or to all, now or at a time up to 10 s ahead.
 ///
-/// Realtime (as midisock_push); one pushing thread at a time. MIDISOCK_OFFLINE without a peer. Errors: as
-/// midisock_push, INVALID_ARGUMENT also for a time more than 10 s ahead, NO_SUCH_CLIENT.
+/// Messages leave in order of time, then of pushing. A message for now counts with the time of its push. There is one
+/// exception: a Note Off never overtakes its own Note On. If its note does not sound yet, it waits for the next
+/// scheduled Note On of that note that has no Note Off.
+///
+/// Scheduled messages take up to out_queue_bytes, where each counts 24 bytes beside its own. When the port is closed,
+/// those that end something at the peer are sent at once, and the others are dropped. See midisock_cancel.
+///
+/// Refused messages are treated, and a system call may be made, as by midisock_push.
+///
+/// Threads: the pushing thread.
+/// Returns:
+/// - MIDISOCK_OK: the message is queued.
+/// - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port`, `message` or its data is NULL, or its time is more than 10 s ahead.
+/// - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
+/// - MIDISOCK_ERR_TOO_LARGE: the message is longer than max_message_bytes.
+/// - MIDISOCK_ERR_FULL: the queue has no room, or too much is scheduled.
+/// - MIDISOCK_ERR_CLOSED: the port is closed.
+/// - MIDISOCK_ERR_NO_SUCH_CLIENT: `client` is not 0, and the port is not a merged server or has no such client.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+/// - MIDISOCK_ERR_BUSY: another thread pushes (debug builds).
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///
@@ -186,16 +218,25 @@ unsafe fn push_whole(port: &Port, time: u64, client: u32, data: *const u8, size:
     }) as i32
 }
 
-/// Forgets what is scheduled: what was pushed with a time ahead, by midisock_push_message or midisock_push_frame, and
-/// has not been sent. What ends something at the peer is not forgotten, and is sent at its time: Note Offs of notes that
-/// sound there, the end of a pedal, pressure to 0 and bend to the centre where they are not, All Sound Off, All Notes Off
-/// and the modes that imply it where a note sounds, Reset All Controllers where it has something to reset, Stop where a
-/// sequencer runs. What was pushed for now is sent. Programs, controllers and the like that are forgotten are so for
-/// good: who goes on afterwards says anew where they stand.
+/// Drops scheduled messages: those that midisock_push_message or midisock_push_frame queued for a time ahead, and that
+/// were not sent yet. They count in dropped_out.
 ///
-/// Realtime (as midisock_push), and there is always room for it; the pushing thread. On a pair nothing happens: what is
-/// pushed into one is there at once. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE (a manual server), BUSY (debug
-/// builds), INTERNAL.
+/// Messages that end something at the peer are kept, and leave at their times: the Note Off of a sounding note; the end
+/// of a pedal, of pressure and of a bend; All Sound Off, All Notes Off and the modes that imply it while a note sounds;
+/// Reset All Controllers if it has something to reset; Stop while a sequencer runs. Messages that were pushed for now
+/// are sent.
+///
+/// Dropped programs and controllers are not restored. A program that goes on after midisock_cancel pushes them again.
+///
+/// The call always has room. It may make a system call as midisock_push. On a pair nothing is ever scheduled.
+///
+/// Threads: the pushing thread.
+/// Returns:
+/// - MIDISOCK_OK: the messages are dropped.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+/// - MIDISOCK_ERR_CLOSED: the port is closed.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+/// - MIDISOCK_ERR_BUSY: another thread pushes (debug builds).
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///
@@ -210,8 +251,14 @@ pub unsafe extern "C" fn midisock_cancel(port: *mut midisock_port) -> midisock_r
 
 /// Takes the next message, in order of arrival.
 ///
-/// Realtime; one popping thread at a time. MIDISOCK_EMPTY when there is none. Errors: INVALID_ARGUMENT, CLOSED (the
-/// port is closed and nothing is left), WRONG_ROLE (a manual server), BUSY (debug builds), INTERNAL.
+/// Threads: the popping thread.
+/// Returns:
+/// - MIDISOCK_OK: `out` is the message.
+/// - MIDISOCK_EMPTY: no message waits.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `out` is NULL.
+/// - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+/// - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///
@@ -254,13 +301,22 @@ unsafe fn pop_otherwise(port: &Port, out: *mut midisock_message) -> midisock_res
     }) as i32
 }
 
-/// Throws away what waits to be popped, for a program that comes back after a pause and does not want to hear what is
-/// old. What follows first, marked MIDISOCK_SYNTHETIC, is the difference in channel state: Note Offs of what was
-/// released meanwhile, controllers, programs, bends and the like where they stand now; no note is struck late.
+/// Throws away the messages that wait to be popped. It is for a program that returns after a pause and does not want to
+/// play old messages.
 ///
-/// Realtime; the popping thread. The next pops look through what was thrown away, once for each client it came from: a
-/// thousand messages in a call at most, so that after a long pause the first of them may say MIDISOCK_EMPTY, as often as
-/// it takes, before the difference comes. Errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE, BUSY (debug builds), INTERNAL.
+/// The next pops return the difference in channel state, marked MIDISOCK_SYNTHETIC: Note Offs of notes that were
+/// released during the pause, and the present controllers, programs, bends and other state. No note begins late.
+///
+/// The next pops read what was thrown away, once for each client that sent it. One call reads at most a thousand
+/// messages. So after a long pause midisock_pop may return MIDISOCK_EMPTY several times before the difference comes.
+///
+/// Threads: the popping thread.
+/// Returns:
+/// - MIDISOCK_OK: the messages are thrown away, or none waited.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+/// - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
+/// - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///
@@ -273,11 +329,18 @@ pub unsafe extern "C" fn midisock_skip(port: *mut midisock_port) -> midisock_res
     unsafe { with_port(port, |port| port.skip()) }
 }
 
-/// Silence, now: drops what waits to be sent (a message partly written is finished) and sends All Sound Off
-/// (CC 120, value 0) on 16 channels, to every peer.
+/// Silences all peers now. It drops all messages that were pushed before and are not sent, scheduled ones too, and
+/// sends All Sound Off (CC 120, value 0) on 16 channels. A message that is partly written is finished.
 ///
-/// Any thread, realtime (as midisock_push), never full. MIDISOCK_OFFLINE without a peer. Errors: INVALID_ARGUMENT,
-/// CLOSED, WRONG_ROLE (a manual server), INTERNAL.
+/// The call always has room. It may make a system call as midisock_push.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: the request was noted.
+/// - MIDISOCK_OFFLINE: no peer is connected. The request changes only the channel state that the port remembers.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+/// - MIDISOCK_ERR_CLOSED: the port is closed.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///
@@ -289,11 +352,18 @@ pub unsafe extern "C" fn midisock_panic(port: *mut midisock_port) -> midisock_re
     unsafe { with_port(port, |port| port.panic()) }
 }
 
-/// Sends All Notes Off (CC 123, value 0) and Reset All Controllers (CC 121, value 0) on each of 16 channels, to every
-/// peer, after what was pushed before.
+/// Sends All Notes Off (CC 123, value 0) and Reset All Controllers (CC 121, value 0) on each of 16 channels to all
+/// peers, after the messages that were pushed before.
 ///
-/// Any thread, realtime (as midisock_push), never full. MIDISOCK_OFFLINE without a peer. Errors: INVALID_ARGUMENT,
-/// CLOSED, WRONG_ROLE (a manual server), INTERNAL.
+/// The call always has room. It may make a system call as midisock_push.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: the request was noted.
+/// - MIDISOCK_OFFLINE: no peer is connected. The request changes only the channel state that the port remembers.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+/// - MIDISOCK_ERR_CLOSED: the port is closed.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///

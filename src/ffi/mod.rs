@@ -1,17 +1,32 @@
-//! The C API: the only `extern "C"` functions and the only raw pointers that come in. Each function checks its
-//! arguments, contains panics, and calls down into the port; one file for each C type.
+//! The C API: the only `extern "C"` functions, and the only raw pointers that come in.
 //!
-//! Conventions: an out parameter is written on success only; a pointer is checked for NULL and alignment before it
-//! is used; an enumerated value comes in as an integer and is checked.
+//! A function here checks its arguments, contains panics, and calls one method of a port. Nothing else happens here.
 //!
-//! Threads: the header says of every function which threads may call it. Of one port at most one thread pushes at a time
-//! (push, push_message, push_frame, cancel) and at most one pops (pop, pop_block, skip, begin_block, push_frame), and the
-//! caller orders a thread after the one before it. That is what the unsafe methods of `Endpoint` ask for, and nothing
-//! here can check it; debug builds notice two at once. No function calls back into the caller while it is on a side.
+//! | file | contents |
+//! |---|---|
+//! | `version`, `result`, `config`, `port`, `message`, `block`, `state`, `wait`, `notification` | a section of the C header each: its constants, its struct, its functions |
+//! | `sized` | structs that travel with their size |
+//! | `touch` | the functions whose pages are touched before the first port exists |
+//! | `header` | makes the C header from these files (tests only) |
+//!
+//! C programs call it, and nothing in the library does. It calls `port`, and takes plain types from the modules below:
+//! configuration, notifications, counters, result codes.
+//!
+//! - An out parameter is written on success only. `midisock_wait_any` is the exception.
+//! - A pointer is checked for NULL and alignment before it is used.
+//! - An enumerated value comes in as an integer and is checked.
+//! - A panic is contained: [`contain`] for realtime functions, [`control`] for all others.
+//! - At most one thread pushes into a port at a time (push, push_message, push_frame, cancel) and at most one pops from it
+//!   (pop, pop_block, skip, begin_block, push_frame), and the caller orders a thread after the one before it. The unsafe
+//!   methods of `Endpoint` ask for that. Nothing here can check it; debug builds notice two threads at once.
+//! - No function calls back into the caller.
+//!
+//! The doc comments are the comments of the C header, so they are written for readers of C. `# Safety` sections are for
+//! readers of Rust, and the header leaves them out.
 
 #![allow(non_camel_case_types, reason = "the C API's own names")]
 
-// In the order in which the header has them; an empty line each keeps rustfmt from sorting.
+// In the order of the header. The empty lines keep rustfmt from sorting.
 pub mod version;
 
 pub mod result;
@@ -35,6 +50,8 @@ mod sized;
 mod touch;
 
 #[cfg(test)]
+mod header;
+#[cfg(test)]
 mod header_tests;
 
 use crate::port::Port;
@@ -42,7 +59,7 @@ use crate::sys::HoldCancellation;
 use crate::sys::code::Code;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A port: see the overview in the README. Opaque; it belongs to the caller until midisock_close.
+/// A port. The caller owns it until midisock_close.
 pub struct midisock_port {
     port: Port,
 }

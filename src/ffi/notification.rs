@@ -7,41 +7,46 @@ use crate::realtime::notifications::Notification;
 use crate::sys::code::Code;
 use std::ffi::c_char;
 
-/// kind: the port's own link was made.
+/// @name Kinds of notifications
+///
+/// A port that midisock_connect made has a connection.
 pub const MIDISOCK_CONNECTED: i32 = 1;
-/// kind: an attempt to connect (or to bind, where listen_retry_ms is set) failed; once per change of reason while
-/// attempts go on.
+/// An attempt to connect failed, or to bind with listen_retry_ms. While attempts go on, it is reported once per change
+/// of reason.
 pub const MIDISOCK_CONNECT_FAILED: i32 = 2;
-/// kind: the port's own link ended; reason MIDISOCK_OK for an orderly end.
+/// The connection of the port ended, or a server gave up binding. The reason is MIDISOCK_OK if the peer closed the
+/// connection in good order.
 pub const MIDISOCK_DISCONNECTED: i32 = 3;
-/// kind: a client of this server joined.
+/// A client of this server joined.
 pub const MIDISOCK_CLIENT_JOINED: i32 = 4;
-/// kind: a client of this server left; reason MIDISOCK_OK for an orderly end.
+/// A client of this server left. The reason is MIDISOCK_OK if the connection was closed in good order.
 pub const MIDISOCK_CLIENT_LEFT: i32 = 5;
-/// kind: a peer is congested, or the in queue is full when `client` is 0 on a server: messages are dropped.
+/// Messages are being dropped: a peer does not read fast enough, or, if `client` is 0 and `address` is empty, the in
+/// queue is full.
 pub const MIDISOCK_CONGESTED: i32 = 6;
-/// kind: the end of MIDISOCK_CONGESTED.
+/// The end of MIDISOCK_CONGESTED.
 pub const MIDISOCK_RECOVERED: i32 = 7;
-/// The system refuses the realtime priority that this port's config asks for: reason and os_error say why. The port
-/// works all the same.
+/// The system refuses the realtime priority that this port requests. reason and os_error say why. The port works all
+/// the same.
 pub const MIDISOCK_PRIORITY_REFUSED: i32 = 8;
 
-/// Something that happened to a port's connections. Frozen: it will not grow.
+/// An event in the life of a port's connections. Frozen: it will not grow.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct midisock_notification {
-    /// When, in the time of midisock_now_ns.
+    /// When it happened. See midisock_now_ns.
     pub time_ns: u64,
-    /// MIDISOCK_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED,
-    /// _PRIORITY_REFUSED. Let pass what you do not know.
+    /// MIDISOCK_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED or
+    /// _PRIORITY_REFUSED. Ignore kinds that you do not know.
     pub kind: i32,
-    /// Why; MIDISOCK_OK where there is no error.
+    /// Why it happened. MIDISOCK_OK if there is no error.
     pub reason: midisock_result,
-    /// The client it is about; 0 for the port itself.
+    /// The id of the client that it is about. 0: the port itself.
     pub client: u32,
     /// The system's error number behind the reason, or 0.
     pub os_error: i32,
-    /// The peer's address, "192.168.1.7:5000" or "[::1]:5000", as midisock_parse_address takes it; empty where there is none.
+    /// The peer's address, such as "192.168.1.7:5000" or "[::1]:5000", as midisock_parse_address accepts it. Empty if
+    /// there is none.
     pub address: [c_char; 64],
     /// Zero.
     pub reserved: [u32; 2],
@@ -68,10 +73,16 @@ impl midisock_notification {
     }
 }
 
-/// Takes the next notification. Their queue is bounded; joins and leaves stay paired when some had to be left out.
+/// Takes the next notification.
 ///
-/// Any thread, control. MIDISOCK_EMPTY when there is none, also after the port was shut down. Errors:
-/// INVALID_ARGUMENT, INTERNAL.
+/// The queue of notifications is bounded. If some had to be left out, joins and leaves still come in pairs.
+/// Notifications can be taken from a closed port as well.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `out` is the notification.
+/// - MIDISOCK_EMPTY: no notification waits.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL.
 ///
 /// # Safety
 /// `port` is a live port, `out` writable.
@@ -96,10 +107,16 @@ pub unsafe extern "C" fn midisock_poll_notification(
     }
 }
 
-/// The address of a client of a merged server, as a notification has it, with its NUL; 64 bytes always suffice.
+/// Returns the address of a client of a merged server, as notifications have it.
 ///
-/// Any thread, control. Errors: INVALID_ARGUMENT (NULL, or `capacity` too small), NO_SUCH_CLIENT, WRONG_ROLE,
-/// INTERNAL.
+/// `buffer` receives the text and a NUL. A capacity of 64 is always enough.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `buffer` has the address.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `capacity` is too small.
+/// - MIDISOCK_ERR_NO_SUCH_CLIENT: no client with this id is connected.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is not a merged server.
 ///
 /// # Safety
 /// `server` is a live port, `buffer` has room for `capacity` bytes.
@@ -126,10 +143,19 @@ pub unsafe extern "C" fn midisock_client_address(
     }
 }
 
-/// Ends a client's connection in good order: what waits for it is written first, within linger_ms. When it returns,
-/// the client is no longer one of the server's; MIDISOCK_CLIENT_LEFT follows.
+/// Disconnects a client of a merged server in good order. Messages that are due for it are written first, within
+/// linger_ms.
 ///
-/// Any thread, control. Errors: INVALID_ARGUMENT, NO_SUCH_CLIENT, WRONG_ROLE, CLOSED, INTERNAL.
+/// When the call returns, the client no longer belongs to the server. MIDISOCK_CLIENT_LEFT follows. midisock_close on
+/// an accepted port does the same for a client of a manual server.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: the client no longer belongs to the server.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `server` is NULL.
+/// - MIDISOCK_ERR_NO_SUCH_CLIENT: no client with this id is connected.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is not a merged server.
+/// - MIDISOCK_ERR_CLOSED: the server is closed.
 ///
 /// # Safety
 /// `server` is a live port.

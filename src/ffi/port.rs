@@ -10,15 +10,27 @@ use crate::session::options::Options;
 use crate::sys::code::Code;
 use std::ffi::{CStr, c_char};
 
-/// Makes a server: binds and listens before it returns (but see midisock_config.listen_retry_ms).
+/// Makes a server. It is bound and listens when the call returns, unless midisock_config.listen_retry_ms lets it bind
+/// in the background.
 ///
-/// `host`: NULL is loopback (127.0.0.1, and ::1 where there is one), "" every interface, otherwise a name or an
-/// address, "::1" or "[::1]"; a name binds every address it resolves to. `port`: 0 takes a free one, which
-/// midisock_local_port tells. `config`: NULL for the defaults. The port in `out` is the caller's, to be ended with
-/// midisock_close.
+/// `host` is NULL for loopback (127.0.0.1, and ::1 if there is one), "" for every interface, or a name or address
+/// ("::1" or "[::1]"). A name binds every address that it resolves to. The call waits for the look-up, for at most
+/// connect_timeout_ms. `port` 0 takes a free port; midisock_local_port returns it. `config` may be NULL.
 ///
-/// Control. Errors: INVALID_ARGUMENT, ADDRESS, ADDRESS_IN_USE, PERMISSION, UNREACHABLE (no such local address), IO,
-/// NO_RESOURCES, INTERNAL.
+/// The server rejects a connection that begins with three or more data bytes (below 0x80), as HTTP, TLS and SSH do. A
+/// client that sends nothing at first is announced, and receives its first messages, 10 ms (loopback) or 50 ms after it
+/// connected.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `out` is a port. The caller must close it.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, or a field of `config` is invalid.
+/// - MIDISOCK_ERR_ADDRESS: `host` cannot be parsed or resolved, or `allow` cannot be parsed.
+/// - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, and listen_retry_ms is 0.
+/// - MIDISOCK_ERR_PERMISSION: the system forbids it, for instance a port number below 1024.
+/// - MIDISOCK_ERR_UNREACHABLE: no interface has this address.
+/// - MIDISOCK_ERR_IO: any other system error.
+/// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
 ///
 /// # Safety
 /// `host` is NULL or NUL-terminated, `config` NULL or as midisock_config describes, `out` writable.
@@ -37,15 +49,21 @@ pub unsafe extern "C" fn midisock_listen(
     }
 }
 
-/// Makes a client: returns at once, never waiting for the network or for a name to resolve; the connection is made,
-/// and made again when it is lost, in the background. midisock_wait_connected waits for it.
+/// Makes a client. The call returns at once. The port connects in the background, and connects again when the
+/// connection is lost. midisock_wait_connected waits for the connection.
 ///
-/// `host`: a name or an address ("fe80::1%eth0" where it is link-local). A name's addresses are tried side by side, a
-/// quarter of a second apart (RFC 8305), and the first that answers is taken. `port`: not 0. `config`: NULL for the
-/// defaults. The port in `out` is the caller's, to be ended with midisock_close.
+/// `host` is a name or an address; a link-local address needs its interface ("fe80::1%eth0"). The addresses of a name
+/// are tried as in RFC 8305: the next one begins when the last one has failed or has been silent for 250 ms (less if
+/// connect_timeout_ms is short), up to eight go on side by side, and the first connection that is established is used.
+/// `port` is not 0. `config` may be NULL.
 ///
-/// Control. Errors: INVALID_ARGUMENT, ADDRESS (cannot be parsed; a name that does not resolve is told by
-/// midisock_wait_connected and notifications), NO_RESOURCES, INTERNAL.
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `out` is a port. The caller must close it.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `host` or `out` is NULL, `port` is 0, or a field of `config` is invalid.
+/// - MIDISOCK_ERR_ADDRESS: `host` or `allow` cannot be parsed. midisock_wait_connected and notifications report a name
+///   that does not resolve.
+/// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
 ///
 /// # Safety
 /// `host` is NUL-terminated, `config` NULL or as midisock_config describes, `out` writable.
@@ -65,12 +83,21 @@ pub unsafe extern "C" fn midisock_connect(
     }
 }
 
-/// Takes the next client of a server in MIDISOCK_ACCEPT_MANUAL as a port of its own. One that has left meanwhile is
-/// still handed over, with what it sent. The port in `out` is the caller's; it stays open when the server is closed.
+/// Takes the next client of a manual server, as a port of its own.
 ///
-/// `timeout_ms`: 0 does not wait, -1 waits for ever.
+/// A client that has left in the meantime is returned too, with the messages that it sent. The port stays open when the
+/// server is closed.
 ///
-/// Control. MIDISOCK_EMPTY with timeout 0; errors: INVALID_ARGUMENT, WRONG_ROLE, TIMEOUT, CLOSED, INTERNAL.
+/// `timeout_ms` is the time limit: 0 does not wait, -1 waits without limit.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `out` is a port. The caller must close it.
+/// - MIDISOCK_EMPTY: no client waits, and `timeout_ms` is 0.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `server` or `out` is NULL, or `timeout_ms` is below -1.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is not a manual server.
+/// - MIDISOCK_ERR_TIMEOUT: no client came in time.
+/// - MIDISOCK_ERR_CLOSED: the server was shut down.
 ///
 /// # Safety
 /// `server` is a live port, `out` writable.
@@ -98,12 +125,18 @@ pub unsafe extern "C" fn midisock_accept(
     }
 }
 
-/// Makes two ports joined in memory, without a socket and without the network thread: what is pushed into one can be
-/// popped from the other at once, with the time_ns it was pushed with (0 is stamped now; a time ahead is given at
-/// once, not held back). For deterministic tests of plugins, and for routing inside a process. A wait on a pair looks
-/// every tick_us. Each of the two is the caller's, to be ended with midisock_close.
+/// Makes two ports that are joined in memory, without a socket and without the network thread.
 ///
-/// Control. Errors: INVALID_ARGUMENT, NO_RESOURCES, INTERNAL.
+/// A message that is pushed into one can be popped from the other at once. It keeps the time_ns that it was pushed
+/// with; 0 becomes the time of the push. A time ahead does not delay it. Pairs serve deterministic tests of plugins,
+/// and routing within a process. `config` may be NULL.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `a` and `b` are ports. The caller must close each of them.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `a` or `b` is NULL, they are the same place, or a field of `config` is invalid.
+/// - MIDISOCK_ERR_ADDRESS: `allow` cannot be parsed.
+/// - MIDISOCK_ERR_NO_RESOURCES: memory ran out.
 ///
 /// # Safety
 /// `config` is NULL or as midisock_config describes, `a` and `b` writable.
@@ -133,13 +166,20 @@ pub unsafe extern "C" fn midisock_pair(
     }) as i32
 }
 
-/// Asks for another realtime priority of the library's network thread than the port was made with: from now on as if it
-/// had been realtime_priority in its config, 0: none. For those who learn of their audio thread's priority later, or when
-/// it has changed; one below that is good. Ports that a server accepts later ask for what its config says. A pair has no
-/// network thread: nothing happens.
+/// Changes the realtime priority that this port requests for the network thread. See midisock_config.realtime_priority.
 ///
-/// Any thread, control; it does not wait: midisock_stats.network_priority tells what there is, and
-/// MIDISOCK_PRIORITY_REFUSED, each time, that the system refuses. Errors: INVALID_ARGUMENT, CLOSED, INTERNAL.
+/// It is for programs that learn the priority of their audio thread later, or whose audio thread changes it. `priority`
+/// 0 requests none. Ports that a server accepts later request what the server's config says. A pair has no network
+/// thread, so the call has no effect on it.
+///
+/// The call does not wait for the change. midisock_stats.network_priority is the actual priority, and
+/// MIDISOCK_PRIORITY_REFUSED reports each refusal.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: the request was noted.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+/// - MIDISOCK_ERR_CLOSED: the port is closed.
 ///
 /// # Safety
 /// `port` is a live port.
@@ -149,10 +189,16 @@ pub unsafe extern "C" fn midisock_set_realtime_priority(port: *mut midisock_port
     unsafe { control_port(port, |port| port.set_realtime_priority(priority)) }
 }
 
-/// Starts the orderly end of a port without blocking: later calls, and those waiting now, return
-/// MIDISOCK_ERR_CLOSED; what is queued can still be popped; peers see the end. The port still has to be closed.
+/// Begins the orderly end of a port, without blocking. A second call has no effect. The port still has to be closed.
 ///
-/// Any thread, control. Errors: INVALID_ARGUMENT, INTERNAL. A second call does nothing.
+/// Waits on the port end with MIDISOCK_ERR_CLOSED, and later pushes return it. Messages in the in queue, and the
+/// releases of what peers held, can still be popped. Messages that are due, and scheduled ones that end something at a
+/// peer, are written within linger_ms.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: the end has begun.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
 ///
 /// # Safety
 /// `port` is a live port.
@@ -167,11 +213,15 @@ pub unsafe extern "C" fn midisock_shutdown(port: *mut midisock_port) -> midisock
     }
 }
 
-/// Ends a port and frees it. What was pushed and is unwritten is handed to the network thread, which writes it within
-/// linger_ms; the call does not wait for that, unless this is the process's last port: then it does, and joins the
-/// thread. When it returns, a server's address is free again. Accepted ports stay open. NULL: nothing happens.
+/// Closes a port and frees it. NULL has no effect.
 ///
-/// Control. No other call on this port may be running or follow; pointers popped from it end here.
+/// The network thread writes pushed messages that are due, within linger_ms. The call does not wait for that, unless
+/// this is the last port of the process: then it waits, and joins the network thread. When the call returns, a server's
+/// address is free again. Ports that the server accepted stay open.
+///
+/// Threads: one, which comes last. No other call on this port may be running or follow. Data of popped messages becomes
+/// invalid.
+/// Returns: nothing.
 ///
 /// # Safety
 /// `port` is NULL or a live port, and no other thread uses it.
@@ -187,10 +237,15 @@ pub unsafe extern "C" fn midisock_close(port: *mut midisock_port) {
     });
 }
 
-/// Splits "host:port", "[ipv6]:port" or ":port" (an empty host). `host` gets the host without brackets and its NUL.
+/// Splits "host:port", "[ipv6]:port" or ":port", which has an empty host.
 ///
-/// Any thread, control. Errors: ADDRESS (cannot be parsed), INVALID_ARGUMENT (NULL, or `host_capacity` too small:
-/// 256 always suffices), INTERNAL. Nothing is written on an error.
+/// `host` receives the host without brackets, and a NUL. A capacity of 256 is always enough.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `host` and `port` are set. On an error neither is.
+/// - MIDISOCK_ERR_ADDRESS: the address cannot be parsed.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `host_capacity` is too small.
 ///
 /// # Safety
 /// `address` is NUL-terminated, `host` has room for `host_capacity` bytes, `port` is writable.

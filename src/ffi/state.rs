@@ -2,22 +2,27 @@
 
 use super::result::midisock_result;
 use super::{midisock_port, sized, usable, with_port, with_port_or};
+use crate::port::Port;
 use crate::sys::code::Code;
+use std::sync::atomic::Ordering;
 
-/// A server whose address is in use and which keeps trying (midisock_config.listen_retry_ms).
+/// @name States of a port
+///
+/// A server whose address is in use, and that tries again. See midisock_config.listen_retry_ms.
 pub const MIDISOCK_STATE_BINDING: i32 = 1;
-/// A server that takes clients.
+/// A server that accepts clients.
 pub const MIDISOCK_STATE_LISTENING: i32 = 2;
-/// A client without a connection, which it tries to make.
+/// A connecting port without a connection, which tries to make one.
 pub const MIDISOCK_STATE_CONNECTING: i32 = 3;
-/// A client, accepted or pair port with its peer.
+/// A connecting or accepted port, or one of a pair, that has its peer.
 pub const MIDISOCK_STATE_CONNECTED: i32 = 4;
-/// Shut down, or the peer has gone and the port will not connect again.
+/// The port was shut down, or its peer has gone and the port does not connect again.
 pub const MIDISOCK_STATE_CLOSED: i32 = 5;
 
-/// What the port is doing: one of MIDISOCK_STATE_*, never 0 (0 for a NULL port).
+/// Returns the state of a port.
 ///
-/// Any thread, realtime.
+/// Threads: any.
+/// Returns: one of MIDISOCK_STATE_*. It is 0 if `port` is NULL.
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///
@@ -29,9 +34,12 @@ pub unsafe extern "C" fn midisock_state(port: *const midisock_port) -> i32 {
     unsafe { with_port_or(port, 0, MIDISOCK_STATE_CLOSED, |port| port.state()) }
 }
 
-/// How many clients are connected to a server now; 0 for other ports.
+/// Returns how many clients are connected to a server.
 ///
-/// Any thread, realtime.
+/// The number includes clients that were not announced yet, because they have sent nothing. See midisock_listen.
+///
+/// Threads: any.
+/// Returns: the number. It is 0 if the port is not a server or NULL.
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///
@@ -43,9 +51,11 @@ pub unsafe extern "C" fn midisock_client_count(port: *const midisock_port) -> u3
     unsafe { with_port_or(port, 0, 0, |port| port.client_count()) }
 }
 
-/// The TCP port a server is bound to, or a connected port's own; 0 where there is none.
+/// Returns the TCP port number that a server is bound to, or that a connected port uses. An accepted port has its
+/// server's.
 ///
-/// Any thread, realtime.
+/// Threads: any.
+/// Returns: the number. It is 0 if there is none, on a pair, and if `port` is NULL.
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///
@@ -57,51 +67,98 @@ pub unsafe extern "C" fn midisock_local_port(port: *const midisock_port) -> u16 
     unsafe { with_port_or(port, 0, 0, |port| port.local_port()) }
 }
 
-/// Counters since the port was made; each is consistent by itself.
+/// Counters since the port was made. Each is consistent by itself.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
 pub struct midisock_stats {
-    /// Whole messages received, those dropped included.
+    /// Whole messages received, dropped ones included.
     pub messages_in: u64,
-    /// Messages written to peers: one for two clients counts twice.
+    /// Messages written to peers. A message for two clients counts twice.
     pub messages_out: u64,
     /// Bytes received.
     pub bytes_in: u64,
     /// Bytes written.
     pub bytes_out: u64,
-    /// REPAIR: received messages for which the in queue had no room.
+    /// Received messages that could not be popped, because the in queue had no room.
     pub dropped_in: u64,
-    /// REPAIR: messages not sent: refused by push, or a peer was congested or gone.
+    /// Messages not sent: pushed while no peer was connected, dropped because a peer was congested or left, or dropped
+    /// by midisock_cancel, midisock_panic or the end of the port. With REPAIR also messages that midisock_push refused
+    /// with FULL.
     pub dropped_out: u64,
-    /// Dropped messages that channel state cannot bring back: SysEx, realtime, note ons.
+    /// Dropped messages that a difference in channel state does not restore: SysEx, realtime messages, Note Ons.
     pub unrepaired: u64,
-    /// Bytes from peers that belong to no message.
+    /// Bytes from peers that belong to no message, among them one or two data bytes at the beginning of a
+    /// connection.
     pub invalid_bytes: u64,
     /// Received SysEx longer than max_message_bytes.
     pub oversize_in: u64,
-    /// Messages made by the library: releases and repairs.
+    /// Messages that the library made: releases and differences in channel state.
     pub synthesized: u64,
-    /// Connections made or taken.
+    /// Connections made or accepted.
     pub connections: u64,
     /// Connections that ended.
     pub disconnections: u64,
-    /// Connections turned away by allow, max_clients, or because they spoke HTTP or TLS. In no other count.
+    /// Connections that the server rejected because of allow, max_clients or a lack of resources, or because they began
+    /// with three or more data bytes, as HTTP, TLS and SSH do. One that was already announced also counts in
+    /// connections and disconnections.
     pub rejected: u64,
-    /// What midisock_pop_block adds to arrival times now, in ns.
+    /// What midisock_pop_block adds to arrival times at present, in ns.
     pub latency_ns: u64,
-    /// How often the library's network thread has woken. It serves all ports of the process. 0 on a pair, as what follows.
+    /// How often the network thread woke. It serves all ports of the process. 0 on a pair, like the fields below.
     pub network_wakes: u64,
-    /// How much later than it had meant to the network thread wakes, in ns: a mean over the last 64 times or so.
+    /// How much later than planned the network thread wakes, in ns: a mean over about 64 times.
     pub network_late_ns: u64,
-    /// The same, at most.
+    /// The longest such delay, in ns.
     pub network_late_max_ns: u64,
-    /// The realtime priority with which the network thread runs; 0: an ordinary thread. See midisock_config.
+    /// The realtime priority of the network thread. 0: none. See midisock_config.realtime_priority.
     pub network_priority: u64,
 }
 
-/// Reads the counters. `size` is sizeof(midisock_stats) of the caller; nothing beyond it is written.
+impl midisock_stats {
+    /// The counters of a port as they are now.
+    fn of(port: &Port) -> Self {
+        let shared = port.shared();
+        let network = &shared.counters.network;
+        let mut stats = Self {
+            messages_in: network.messages_in.get(),
+            messages_out: shared.messages_out(),
+            bytes_in: network.bytes_in.get(),
+            bytes_out: network.bytes_out.get() + shared.counters.push.bytes(),
+            dropped_in: network.dropped_in.get(),
+            dropped_out: shared.dropped_out(),
+            unrepaired: shared.unrepaired(),
+            invalid_bytes: network.invalid_bytes.get(),
+            oversize_in: network.oversize_in.get(),
+            synthesized: shared.synthesized(),
+            connections: network.connections.get(),
+            disconnections: network.disconnections.get(),
+            rejected: network.rejected.get(),
+            latency_ns: shared.counters.pop.latency_ns.load(Ordering::Relaxed),
+            network_wakes: shared.network_wakes(),
+            network_late_ns: shared.waker.as_ref().map_or(0, |waker| waker.lateness.late_ns()),
+            network_late_max_ns: network.thread.late_max_ns.load(Ordering::Relaxed),
+            network_priority: network.thread.priority.load(Ordering::Relaxed),
+        };
+        // No network thread counts for a pair: one port receives what the other pushes.
+        if let Some(peer) = port.peer() {
+            stats.messages_in = peer.counters.push.messages() + shared.counters.pop.requested_messages.get();
+            stats.bytes_in = peer.counters.push.bytes() + shared.counters.pop.requested_bytes.get();
+            stats.messages_out += peer.counters.pop.requested_messages.get();
+            stats.bytes_out += peer.counters.pop.requested_bytes.get();
+            stats.connections = 1;
+            stats.disconnections = shared.is_closed().into();
+        }
+        stats
+    }
+}
+
+/// Reads the counters of a port. `size` is sizeof(midisock_stats) of the caller. Nothing beyond it is written, and
+/// counters that the library does not know are 0.
 ///
-/// Any thread, realtime. Errors: INVALID_ARGUMENT (also for a size below 8 or above 4096), INTERNAL.
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `stats` is filled.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `size` is below 8 or above 4096.
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///
@@ -119,27 +176,7 @@ pub unsafe extern "C" fn midisock_get_stats(
     // SAFETY: `port` is NULL or a live port, by this function's contract.
     unsafe {
         with_port(port, |port| {
-            let s = port.stats();
-            let known = midisock_stats {
-                messages_in: s.messages_in,
-                messages_out: s.messages_out,
-                bytes_in: s.bytes_in,
-                bytes_out: s.bytes_out,
-                dropped_in: s.dropped_in,
-                dropped_out: s.dropped_out,
-                unrepaired: s.unrepaired,
-                invalid_bytes: s.invalid_bytes,
-                oversize_in: s.oversize_in,
-                synthesized: s.synthesized,
-                connections: s.connections,
-                disconnections: s.disconnections,
-                rejected: s.rejected,
-                latency_ns: s.latency_ns,
-                network_wakes: s.network_wakes,
-                network_late_ns: s.network_late_ns,
-                network_late_max_ns: s.network_late_max_ns,
-                network_priority: s.network_priority,
-            };
+            let known = midisock_stats::of(port);
             // SAFETY: `stats` points to `size` writable bytes, by this function's contract.
             sized::write_prefix(&known, stats, size);
             Code::Ok

@@ -1,6 +1,7 @@
-//! The functions that an audio thread calls, whose pages are touched before the first port is there.
+//! Every realtime function of the API, so that the library's own pages can be touched before the first port exists. A test
+//! compares the list with the header.
 
-use super::{block, message, state, version};
+use super::{block, message, result, state, version};
 
 /// Touches the library's own pages, once in the life of the process.
 pub(super) fn own_pages() {
@@ -17,7 +18,12 @@ pub(super) fn own_pages() {
         message::midisock_panic as *const () as usize,
         message::midisock_reset as *const () as usize,
         state::midisock_state as *const () as usize,
+        state::midisock_client_count as *const () as usize,
+        state::midisock_local_port as *const () as usize,
         state::midisock_get_stats as *const () as usize,
+        result::midisock_strerror as *const () as usize,
+        version::midisock_version as *const () as usize,
+        version::midisock_version_string as *const () as usize,
         version::midisock_now_ns as *const () as usize,
     ];
     crate::sys::touch_own_pages(&functions);

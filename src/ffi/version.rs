@@ -2,16 +2,19 @@
 
 use std::ffi::c_char;
 
-/// The version of this header: raised with an incompatible change.
+/// @name Version of this header
+///
+/// Raised with an incompatible change.
 pub const MIDISOCK_VERSION_MAJOR: u32 = 0;
-/// The version of this header: raised with additions (and, while the major version is 0, with incompatible changes).
+/// Raised with additions. While the major version is 0, also with incompatible changes.
 pub const MIDISOCK_VERSION_MINOR: u32 = 1;
-/// The version of this header: raised with corrections.
+/// Raised with corrections.
 pub const MIDISOCK_VERSION_PATCH: u32 = 0;
 
-/// The version of the library that is running: major << 16 | minor << 8 | patch.
+/// Returns the version of the library that is running.
 ///
-/// Any thread, realtime.
+/// Threads: any.
+/// Returns: major << 16 | minor << 8 | patch.
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 #[unsafe(no_mangle)]
@@ -19,9 +22,10 @@ pub extern "C" fn midisock_version() -> u32 {
     MIDISOCK_VERSION_MAJOR << 16 | MIDISOCK_VERSION_MINOR << 8 | MIDISOCK_VERSION_PATCH
 }
 
-/// The same as text, "major.minor.patch". Static, never NULL.
+/// Returns the version of the library that is running, as text.
 ///
-/// Any thread, realtime.
+/// Threads: any.
+/// Returns: "major.minor.patch". The text is static and is never NULL.
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 #[unsafe(no_mangle)]
@@ -29,11 +33,13 @@ pub extern "C" fn midisock_version_string() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// The clock of every time in this API, in nanoseconds: CLOCK_MONOTONIC on Linux,
-/// mach_absolute_time on macOS, QueryPerformanceCounter on Windows. Never 0.
+/// Reads the clock of all times in this API, in nanoseconds.
 ///
-/// Any thread, realtime (on Linux the vDSO answers without a system call, except where the
-/// machine's clock source is not readable from user space).
+/// The clock is CLOCK_MONOTONIC on Linux, mach_absolute_time on macOS and QueryPerformanceCounter on Windows. On Linux
+/// the call makes no system call, unless the machine's clock source cannot be read in user space.
+///
+/// Threads: any.
+/// Returns: the time. It is never 0.
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 #[unsafe(no_mangle)]

@@ -5,13 +5,15 @@ use super::{code, control_port, midisock_port, timeout};
 use crate::port::wait::{self, What};
 use crate::sys::code::Code;
 
-/// what: midisock_pop has something.
+/// @name What to wait for
+///
+/// midisock_pop has a message.
 pub const MIDISOCK_WAIT_MESSAGE: u32 = 1;
-/// what: half the out queue is free (after MIDISOCK_ERR_FULL).
+/// After MIDISOCK_ERR_FULL: half of the out queue and of the schedule is free, and nothing refused is still to be sent.
 pub const MIDISOCK_WAIT_ROOM: u32 = 2;
-/// what: midisock_poll_notification has something.
+/// midisock_poll_notification has a notification.
 pub const MIDISOCK_WAIT_NOTIFICATION: u32 = 4;
-/// what: midisock_accept has a client.
+/// midisock_accept has a client.
 pub const MIDISOCK_WAIT_CLIENT: u32 = 8;
 
 fn what(bits: u32) -> Result<What, Code> {
@@ -27,13 +29,20 @@ fn what(bits: u32) -> Result<What, Code> {
     })
 }
 
-/// Waits for any of `events` (MIDISOCK_WAIT_*). A closed port ends every wait: MIDISOCK_OK while midisock_pop still
-/// has something, then MIDISOCK_ERR_CLOSED.
+/// Waits for any of `events`, a combination of MIDISOCK_WAIT_*.
 ///
-/// `timeout_ms`: 0 looks once, -1 waits for ever.
+/// A closed port ends every wait: with MIDISOCK_OK while midisock_pop still has a message, then with
+/// MIDISOCK_ERR_CLOSED.
 ///
-/// Any thread, control. Errors: INVALID_ARGUMENT, WRONG_ROLE (none of these can ever happen on such a port), TIMEOUT,
-/// CLOSED, INTERNAL.
+/// `timeout_ms` is the time limit: 0 checks once, -1 waits without limit.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: one of the events has come.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL, `events` is 0 or has unknown bits, or `timeout_ms` is below -1.
+/// - MIDISOCK_ERR_WRONG_ROLE: none of the events can ever happen on this kind of port.
+/// - MIDISOCK_ERR_TIMEOUT: none of the events came in time.
+/// - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
 ///
 /// # Safety
 /// `port` is a live port.
@@ -48,12 +57,21 @@ pub unsafe extern "C" fn midisock_wait(port: *mut midisock_port, events: u32, ti
     }
 }
 
-/// Waits for any of `events` on any of `count` ports; `index` gets which of them it was, also with
-/// MIDISOCK_ERR_CLOSED. `index` may be NULL.
+/// Waits for any of `events` on any of `count` ports.
 ///
-/// `timeout_ms`: 0 looks once, -1 waits for ever.
+/// A closed port ends the wait as in midisock_wait, unless another port is ready. `index`, which may be NULL, receives
+/// the index of the port that is ready or closed.
 ///
-/// Any thread, control. Errors: as midisock_wait; INVALID_ARGUMENT also for count 0 or above 65536.
+/// `timeout_ms` is the time limit: 0 checks once, -1 waits without limit.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: one of the events has come on the port at `index`.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `ports` or one of them is NULL, `count` is 0 or above 65536, `events` is 0 or has
+///   unknown bits, or `timeout_ms` is below -1.
+/// - MIDISOCK_ERR_WRONG_ROLE: none of the events can ever happen on any of the ports.
+/// - MIDISOCK_ERR_TIMEOUT: none of the events came in time.
+/// - MIDISOCK_ERR_CLOSED: the port at `index` is closed, and none of its messages is left. `index` is written.
 ///
 /// # Safety
 /// `ports` points to `count` live ports, `index` is NULL or writable.
@@ -82,9 +100,7 @@ pub unsafe extern "C" fn midisock_wait_any(
             Err(Code::Closed) => (Code::Closed, wait::first_closed(&ports)),
             Err(code) => (code, None),
         };
-        if let Some(which) = which
-            && !index.is_null()
-        {
+        if let Some(which) = which.filter(|_| !index.is_null()) {
             // SAFETY: not NULL and aligned, and writable by this function's contract.
             unsafe { index.write(which) };
         }
@@ -92,13 +108,19 @@ pub unsafe extern "C" fn midisock_wait_any(
     }) as i32
 }
 
-/// Waits until the port is connected: at once where it is.
+/// Waits until a port is connected.
 ///
-/// `timeout_ms`: 0 looks once, -1 waits for ever.
+/// `timeout_ms` is the time limit: 0 checks once, -1 waits without limit.
 ///
-/// Any thread, control. Out of time: the reason of the last failed attempt (ADDRESS, REFUSED, UNREACHABLE,
-/// PERMISSION, IO, NO_RESOURCES, TIMEOUT), or TIMEOUT; a port that will not try again gives its reason at once.
-/// Other errors: INVALID_ARGUMENT, CLOSED, WRONG_ROLE (a server), INTERNAL.
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: the port is connected.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL, or `timeout_ms` is below -1.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a server.
+/// - MIDISOCK_ERR_CLOSED: the port was shut down, or its peer has gone.
+/// - MIDISOCK_ERR_TIMEOUT: the time limit passed before the first attempt ended.
+/// - MIDISOCK_ERR_ADDRESS, _REFUSED, _UNREACHABLE, _PERMISSION, _IO, _NO_RESOURCES, _TIMEOUT: why the last attempt
+///   failed. It is returned when the time limit passes, or at once if the port does not try again.
 ///
 /// # Safety
 /// `port` is a live port.
@@ -112,12 +134,23 @@ pub unsafe extern "C" fn midisock_wait_connected(port: *mut midisock_port, timeo
     }
 }
 
-/// Wakes the network thread and waits until all that is due has been handed to the system. What is scheduled ahead is
-/// not waited for, nor is a congested peer of a repairing port.
+/// Waits until all messages that are due were handed to the system. It wakes the network thread.
 ///
-/// `timeout_ms`: 0 looks once, -1 waits for ever.
+/// It does not wait for messages that are scheduled for later, nor for congested peers of a repairing port. On a pair
+/// it returns at once.
 ///
-/// Any thread, control. Errors: INVALID_ARGUMENT, TIMEOUT, CLOSED, WRONG_ROLE (a manual server), INTERNAL.
+/// `timeout_ms` is the time limit: 0 returns what the network thread finds when it checks at once, -1 waits without
+/// limit.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: the messages were handed to the system. A server's messages for a client that has left do not count
+///   while other clients are connected.
+/// - MIDISOCK_OFFLINE: some of the messages were lost with their connection, and no peer is left.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL, or `timeout_ms` is below -1.
+/// - MIDISOCK_ERR_TIMEOUT: the time limit has passed.
+/// - MIDISOCK_ERR_CLOSED: the port is closed.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
 ///
 /// # Safety
 /// `port` is a live port.

@@ -14,6 +14,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// After how many ns the poller is asked again when it has refused to watch a socket.
+const WATCH_RETRY_NS: u64 = 10_000_000;
+
 /// Times in ns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectSettings {
@@ -80,10 +83,17 @@ enum Phase {
     },
 }
 
-/// The sockets of a race, each of which is in the poller.
+/// The sockets of a race.
 struct Attempts {
     race: Race,
-    sockets: [Option<Socket>; SLOTS],
+    sockets: [Option<Runner>; SLOTS],
+}
+
+/// A socket that is connecting.
+struct Runner {
+    socket: Socket,
+    /// When to ask the poller again, which has refused to watch it. None: it is in the poller.
+    watch_at: Option<u64>,
 }
 
 impl Connector {
@@ -135,10 +145,10 @@ impl Connector {
         let Phase::Racing(attempts) = &mut self.phase else {
             return Outcome::Waiting;
         };
-        let Some(socket) = attempts.sockets.get(slot).and_then(Option::as_ref) else {
+        let Some(runner) = attempts.sockets.get(slot).and_then(Option::as_ref) else {
             return Outcome::Waiting;
         };
-        match established(socket) {
+        match established(&runner.socket) {
             // The event was of an earlier socket in this slot.
             Ok(None) => Outcome::Waiting,
             Ok(Some(peer)) => self.connected(slot, peer, surroundings.poller),
@@ -164,7 +174,7 @@ impl Connector {
     pub(crate) fn next_timeout(&self) -> Option<u64> {
         match &self.phase {
             Phase::LookingUp { deadline } => Some(*deadline),
-            Phase::Racing(attempts) => Some(attempts.race.next_timeout()),
+            Phase::Racing(attempts) => Some(attempts.next_timeout()),
             Phase::Pausing { until } => Some(*until),
             Phase::Idle | Phase::Connected => None,
         }
@@ -204,12 +214,13 @@ impl Connector {
         let Phase::Racing(attempts) = &mut self.phase else {
             return Outcome::Waiting;
         };
+        attempts.watch_again(surroundings, now);
         loop {
             match attempts.race.step(now) {
                 Step::Wait => return Outcome::Waiting,
                 Step::Begin { slot, address } => {
                     attempts.discard(slot, surroundings.poller);
-                    if let Err(failure) = attempts.begin(slot, address, surroundings) {
+                    if let Err(failure) = attempts.begin(slot, address, surroundings, now) {
                         attempts.race.failed(slot, failure, now);
                     }
                 }
@@ -267,26 +278,47 @@ impl Connector {
 
 impl Attempts {
     /// Begins to connect, without waiting.
-    fn begin(&mut self, slot: usize, address: SocketAddr, surroundings: &Surroundings) -> Result<(), Failure> {
+    fn begin(
+        &mut self,
+        slot: usize,
+        address: SocketAddr,
+        surroundings: &Surroundings,
+        now: u64,
+    ) -> Result<(), Failure> {
         if address::lacks_interface(address) {
             return Err(Failure::new(Code::Address));
         }
         let socket = begin(address).map_err(|error| Failure::of_address(&error))?;
-        let event = Event::writable((surroundings.keys)(slot));
-        // It leaves the poller in `take`, and in no other place.
-        surroundings
-            .poller
-            .add(&socket, event)
-            .map_err(|error| Failure::from(&error))?;
-        self.sockets[slot] = Some(socket);
+        let mut runner = Runner { socket, watch_at: None };
+        runner.watch(slot, surroundings, now);
+        self.sockets[slot] = Some(runner);
         Ok(())
+    }
+
+    /// Asks the poller again to watch those sockets that it has refused. The system is connecting them meanwhile: a
+    /// server may have taken the connection already.
+    fn watch_again(&mut self, surroundings: &Surroundings, now: u64) {
+        for (slot, runner) in self.sockets.iter_mut().enumerate() {
+            if let Some(runner) = runner {
+                if runner.watch_at.is_some_and(|at| at <= now) {
+                    runner.watch(slot, surroundings, now);
+                }
+            }
+        }
+    }
+
+    fn next_timeout(&self) -> u64 {
+        let watch = self.sockets.iter().flatten().filter_map(|runner| runner.watch_at);
+        watch.fold(self.race.next_timeout(), u64::min)
     }
 
     /// Takes a socket out of the poller.
     fn take(&mut self, slot: usize, poller: &Poller) -> Option<Socket> {
-        let socket = self.sockets.get_mut(slot)?.take()?;
-        let _ = poller.delete(&socket);
-        Some(socket)
+        let runner = self.sockets.get_mut(slot)?.take()?;
+        if runner.watch_at.is_none() {
+            let _ = poller.delete(&runner.socket);
+        }
+        Some(runner.socket)
     }
 
     fn discard(&mut self, slot: usize, poller: &Poller) {
@@ -301,6 +333,15 @@ impl Attempts {
         for slot in 0..SLOTS {
             self.discard(slot, poller);
         }
+    }
+}
+
+impl Runner {
+    fn watch(&mut self, slot: usize, surroundings: &Surroundings, now: u64) {
+        let event = Event::writable((surroundings.keys)(slot));
+        // It leaves the poller in `Attempts::take`, and in no other place.
+        let added = surroundings.poller.add(&self.socket, event);
+        self.watch_at = added.is_err().then_some(now + WATCH_RETRY_NS);
     }
 }
 

@@ -174,10 +174,10 @@ fn session(shared: &std::sync::Arc<Shared>, from_audio: Consumer, refused: Optio
 
 /// What the reactor does with a session that has no connection.
 fn drive(session: &mut Session, key: PortKey, shared: &Shared, now: u64) {
-    if session.has_work(key, now) {
-        session.drain(key, now);
+    if session.core.has_work(key, now) {
+        session.core.drain(key, now);
     }
-    while let Some(effect) = session.poll_effect() {
+    while let Some(effect) = session.core.poll_effect() {
         if effect == Effect::Wake(key) {
             shared.control.event.signal();
         }
@@ -219,7 +219,7 @@ fn flush_after(pushes: u8, at_least: usize) {
         let its = std::sync::Arc::clone(&shared);
         let network = thread::spawn(move || {
             while !other.1.load(Ordering::Acquire) {
-                other.0.wait(!session.has_work(key, 1));
+                other.0.wait(!session.core.has_work(key, 1));
                 drive(&mut session, key, &its, 1);
             }
         });

@@ -198,7 +198,7 @@ impl Reactor {
         let mut progress = false;
         let mut any = false;
         for (_, seat) in &mut self.seats {
-            if seat.session.waits_for_room() {
+            if seat.session.core.waits_for_room() {
                 any = true;
                 progress |= seat.retry_waiting(&mut self.driver, now);
             }

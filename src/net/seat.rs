@@ -136,7 +136,7 @@ impl Seat {
             Work::Connect(connector) => connector.next_timeout(),
             Work::Nothing => None,
         };
-        [self.session.poll_timeout(), work, self.retry_at]
+        [self.session.core.poll_timeout(), work, self.retry_at]
             .into_iter()
             .flatten()
             .min()
@@ -152,7 +152,7 @@ impl Seat {
         match source {
             Source::Connection(peer) => {
                 if writable {
-                    self.session.handle_writable(peer, now);
+                    self.session.core.handle_writable(peer, now);
                     self.carry_out(driver, now);
                 }
                 if readable {
@@ -172,7 +172,7 @@ impl Seat {
     }
 
     fn readable(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
-        if self.session.interest(peer).read {
+        if self.session.core.interest(peer).read {
             self.read(peer, driver, now);
         } else {
             // Only a broken connection says so unasked.
@@ -184,7 +184,7 @@ impl Seat {
     /// Reads once, and feeds the session; whether there was something.
     pub(super) fn read(&mut self, peer: Peer, driver: &mut Driver, now: u64) -> bool {
         self.changed = true;
-        let limit = self.session.read_limit(peer).min(driver.scratch.len());
+        let limit = self.session.core.read_limit(peer).min(driver.scratch.len());
         let Some(wire) = self.wires.get_mut(peer.0).and_then(Option::as_mut) else {
             return false;
         };
@@ -202,7 +202,7 @@ impl Seat {
                     driver.unacknowledged.push((self.key, peer));
                 }
                 self.session.handle_bytes(peer, arrived_ns, &driver.scratch[..count]);
-                if let Some(shared) = self.session.port_of(peer) {
+                if let Some(shared) = self.session.core.port_of(peer) {
                     shared
                         .counters
                         .network
@@ -230,8 +230,17 @@ impl Seat {
         self.session.handle_failure(peer, now, reason);
     }
 
+    /// Reads what is to be read of a peer now.
+    pub(super) fn read_to_end(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
+        for _ in 0..MOST_READS {
+            if !self.session.core.interest(peer).read || !self.read(peer, driver, now) {
+                return;
+            }
+        }
+    }
+
     pub(super) fn add_wire(&mut self, peer: Peer, socket: Socket, driver: &mut Driver) {
-        let Some(shared) = self.session.port_of(peer) else {
+        let Some(shared) = self.session.core.port_of(peer) else {
             return;
         };
         let wire = Wire {
@@ -251,13 +260,13 @@ impl Seat {
         let (mut found, mut drained) = (false, false);
         for index in 0..self.places.len() {
             let key = self.places[index].key;
-            let has_work = self.session.has_work(key, now);
+            let has_work = self.session.core.has_work(key, now);
             self.places[index].observe(now, has_work);
-            if has_work || self.session.is_flushing(key) {
+            if has_work || self.session.core.is_flushing(key) {
                 drained = true;
                 driver.conversation.pushed |= has_work && self.places[index].shared.signals;
                 found |= has_work;
-                self.session.drain(key, now);
+                self.session.core.drain(key, now);
             }
         }
         if drained {
@@ -304,7 +313,7 @@ impl Seat {
 
     /// Carries out what the session asks for.
     pub(super) fn carry_out(&mut self, driver: &mut Driver, now: u64) {
-        while let Some(effect) = self.session.poll_effect() {
+        while let Some(effect) = self.session.core.poll_effect() {
             self.changed = true;
             match effect {
                 Effect::Write(peer) => self.write(peer, driver, now),
@@ -329,7 +338,7 @@ impl Seat {
                     }
                 }
                 Effect::Wake(port) => {
-                    if let Some(shared) = self.session.shared(port) {
+                    if let Some(shared) = self.session.core.shared(port) {
                         driver.woken(shared);
                     }
                 }
@@ -342,13 +351,13 @@ impl Seat {
                 }
             }
         }
-        driver.again |= self.session.take_again();
+        driver.again |= self.session.core.take_again();
     }
 
     /// Writes as much as the system takes.
     fn write(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
         loop {
-            let bytes = self.session.unsent(peer);
+            let bytes = self.session.core.unsent(peer);
             let Some(wire) = self.wires.get_mut(peer.0).and_then(Option::as_mut) else {
                 return;
             };
@@ -382,7 +391,7 @@ impl Seat {
 
     /// A manual server's client gets a port of its own.
     fn open_port(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
-        let server = self.session.port_of(peer).map(Arc::clone);
+        let server = self.session.core.port_of(peer).map(Arc::clone);
         let opened = server.and_then(|server| driver.open_accepted(&server));
         let (
             Some((endpoint, network, ends)),
@@ -392,11 +401,11 @@ impl Seat {
             },
         ) = (opened, &self.work)
         else {
-            return self.session.reject(peer);
+            return self.session.reject(peer, now);
         };
         let shared = Arc::clone(&ends.shared);
         let Some(queues) = ends.queues else {
-            return self.session.reject(peer);
+            return self.session.reject(peer, now);
         };
         let waiting = Arc::clone(waiting);
         let Some(key) = self.session.accept(peer, ends.shared, queues, now) else {
@@ -419,7 +428,7 @@ impl Seat {
         }
         for (index, wire) in self.wires.iter_mut().enumerate() {
             let Some(wire) = wire else { continue };
-            let interest = self.session.interest(Peer(index));
+            let interest = self.session.core.interest(Peer(index));
             if wire.transport.watch(driver.poller(), wire.key, interest).is_err() {
                 // Out of memory in the kernel, most likely.
                 self.retry_at = Some(now + RETRY_NS);

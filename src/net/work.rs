@@ -31,7 +31,12 @@ pub(super) enum Work {
 impl Seat {
     /// Takes clients that wait at a listener.
     pub(super) fn accept(&mut self, index: usize, driver: &mut Driver, now: u64) {
-        for _ in 0..MOST_ACCEPTED {
+        for count in 0..MOST_ACCEPTED {
+            if count != 0 && !self.session.has_place() {
+                // A client may have left since the poller was asked. The poller tells of that and of this listener at
+                // once: the first that waits has then come later.
+                return;
+            }
             let Work::Serve { listeners, .. } = &mut self.work else {
                 return;
             };
@@ -47,8 +52,9 @@ impl Seat {
     fn add_client(&mut self, socket: Socket, address: Option<SocketAddr>, driver: &mut Driver, now: u64) {
         if !self.session.has_place() {
             // Clients may have left of whom nobody has told, since they are not read.
-            for peer in self.session.peers_in_doubt() {
+            for peer in self.session.core.peers_in_doubt() {
                 self.measure(peer, driver, now);
+                self.read_to_end(peer, driver, now);
             }
         }
         if socket.set_nonblocking(true).is_err() {
@@ -82,7 +88,7 @@ impl Seat {
                 let local = socket.local_addr().ok().and_then(|local| local.as_socket());
                 let local_port = local.map_or(0, |local| local.port());
                 shared.status.local_port.store(local_port, Ordering::Relaxed);
-                if let Some(peer) = self.session.connect(key, Some(peer), now) {
+                if let Some(peer) = self.session.core.connect(key, Some(peer), now) {
                     self.add_wire(peer, socket, driver);
                 }
             }
@@ -105,7 +111,7 @@ impl Seat {
 
     /// An attempt has failed, or a connection has ended.
     pub(super) fn after_attempt(&mut self, key: PortKey, retries: bool, driver: &mut Driver, now: u64) {
-        let Some(shared) = self.session.shared(key).map(Arc::clone) else {
+        let Some(shared) = self.session.core.shared(key).map(Arc::clone) else {
             return;
         };
         if retries && !shared.is_closed() {

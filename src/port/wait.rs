@@ -132,9 +132,8 @@ pub(crate) fn flushed(port: &Port, timeout: Option<Duration>) -> Result<(), Code
 /// Waits until a flush is done.
 pub(crate) fn until_flushed(shared: &Shared, ticket: u32, timeout: Option<Duration>) -> Result<(), Code> {
     let outcome = || match shared.control.flush.outcome(ticket) {
-        // A server's data for a client that has left is not what the others wait for.
-        Some(Flushed::Lost) if !shared.is_up() => Some(Err(Code::Offline)),
-        Some(_) => Some(Ok(())),
+        Some(Flushed::Lost) => Some(Err(Code::Offline)),
+        Some(Flushed::Handed) => Some(Ok(())),
         None => shared.is_closed().then_some(Err(Code::Closed)),
     };
     if timeout == Some(Duration::ZERO) {

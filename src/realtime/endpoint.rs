@@ -14,7 +14,6 @@ use crate::realtime::refused::{MOST_NAMED, RefusedIn, RefusedOut, refused};
 use crate::realtime::ring::{queue, untouched_queue};
 use crate::realtime::shared::{Role, Shared};
 use crate::realtime::side::Side;
-use crate::realtime::stats::Snapshot;
 use crate::realtime::waker::Waker;
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
@@ -373,38 +372,9 @@ impl Endpoint {
         self.shared.status.local_port.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn stats(&self) -> Snapshot {
-        let shared = &*self.shared;
-        let (net, push, pop) = (&shared.counters.network, &shared.counters.push, &shared.counters.pop);
-        let mut snapshot = Snapshot {
-            messages_in: net.messages_in.get(),
-            messages_out: net.messages_out.get() + push.messages(),
-            bytes_in: net.bytes_in.get(),
-            bytes_out: net.bytes_out.get() + push.bytes(),
-            dropped_in: net.dropped_in.get(),
-            dropped_out: net.dropped_out.get() + push.refused.get(),
-            unrepaired: net.unrepaired.get() + push.unrepaired.get() + pop.unrepaired.get(),
-            invalid_bytes: net.invalid_bytes.get(),
-            oversize_in: net.oversize_in.get(),
-            synthesized: net.synthesized.get() + pop.synthesized.get(),
-            connections: net.connections.get(),
-            disconnections: net.disconnections.get(),
-            rejected: net.rejected.get(),
-            latency_ns: pop.latency_ns.load(Ordering::Relaxed),
-            network_wakes: shared.network_wakes(),
-            network_late_ns: shared.waker.as_ref().map_or(0, |waker| waker.lateness.late_ns()),
-            network_late_max_ns: net.thread.late_max_ns.load(Ordering::Relaxed),
-            network_priority: net.thread.priority.load(Ordering::Relaxed),
-        };
-        if let Some(peer) = &self.peer {
-            snapshot.messages_in = peer.counters.push.messages() + pop.requested_messages.get();
-            snapshot.bytes_in = peer.counters.push.bytes() + pop.requested_bytes.get();
-            snapshot.messages_out += peer.counters.pop.requested_messages.get();
-            snapshot.bytes_out += peer.counters.pop.requested_bytes.get();
-            snapshot.connections = 1;
-            snapshot.disconnections = self.shared.is_closed().into();
-        }
-        snapshot
+    /// On a pair, the other port.
+    pub(crate) fn peer(&self) -> Option<&Shared> {
+        self.peer.as_deref()
     }
 
     /// Touches the pages of the out queue of a port that the network thread made.

@@ -21,6 +21,8 @@ pub(crate) struct Lost {
     panics: u32,
     /// What was meant for a time ahead.
     later: Table,
+    /// For when the messages in the summary were meant that had no room in `later`, at the latest.
+    latest_ns: u64,
 }
 
 /// When a message was refused.
@@ -62,6 +64,7 @@ impl Lost {
             resets: (0, 0),
             panics: 0,
             later: Table::new(most_later),
+            latest_ns: 0,
         }
     }
 
@@ -72,6 +75,7 @@ impl Lost {
         self.all.clear();
         self.used = 0;
         self.later.clear();
+        self.latest_ns = 0;
         self.resets = (moment.resets, moment.resets);
         self.panics = moment.panics;
     }
@@ -132,6 +136,7 @@ impl Lost {
         };
         let mut unrepaired = u32::from(is_event);
         if let Some(early) = self.later.add(later) {
+            self.latest_ns = self.latest_ns.max(early.due_ns);
             unrepaired += self.summarise(&early);
         }
         unrepaired
@@ -178,6 +183,12 @@ impl Lost {
     /// and each counts among the scheduled bytes as if it had been queued.
     pub(crate) fn later(&self) -> impl Iterator<Item = &Later> {
         self.later.iter()
+    }
+
+    /// For when the messages in the summary were meant that had no room among those for later, at the latest; 0: there
+    /// are none.
+    pub(crate) fn latest_ns(&self) -> u64 {
+        self.latest_ns
     }
 
     /// Takes a message into the summaries. Returns how many messages cannot be brought back for it.

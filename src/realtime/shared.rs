@@ -276,6 +276,28 @@ impl Shared {
             .map_or(0, |waker| waker.lateness.wakes().saturating_sub(self.wakes_before))
     }
 
+    /// Messages sent to peers: by the network thread, or on a pair by push.
+    pub(crate) fn messages_out(&self) -> u64 {
+        self.counters.network.messages_out.get() + self.counters.push.messages()
+    }
+
+    /// Messages that were pushed and not sent.
+    pub(crate) fn dropped_out(&self) -> u64 {
+        self.counters.network.dropped_out.get() + self.counters.push.refused.get()
+    }
+
+    /// Dropped messages that a difference in channel state does not restore.
+    pub(crate) fn unrepaired(&self) -> u64 {
+        self.counters.network.unrepaired.get()
+            + self.counters.push.unrepaired.get()
+            + self.counters.pop.unrepaired.get()
+    }
+
+    /// Messages that the library made itself.
+    pub(crate) fn synthesized(&self) -> u64 {
+        self.counters.network.synthesized.get() + self.counters.pop.synthesized.get()
+    }
+
     pub(crate) fn set_state(&self, state: State) {
         self.status.state.store(state as i32, Ordering::Release);
     }

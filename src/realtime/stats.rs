@@ -3,30 +3,7 @@
 use crate::sys::sync::AtomicBool;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What `midisock_get_stats` tells.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Snapshot {
-    pub messages_in: u64,
-    pub messages_out: u64,
-    pub bytes_in: u64,
-    pub bytes_out: u64,
-    pub dropped_in: u64,
-    pub dropped_out: u64,
-    pub unrepaired: u64,
-    pub invalid_bytes: u64,
-    pub oversize_in: u64,
-    pub synthesized: u64,
-    pub connections: u64,
-    pub disconnections: u64,
-    pub rejected: u64,
-    pub latency_ns: u64,
-    pub network_wakes: u64,
-    pub network_late_ns: u64,
-    pub network_late_max_ns: u64,
-    pub network_priority: u64,
-}
-
-/// A counter with a single writer. An addition is a load and a store, never a locked instruction.
+/// A counter with one writer: an addition is a load and a store, never a locked instruction.
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
 

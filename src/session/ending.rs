@@ -9,7 +9,6 @@ use super::effect::{Effect, Keyed, Peer, PortKey};
 use super::output::Flow;
 use super::port::{Life, notification};
 use super::{Session, port};
-use crate::midi::state::ChannelState;
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, Shared};
@@ -25,36 +24,36 @@ const ANSWER_MS: u32 = 50;
 impl Session {
     /// A peer does not speak MIDI. One that was announced, since it was silent until then, leaves for it.
     pub(super) fn turn_away(&mut self, peer: Peer, now: u64) {
-        let Some(connection) = self.connections.at_mut(peer) else {
+        let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
         let (port, server, is_confirmed) = (connection.port, connection.server, connection.is_confirmed());
         connection.input.backlog.clear();
         let server = server
-            .and_then(|server| self.shared(server))
-            .or_else(|| self.shared(port));
+            .and_then(|server| self.core.shared(server))
+            .or_else(|| self.core.shared(port));
         if let Some(shared) = server {
             shared.counters.network.rejected.add(1);
         }
         if is_confirmed {
             self.end(peer, Reason::of(Code::Permission), now);
         } else {
-            self.drop_unannounced(peer);
+            self.drop_unannounced(peer, now);
         }
     }
 
     /// A client that was never announced goes without a word.
-    pub(super) fn drop_unannounced(&mut self, peer: Peer) {
+    pub(super) fn drop_unannounced(&mut self, peer: Peer, now: u64) {
         self.uncount(peer);
-        self.close(peer);
+        self.close(peer, now);
     }
 
     /// The peer sends no more.
     pub(super) fn input_ended(&mut self, peer: Peer, now: u64) {
-        let Some(connection) = self.connections.at_mut(peer) else {
+        let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
-        let Some(port) = self.ports.at(connection.port) else {
+        let Some(port) = self.core.ports.at(connection.port) else {
             return;
         };
         if connection.phase == Phase::Open {
@@ -72,21 +71,21 @@ impl Session {
         }
         let key = connection.port;
         // Its releases are owed from now on: what it sends is over, whatever becomes of what is sent to it.
-        self.inbound(key, now, |inbound| inbound.depart(peer));
-        self.settle(key, now);
-        self.effects.push(Effect::Measure(peer));
+        self.core.inbound(key, now, |inbound| inbound.depart(peer));
+        self.core.settle(key, now);
+        self.core.effects.push(Effect::Measure(peer));
     }
 
     /// Whether a connection whose peer sends no more has come to its end.
     pub(super) fn check_half_closed(&mut self, peer: Peer, progress: Option<&Progress>, now: u64) {
-        let Some(connection) = self.connections.at_mut(peer) else {
+        let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
         let waits = connection.waits_for_room();
         let Phase::HalfClosed { until, quiet_since } = &mut connection.phase else {
             return;
         };
-        let Some(port) = self.ports.at(connection.port) else {
+        let Some(port) = self.core.ports.at(connection.port) else {
             return;
         };
         let is_over = now >= *until;
@@ -101,15 +100,28 @@ impl Session {
         if !is_over && quiet_since.is_none_or(|since| now < since + answer) {
             return;
         }
-        // It may still read: a half-closed peer gets the releases of what sounds. One that this side connects to again
-        // gets them then.
+        // It may still read: a half-closed peer gets what was pushed, and the releases of what sounds. One that this side
+        // connects to again gets them then.
         let key = connection.port;
-        let returns = port.shared.role == Role::Client && port.config().connection.reconnect_max_ms != 0;
-        let release = port.config().delivery.release_on_disconnect && !returns;
-        let made = release && self.outbound(key, now, |outbound| outbound.finish_output(peer, true));
-        if made && is_over {
-            // It has no more time as a client, but these releases are still written.
+        let config = port.config();
+        let returns = port.shared.role == Role::Client && config.connection.reconnect_max_ms != 0;
+        if returns {
+            return self.end(peer, Reason::ORDERLY, now);
+        }
+        let release = config.delivery.release_on_disconnect;
+        self.core.drain(key, now);
+        let made = release
+            && self
+                .core
+                .outbound(key, now, |outbound| outbound.finish_output(peer, true));
+        let waits = self.core.connections.at(peer).is_some_and(|connection| {
+            let output = &connection.output;
+            !output.buffer.is_empty() && !output.blocked && !output.is_broken()
+        });
+        if is_over && (made || waits) {
+            // It has no more time as a client, but what waits is still offered to the system.
             self.begin_closing(peer, now);
+            self.after_leaving(key, true, now);
         } else if !made {
             self.end(peer, Reason::ORDERLY, now);
         }
@@ -117,55 +129,56 @@ impl Session {
 
     /// A connection is over.
     pub(super) fn end(&mut self, peer: Peer, reason: Reason, now: u64) {
-        let Some(connection) = self.connections.at_mut(peer) else {
+        let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
         if !connection.is_live() {
-            return self.close(peer);
+            return self.close(peer, now);
         }
         let key = connection.port;
-        let Some(port) = self.ports.at(key) else { return };
+        let Some(port) = self.core.ports.at(key) else { return };
         let lasted = now.saturating_sub(connection.since) > ms(port.config().connection.reconnect_max_ms);
         let useful = connection.input.received_any || lasted;
-        self.inbound(key, now, |inbound| inbound.depart(peer));
+        self.core.inbound(key, now, |inbound| inbound.depart(peer));
         self.keep_for_next(peer, useful);
         self.leave(peer, reason, now);
-        self.close(peer);
+        self.close(peer, now);
         self.after_leaving(key, useful, now);
     }
 
     /// What follows for a port when a connection has left it.
     fn after_leaving(&mut self, key: PortKey, useful: bool, now: u64) {
-        let Some(role) = self.shared(key).map(|shared| shared.role) else {
+        let Some(role) = self.core.shared(key).map(|shared| shared.role) else {
             return;
         };
         if matches!(role, Role::Client | Role::Accepted) {
             // Only a repairing port makes good what was pushed for the peer that has gone.
-            self.outbound(key, now, |outbound| outbound.discard(outbound.port.repairs()));
+            self.core
+                .outbound(key, now, |outbound| outbound.discard(outbound.port.repairs()));
         }
         match role {
             Role::Client => {
-                if let Some(shared) = self.shared(key) {
+                if let Some(shared) = self.core.shared(key) {
                     shared.status.local_port.store(0, Ordering::Relaxed);
                 }
-                self.effects.push(Effect::Disconnected { port: key, useful });
+                self.core.effects.push(Effect::Disconnected { port: key, useful });
             }
             Role::Accepted => self.give_up(key, now),
             _ => {}
         }
-        self.settle(key, now);
-        self.again = true;
-        self.changed(key);
-        self.forget_if_done(key);
+        self.core.settle(key, now);
+        self.core.again = true;
+        self.core.changed(key);
+        self.core.forget_if_done(key);
     }
 
     /// A connection is over: a client's port remembers what its peer was left with. A peer that has not surely read all
     /// that it was sent may hold more than that. Everybody else's is counted as not sent.
     fn keep_for_next(&mut self, peer: Peer, useful: bool) {
-        let Some(connection) = self.connections.at_mut(peer) else {
+        let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
-        let Some(port) = self.ports.at_mut(connection.port) else {
+        let Some(port) = self.core.ports.at_mut(connection.port) else {
             return;
         };
         let all_read = connection.ended_in_order() && (useful || !connection.output.resumed);
@@ -193,7 +206,7 @@ impl Session {
     /// A connection is no client, or no port's own, any more, as far as the API tells.
     fn leave(&mut self, peer: Peer, reason: Reason, now: u64) {
         self.uncount(peer);
-        let Some(connection) = self.connections.at_mut(peer) else {
+        let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
         let announced = std::mem::take(&mut connection.announced);
@@ -203,7 +216,7 @@ impl Session {
             let notification = notification(kind, now).client(client).address(address);
             notification.reason(reason.code, reason.os_error)
         };
-        let Some(port) = self.ports.at(key) else { return };
+        let Some(port) = self.core.ports.at(key) else { return };
         let shared = Arc::clone(&port.shared);
         if let Some(announced) = connection.output.end_congestion() {
             let recovered = notification(Kind::Recovered, now)
@@ -239,29 +252,25 @@ impl Session {
 
     /// A client of a manual server has left. It keeps its place until it is accepted.
     fn accepted_left(&mut self, server: PortKey, accepted: &Shared, announced: bool, left: Notification) {
-        let Some(shared) = self.shared(server).map(Arc::clone) else {
+        let Some(shared) = self.core.shared(server).map(Arc::clone) else {
             return;
         };
-        // Added first: a thread that accepts it takes it away again.
-        shared.clients.left_behind.fetch_add(1, Ordering::AcqRel);
-        if !accepted.clients.acceptance.leave() {
-            shared.clients.left_behind.fetch_sub(1, Ordering::AcqRel);
-        }
+        leaves_unaccepted(&shared, accepted);
         shared.counters.network.disconnections.add(1);
         shared.control.notifications.announce_end(announced, left);
-        self.changed(server);
+        self.core.changed(server);
     }
 
     /// Takes a client out of its server's count.
     fn uncount(&mut self, peer: Peer) {
-        let Some(client) = self.connections.at(peer).map(|connection| connection.client) else {
+        let Some(client) = self.core.connections.at(peer).map(|connection| connection.client) else {
             return;
         };
         let Some(server) = self.server.as_mut() else { return };
         if server.by_client.remove(&client).is_none() {
             return;
         }
-        let Some(shared) = self.ports.at(server.port).map(|port| &port.shared) else {
+        let Some(shared) = self.core.ports.at(server.port).map(|port| &port.shared) else {
             return;
         };
         server.ids.remove(&shared.clients.table, client);
@@ -271,88 +280,96 @@ impl Session {
     }
 
     /// Lets go of a connection. The driver closes its socket.
-    fn close(&mut self, peer: Peer) {
-        let Some(connection) = self.connections.at_mut(peer) else {
+    fn close(&mut self, peer: Peer, now: u64) {
+        let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
         if connection.phase == Phase::Gone {
             return;
         }
         connection.phase = Phase::Gone;
-        if let Some(port) = self.ports.at(connection.port) {
-            count_unsent(port, connection);
+        if let Some(port) = self.core.ports.at(connection.port) {
+            port.count_unsent(connection);
         }
         let (key, serial, written) = (connection.port, connection.serial, connection.output.written);
-        self.effects.push(Effect::Close(peer));
-        if let Some(port) = self.ports.at_mut(key) {
+        self.core.effects.push(Effect::Close(peer));
+        if let Some(port) = self.core.ports.at_mut(key) {
             port.peers.retain(|other| *other != peer);
-            port.flushes.connection_ended(peer, serial, written);
+            let alone = !port.shared.is_up();
+            port.flushes.connection_ended(peer, serial, written, alone);
             // It may have been the one that held up the others.
             port.backed_up = false;
         }
-        self.again = true;
-        self.changed(key);
+        self.core.again = true;
+        let is_last = |port: &port::Port| port.is_ending() && port.peers.is_empty();
+        if self.core.ports.at(key).is_some_and(is_last) {
+            // Nobody gets any more what the out queue holds.
+            self.core.outbound(key, now, |outbound| outbound.discard(false));
+        }
+        self.core.changed(key);
+        self.core.forget_if_done(key);
     }
 
-    /// Ends a client's connection in good order; false when there is none with that id.
+    /// Ends a merged server's client's connection in good order; false when there is none with that id.
     pub(crate) fn disconnect(&mut self, key: PortKey, client: u32, now: u64) -> bool {
-        let server = self.server.as_ref().filter(|server| server.port == key);
+        let is_merged = self.core.shared(key).is_some_and(|shared| shared.role == Role::Merged);
+        let server = self.server.as_ref().filter(|server| is_merged && server.port == key);
         let Some(peer) = server.and_then(|server| server.by_client.get(&client).copied()) else {
             return false;
         };
-        // A manual server's client has a port of its own.
-        let key = self.connections.at(peer).map_or(key, |connection| connection.port);
         // What was pushed before this goes out first, also of a queue that is held up by another client.
-        self.drain(key, now);
-        self.outbound(key, now, |outbound| {
+        self.core.drain(key, now);
+        self.core.outbound(key, now, |outbound| {
             outbound.bring_forward(peer);
             let release = outbound.port.config().delivery.release_on_close;
             outbound.finish_output(peer, release);
         });
         self.begin_closing(peer, now);
-        self.changed(key);
+        self.core.changed(key);
         true
     }
 
     /// This side ends a connection.
     fn begin_closing(&mut self, peer: Peer, now: u64) {
-        let Some(connection) = self.connections.at_mut(peer) else {
+        let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
         let key = connection.port;
         if matches!(connection.phase, Phase::New { .. } | Phase::Accepting) {
             // A client that was pushed to is one, even if it has said nothing yet.
-            if self.shared(key).is_some_and(|shared| shared.role == Role::Manual) {
-                return self.drop_unannounced(peer);
+            if self.core.shared(key).is_some_and(|shared| shared.role == Role::Manual) {
+                return self.drop_unannounced(peer, now);
             }
             self.confirm_client(peer, now);
         }
         self.leave(peer, Reason::ORDERLY, now);
-        if let Some(connection) = self.connections.at_mut(peer) {
+        if let Some(connection) = self.core.connections.at_mut(peer) {
             // What it sent and was not handed over is not any more.
             connection.input.backlog = Vec::new();
         }
-        self.inbound(key, now, |inbound| inbound.depart(peer));
-        self.settle(key, now);
-        let Some(connection) = self.connections.at_mut(peer) else {
+        self.core.inbound(key, now, |inbound| inbound.depart(peer));
+        self.core.settle(key, now);
+        let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
-        let Some(port) = self.ports.at_mut(key) else { return };
+        let Some(port) = self.core.ports.at_mut(key) else {
+            return;
+        };
         connection.phase = Phase::Closing {
             until: now + ms(port.config().delivery.linger_ms),
             finished: false,
         };
         // It may have been the one that held up the others.
         port.backed_up = false;
-        self.again = true;
-        self.effects.write(peer, connection);
+        self.core.again = true;
+        self.core.effects.write(peer, connection);
         self.check_closing(peer, None, now);
-        self.rearm(peer, now);
+        self.core.rearm(peer, now);
     }
 
     /// Whether a connection that is being closed has come to its end.
     pub(super) fn check_closing(&mut self, peer: Peer, progress: Option<&Progress>, now: u64) {
-        let Some(connection) = self.connections.at_mut(peer) else {
+        let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
         let Phase::Closing { until, finished } = &mut connection.phase else {
@@ -363,16 +380,14 @@ impl Session {
         let is_written = output.buffer.is_empty() && !output.takes();
         if is_written && !*finished && !broken {
             *finished = true;
-            self.effects.push(Effect::FinishWriting(peer));
+            self.core.effects.push(Effect::FinishWriting(peer));
         }
         let acknowledged = progress.is_some_and(|progress| progress.unacknowledged == 0);
         let is_read = *finished && (connection.input.end.is_some() || acknowledged);
         // However short the time, what waits has been offered to the system once.
         let is_late = now >= *until && (is_written || connection.output.blocked);
         if broken || is_late || is_read {
-            let key = connection.port;
-            self.close(peer);
-            self.forget_if_done(key);
+            self.close(peer, now);
         }
     }
 
@@ -383,7 +398,7 @@ impl Session {
         let mut peers: Vec<Peer> = server.by_client.values().copied().collect();
         peers.sort_unstable();
         for peer in peers {
-            let Some(connection) = self.connections.at_mut(peer) else {
+            let Some(connection) = self.core.connections.at_mut(peer) else {
                 continue;
             };
             let waits = connection.waits_for_room();
@@ -399,19 +414,11 @@ impl Session {
         }
     }
 
-    /// Peers of which it is not known whether they have left, since they are not read.
-    pub(crate) fn peers_in_doubt(&self) -> Vec<Peer> {
-        let doubtful = |(_, connection): &(usize, &Connection)| connection.waits_for_room();
-        self.connections
-            .iter()
-            .filter(doubtful)
-            .map(|(key, _)| Peer(key))
-            .collect()
-    }
-
     /// Starts the orderly end of a port: nothing new begins, and every connection is closed.
     pub(crate) fn shut_down(&mut self, key: PortKey, now: u64) {
-        let Some(port) = self.ports.at_mut(key) else { return };
+        let Some(port) = self.core.ports.at_mut(key) else {
+            return;
+        };
         if port.is_ending() {
             return;
         }
@@ -423,13 +430,13 @@ impl Session {
             }
         });
         for peer in port.peers.clone() {
-            if self.connections.at(peer).is_some_and(Connection::is_live) {
+            if self.core.connections.at(peer).is_some_and(Connection::is_live) {
                 self.begin_closing(peer, now);
             }
         }
-        self.drain(key, now);
+        self.core.drain(key, now);
         self.shut_down_unaccepted(key, now);
-        if let Some(shared) = self.shared(key) {
+        if let Some(shared) = self.core.shared(key) {
             shared.set_up(false);
         }
         self.give_up(key, now);
@@ -437,13 +444,15 @@ impl Session {
 
     /// Clients of a manual server that nobody can accept any more see the end.
     fn shut_down_unaccepted(&mut self, key: PortKey, now: u64) {
-        if !self.shared(key).is_some_and(|shared| shared.role == Role::Manual) {
+        let Some(server) = self.core.shared(key).filter(|shared| shared.role == Role::Manual) else {
             return;
-        }
-        let unaccepted = self
+        };
+        let accepted = self
+            .core
             .ports
             .iter()
-            .filter(|(_, port)| port.shared.role == Role::Accepted && port.shared.clients.acceptance.leave());
+            .filter(|(_, port)| port.shared.role == Role::Accepted);
+        let unaccepted = accepted.filter(|(_, port)| leaves_unaccepted(server, &port.shared));
         let unaccepted: Vec<PortKey> = unaccepted.map(|(other, _)| PortKey(other)).collect();
         for port in unaccepted {
             self.shut_down(port, now);
@@ -452,37 +461,33 @@ impl Session {
 
     /// The peer of a port has gone for good, or the port was shut down: it ends when nothing is owed any more.
     pub(crate) fn give_up(&mut self, key: PortKey, now: u64) {
-        let Some(port) = self.ports.at_mut(key) else { return };
+        let Some(port) = self.core.ports.at_mut(key) else {
+            return;
+        };
         port.life = port.life.max(Life::Ending);
         port.shared.close();
-        self.changed(key);
-        self.settle(key, now);
+        self.core.changed(key);
+        self.core.settle(key, now);
     }
 
     /// The caller has closed the handle of a port.
     pub(crate) fn release(&mut self, key: PortKey, now: u64) {
         self.shut_down(key, now);
-        if let Some(port) = self.ports.at_mut(key) {
-            port.life = Life::Released;
+        if let Some(port) = self.core.ports.at_mut(key) {
+            port.life = port.life.max(Life::Released);
             port.owed.departed.clear();
         }
-        self.forget_if_done(key);
-    }
-
-    /// Forgets a port whose handle is closed and that has no connection any more.
-    fn forget_if_done(&mut self, key: PortKey) {
-        let done = |port: &port::Port| port.life == Life::Released && port.peers.is_empty();
-        if self.ports.at(key).is_some_and(done) {
-            self.effects.push(Effect::Forget(key));
-        }
+        self.core.forget_if_done(key);
     }
 }
 
-/// A connection is over for good: what was not written whole is dropped.
-fn count_unsent(port: &port::Port, connection: &mut Connection) {
-    connection
-        .output
-        .buffer
-        .each_unfinished(|message| port.count_lost(ChannelState::is_event(message).into()));
-    connection.output.buffer.clear();
+/// A client of a manual server leaves: whether nobody has accepted it, which is told once. Then it keeps its place.
+fn leaves_unaccepted(server: &Shared, accepted: &Shared) -> bool {
+    // Added first: a thread that accepts it takes it away again.
+    server.clients.left_behind.fetch_add(1, Ordering::AcqRel);
+    let unaccepted = accepted.clients.acceptance.leave();
+    if !unaccepted {
+        server.clients.left_behind.fetch_sub(1, Ordering::AcqRel);
+    }
+    unaccepted
 }

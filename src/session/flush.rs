@@ -78,17 +78,18 @@ impl Flushes {
         }
     }
 
-    /// A connection has ended after so many bytes: what it did not write is lost.
-    pub(super) fn connection_ended(&mut self, peer: Peer, serial: u64, written: u64) {
+    /// A connection has ended after so many bytes. `alone`: the port has no other peer. What it did not write is lost
+    /// then, and so is what is not with a connection yet.
+    pub(super) fn connection_ended(&mut self, peer: Peer, serial: u64, written: u64, alone: bool) {
         for pending in &mut self.pending {
-            let Stage::Writing(targets) = &mut pending.stage else {
-                continue;
-            };
-            targets.retain(|target| {
-                let is_it = target.peer == peer && target.serial == serial;
-                pending.lost |= is_it && written < target.written;
-                !is_it
-            });
+            match &mut pending.stage {
+                Stage::Draining { .. } => pending.lost |= alone,
+                Stage::Writing(targets) => targets.retain(|target| {
+                    let is_it = target.peer == peer && target.serial == serial;
+                    pending.lost |= is_it && alone && written < target.written;
+                    !is_it
+                }),
+            }
         }
     }
 

@@ -126,7 +126,7 @@ impl Inbound<'_> {
         let bytes = std::mem::take(&mut input.backlog);
         let mut parser = std::mem::replace(&mut input.parser, Parser::new(0));
         let track = std::mem::take(&mut input.track);
-        if self.port.life == super::port::Life::Released {
+        if self.port.life >= super::port::Life::Released {
             return;
         }
         let mut backlog = Backlog {

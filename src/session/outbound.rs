@@ -80,18 +80,8 @@ impl Outbound<'_> {
             } else {
                 queue.next()
             };
-            match step {
-                None => break,
-                Some(Step::Dropped(record)) => self.drop_for_panic(&record),
-                Some(Step::Panic) => self.panic(),
-                Some(Step::Cancel) => self.cancel(),
-                Some(Step::Reset) => self.send_all(&RESET),
-                Some(Step::Message { record, cancelled }) => {
-                    bytes = bytes.saturating_sub(record.data.len());
-                    self.take(&record, cancelled);
-                }
-                Some(Step::Refused(lost)) => self.deliver_refused(lost),
-            }
+            let Some(step) = step else { break };
+            bytes = bytes.saturating_sub(self.take_step(step));
         }
         if !self.port.backed_up {
             self.deliver_due(self.now);
@@ -102,6 +92,22 @@ impl Outbound<'_> {
         } else {
             Drained::Done
         }
+    }
+
+    /// Takes one step of the out queue; how many bytes of a message that was.
+    fn take_step(&mut self, step: Step<'_>) -> usize {
+        match step {
+            Step::Dropped(record) => self.drop_for_panic(&record),
+            Step::Panic => self.panic(),
+            Step::Cancel => self.cancel(),
+            Step::Reset => self.send_all(&RESET),
+            Step::Message { record, cancelled } => {
+                self.take(&record, cancelled);
+                return record.data.len();
+            }
+            Step::Refused(lost) => self.deliver_refused(lost),
+        }
+        0
     }
 
     /// Sends or schedules a message from the out queue. Messages leave in order of time, then of pushing; one for now
@@ -115,11 +121,8 @@ impl Outbound<'_> {
             }
             return self.schedule(record.time_ns, client, bytes, false);
         }
-        let pushed_ns = if record.time_ns == 0 {
-            self.now
-        } else {
-            record.time_ns.min(self.now)
-        };
+        // A push during this turn may be later than the turn's beginning.
+        let pushed_ns = if record.time_ns == 0 { self.now } else { record.time_ns };
         self.deliver_due(pushed_ns);
         let at = self.time_of(pushed_ns, client, bytes);
         if at > pushed_ns {
@@ -351,7 +354,7 @@ fn sounding(peers: &[Peer], connections: &mut Slab<Connection>, client: u32, byt
     let mut most = 0;
     reached(peers, client, connections, |connection| {
         let ahead = connection.output.ahead();
-        most = most.max(ahead.holds_note(bytes[0] & 15, bytes[1]).into());
+        most = most.max(ahead.holds_note_at_sender(bytes[0] & 15, bytes[1]).into());
         false
     });
     most

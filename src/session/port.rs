@@ -7,6 +7,7 @@ use super::memory::Memory;
 use super::owed::Owed;
 use super::schedule::{Schedule, Scheduled};
 use super::timers::Armed;
+use crate::midi::state::ChannelState;
 use crate::realtime::config::Config;
 use crate::realtime::drain::OutQueue;
 use crate::realtime::notifications::{Kind, Notification};
@@ -28,6 +29,8 @@ pub(super) enum Life {
     Ending,
     /// And its handle is closed: it goes with its last connection.
     Released,
+    /// It has gone.
+    Forgotten,
 }
 
 /// The network's side of a port.
@@ -194,6 +197,13 @@ impl Port {
     /// A peer reads again after it was congested, or has gone.
     pub(super) fn end_congestion(&self, announced: bool, recovered: Notification) {
         self.shared.control.notifications.announce_end(announced, recovered);
+    }
+
+    /// A connection is over for good: what was not written whole is dropped.
+    pub(super) fn count_unsent(&self, connection: &mut Connection) {
+        let buffer = &mut connection.output.buffer;
+        buffer.each_unfinished(|message| self.count_lost(ChannelState::is_event(message).into()));
+        buffer.clear();
     }
 }
 

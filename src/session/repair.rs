@@ -5,6 +5,7 @@ use super::effect::{Keyed, Peer};
 use super::outbound::{Outbound, TURN_STEPS};
 use super::output::Flow;
 use super::port::notification;
+use super::schedule::channel_of;
 use super::track::Track;
 use crate::midi::reset::{PANIC, RESET};
 use crate::midi::short::Short;
@@ -143,12 +144,17 @@ impl Outbound<'_> {
             lists.push((client, list));
         }
         for (client, mut list) in lists {
-            // A Note Off of a note that is still to begin waits for that, so that the note ends.
+            // What was meant for later, and had no room among what keeps its time, comes after what is scheduled before
+            // it, or that would have the last word.
+            let last = self.port.schedule.last_of_channels(client, lost.latest_ns());
             list.retain(|message| {
-                let waits = self.time_of(self.now, client, message) > self.now;
+                // A Note Off of a note that is still to begin waits for that, so that the note ends.
+                let with_note = self.time_of(self.now, client, message);
+                let after = channel_of(message).map_or(0, |channel| last[channel]);
+                let waits = with_note.max(after) > self.now;
                 if waits {
                     self.port.count_scheduled(message.len());
-                    self.schedule(self.now, client, message, true);
+                    self.schedule(self.now.max(after), client, message, true);
                 }
                 !waits
             });

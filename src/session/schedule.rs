@@ -148,6 +148,18 @@ impl Schedule {
         self.keys.get(&key_of(bytes)).map_or(0, |key| key.offs_for(client))
     }
 
+    /// For when the last message is scheduled on each channel, notes aside, that a client meets, up to a time; 0: none is.
+    pub(super) fn last_of_channels(&self, client: u32, until: u64) -> [u64; CHANNELS] {
+        let mut last = [0; CHANNELS];
+        let waiting = self.heap.iter().filter(|waiting| waiting.time_ns <= until);
+        for waiting in waiting.filter(|waiting| meet(waiting.client, client)) {
+            if let Some(channel) = channel_of(&waiting.bytes) {
+                last[channel] = last[channel].max(waiting.time_ns);
+            }
+        }
+        last
+    }
+
     /// When the next message is due.
     pub(super) fn next_ns(&self) -> Option<u64> {
         self.heap.peek().map(|next| next.time_ns)
@@ -193,6 +205,18 @@ impl Schedule {
 /// Whether messages for two clients, or for all (0), reach a common one.
 fn meet(one: u32, other: u32) -> bool {
     one == 0 || other == 0 || one == other
+}
+
+/// The channels, and one more for what concerns all of them.
+pub(super) const CHANNELS: usize = 17;
+
+/// The channel whose state a message changes, notes aside; None: it changes no state.
+pub(super) fn channel_of(message: &[u8]) -> Option<usize> {
+    match *message {
+        [status @ 0xA0..=0xEF, ..] => Some(usize::from(status & 15)),
+        [0xF2 | 0xF3 | 0xFA..=0xFC | 0xFF, ..] => Some(CHANNELS - 1),
+        _ => None,
+    }
 }
 
 /// Channel and note number of a note message.

@@ -47,6 +47,7 @@ class Config(Structure):
         ("accept_mode", c_uint32),
         ("max_clients", c_uint32),
         ("allow", c_char_p),
+        *([("reserved_after_allow", c_uint32)] if ctypes.sizeof(c_void_p) == 4 else []),
         ("overflow", c_uint32),
         ("max_delay_ms", c_uint32),
         ("client_buffer_bytes", c_uint32),

@@ -1,4 +1,4 @@
-/* What the C++ headers of midisock rest on: the language, spans of bytes, results.
+/* The basis of the C++ headers: the language version, spans of bytes, results.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
 #ifndef MIDISOCK_CPP_BASE_HPP
@@ -24,7 +24,8 @@
 #  include <span>
 #endif
 
-/** Whether there are exceptions: the functions named or_throw exist only then. Nothing else throws. */
+/** Whether the program is compiled with exceptions. The functions named or_throw exist only then. Nothing else
+ * throws. */
 #if !defined(MIDISOCK_EXCEPTIONS)
 #  if defined(__cpp_exceptions) || defined(_CPPUNWIND)
 #    define MIDISOCK_EXCEPTIONS 1
@@ -37,8 +38,8 @@
 #endif
 
 /** @cond internal */
-/* A program may have translation units with std::span and others without, with exceptions and without: what is not
- * the same in both has another name for the linker. */
+/* A program may have translation units with std::span and others without. Types that differ between them have different
+ * names for the linker. */
 #if defined(__cpp_lib_span)
 #  define MIDISOCK_CPP_ABI with_span
 #else
@@ -50,7 +51,7 @@ namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 
 #if defined(__cpp_lib_span)
-/** Bytes that somebody else owns. std::span where the compiler has it, else a class that does the little needed. */
+/** A view of bytes. It is std::span if the compiler has it, otherwise a class with the members that are needed. */
 using bytes = std::span<const std::uint8_t>;
 #else
 class bytes {
@@ -64,7 +65,7 @@ public:
     constexpr bytes(const std::uint8_t (&array)[N]) noexcept : data_(array), size_(N)
     {
     }
-    /** From std::array, std::vector and their like. */
+    /** From std::array, std::vector and similar containers. */
     template <class Container,
               class = std::enable_if_t<
                   !std::is_same_v<std::decay_t<Container>, bytes> && !std::is_array_v<Container> &&
@@ -86,7 +87,7 @@ private:
 };
 #endif
 
-/** The outcomes of calls: midisock_result by name. */
+/** The values of midisock_result by name. */
 enum class outcome : midisock_result {
     ok = MIDISOCK_OK,
     empty = MIDISOCK_EMPTY,
@@ -111,14 +112,14 @@ enum class outcome : midisock_result {
 };
 
 #if MIDISOCK_EXCEPTIONS
-/** What or_throw throws. */
+/** The exception that or_throw throws. */
 class error : public std::exception {
 public:
-    /** Of an outcome. */
+    /** An error with this outcome. */
     explicit error(outcome what) noexcept : outcome_(what) {}
-    /** Why. */
+    /** The outcome. */
     outcome code() const noexcept { return outcome_; }
-    /** As midisock_strerror(). */
+    /** The text of midisock_strerror(). */
     const char *what() const noexcept override { return midisock_strerror(static_cast<midisock_result>(outcome_)); }
 
 private:
@@ -126,27 +127,28 @@ private:
 };
 #endif
 
-/** How a call went. True for success only: "nothing to take" and "no peer now" are no errors, and no success. */
+/** The result of a call. It converts to true on success only. outcome::empty and outcome::offline are neither errors
+ * nor success. */
 class [[nodiscard]] status {
 public:
     /** Success. */
     constexpr status() noexcept = default;
-    /** Of an outcome. */
+    /** From an outcome. */
     constexpr status(outcome code) noexcept : code_(code) {}
-    /** Of what a C function gave. */
+    /** From the result of a C function. */
     constexpr explicit status(midisock_result result) noexcept : code_(static_cast<outcome>(result)) {}
 
-    /** Whether it was done. */
+    /** Whether the call succeeded. */
     constexpr explicit operator bool() const noexcept { return code_ == outcome::ok; }
-    /** By name. */
+    /** The outcome. */
     constexpr outcome code() const noexcept { return code_; }
     /** Whether it is an error. */
     constexpr bool failed() const noexcept { return static_cast<midisock_result>(code_) < 0; }
-    /** Static text, never null. */
+    /** A description. The text is static and is never null. */
     const char *message() const MIDISOCK_REALTIME { return midisock_strerror(static_cast<midisock_result>(code_)); }
 
 #if MIDISOCK_EXCEPTIONS
-    /** Throws midisock::error for an error; the other outcomes, for who tells them apart, are given back. */
+    /** Throws midisock::error for an error, and returns any other outcome. */
     outcome or_throw() const
     {
         if (failed()) {
@@ -156,16 +158,16 @@ public:
     }
 #endif
 
-    /** Whether both went alike. */
+    /** Whether both outcomes are equal. */
     friend constexpr bool operator==(status a, status b) noexcept { return a.code_ == b.code_; }
-    /** Whether they went differently. */
+    /** Whether the outcomes differ. */
     friend constexpr bool operator!=(status a, status b) noexcept { return a.code_ != b.code_; }
 
 private:
     outcome code_ = outcome::ok;
 };
 
-/** A value, or why there is none. The value is there, empty, in any case: no exception is needed to look at it. */
+/** A value, or the reason why there is none. Access never throws: without a value it yields an empty one. */
 template <class T> class [[nodiscard]] result {
 public:
     /** The type of the value. */
@@ -178,14 +180,14 @@ public:
     /** A value. */
     constexpr result(T &&value) noexcept : value_(std::move(value)) {}
 
-    /** What a C function writes, in place: `call(value)` calls it and gives what it gave. */
+    /** Calls a C function that writes the value in place: `call(value)` calls it and returns its result. */
     template <class Call> static result of(Call call) noexcept { return result(call, 0); }
 
     /** Whether there is a value. */
     constexpr explicit operator bool() const noexcept { return static_cast<bool>(status_); }
     /** Whether there is a value. */
     constexpr bool has_value() const noexcept { return static_cast<bool>(status_); }
-    /** Why there is none; outcome::ok where there is one. */
+    /** Why there is no value, or outcome::ok. */
     constexpr status error() const noexcept { return status_; }
 
     /** The value. */
@@ -196,11 +198,11 @@ public:
     constexpr T &&operator*() && noexcept { return std::move(value_); }
     /** The value's members. */
     constexpr T *operator->() & noexcept { return &value_; }
-    /** The value's members; of a result that ends with the expression, such a one as can be looked at only. */
+    /** The value's members. They are const if the result is a temporary. */
     constexpr const T *operator->() const & noexcept { return &value_; }
 
 #if MIDISOCK_EXCEPTIONS
-    /** The value; throws midisock::error where there is none. */
+    /** Returns the value, or throws midisock::error if there is none. */
     T or_throw() &&
     {
         if (!status_) {
@@ -213,7 +215,7 @@ public:
 private:
     static_assert(std::is_nothrow_default_constructible_v<T> && std::is_nothrow_move_constructible_v<T>);
 
-    /* What is written in any case is not cleared before: a plain struct is so only where nothing was written. */
+    /* A plain struct is not cleared before the call, since the call writes it. It is cleared if the call fails. */
     template <class Call> result(Call &call, int) noexcept : status_(static_cast<midisock_result>(call(value_)))
     {
         if (!status_) {

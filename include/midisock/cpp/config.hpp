@@ -1,4 +1,4 @@
-/* How a port is to behave.
+/* The configuration of a port, and time limits.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
 #ifndef MIDISOCK_CPP_CONFIG_HPP
@@ -11,19 +11,19 @@ inline namespace MIDISOCK_CPP_ABI {
 
 /** midisock_config::overflow by name. */
 enum class overflow : std::uint32_t {
-    automatic = MIDISOCK_OVERFLOW_AUTO, /**< repair for servers, wait for all others */
-    wait = MIDISOCK_OVERFLOW_WAIT,      /**< nothing is ever dropped */
-    repair = MIDISOCK_OVERFLOW_REPAIR   /**< late is worse than lost; channel state is put right */
+    automatic = MIDISOCK_OVERFLOW_AUTO, /**< repair for servers, wait for all other ports */
+    wait = MIDISOCK_OVERFLOW_WAIT,      /**< nothing is dropped for want of room */
+    repair = MIDISOCK_OVERFLOW_REPAIR   /**< late is worse than lost; the channel state is restored */
 };
 
 /** midisock_config::wake by name. */
 enum class wake : std::uint32_t {
-    tick = MIDISOCK_WAKE_TICK,    /**< push makes no system call; the network thread looks every tick_us */
-    signal = MIDISOCK_WAKE_SIGNAL /**< push makes at most one, when the network thread sleeps */
+    tick = MIDISOCK_WAKE_TICK,    /**< a push makes no system call; the network thread polls */
+    signal = MIDISOCK_WAKE_SIGNAL /**< a push makes at most one, while the network thread sleeps */
 };
 
-/** midisock_config with its defaults: set its fields, or by name what has one. Whether clients are merged or accepted
- * is not set here: it is server or listener. */
+/** midisock_config, filled with the defaults. Set its fields, or use the functions for values with names. accept_mode
+ * has no effect: the classes server and listener set it. */
 struct config : midisock_config {
     /** The defaults. */
     config() noexcept { midisock_config_init(this, sizeof(midisock_config)); }
@@ -42,17 +42,17 @@ struct config : midisock_config {
     }
 };
 
-/** Times to wait, in milliseconds. */
+/** A time limit, in milliseconds. */
 struct timeout {
-    /** 0 looks once, -1 waits for ever. */
+    /** 0 checks once, -1 waits without limit. */
     constexpr explicit timeout(std::int32_t milliseconds) noexcept : ms(milliseconds) {}
-    /** From std::chrono's durations, rounded up. What has passed already, such as a deadline less now, looks once; what is
-     * longer than 24 days waits for ever. */
+    /** From a duration of std::chrono, rounded up. A negative duration checks once. A duration of more than 24 days
+     * waits without limit. */
     template <class Duration, class = typename Duration::period>
     constexpr timeout(Duration duration) noexcept : ms(from(duration))
     {
     }
-    /** As the C API takes it. */
+    /** The value for the C API. */
     std::int32_t ms;
 
 private:
@@ -61,7 +61,7 @@ private:
         using period = typename Duration::period;
         const double value = static_cast<double>(duration.count()) * 1000.0 * static_cast<double>(period::num) /
                              static_cast<double>(period::den);
-        if (!(value > 0.0)) { // and what is no number
+        if (!(value > 0.0)) { // and NaN
             return 0;
         }
         if (value >= 2147483647.0) {
@@ -77,12 +77,12 @@ inline constexpr timeout at_once{0};
 /** Waits without limit. */
 inline constexpr timeout for_ever{-1};
 
-/** Hosts to listen at, beside names and addresses. */
+/** As the host of a server: this machine only. */
 inline constexpr const char *loopback = nullptr;
-/** All that reaches this machine. */
+/** As the host of a server: every interface. */
 inline constexpr const char *every_interface = "";
 
-/** What connect and listen take. */
+/** A host and a port number. */
 struct address {
     /** A name or an IP address; empty for every interface. */
     char host[256];

@@ -1,4 +1,4 @@
-/* MIDI messages: what is popped, and builders for what is pushed.
+/* Popped MIDI messages, and builders of messages to push.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
 #ifndef MIDISOCK_CPP_MESSAGE_HPP
@@ -11,13 +11,13 @@ inline namespace MIDISOCK_CPP_ABI {
 
 /** @cond internal */
 namespace detail {
-/** For a message that is written before it is read. */
+/** Makes a message that is uninitialised until it is popped. */
 struct unset {};
 } // namespace detail
 /** @endcond */
 
-/** A message as it was popped. Its bytes are the port's: they are valid until the next pop, pop_block or skip on that
- * port, or its end. */
+/** A popped message. Its bytes belong to the port, and are valid until the next pop, pop_block or skip on it, or its
+ * close. */
 struct message : midisock_message {
     /** No message. */
     constexpr message() noexcept : midisock_message{} {}
@@ -32,13 +32,13 @@ struct message : midisock_message {
     {
         return data[0] < 0xF0 ? static_cast<std::uint8_t>(data[0] & 0xF0) : data[0];
     }
-    /** Not a system message. */
+    /** Whether it is a channel message, not a system message. */
     constexpr bool is_channel_message() const noexcept { return data[0] < 0xF0; }
-    /** 0 to 15, of a channel message. */
+    /** The channel of a channel message, 0 to 15. */
     constexpr int channel() const noexcept { return data[0] & 0x0F; }
-    /** A Note On of velocity 0 is a Note Off. */
+    /** A Note On with a velocity above 0. */
     constexpr bool is_note_on() const noexcept { return is(0x90) && data[2] != 0; }
-    /** A Note Off, or a Note On of velocity 0. */
+    /** A Note Off, or a Note On with velocity 0. */
     constexpr bool is_note_off() const noexcept { return is(0x80) || (is(0x90) && data[2] == 0); }
     /** Status An. */
     constexpr bool is_poly_pressure() const noexcept { return is(0xA0); }
@@ -62,44 +62,44 @@ struct message : midisock_message {
     constexpr int controller_value() const noexcept { return data[2]; }
     /** The number of a program change. */
     constexpr int program() const noexcept { return data[1]; }
-    /** Of channel pressure or poly pressure. */
+    /** The value of channel pressure or poly pressure. */
     constexpr int pressure() const noexcept { return is(0xA0) ? data[2] : data[1]; }
-    /** -8192 to 8191. */
+    /** The value of a pitch bend, -8192 to 8191. */
     constexpr int bend() const noexcept { return (data[1] | data[2] << 7) - 8192; }
 
-    /** Made by the library, not sent by the peer. */
+    /** The library made it; the peer did not send it. */
     constexpr bool is_synthetic() const noexcept { return (flags & MIDISOCK_SYNTHETIC) != 0; }
-    /** Another client of this server still holds this note or pedal: ignore the message if you ignore `client`. */
+    /** Another client of this server still holds this note or pedal. Ignore the message if you ignore `client`. */
     constexpr bool is_still_held() const noexcept { return (flags & MIDISOCK_STILL_HELD) != 0; }
 
 private:
     constexpr bool is(int kind) const noexcept { return (data[0] & 0xF0) == kind; }
 };
 
-/** A whole message of one to three bytes, by value: `short_message(0x90, 60, 100)`, or by one of the builders. */
+/** A whole message of one to three bytes, by value: `short_message(0x90, 60, 100)`, or from a builder. */
 template <std::size_t Size> class short_message {
     static_assert(Size >= 1 && Size <= 3, "one to three bytes");
 
 public:
-    /** No message: push refuses it. */
+    /** No message. push refuses it. */
     constexpr short_message() noexcept = default;
-    /** Of its status alone. */
+    /** From a status byte. */
     constexpr explicit short_message(int status) noexcept : bytes_{byte(status)} {}
-    /** Of status and one data byte. The bytes are taken as they are. */
+    /** From a status byte and one data byte, without a check. */
     constexpr short_message(int status, int first) noexcept : bytes_{byte(status), byte(first)} {}
-    /** Of status and two data bytes. The bytes are taken as they are. */
+    /** From a status byte and two data bytes, without a check. */
     constexpr short_message(int status, int first, int second) noexcept
         : bytes_{byte(status), byte(first), byte(second)}
     {
     }
 
-    /** Whether it is one: false for what a builder gives for an argument out of range. */
+    /** Whether it is a message. A builder returns none if an argument is out of range. */
     constexpr explicit operator bool() const noexcept { return bytes_[0] >= 0x80; }
     /** The first byte. */
     constexpr const std::uint8_t *data() const noexcept { return bytes_; }
-    /** How many. */
+    /** The number of bytes. */
     static constexpr std::size_t size() noexcept { return Size; }
-    /** What push takes. */
+    /** Its bytes, for push. */
     constexpr operator bytes() const noexcept { return bytes(bytes_, Size); }
 
 private:
@@ -115,8 +115,8 @@ short_message(int, int, int) -> short_message<3>;
 
 namespace detail {
 
-/* Not constexpr: in a constant expression an argument out of range does not compile. Otherwise the message has no status,
- * and push refuses it: nothing else than what was meant is ever sent. */
+/* Not constexpr, so that an argument out of range does not compile in a constant expression. Otherwise the message has no
+ * status byte, and push refuses it. */
 inline int out_of_range() noexcept { return 0; }
 
 constexpr bool below(int value, int limit) noexcept { return value >= 0 && value < limit; }
@@ -139,15 +139,15 @@ constexpr short_message<3> channel_message(int status, int channel, int first, i
 } // namespace detail
 /** @endcond */
 
-/* Builders. Channels are 0 to 15, data 0 to 127. What is out of range does not compile in a constant expression, and
- * is refused by push (outcome::invalid_message) otherwise. */
+/* Builders. Channels are 0 to 15, data 0 to 127. An argument out of range does not compile in a constant expression;
+ * otherwise push refuses the message (outcome::invalid_message). */
 
 /** Note Off. */
 constexpr short_message<3> note_off(int channel, int note, int velocity = 64) noexcept
 {
     return detail::channel_message(0x80, channel, note, velocity);
 }
-/** Velocity 0 is a Note Off by the MIDI standard. */
+/** Note On. Velocity 0 is a Note Off by the MIDI standard. */
 constexpr short_message<3> note_on(int channel, int note, int velocity) noexcept
 {
     return detail::channel_message(0x90, channel, note, velocity);
@@ -172,10 +172,10 @@ constexpr short_message<2> channel_pressure(int channel, int pressure) noexcept
 {
     return detail::channel_message(0xD0, channel, pressure);
 }
-/** -8192 to 8191, 0 is the centre. */
+/** Pitch bend, -8192 to 8191. 0 is the centre. */
 constexpr short_message<3> pitch_bend(int channel, int bend) noexcept
 {
-    // Out of range, below or above, what is shifted is above 127. Without a sign, for no sum overflows then.
+    // Out of range, in both directions, the upper part is above 127. Unsigned, since the sum must not overflow.
     const unsigned value = static_cast<unsigned>(bend) + 8192u;
     return detail::channel_message(0xE0, channel, static_cast<int>(value & 0x7Fu), static_cast<int>(value >> 7));
 }
@@ -191,7 +191,7 @@ constexpr short_message<2> quarter_frame(int data) noexcept
 {
     return {detail::below(data, 128) ? 0xF1 : detail::out_of_range(), data};
 }
-/** In MIDI beats, of six clocks each: 0 to 16383. */
+/** Song position, in MIDI beats of six clocks: 0 to 16383. */
 constexpr short_message<3> song_position(int beats) noexcept
 {
     return {detail::below(beats, 16384) ? 0xF2 : detail::out_of_range(), beats & 0x7F, beats >> 7};
@@ -203,11 +203,11 @@ constexpr short_message<2> song_select(int song) noexcept
 }
 /** Tune Request. */
 constexpr short_message<1> tune_request() noexcept { return short_message(0xF6); }
-/** Timing Clock, 24 of them a quarter note. */
+/** Timing Clock, 24 per quarter note. */
 constexpr short_message<1> clock() noexcept { return short_message(0xF8); }
 /** Start from the beginning. */
 constexpr short_message<1> start() noexcept { return short_message(0xFA); }
-/** Continue: the word means something else in C++. */
+/** Continue, which is a keyword of C++. */
 constexpr short_message<1> resume() noexcept { return short_message(0xFB); }
 /** Stop. */
 constexpr short_message<1> stop() noexcept { return short_message(0xFC); }

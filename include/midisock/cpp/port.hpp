@@ -1,4 +1,4 @@
-/* Ports that own themselves: what every port can do, and what a port that carries messages can.
+/* The functions of every port, and those of a port that carries messages.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
 #ifndef MIDISOCK_CPP_PORT_HPP
@@ -13,7 +13,7 @@ inline namespace MIDISOCK_CPP_ABI {
 
 /** What a port is doing. */
 enum class state : std::int32_t {
-    none = 0, /**< of an object without a port */
+    none = 0, /**< the object has no port */
     binding = MIDISOCK_STATE_BINDING,
     listening = MIDISOCK_STATE_LISTENING,
     connecting = MIDISOCK_STATE_CONNECTING,
@@ -21,7 +21,7 @@ enum class state : std::int32_t {
     closed = MIDISOCK_STATE_CLOSED
 };
 
-/** What to wait for at a port that carries messages; `a | b` is either. */
+/** Events of a port that carries messages, to wait for. `a | b` means either. */
 enum class event : std::uint32_t {
     message = MIDISOCK_WAIT_MESSAGE,          /**< pop has something */
     room = MIDISOCK_WAIT_ROOM,                /**< after outcome::full: half the out queue is free */
@@ -33,7 +33,7 @@ constexpr event operator|(event a, event b) noexcept
     return static_cast<event>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
 }
 
-/** What to wait for at a listener. */
+/** Events of a listener, to wait for. */
 enum class listener_event : std::uint32_t {
     client = MIDISOCK_WAIT_CLIENT,            /**< accept has one */
     notification = MIDISOCK_WAIT_NOTIFICATION /**< poll_notification has something */
@@ -44,13 +44,13 @@ constexpr listener_event operator|(listener_event a, listener_event b) noexcept
     return static_cast<listener_event>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
 }
 
-/** Something that happened to a port's connections. */
+/** An event in the life of a port's connections. */
 using notification = midisock_notification;
 /** Counters since the port was made. */
 using stats = midisock_stats;
 
-/** What every port can do: it owns one of the C API, which is closed with the object. That is control, never in an audio
- * callback. Ports are moved, not copied, and by their own type only: one of another role is never put into their place. */
+/** The base of all roles. It owns a port of the C API, and closes it in its destructor, which is therefore [control]:
+ * never destroy it in an audio callback. Ports can be moved within one role, and not copied. */
 class handle {
 public:
     /** A port has one owner. */
@@ -60,19 +60,19 @@ public:
 
     /** Whether there is a port. */
     explicit operator bool() const noexcept { return port_ != nullptr; }
-    /** For calls of the C API. */
+    /** The port, for calls of the C API. */
     midisock_port *get() const noexcept { return port_; }
-    /** Gives the port away: whoever takes it closes it. */
+    /** Gives up the ownership of the port. The caller must close it. */
     [[nodiscard]] midisock_port *release() noexcept { return std::exchange(port_, nullptr); }
 
-    /** Any thread, does not block: later calls and those waiting now give outcome::closed. */
+    /** [control] Any thread. See midisock_shutdown(). */
     status shutdown() noexcept { return status(midisock_shutdown(port_)); }
-    /** Control: see midisock_set_realtime_priority(). */
+    /** [control] See midisock_set_realtime_priority(). */
     status set_realtime_priority(std::uint32_t priority) noexcept
     {
         return status(midisock_set_realtime_priority(port_, priority));
     }
-    /** Control: ends the port now, not with the object. */
+    /** [control] Closes the port now rather than in the destructor. */
     void close() noexcept { midisock_close(std::exchange(port_, nullptr)); }
 
     /** See midisock_state(). */
@@ -106,7 +106,7 @@ protected:
     }
     ~handle() { midisock_close(port_); }
 
-    /* Each role is made by one of the C functions: `call(&raw)`. */
+    /* Makes a port of a role by a C function: `call(&raw)`. */
     template <class Role, class Call> static result<Role> make(Call call) noexcept
     {
         return result<Role>::of([&call](Role &made) { return call(&made.port_); });
@@ -118,7 +118,8 @@ protected:
     template <class Role> friend Role adopt(midisock_port *raw) noexcept;
 };
 
-/** Takes over a port of the C API, which is of that role: `auto mine = midisock::adopt<midisock::server>(raw)`. */
+/** Takes the ownership of a port of the C API, which must have that role:
+ * `auto mine = midisock::adopt<midisock::server>(raw)`. */
 template <class Role> Role adopt(midisock_port *raw) noexcept
 {
     Role made;
@@ -126,43 +127,44 @@ template <class Role> Role adopt(midisock_port *raw) noexcept
     return made;
 }
 
-/** A port that carries messages, of whatever role: what client, server and port have in common. At any moment at most one
- * thread pushes and at most one pops; they may differ. */
+/** A port that carries messages: the base of client, server and port. At any moment at most one thread pushes and at
+ * most one pops. They may differ. */
 class message_port : public handle {
 public:
-    /** Sends one whole message, now, whole or not at all. */
+    /** Sends one whole message now. See midisock_push(). */
     status push(bytes message) MIDISOCK_REALTIME
     {
         return status(midisock_push(port_, message.data(), message.size()));
     }
-    /** The same at a time of midisock_now_ns, at most 10 s ahead. */
+    /** Sends one whole message at a time of midisock_now_ns, at most 10 s ahead. */
     status push_at(std::uint64_t time_ns, bytes message) MIDISOCK_REALTIME { return push_to(0, message, time_ns); }
-    /** Forgets what was pushed with a time ahead, but not what ends something at the peer. */
+    /** Drops scheduled messages, except those that end something at the peer. See midisock_cancel(). */
     status cancel() MIDISOCK_REALTIME { return status(midisock_cancel(port_)); }
-    /** The next message, in order of arrival, or outcome::empty. It lies in `out` on success only. */
+    /** Takes the next message, in order of arrival. Returns outcome::empty if none waits. `out` is set on success
+     * only. */
     status pop(message &out) MIDISOCK_REALTIME { return status(midisock_pop(port_, &out)); }
-    /** `for (const midisock::message &m : port.messages())`: takes what has arrived until nothing is left. */
+    /** `for (const midisock::message &m : port.messages())` takes messages until none is left. */
     message_range messages() & MIDISOCK_REALTIME { return message_range(port_); }
-    /** The port would be gone before its messages are looked at. */
+    /** Not for a temporary port: it would be closed before its messages are read. */
     void messages() && = delete;
-    /** Throws away what waits to be popped. */
+    /** Throws away the messages that wait to be popped. See midisock_skip(). */
     status skip() MIDISOCK_REALTIME { return status(midisock_skip(port_)); }
-    /** Any thread, never full: silence, now. */
+    /** Any thread, always has room. Silences all peers now. */
     status panic() MIDISOCK_REALTIME { return status(midisock_panic(port_)); }
-    /** Any thread, never full: all notes off, controllers reset. */
+    /** Any thread, always has room. Sends All Notes Off and Reset All Controllers. */
     status reset() MIDISOCK_REALTIME { return status(midisock_reset(port_)); }
 
-    /** Once for each audio callback, on the thread that pops. */
+    /** Begins an audio block. Call it once per audio callback, on the popping thread. */
     block begin_block(const block_info &info) & MIDISOCK_REALTIME { return block(port_, info); }
-    /** The port would be gone before its messages are looked at. */
+    /** Not for a temporary port: it would be closed before its messages are read. */
     void begin_block(const block_info &info) && = delete;
 
-    /** Control. */
+    /** [control] Waits for an event. */
     status wait(event what, timeout limit = for_ever) noexcept
     {
         return status(midisock_wait(port_, static_cast<std::uint32_t>(what), limit.ms));
     }
-    /** Control: until all that is due has been handed to the system. */
+    /** [control] Waits until all messages that are due were handed to the system. */
     status flush(timeout limit = for_ever) noexcept { return status(midisock_flush(port_, limit.ms)); }
 
     /** @cond internal */

@@ -1,4 +1,4 @@
-/* Ranges over what a port has received, and over an audio block's part of it.
+/* Ranges over received messages, and over those of an audio block.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
 #ifndef MIDISOCK_CPP_RANGE_HPP
@@ -13,10 +13,10 @@ inline namespace MIDISOCK_CPP_ABI {
 /** @cond internal */
 namespace detail {
 
-/** Pops its way through a port with one of the C functions. A single pass: each message ends with the next step.
+/** A single-pass range that pops messages with a C function. Each step invalidates the message before.
  *
- * What changes with each step is the iterator's, not the range's: the C function is given the address of the message in
- * the range, and whatever lay beside it would be written to memory and read again for each message. */
+ * The iterator has the state that changes with each step. In the range, beside the message whose address the C function
+ * receives, compilers would write it to memory and read it back for each message. */
 template <midisock_result (*Next)(midisock_port *, midisock_message *)> class popping {
 public:
     struct sentinel {};
@@ -71,7 +71,7 @@ public:
 protected:
     explicit popping(midisock_port *port) MIDISOCK_REALTIME : port_(port), current_(unset{}) {}
 
-    /* Where what came before went wrong, there is nothing. */
+    /* Empty if the call before failed. */
     iterator begin_after(midisock_result before) MIDISOCK_REALTIME { return iterator(this, before); }
 
     midisock_port *port_;
@@ -83,7 +83,7 @@ private:
 } // namespace detail
 /** @endcond */
 
-/** What has arrived, see message_port::messages. It ends where nothing is left, or where pop says why nothing will come. */
+/** The messages that have arrived. See message_port::messages. It ends when pop returns anything but outcome::ok. */
 class message_range : public detail::popping<midisock_pop> {
     friend class message_port;
     explicit message_range(midisock_port *port) MIDISOCK_REALTIME : popping(port) {}
@@ -93,21 +93,21 @@ class message_range : public detail::popping<midisock_pop> {
 struct block_info {
     /** Frames of the block. */
     std::uint32_t frames = 0;
-    /** Frames a second. */
+    /** Frames per second. */
     double sample_rate = 0.0;
-    std::uint64_t start_ns = 0; /**< midisock_now_ns at the start of the callback; 0: the library reads it */
-    bool offline = false;       /**< rendering is not in real time */
-    bool discontinuity = false; /**< transport or graph was stopped before */
+    std::uint64_t start_ns = 0; /**< midisock_now_ns at the start of the callback; 0: the library reads the clock */
+    bool offline = false;       /**< the host does not render in real time */
+    bool discontinuity = false; /**< the transport or the graph was stopped before */
 };
 
-/** An audio block: a range over the messages that belong into it, each with its frame, and the way to send at one. */
+/** An audio block: a range over its messages, each with its frame. It also sends messages at a frame. */
 class block : public detail::popping<midisock_pop_block> {
 public:
-    /** How begin_block went; where it failed the range is empty. */
+    /** The result of begin_block. If it failed, the range is empty. */
     status begun() const MIDISOCK_REALTIME { return status(begun_); }
     /** Takes the first message of the block. */
     iterator begin() MIDISOCK_REALTIME { return begin_after(begun_); }
-    /** Sends at the time of a frame of this block; the pushing thread must be this one. */
+    /** Sends a message at the time of a frame of this block. This thread must be the pushing thread. */
     status push(std::uint32_t frame, bytes message) MIDISOCK_REALTIME
     {
         return status(midisock_push_frame(port_, frame, message.data(), message.size()));
@@ -115,7 +115,7 @@ public:
 
 private:
     friend class message_port;
-    // First the call, then the members, or compilers lay out the loop with a jump more for each message.
+    // The call comes before the members: otherwise compilers add a jump to the loop.
     block(midisock_port *port, const block_info &info) MIDISOCK_REALTIME : block(port, call(port, info)) {}
     block(midisock_port *port, midisock_result begun) MIDISOCK_REALTIME : popping(port), begun_(begun) {}
 

@@ -1,4 +1,4 @@
-/* The roles of a port: client, server, listener, port, pair. What one does not have does not compile.
+/* The roles of a port: client, server, listener, port, pair. A call that a role does not have does not compile.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
 #ifndef MIDISOCK_CPP_ROLES_HPP
@@ -9,12 +9,12 @@
 namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 
-/** An accepted client, or one of a pair; and what a client or a server may be kept as, where its role does not matter. */
+/** An accepted client or one of a pair; also any other port that carries messages, if its role does not matter. */
 class port final : public message_port {
 public:
     /** No port. */
     constexpr port() noexcept = default;
-    /** Takes over what carries messages, of whatever role. */
+    /** From any port that carries messages. */
     port(message_port &&other) noexcept : message_port(std::move(other)) {}
 };
 
@@ -26,7 +26,7 @@ public:
     {
         return make<client>([&](midisock_port **raw) { return midisock_connect(host, number, &how, raw); });
     }
-    /** Control: until connected; out of time, why the last attempt failed. */
+    /** [control] Waits until connected. If the time limit passes, it returns why the last attempt failed. */
     status wait_connected(timeout limit = for_ever) noexcept
     {
         return status(midisock_wait_connected(port_, limit.ms));
@@ -39,59 +39,59 @@ struct peer_address {
     char text[64];
 };
 
-/** Takes clients; what they send comes out merged, each message with its client's id; what is pushed goes to all. */
+/** Accepts clients. Their messages come out merged, each with its client's id. Pushed messages go to all clients. */
 class server final : public message_port {
 public:
-    /** Control: bound and listening when it returns. See midisock_listen() for `host`; 0 takes a free port. */
+    /** [control] Binds and listens. See midisock_listen(). */
     static result<server> listen(const char *host, std::uint16_t number, config how = {}) noexcept
     {
         how.accept_mode = MIDISOCK_ACCEPT_MERGED;
         return make<server>([&](midisock_port **raw) { return midisock_listen(host, number, &how, raw); });
     }
-    /** Sends to one client only. */
+    /** Sends a message to one client. */
     status push_to(std::uint32_t client, bytes message, std::uint64_t time_ns = 0) MIDISOCK_REALTIME
     {
-        // The C API takes 0 for all of them: who names a client means that one.
+        // In the C API 0 means all clients, which is not what a caller who names one wants.
         return client == 0 ? status(outcome::no_such_client) : message_port::push_to(client, message, time_ns);
     }
     /** See midisock_client_count(). */
     std::uint32_t client_count() const MIDISOCK_REALTIME { return midisock_client_count(port_); }
-    /** Control. */
+    /** [control] Returns the address of a client. */
     result<peer_address> client_address(std::uint32_t client) const noexcept
     {
         return result<peer_address>::of([&](peer_address &address) {
             return midisock_client_address(port_, client, address.text, sizeof address.text);
         });
     }
-    /** Control: ends a client's connection in good order. */
+    /** [control] Disconnects a client in good order. */
     status disconnect(std::uint32_t client) noexcept { return status(midisock_disconnect(port_, client)); }
 };
 
-/** Takes clients and hands each over as a port of its own. */
+/** Accepts clients, and returns each as a port of its own. */
 class listener final : public handle {
 public:
-    /** Control: bound and listening when it returns. See midisock_listen() for `host`; 0 takes a free port. */
+    /** [control] Binds and listens. See midisock_listen(). */
     static result<listener> listen(const char *host, std::uint16_t number, config how = {}) noexcept
     {
         how.accept_mode = MIDISOCK_ACCEPT_MANUAL;
         return make<listener>([&](midisock_port **raw) { return midisock_listen(host, number, &how, raw); });
     }
-    /** Control: the next client; with at_once, outcome::empty where there is none. */
+    /** [control] Returns the next client. With at_once it returns outcome::empty if none waits. */
     result<port> accept(timeout limit = for_ever) noexcept
     {
         return make<port>([&](midisock_port **raw) { return midisock_accept(port_, limit.ms, raw); });
     }
     /** See midisock_client_count(). */
     std::uint32_t client_count() const MIDISOCK_REALTIME { return midisock_client_count(port_); }
-    /** Control. */
+    /** [control] Waits for an event. */
     status wait(listener_event what, timeout limit = for_ever) noexcept
     {
         return status(midisock_wait(port_, static_cast<std::uint32_t>(what), limit.ms));
     }
 };
 
-/** Control: until one of the ports has what is waited for, or has ended (outcome::closed); `index` tells which, counted
- * from 0. */
+/** [control] Waits until an event has come on one of the ports, or one is closed (outcome::closed). `index` is the
+ * index of that port. */
 template <class... Ports>
 status wait_any(std::size_t &index, event what, timeout limit, const Ports &...ports) noexcept
 {
@@ -100,14 +100,14 @@ status wait_any(std::size_t &index, event what, timeout limit, const Ports &...p
     return status(midisock_wait_any(raw, sizeof...(ports), static_cast<std::uint32_t>(what), limit.ms, &index));
 }
 
-/** Two ports joined in memory: what is pushed into one is popped from the other. */
+/** Two ports joined in memory: a message that is pushed into one is popped from the other. */
 struct pair {
     /** One end. */
     port a;
     /** The other. */
     port b;
 
-    /** Control. */
+    /** [control] Makes a pair. */
     static result<pair> make(const config &how = {}) noexcept
     {
         return result<pair>::of([&](pair &made) {

@@ -1,4 +1,4 @@
-/* What a receiver of MIDI still holds.
+/* The notes, pedals, pressure and bends that a receiver of MIDI holds.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
 #ifndef MIDISOCK_JUCE_HELD_HPP
@@ -12,11 +12,11 @@ namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 namespace plugin {
 
-/** Keeps in mind what one receiver of messages holds: notes, pedals, pressure and bends, as midisock releases them when
- * a peer goes away. No allocation; for one thread. */
+/** Tracks what one receiver of messages holds: notes, pedals, pressure and bends, which are what midisock releases when
+ * a peer leaves. It allocates nothing. Only one thread may use it. */
 class held {
 public:
-    /** A message that the receiver gets. One that is no channel message, or not whole, changes nothing. */
+    /** The receiver receives a message. A message that is not a whole channel message or System Reset has no effect. */
     void see(const std::uint8_t *data, std::size_t size) noexcept
     {
         if (size == 1 && data[0] == 0xFF) { // System Reset
@@ -26,14 +26,14 @@ public:
         }
     }
 
-    /** Note Offs of one release at most. */
+    /** The most Note Offs of one release. */
     static constexpr int most_note_offs = 128;
-    /** Messages of one release at most: those, and of each channel four pedals, pressure and bend. */
+    /** The most messages of one release: those, and for each channel four pedals, pressure and bend. */
     static constexpr int most_released = most_note_offs + 16 * 6;
 
-    /** Calls `give(bytes)` for each message that lets go of something, notes first; then nothing is held. Where more
-     * than most_note_offs sound, which nobody plays, a channel with notes gets All Sound Off and All Notes Off instead:
-     * the number of messages is bounded. */
+    /** Calls `give(bytes)` for each message that releases something, notes first. Nothing is held afterwards. If more
+     * than most_note_offs notes sound, each channel with notes receives All Sound Off and All Notes Off instead, so
+     * that the number of messages is bounded. */
     template <class Give> void release(Give &&give)
     {
         const bool too_many = notes() > most_note_offs;
@@ -60,8 +60,8 @@ public:
         forget();
     }
 
-    /** Calls `give(bytes)` for each pedal, pressure and bend that is not at rest, with its value: a pedal may be half-way
-     * down. */
+    /** Calls `give(bytes)` for each pedal, pressure and bend that is not at rest, with its value, since a pedal may be
+     * half-way down. */
     template <class Give> void restate(Give &&give) const
     {
         for (int i = 0; i < 16; i++) {
@@ -76,10 +76,10 @@ public:
         }
     }
 
-    /** As if the receiver held nothing. */
+    /** Sets the state to: nothing is held. */
     void forget() noexcept { channels_ = {}; }
 
-    /** As if it held no notes; pedals, pressure and bends stay. */
+    /** Sets the state to: no note is held. Pedals, pressure and bends stay. */
     void forget_notes() noexcept
     {
         for (channel &c : channels_) {

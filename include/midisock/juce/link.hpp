@@ -15,8 +15,8 @@
 #include <memory>
 
 #ifndef MIDISOCK_JUCE_LV2_BYTES
-/** The rsz:minimumSize of an LV2 plugin's output for events: that which JUCE asks the host for. Who writes a greater one
- * into the bundle defines this so. */
+/** The rsz:minimumSize of an LV2 plugin's event output. The default is the size that JUCE requests from the host.
+ * Define it if your bundle has a greater one. */
 #define MIDISOCK_JUCE_LV2_BYTES 8192
 #endif
 
@@ -28,39 +28,38 @@ namespace plugin {
 struct moment {
     /** Frames of the block; 0 is allowed. */
     int frames = 0;
-    /** Frames a second. */
+    /** Frames per second. */
     double sample_rate = 0.0;
-    /** Rendering is not in real time. */
+    /** The host does not render in real time. */
     bool offline = false;
-    /** The host's transport runs. */
+    /** The host's transport is running. */
     bool playing = false;
-    /** midisock_now_ns() at the start; 0: it is read. */
+    /** midisock_now_ns() at the start. 0: the library reads the clock. */
     std::uint64_t start_ns = 0;
-    /** Bytes of the atom sequence that an LV2 host takes from a block; 0: the host is another one. What is beyond would
-     * not only be lost: JUCE 7.0.5 leaves the sequence broken. */
+    /** Bytes of the atom sequence that an LV2 host takes from a block. 0: it is not an LV2 host. Messages beyond them
+     * would be lost, and JUCE 7.0.5 would leave the sequence broken. */
     std::size_t lv2_bytes = 0;
 };
 
 /** MIDI between a host and a socket, at sample positions.
  *
- * Two threads have a link in their hands: the audio thread calls process() and bypass(), and everything else is for the
- * message thread, or any other that is no audio thread, but for suspend() and interrupt(), which are for any. None waits
- * for the other: a port that apply() has made goes to the audio thread at its next block, and the one before it comes
- * back to be closed.
+ * The audio thread calls process() and bypass(). Any thread may call suspend() and interrupt(). All other functions
+ * are for the message thread, or any other thread that is not an audio thread. No thread waits for another: the audio
+ * thread takes a port that apply() made at its next block, and gives back the port before, which poll() closes.
  *
- * Nothing is left hanging. What peers hold from this host is released when the port is another one, on bypass, when the
- * host suspends the plugin, and when its transport stops; what the host holds from peers when the port is another one and
- * on bypass; on panic both are silenced. All that the host sent before is sent first. After a pause what is old is not
- * played, and channel state is put right (midisock_skip()). */
+ * No note hangs. The link releases what peers hold from this host when the port changes, on bypass, when the host
+ * suspends the plugin, and when its transport stops. It releases what the host holds from peers when the port changes
+ * and on bypass. On panic it silences both. Messages that the host sent before are sent first. After a pause, old
+ * messages are not played, and the channel state is restored (midisock_skip()). */
 class midi_link {
 public:
-    /** Not enabled. Allocates and opens nothing. */
+    /** A link that is off. It allocates and opens nothing. */
     midi_link() = default;
-    /** A link stays where it is. */
+    /** A link can be neither copied nor moved. */
     midi_link(const midi_link &) = delete;
-    /** A link stays where it is. */
+    /** A link can be neither copied nor moved. */
     midi_link &operator=(const midi_link &) = delete;
-    /** Control; no block may be processed any more. Peers are told to let go of what they hold. */
+    /** [control] No block may be processed any more. Peers receive releases of what they hold. */
     ~midi_link()
     {
         collect();
@@ -70,10 +69,10 @@ public:
 
     /* ---- Control: the message thread ---- */
 
-    /** Ends the port there is, and makes one as the settings say, if they are not the same. A client connects, and a
-     * server whose address is in use tries again, in the background; what went wrong at once is in the status, too:
-     * outcome::invalid_argument for a port number beyond 65535. Where no port of the process stays, closing the last one
-     * takes up to a quarter of a second, for what peers have not read. */
+    /** If the settings have changed, closes the port and makes one with the new settings. A client connects in the
+     * background, and a server whose address is in use keeps trying. The status has problems that are known at once,
+     * such as outcome::invalid_argument for a port number above 65535. Closing the last port of the process takes up
+     * to a quarter of a second if peers have not read everything. */
     status apply(const settings &wanted)
     {
         const juce::ScopedLock lock(control_);
@@ -84,7 +83,7 @@ public:
         return look();
     }
 
-    /** The same, also if nothing has changed: tries anew what has failed. */
+    /** Does the same even if the settings have not changed, to try again after a failure. */
     status retry()
     {
         const juce::ScopedLock lock(control_);
@@ -92,23 +91,23 @@ public:
         return look();
     }
 
-    /** Takes a port that the caller has made in place of one by settings: for tests with midisock::pair, and for ports
-     * of the plugin's own kind. */
+    /** Uses a port that the caller made, instead of one from settings. It is for tests with midisock::pair, and for
+     * plugins that make their own ports. */
     void adopt(midisock::port &&made)
     {
         const juce::ScopedLock lock(control_);
         replace(std::move(made));
     }
 
-    /** What was applied last. */
+    /** The settings that were applied last. */
     settings current() const
     {
         const juce::ScopedLock lock(control_);
         return settings_;
     }
 
-    /** Where things stand. To be called by a timer, some 10 to 30 times a second while somebody looks, and now and then
-     * otherwise: it also closes ports that the audio thread has given back. */
+    /** Returns the status. Call it from a timer, 10 to 30 times a second while the editor is open, and less often
+     * otherwise. It also closes ports that the audio thread has given back. */
     status poll()
     {
         const juce::ScopedLock lock(control_);
@@ -116,8 +115,8 @@ public:
         return look();
     }
 
-    /** Silence at both ends: what waits to be sent is dropped and peers get All Sound Off; so does the host, and what
-     * it still holds is released, in the next block. Any thread but the audio thread. */
+    /** Silences both ends. Messages that wait to be sent are dropped, and peers receive All Sound Off. In the next
+     * block the host receives releases of what it holds, and All Sound Off. Any thread except the audio thread. */
     void panic()
     {
         const juce::ScopedLock lock(control_);
@@ -127,18 +126,18 @@ public:
         silence_.store(true, std::memory_order_release);
     }
 
-    /** Appends settings to a plugin's state: XML, one element. */
+    /** Appends the settings to a plugin's state, as one element of XML. */
     void save(juce::MemoryBlock &out) const
     {
         const juce::String text = current().to_tree().toXmlString(juce::XmlElement::TextFormat().singleLine());
         out.append(text.toRawUTF8(), text.getNumBytesAsUTF8());
     }
 
-    /** Applies what save() wrote; anything else, which may come from anywhere, is left alone. False: it was something
-     * else. */
+    /** Applies settings that save() wrote. Returns false, and does nothing, if the data are something else. They may be
+     * of unknown origin. */
     bool load(const void *data, int size)
     {
-        // Not by ValueTree::readFromData: damaged data keep that busy for hours.
+        // Not ValueTree::readFromData, which damaged data keep busy for hours.
         const auto *text = static_cast<const char *>(data);
         const bool is_text = size > 0 && settings::is_harmless(data, static_cast<std::size_t>(size));
         const juce::ValueTree tree =
@@ -150,7 +149,7 @@ public:
         return true;
     }
 
-    /** In prepareToPlay: allocates what the host's MidiBuffer will need. */
+    /** Call it in prepareToPlay. It allocates the memory that the host's MidiBuffer will need. */
     void prepare()
     {
         spare_.ensureSize(buffer_bytes);
@@ -158,8 +157,8 @@ public:
         interrupt();
     }
 
-    /** In releaseResources() and reset(): the host stops here. What peers hold from it is released now, or, where a block
-     * is being processed meanwhile, with the next one; then as interrupt(). Any thread, realtime. */
+    /** Call it in releaseResources() and reset(), where the host stops. It releases what peers hold from the host now,
+     * or in the next block if one is being processed. It includes interrupt(). [realtime] Any thread. */
     void suspend()
     {
         interrupt();
@@ -169,23 +168,24 @@ public:
         }
     }
 
-    /** Blocks do not follow one another. What waits is old: the next one starts with the difference in channel state. Any
-     * thread, realtime. */
+    /** The next block does not follow the last one. Waiting messages are old, so the next block begins with the
+     * difference in channel state. [realtime] Any thread. */
     void interrupt() noexcept { interrupted_.store(true, std::memory_order_release); }
 
     /* ---- Realtime: the audio thread ---- */
 
-    /** In processBlock: sends what is in `midi` and replaces it by what came, each at its sample position.
+    /** Call it in processBlock. It sends the messages in `midi` and replaces them by the received ones, each at its
+     * sample position.
      *
-     * No system call, no lock, no allocation but the MidiBuffer's own. To have none of these either, the storage that
-     * prepare() has made is handed to `midi` with the first block: a host keeps it. At most most_messages are taken
-     * for a block, and what buffer_bytes have room for; the others are for the next: MidiBuffer's cost grows with the
-     * square of their number. Of an LV2's they are fewer, where its host has less room: see moment::lv2_bytes; a SysEx
-     * longer than half of that is left out.
+     * It makes no system call, takes no lock, and allocates nothing itself. The first block gives `midi` the memory
+     * that prepare() allocated, which hosts keep, so that MidiBuffer need not allocate either. A block takes at most
+     * most_messages, and as many as fit into buffer_bytes, because the cost of a MidiBuffer grows with the square of
+     * their number; the next block takes the others. In an LV2 plugin the limit may be lower, see moment::lv2_bytes,
+     * and a SysEx longer than half of it is left out.
      *
-     * @param midi  of processBlock
+     * @param midi  the buffer of processBlock
      * @param now  the block
-     * @param thru  keep what was in `midi`, beside what came */
+     * @param thru  also keep the messages that were in `midi` */
     void process(juce::MidiBuffer &midi, const moment &now, bool thru = false)
     {
         const turn mine{in_hand_};
@@ -230,7 +230,7 @@ public:
         make_room(midi, thru);
         space room = room_in(midi);
         if (!let_go(midi, room)) {
-            return; // what comes is not to be let go of with it
+            return; // the pending release must not include newer messages
         }
         if (std::exchange(restate_host_, false)) {
             paused_in_.restate([&](bytes m) { add(midi, room, m, 0); });
@@ -238,7 +238,8 @@ public:
         receive(messages, midi, room);
     }
 
-    /** In processBlock, with all that the processor knows: sample rate, transport, whether it renders offline. */
+    /** Call it in processBlock. It asks the processor for the sample rate, the transport, and whether it renders
+     * offline. */
     template <class Processor, class Sample>
     void process(Processor &processor, const juce::AudioBuffer<Sample> &audio, juce::MidiBuffer &midi, bool thru = false)
     {
@@ -247,7 +248,7 @@ public:
         now.sample_rate = processor.getSampleRate();
         now.offline = processor.isNonRealtime();
         now.lv2_bytes = processor.wrapperType == Processor::wrapperType_LV2 ? MIDISOCK_JUCE_LV2_BYTES : 0;
-        now.playing = was_playing_; // LV2 hosts tell a position only when it is another than expected
+        now.playing = was_playing_; // LV2 hosts send a position only if it differs from the expected one
         if (auto *head = processor.getPlayHead()) {
             if (const auto position = head->getPosition()) {
                 now.playing = position->getIsPlaying();
@@ -256,8 +257,9 @@ public:
         process(midi, now, thru);
     }
 
-    /** In processBlockBypassed: nothing is sent or taken, and what is held at either end is released first. What is in
-     * `midi` stays there, and is followed: a pedal that the host lifts meanwhile is not told again afterwards. */
+    /** Call it in processBlockBypassed. It first releases what either end holds, and then neither sends nor receives.
+     * The messages in `midi` stay there. They are tracked, so that a pedal which the host lifts during bypass is not
+     * pressed again afterwards. */
     void bypass(juce::MidiBuffer &midi)
     {
         const turn mine{in_hand_};
@@ -282,14 +284,14 @@ public:
         (void)let_go(midi, room);
     }
 
-    /** Notes that the host was given and that still sound: for the audio thread. */
+    /** How many notes from peers the host holds. Audio thread only. */
     int sounding() const noexcept { return in_.notes(); }
 
-    /** Messages taken for one block at most. */
+    /** The most messages that one block takes. */
     static constexpr int most_messages = 512;
-    /** What `midi` is made to hold: that many, or the longest SysEx. */
+    /** The memory that `midi` is given: enough for that many, or for the longest SysEx. */
     static constexpr std::size_t buffer_bytes = 65536;
-    /** Blocks that are further apart do not follow one another: what came in between is too old to be played. */
+    /** Blocks that are further apart do not follow one another. Messages between them are too old to be played. */
     static constexpr std::uint64_t longest_gap_ns = 500000000;
 
 private:
@@ -300,10 +302,10 @@ private:
     /** A port on its way between the threads. */
     struct lane {
         midisock::port port;
-        lane *older; /**< among those that were given back */
+        lane *older; /**< the next in the list of retired lanes */
     };
 
-    /** What has a link's audio side in its hands: a block, or suspend(). Nobody waits for it. */
+    /** Exclusive use of the link's audio side, by a block or by suspend(). Neither waits for the other. */
     class turn {
     public:
         explicit turn(std::atomic<bool> &taken) noexcept
@@ -338,11 +340,11 @@ private:
         void take(std::size_t size) noexcept { left -= std::min(left, cost(size)); }
     };
 
-    /** What is before a block. */
+    /** What happened before a block. */
     struct pause {
-        bool skip;    /**< what waits is old */
-        bool jump;    /**< it does not follow the block before */
-        bool release; /**< the host has stopped: peers are to let go */
+        bool skip;    /**< waiting messages are old */
+        bool jump;    /**< the block does not follow the last one */
+        bool release; /**< the host has stopped: release what peers hold */
     };
 
     /* ---- Control ---- */
@@ -387,7 +389,7 @@ private:
         peers_.clear();
         congested_ = false;
         newest_ = new lane{std::move(made), nullptr};
-        // One that the audio thread has not taken meanwhile never will be.
+        // If the audio thread has not taken the pending one, it never will.
         delete pending_.exchange(newest_, std::memory_order_acq_rel);
     }
 
@@ -632,7 +634,7 @@ private:
     {
         if (release_peers_.exchange(false, std::memory_order_acquire)) {
             release_later();
-            paused_out_.forget(); // what the host lifts meanwhile nobody tells
+            paused_out_.forget(); // nothing reports what the host releases in the meantime
         }
     }
 
@@ -648,9 +650,9 @@ private:
         }
     }
 
-    /* Handed over: a lane is in one of these, or playing_, and its owner is who can reach it there. */
-    std::atomic<lane *> pending_{nullptr}; /**< made, and not yet taken by the audio thread */
-    std::atomic<lane *> retired_{nullptr}; /**< given back by it, to be closed: a list */
+    /* Shared. A lane is in pending_, retired_ or playing_, and belongs to the thread that can reach it there. */
+    std::atomic<lane *> pending_{nullptr}; /**< not yet taken by the audio thread */
+    std::atomic<lane *> retired_{nullptr}; /**< a list of lanes that the audio thread gave back, to be closed */
     std::atomic<bool> interrupted_{false};
     std::atomic<bool> silence_{false};
     std::atomic<bool> release_peers_{false};
@@ -658,7 +660,7 @@ private:
     std::atomic<std::uint32_t> activity_in_{0};
     std::atomic<std::uint32_t> activity_out_{0};
 
-    /* Control, under the lock. */
+    /* Protected by control_. */
     mutable juce::CriticalSection control_;
     settings settings_;
     lane *newest_ = nullptr; /**< pending_ or playing_; never one that is retired */

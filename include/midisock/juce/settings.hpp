@@ -1,4 +1,4 @@
-/* What the user of a plugin chooses.
+/* The settings of a plugin's link.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
 #ifndef MIDISOCK_JUCE_SETTINGS_HPP
@@ -12,42 +12,42 @@ namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 namespace plugin {
 
-/** Which end of the connection a plugin is. */
+/** The role of a plugin. */
 enum class role {
-    server, /**< takes clients: what they send comes out merged, what is sent goes to all of them */
-    client  /**< connects to a server, and again when the connection is lost */
+    server, /**< accepts clients, merges their messages, and sends to all of them */
+    client  /**< connects to a server, and connects again when the connection is lost */
 };
 
-/** How a link is to be. */
+/** The settings of a link. */
 struct settings {
-    /** Whether there is to be a link at all. */
+    /** Whether the link is on. */
     bool enabled = false;
     /** Server or client. */
     plugin::role role = plugin::role::server;
-    /** Of a client: where to connect. Of a server: where to listen; "localhost": for this machine only; empty: every
-     * interface. midi_link::apply() looks up a server's name, which may take its time; it does not with an address. */
+    /** Where a client connects, or where a server listens: "localhost" for this machine only, empty for every
+     * interface. midi_link::apply() waits for the look-up of a server's name; an address needs none. */
     juce::String host = "localhost";
-    /** 0 to 65535; 0 lets a server take a free one. */
+    /** The port number, 0 to 65535. 0 lets a server take a free one. */
     int port = 9080;
-    /** Who may connect to a server: as midisock_config::allow; empty: whoever reaches it. */
+    /** The addresses that may connect to a server, as in midisock_config::allow. Empty: any. */
     juce::String allow = {};
-    /** Milliseconds from the arrival of a message to its place in the audio, at most 1000; 0: as soon as possible;
-     * negative: automatic, as little as keeps the spacing of messages. */
+    /** Milliseconds from the arrival of a message to its place in the audio, at most 1000. 0: as soon as possible.
+     * Negative: automatic, the least delay that keeps the spacing of messages. */
     int latency_ms = -1;
 
-    /** Whether the two are the same. */
+    /** Whether all settings are equal. */
     friend bool operator==(const settings &a, const settings &b)
     {
         return a.enabled == b.enabled && a.role == b.role && a.host == b.host && a.port == b.port &&
                a.allow == b.allow && a.latency_ms == b.latency_ms;
     }
-    /** Whether they differ. */
+    /** Whether any setting differs. */
     friend bool operator!=(const settings &a, const settings &b) { return !(a == b); }
 
     /** The type of to_tree(). */
     static juce::Identifier tree_type() { return "midisock"; }
 
-    /** To be saved, on its own or in a plugin's own tree. */
+    /** The settings as a tree, to be saved alone or in a plugin's own tree. */
     juce::ValueTree to_tree() const
     {
         return juce::ValueTree(tree_type(), {{"enabled", enabled},
@@ -58,7 +58,8 @@ struct settings {
                                              {"latency_ms", latency_ms}});
     }
 
-    /** What was saved. What is missing, or out of range, gets its default: a tree may come from anywhere. */
+    /** Reads saved settings. A setting that is missing or out of range has its default, since a tree may be of unknown
+     * origin. */
     static settings from_tree(const juce::ValueTree &tree)
     {
         settings read;
@@ -76,9 +77,8 @@ struct settings {
         return read;
     }
 
-    /** Whether XML that comes from anywhere may be given to JUCE's parser: what to_tree() makes has no document type and a
-     * few elements. The parser follows entities that stand for themselves, and elements in one another, until its stack
-     * ends. */
+    /** Whether XML of unknown origin may be given to JUCE's parser. The parser follows recursive entities and nested
+     * elements until its stack overflows. The XML of to_tree() has no document type and few elements. */
     static bool is_harmless(const void *data, std::size_t size) noexcept
     {
         const auto *text = static_cast<const char *>(data);
@@ -91,8 +91,9 @@ struct settings {
         return true;
     }
 
-    /** How a link makes its port: it plays live, so late is worse than lost; and a project that is loaded again waits
-     * for its address until the instance before it has let it go. The result points into `allow`. */
+    /** The configuration of the link's port. It repairs, because late is worse than lost in live playing. It keeps
+     * trying to bind, because a project that is loaded again needs the address of the instance before. The result
+     * points into `allow`. */
     config to_config() const
     {
         config how;
@@ -107,7 +108,7 @@ struct settings {
         return how;
     }
 
-    /** Tags of a harmless text at most. */
+    /** The most tags of a harmless text. */
     static constexpr int most_elements = 64;
     /** The most that latency_ms may be. */
     static constexpr int most_latency_ms = 1000;

@@ -1,4 +1,4 @@
-/* What a link is doing, for those who look at it.
+/* The status of a link.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
 #ifndef MIDISOCK_JUCE_STATUS_HPP
@@ -14,38 +14,39 @@ namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 namespace plugin {
 
-/** Somebody at the other end. */
+/** A connected peer. */
 struct peer {
     /** A client's id; 0 for the server that a client is connected to. */
     std::uint32_t id = 0;
     /** "192.168.1.7:5000" */
     juce::String address = {};
-    /** When it came: midisock_now_ns(). */
+    /** When it connected, in the time of midisock_now_ns(). */
     std::uint64_t since_ns = 0;
-    /** It does not read fast enough: what it gets has gaps, with its channel state put right. */
+    /** It does not read fast enough, so messages are dropped and its channel state is restored. */
     bool congested = false;
 };
 
-/** A link at the time of midi_link::poll(). */
+/** The status of a link at the time of midi_link::poll(). */
 struct status {
-    /** What the port is doing; state::none where there is none: not enabled, or `problem` says why. */
+    /** The state of the port. state::none: there is no port, because the link is not enabled or because of
+     * `problem`. */
     midisock::state state = midisock::state::none;
-    /** Why there is no port or no connection: of the last attempt, or of the end of the connection before; outcome::ok:
-     * nothing is wrong. */
+    /** Why there is no port or no connection: the reason of the last failed attempt, or of the end of the last
+     * connection. outcome::ok: there is no problem. */
     outcome problem = outcome::ok;
-    /** A connection was there and has ended: `problem` says why, outcome::ok when the other end closed it. */
+    /** A connection has ended. `problem` says why; it is outcome::ok if the peer closed the connection. */
     bool lost = false;
     /** The TCP port that a server is bound to. */
     int local_port = 0;
-    /** Who is connected. */
+    /** The connected peers. */
     std::vector<peer> peers = {};
-    /** More comes from peers than processBlock takes: there are gaps, with channel state put right. */
+    /** Peers send more than processBlock takes, so messages are dropped and the channel state is restored. */
     bool congested = false;
-    /** Counters since settings were last applied. */
+    /** Counters since the settings were last applied. */
     midisock::stats counters = {};
-    /** Bits 0 to 15: channels on which something came since the last poll; bit 16: system messages. */
+    /** Received since the last poll: bits 0 to 15 are channels 1 to 16, bit 16 is system messages. */
     std::uint32_t activity_in = 0;
-    /** The same, for what was sent. */
+    /** Sent since the last poll, with the same bits. */
     std::uint32_t activity_out = 0;
 };
 

@@ -292,6 +292,11 @@ impl ChannelState {
         self.notes.is_empty() && self.restless == 0 && !self.transport.is_running()
     }
 
+    /// How often the sender holds a note: what was lost counts too.
+    pub fn holds_note_at_sender(&self, channel: u8, note: u8) -> u16 {
+        self.notes.count_of_sender(channel.into(), note)
+    }
+
     /// How often the receiver holds a note (`channel` 0 to 15).
     pub fn holds_note(&self, channel: u8, note: u8) -> u16 {
         self.notes.count(usize::from(channel & 0x0F), note)

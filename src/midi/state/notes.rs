@@ -63,6 +63,12 @@ impl Notes {
         self.cells[index(channel, note)] & MOST_STRIKES
     }
 
+    /// How often its sender holds a note: strikes that were lost count too.
+    pub(super) fn count_of_sender(&self, channel: usize, note: u8) -> u16 {
+        let cell = self.cells[index(channel, note)];
+        (cell & MOST_STRIKES) + cell / ONE_LOST
+    }
+
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         self.held_less_one == u16::MAX

@@ -1,7 +1,7 @@
 //! A simulated audio thread, and the control thread beside it: what they do with one port, and what they saw.
 
 use super::ear::Ear;
-use super::ledger::{Entry, Ledger, What};
+use super::ledger::{Ledger, What};
 use super::music::{Mark, PAIRED_CHANNEL};
 use super::plan::AudioPlan;
 use super::random::Random;
@@ -55,6 +55,8 @@ pub(super) struct Audio {
     pub notifications: Vec<Notification>,
     pub flushes: Vec<Asked>,
     pub shut: bool,
+    /// Its handle is closed: no call on it follows.
+    pub closed: bool,
     /// Pop has said that nothing will come any more.
     pub over: bool,
     /// An accepted port that nobody has accepted yet.
@@ -89,6 +91,7 @@ impl Audio {
             notifications: Vec::new(),
             flushes: Vec::new(),
             shut: false,
+            closed: false,
             over: false,
             unaccepted: false,
         }
@@ -243,19 +246,19 @@ impl Audio {
                     return;
                 }
                 Code::Ok | Code::Full | Code::Offline => {
-                    let is_queued = code == Code::Ok;
-                    if is_queued || repairs {
-                        // Without a peer it is remembered at once, whatever its time.
-                        let at = if code == Code::Offline { 0 } else { at };
-                        self.ledger.push(now, at, client, next.bytes, is_queued);
-                    } else {
-                        self.ledger.left_out += 1;
-                    }
+                    // Without a peer it is remembered at once, whatever its time.
+                    let at = if code == Code::Offline { 0 } else { at };
+                    self.ledger.push(now, at, client, next.bytes, code == Code::Ok);
                 }
                 Code::TooLarge | Code::NoSuchClient | Code::Closed => {}
                 other => panic!("a push gave {other:?}"),
             }
         }
+    }
+
+    /// Whether one peer may hold up the others.
+    pub(super) fn blocks(&self) -> bool {
+        !self.shared.repairs
     }
 
     /// From now on it only pushes what belongs to what it has begun.
@@ -314,7 +317,7 @@ impl Audio {
             "the client of what was popped"
         );
         let is_off = matches!(*message, [0x80..=0x8F, ..] | [0x90..=0x9F, _, 0] | [0xB0..=0xBF, 64, 0]);
-        if made && is_off && !self.skipped {
+        if made && is_off && !self.skipped && self.shared.config.delivery.release_on_disconnect {
             let others = self.ears.iter().filter(|(other, _)| **other != client);
             let held = others.into_iter().any(|(_, ear)| ear.holds(message));
             assert_eq!(
@@ -368,10 +371,5 @@ impl Audio {
             }
             self.notifications.push(notification);
         }
-    }
-
-    /// What was pushed and asked for, up to now.
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.ledger.entries
     }
 }

@@ -9,8 +9,6 @@ pub(super) enum What {
     Push {
         client: u32,
         bytes: Vec<u8>,
-        /// It was meant for a time ahead.
-        scheduled: bool,
         /// Else it was refused, and remembered.
         queued: bool,
     },
@@ -22,16 +20,13 @@ pub(super) enum What {
 /// One thing, and when it is to be done.
 pub(super) struct Entry {
     pub at: u64,
-    /// When it was asked for.
-    pub asked: u64,
     pub what: What,
 }
 
 #[derive(Default)]
 pub(super) struct Ledger {
     pub entries: Vec<Entry>,
-    /// Messages refused on a port that repairs nothing, and not pushed again.
-    pub left_out: u64,
+    /// Resets and panics.
     pub requests: u64,
     pub cancels: u64,
     pub panics: u64,
@@ -51,26 +46,15 @@ impl Ledger {
             _ => {}
         }
         self.requests += u64::from(!matches!(what, What::Cancel));
-        self.entries.push(Entry {
-            at: now,
-            asked: now,
-            what,
-        });
+        self.entries.push(Entry { at: now, what });
     }
 
     pub(super) fn push(&mut self, now: u64, at_ns: u64, client: u32, bytes: Vec<u8>, queued: bool) {
-        let scheduled = at_ns > now;
-        self.scheduled += u64::from(scheduled);
+        self.scheduled += u64::from(at_ns > now);
         self.refused += u64::from(!queued);
         self.entries.push(Entry {
             at: at_ns.max(now),
-            asked: now,
-            what: What::Push {
-                client,
-                bytes,
-                scheduled,
-                queued,
-            },
+            what: What::Push { client, bytes, queued },
         });
     }
 

@@ -63,7 +63,6 @@ impl Node {
 
     /// One turn of the network thread.
     pub(super) fn turn(&mut self, world: &mut World) {
-        self.count_turn(world.now);
         let mut sockets: Vec<(usize, Socket)> = self.wires.iter().map(|(peer, socket)| (*peer, *socket)).collect();
         if world.random.chance(500) {
             sockets.reverse();
@@ -81,59 +80,69 @@ impl Node {
         }
         self.retry_waiting(world);
         self.drain(world);
-        if self.session.poll_timeout().is_some_and(|at| at <= world.now) {
+        if self.session.core.poll_timeout().is_some_and(|at| at <= world.now) {
             self.session.handle_timeout(world.now);
             self.carry_out(world);
         }
-        assert!(!self.session.has_effects(), "effects are left");
+        assert!(!self.session.core.has_effects(), "effects are left");
         self.session.check_invariants(world.now);
         self.check_places(world);
         self.sleep(world);
     }
 
+    /// A turn follows at once without anything from outside.
     fn count_turn(&mut self, now: u64) {
         if now > self.turns.0 + 1_000_000 {
             self.turns = (now, 0);
         }
         self.turns.1 += 1;
-        assert!(self.turns.1 < MOST_TURNS, "node {} spins", self.number);
+        assert!(
+            self.turns.1 < MOST_TURNS,
+            "node {} spins: {:?}",
+            self.number,
+            self.session.what_is_next()
+        );
     }
 
     /// When the next turn is.
     fn sleep(&mut self, world: &mut World) {
         let now = world.now;
-        if self.session.take_again()
+        let again = self.session.core.take_again();
+        if again || self.session.core.poll_timeout().is_some_and(|at| at <= now + 1000) {
+            self.count_turn(now);
+        }
+        if again
             || self
                 .wires
                 .iter()
                 .any(|(peer, socket)| self.is_ready(*peer, *socket, world))
         {
-            world.wake_node(self.number, now + 1000);
+            world.wake_node_if_sooner(self, now + 1000);
         }
-        if let Some(at) = self.session.poll_timeout() {
+        if let Some(at) = self.session.core.poll_timeout() {
             let late = world.random.below(world.plan.late_ns + 1);
             world.wake_node_if_sooner(self, at.max(now + 1) + late);
         }
     }
 
     fn is_ready(&self, peer: usize, socket: Socket, world: &World) -> bool {
-        let interest = self.session.interest(Peer(peer));
+        let interest = self.session.core.interest(Peer(peer));
         interest.write && world.network.is_writable(socket)
             || interest.read && world.network.is_readable(socket)
             || world.network.has_error(socket).is_some()
     }
 
     fn handle(&mut self, peer: Peer, socket: Socket, world: &mut World) {
-        let interest = self.session.interest(peer);
+        let interest = self.session.core.interest(peer);
         if interest.write && world.network.is_writable(socket) {
-            self.session.handle_writable(peer, world.now);
+            self.session.core.handle_writable(peer, world.now);
             self.carry_out(world);
         }
         if self.wires.get(&peer.0) != Some(&socket) {
             return;
         }
         if interest.read && world.network.is_readable(socket) {
-            if self.session.interest(peer).read {
+            if self.session.core.interest(peer).read {
                 self.read(peer, world);
             }
         } else if world.network.has_error(socket).is_some() {
@@ -147,7 +156,7 @@ impl Node {
         let Some(socket) = self.wires.get(&peer.0).copied() else {
             return false;
         };
-        let limit = self.session.read_limit(peer).min(READ_BYTES);
+        let limit = self.session.core.read_limit(peer).min(READ_BYTES);
         match world.network.read(socket, limit, world.now) {
             Read::Bytes(bytes) => {
                 trace!(
@@ -185,7 +194,7 @@ impl Node {
             return world.network.close(socket, world.now);
         }
         if !self.session.has_place() {
-            for peer in self.session.peers_in_doubt() {
+            for peer in self.session.core.peers_in_doubt() {
                 self.measure(peer, world);
             }
         }
@@ -201,25 +210,33 @@ impl Node {
             .queues
             .scheduled_bytes
             .load(Ordering::Relaxed);
-        let is_fuzzy = waits != 0 || self.session.has_work(self.main, world.now);
+        let takes = |connection: &crate::session::connection::Connection| connection.output.takes();
+        let is_first = !self
+            .session
+            .core
+            .connections
+            .iter()
+            .any(|(_, connection)| takes(connection));
+        // What waits for others may reach it too. What waits for nobody does not.
+        let is_fuzzy = !is_first && (waits != 0 || self.session.core.has_work(self.main, world.now));
         let had_place = self.session.has_place();
         match self.session.add_client(Some(address), world.now) {
             Some(peer) => {
-                let client = self.session.connections[peer.0].client;
+                let client = self.session.core.connections[peer.0].client;
                 trace!(
                     world.now,
                     "node {} takes peer {} as client {client}", self.number, peer.0
                 );
                 let since = world.audios[audio].ledger.len();
                 world.ends[socket.0].is_of(audio, client, since, is_fuzzy);
+                // A silent newcomer may be a browser.
+                world.ends[socket.0].confirmed_at = world.now + 12_000_000;
                 self.wires.insert(peer.0, socket);
                 self.read(peer, world);
             }
             None => {
                 trace!(world.now, "node {} turns a client away", self.number);
-                if had_place {
-                    world.turned_away_in_spite += 1;
-                }
+                self.check_full(had_place, world);
                 world.network.close(socket, world.now);
             }
         }
@@ -230,10 +247,11 @@ impl Node {
     pub(super) fn connected(&mut self, socket: Socket, world: &mut World) {
         let audio = self.audios[&self.main.0];
         let address = SocketAddr::from(([127, 0, 0, 1], 1000));
-        match self.session.connect(self.main, Some(address), world.now) {
+        match self.session.core.connect(self.main, Some(address), world.now) {
             Some(peer) => {
                 trace!(world.now, "node {} is connected as peer {}", self.number, peer.0);
                 world.ends[socket.0].connects(&world.audios[audio]);
+                world.ends[socket.0].confirmed_at = world.now;
                 self.wires.insert(peer.0, socket);
             }
             None => world.network.close(socket, world.now),
@@ -262,7 +280,7 @@ impl Node {
     }
 
     fn retry_waiting(&mut self, world: &mut World) {
-        if self.session.waits_for_room() && self.session.has_room() {
+        if self.session.core.waits_for_room() && self.session.core.has_room() {
             let mut read_again = Vec::new();
             self.session.retry_waiting(world.now, &mut read_again);
             for peer in read_again {
@@ -276,8 +294,8 @@ impl Node {
         let keys: Vec<usize> = self.audios.keys().copied().collect();
         for key in keys {
             let key = PortKey(key);
-            if self.session.has_work(key, world.now) || self.session.is_flushing(key) {
-                self.session.drain(key, world.now);
+            if self.session.core.has_work(key, world.now) || self.session.core.is_flushing(key) {
+                self.session.core.drain(key, world.now);
             }
         }
         self.carry_out(world);
@@ -286,7 +304,7 @@ impl Node {
     /// Carries out what the session asks for.
     pub(super) fn carry_out(&mut self, world: &mut World) {
         let mut count = 0;
-        while let Some(effect) = self.session.poll_effect() {
+        while let Some(effect) = self.session.core.poll_effect() {
             count += 1;
             assert!(count < 100_000, "effects without an end: {effect:?}");
             match effect {
@@ -315,7 +333,7 @@ impl Node {
 
     fn write(&mut self, peer: Peer, world: &mut World) {
         while let Some(socket) = self.wires.get(&peer.0).copied() {
-            let bytes = self.session.unsent(peer).to_vec();
+            let bytes = self.session.core.unsent(peer).to_vec();
             if bytes.is_empty() {
                 return;
             }
@@ -332,6 +350,7 @@ impl Node {
                     world.wrote(socket, &bytes[..count]);
                     self.session.handle_sent(peer, world.now, count);
                     if count < bytes.len() {
+                        world.ends[socket.0].was_blocked = true;
                         return;
                     }
                 }
@@ -363,9 +382,9 @@ impl Node {
 
     /// A manual server's client gets a port.
     fn open_port(&mut self, peer: Peer, world: &mut World) {
-        let server = Arc::clone(self.session.port_of(peer).expect("it asked for a port"));
+        let server = Arc::clone(self.session.core.port_of(peer).expect("it asked for a port"));
         if world.random.chance(30) {
-            return self.session.reject(peer);
+            return self.session.reject(peer, world.now);
         }
         let made = Endpoint::with_network(Role::Accepted, &server.config, world.waker());
         let (endpoint, half) = made.expect("there is memory");
@@ -380,13 +399,14 @@ impl Node {
             let client = world.ends[socket.0].client;
             world.ends[socket.0].is_of(audio, 0, 0, false);
             world.ends[socket.0].id = client;
+            world.ends[socket.0].confirmed_at = world.now;
         }
         let at = world.now + world.random.below(20_000_000);
         world.schedule(at, Event::AcceptPort(audio));
     }
 
     fn lost_connection(&mut self, port: PortKey, useful: bool, world: &mut World) {
-        let shared = Arc::clone(self.session.shared(port).expect("it is still there"));
+        let shared = Arc::clone(self.session.core.shared(port).expect("it is still there"));
         if self.works && shared.config.connection.reconnect_max_ms != 0 && !shared.is_closed() {
             shared.set_state(State::Connecting);
             if useful {
@@ -404,6 +424,21 @@ impl Node {
         let step = self.backoff_ms.min(most_ms);
         self.backoff_ms = step * 2;
         step * 1_000_000
+    }
+
+    /// A client is turned away: no place is kept by one that has left.
+    fn check_full(&self, had_place: bool, world: &World) {
+        let shut = world.audios[self.audios[&self.main.0]].shut;
+        assert!(!had_place || shut, "turned away in spite of a place");
+        for (peer, socket) in &self.wires {
+            let output = &self.session.core.connections[*peer].output;
+            let left = world
+                .network
+                .ended_at(*socket)
+                .is_some_and(|(at, _)| at + 50_000_000 < world.now);
+            let kept = left && output.buffer.is_empty() && self.session.by_client(*peer);
+            assert!(!kept || shut, "peer {peer} has left and keeps a place");
+        }
     }
 
     /// Whoever has left is gone soon.

@@ -70,6 +70,8 @@ pub(super) struct Plan {
     pub faults: Faults,
     /// The network thread is late by so much at most.
     pub late_ns: u64,
+    /// In cases of 1000, a port is shut down while all goes on.
+    pub shuts: u64,
     /// Newcomers find an out queue that was emptied.
     pub tidy: bool,
 }
@@ -149,6 +151,7 @@ impl Plan {
             active_ns: random.pick(&[30, 100, 300, 600]) * MS,
             faults,
             late_ns: random.pick(&[0, 0, MS, 5 * MS]),
+            shuts: if calm { 0 } else { random.pick(&[0, 0, 200]) },
             tidy: random.chance(700),
         }
     }

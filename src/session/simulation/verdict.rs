@@ -5,7 +5,7 @@ use super::network::Socket;
 use super::node::Command;
 use super::plan::Manner;
 use super::trace;
-use super::world::{Event, Phase, World};
+use super::world::{Phase, World};
 use crate::midi::naive_model::meaning;
 use crate::realtime::notifications::Kind;
 use crate::realtime::shared::Role;
@@ -66,15 +66,7 @@ impl World {
             order.reverse();
         }
         for number in order {
-            let audio = &mut self.audios[number];
-            audio.shut = true;
-            audio.endpoint.shut_down();
-            let node = audio.node;
-            if let Some(node) = &mut self.nodes[node] {
-                node.commands.push_back(Command::ShutDown { audio: number });
-            }
-            let late = self.random.below(30 * MS);
-            self.wake_node(node, self.now + late);
+            self.close_port(number, false);
         }
         for raw in 0..self.raws.len() {
             if self.random.chance(200) {
@@ -89,6 +81,9 @@ impl World {
     fn release_all(&mut self) {
         for number in 0..self.audios.len() {
             let node = self.audios[number].node;
+            if self.audios[number].closed {
+                continue;
+            }
             if let Some(one) = &mut self.nodes[node] {
                 one.commands.push_back(Command::Release { audio: number });
             }
@@ -119,11 +114,11 @@ impl World {
                 "port {}: {waits} bytes are scheduled for ever",
                 audio.number
             );
-            if audio.shared.role.has_queues() && !audio.skipped && !audio.unaccepted {
-                let stats = audio.endpoint.stats();
+            if audio.shared.role.has_queues() && !audio.skipped && !audio.unaccepted && !audio.shut {
+                let counters = &audio.shared.counters.network;
                 assert_eq!(
-                    stats.messages_in,
-                    audio.popped + stats.dropped_in,
+                    counters.messages_in.get(),
+                    audio.popped + counters.dropped_in.get(),
                     "port {}: in is not delivered and dropped",
                     audio.number
                 );
@@ -170,8 +165,7 @@ impl World {
             hanging.retain(|what| ledger.panics == 0 || what.contains("note"));
             assert!(hanging.is_empty(), "{name}: {hanging:?}");
         }
-        let stats = audio.endpoint.stats();
-        let lossless = stats.dropped_out == end.dropped_before && ledger.left_out == 0;
+        let lossless = audio.shared.dropped_out() == end.dropped_before;
         let orderly = ledger.cancels == 0 && ledger.panics == 0 && !end.is_fuzzy;
         if orderly && lossless {
             assert_eq!(end.marks, ledger.marks(end.marks_since, end.client), "{name}: marks");
@@ -210,7 +204,7 @@ impl World {
         let end = &self.ends[socket.0];
         let audio = &self.audios[end.audio.unwrap_or(0)];
         let config = &audio.shared.config;
-        if audio.unaccepted || audio.shared.role == Role::Manual {
+        if audio.unaccepted || audio.shut || audio.shared.role == Role::Manual {
             return;
         }
         let empty = Ear::new(self.make);
@@ -233,7 +227,7 @@ impl World {
         let messages = self.heard(socket, config.queues.max_message_bytes as usize);
         let mut came = Ear::new(self.make);
         messages.iter().for_each(|message| came.hear(message));
-        let lossy = audio.endpoint.stats().dropped_in != 0;
+        let lossy = audio.shared.counters.network.dropped_in.get() != 0;
         if !lossy {
             assert_eq!(popped.messages, came.messages, "{name}: messages");
             assert_eq!(popped.marks, came.marks, "{name}: marks");
@@ -275,13 +269,16 @@ impl World {
                 "node {} keeps a port or a connection",
                 node.number
             );
-            assert!(!node.session.has_effects());
+            assert!(!node.session.core.has_effects());
         }
         for audio in &mut self.audios {
             audio.take_notifications();
         }
         for audio in &self.audios {
             let name = format!("port {} ({:?})", audio.number, audio.shared.role);
+            if audio.closed {
+                continue;
+            }
             assert_eq!(audio.shared.clients.count.load(Ordering::Relaxed), 0, "{name}: clients");
             assert_eq!(
                 audio.shared.clients.left_behind.load(Ordering::Relaxed),
@@ -290,7 +287,7 @@ impl World {
             );
             let waits = audio.shared.queues.scheduled_bytes.load(Ordering::Relaxed);
             assert_eq!(waits, 0, "{name}: scheduled");
-            if !audio.unaccepted && audio.shared.role.has_queues() {
+            if !audio.unaccepted && !audio.closed && audio.shared.role.has_queues() {
                 assert!(audio.over, "{name}: pop does not say that nothing comes any more");
             }
             if audio.over && audio.shared.config.delivery.release_on_disconnect && !audio.unaccepted {
@@ -313,17 +310,22 @@ impl World {
         if !audio.shared.role.has_queues() {
             return;
         }
-        let (stats, taken) = (audio.endpoint.stats(), audio.ledger.taken());
-        let counted = stats.messages_out + stats.dropped_out;
+        let (sent, dropped, synthesized) = (
+            audio.shared.messages_out(),
+            audio.shared.dropped_out(),
+            audio.shared.synthesized(),
+        );
+        let taken = audio.ledger.taken();
+        let counted = sent + dropped;
         assert!(
             counted >= taken,
-            "{name}: {counted} of {taken} messages are in a count: {stats:?}"
+            "{name}: {counted} of {taken} messages are in a count: {sent} sent, {dropped} dropped"
         );
-        let made = stats.synthesized + 32 * audio.ledger.requests;
+        let made = synthesized + 32 * audio.ledger.requests;
         if audio.shared.role != Role::Merged {
             assert!(
                 counted <= taken + made,
-                "{name}: {counted} counted, {taken} and {made} made: {stats:?}"
+                "{name}: {counted} counted, {taken} and {made} made: {sent} sent, {dropped} dropped"
             );
         }
     }
@@ -337,7 +339,8 @@ impl World {
         let config = &audio.shared.config;
         let reads = other.raw().and_then(|raw| self.raws[raw].as_ref());
         let reads = reads.is_some_and(|raw| matches!(raw.manner, Manner::Plays | Manner::Listens | Manner::HalfCloses));
-        let cut = self.network.is_severed(socket.link()) || end.was_stalled || config.delivery.linger_ms < 200;
+        let slow = end.was_blocked && config.delivery.linger_ms < 200;
+        let cut = self.network.is_severed(socket.link()) || end.was_stalled || slow;
         let room = config.delivery.client_buffer_bytes > 2048;
         if !other.read_to_end
             || !reads
@@ -358,13 +361,6 @@ impl World {
             socket.0,
             audio.number
         );
-    }
-
-    /// Has everything happen once more that waits.
-    pub(super) fn nudge(&mut self) {
-        for number in 0..self.nodes.len() {
-            self.schedule(self.now, Event::Turn(number));
-        }
     }
 }
 

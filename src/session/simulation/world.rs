@@ -32,6 +32,8 @@ pub(super) enum Event {
     Raw(usize),
     Connect(usize),
     Fault(usize),
+    /// A port is shut down, and perhaps closed at once.
+    Close(usize),
 }
 
 /// How far a run has come.
@@ -73,6 +75,10 @@ pub(super) struct End {
     pub read_to_end: bool,
     pub closed_at: Option<u64>,
     pub was_stalled: bool,
+    /// The system took less than was offered.
+    pub was_blocked: bool,
+    /// From when on what is pushed is written.
+    pub confirmed_at: u64,
     pub disconnected: bool,
 }
 
@@ -94,6 +100,8 @@ impl End {
             read_to_end: false,
             closed_at: None,
             was_stalled: false,
+            was_blocked: false,
+            confirmed_at: 0,
             disconnected: false,
         }
     }
@@ -109,7 +117,7 @@ impl End {
     pub(super) fn connects(&mut self, audio: &Audio) {
         self.is_of(audio.number, 0, 0, false);
         self.marks_since = audio.ledger.len();
-        self.dropped_before = audio.endpoint.stats().dropped_out;
+        self.dropped_before = audio.shared.dropped_out();
     }
 
     pub(super) fn is_node(&self) -> bool {
@@ -137,7 +145,6 @@ pub(super) struct World {
     pub phase: Phase,
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
     serial: u64,
-    pub turned_away_in_spite: u64,
 }
 
 impl World {
@@ -159,7 +166,6 @@ impl World {
             phase: Phase::Active,
             events: BinaryHeap::new(),
             serial: 0,
-            turned_away_in_spite: 0,
         };
         world.populate();
         world
@@ -220,6 +226,10 @@ impl World {
         self.audios
             .push(Audio::new(number, node, key, endpoint, plan, self.make));
         self.schedule(self.now + MS, Event::Audio(number));
+        if self.phase == Phase::Active && self.random.chance(self.plan.shuts) {
+            let at = self.now + self.random.below(self.plan.active_ns);
+            self.schedule(at, Event::Close(number));
+        }
         number
     }
 
@@ -296,6 +306,9 @@ impl World {
             Event::Audio(number) => self.wake_audio(number),
             Event::AcceptPort(number) => {
                 let audio = &mut self.audios[number];
+                if audio.closed {
+                    return;
+                }
                 if audio.shared.clients.acceptance.accept() {
                     let server = self.audios[0].shared.as_ref();
                     server
@@ -308,6 +321,10 @@ impl World {
             Event::Raw(number) => self.wake_raw(number),
             Event::Connect(number) => self.connect(number),
             Event::Fault(link) => self.fault(link),
+            Event::Close(number) => {
+                let at_once = self.random.chance(300);
+                self.close_port(number, at_once);
+            }
         }
     }
 
@@ -315,6 +332,9 @@ impl World {
         let active = self.phase == Phase::Active;
         let mut random = Random::new(self.random.next());
         let audio = &mut self.audios[number];
+        if audio.closed {
+            return;
+        }
         if audio.unaccepted {
             return self.schedule(self.now + 5 * MS, Event::Audio(number));
         }
@@ -327,7 +347,8 @@ impl World {
         } else {
             random.below(20 * MS)
         };
-        let disconnects = active && random.chance(plan.disconnect);
+        let merged = audio.shared.role == Role::Merged;
+        let disconnects = active && merged && random.chance(plan.disconnect);
         let client = audio.clients.iter().copied().next();
         if let (true, Some(client), Some(node)) = (disconnects, client, self.nodes[node].as_mut()) {
             node.commands.push_back(Command::Disconnect { audio: number, client });
@@ -342,8 +363,48 @@ impl World {
             Phase::Active => random.between(plan.period_ns / 2, plan.period_ns),
             _ => 5 * MS,
         };
-        if !self.audios[number].over {
+        if !self.audios[number].over && !self.audios[number].closed {
             self.schedule(self.now + pause, Event::Audio(number));
+        }
+    }
+
+    /// The caller shuts a port down, or closes its handle.
+    pub(super) fn close_port(&mut self, number: usize, at_once: bool) {
+        let audio = &mut self.audios[number];
+        if audio.unaccepted || audio.shut {
+            return;
+        }
+        audio.shut = true;
+        audio.endpoint.shut_down();
+        let node = audio.node;
+        if at_once {
+            audio.closed = true;
+            if audio.shared.role == Role::Manual {
+                self.close_unaccepted(node);
+            }
+        }
+        if let Some(node) = &mut self.nodes[node] {
+            node.commands.push_back(Command::ShutDown { audio: number });
+            if at_once {
+                node.commands.push_back(Command::Release { audio: number });
+            }
+        }
+        let late = self.random.below(3 * MS);
+        self.wake_node(node, self.now + late);
+    }
+
+    /// The server of a node is closed, and with it all that nobody has accepted.
+    pub(super) fn close_unaccepted(&mut self, number: usize) {
+        let unaccepted = self
+            .audios
+            .iter_mut()
+            .filter(|audio| audio.node == number && audio.unaccepted);
+        for audio in unaccepted.filter(|audio| !audio.closed) {
+            (audio.closed, audio.shut) = (true, true);
+            audio.endpoint.shut_down();
+            if let Some(node) = &mut self.nodes[number] {
+                node.commands.push_back(Command::Release { audio: audio.number });
+            }
         }
     }
 
@@ -497,8 +558,13 @@ impl World {
                 "a message for client {}",
                 mark.client
             );
+            let is_old = (mark.number as usize) < end.marks_since;
+            assert!(!is_old || end.is_fuzzy, "{mark:?} was pushed before the connection");
             let place = self.audios[audio].ledger.place(mark);
             assert!(place.0 <= self.now, "a message for {} leaves early", trace::ms(place.0));
+            let expected = place.0.max(end.confirmed_at) + 3 * MS + 2 * self.plan.late_ns;
+            let in_time = end.was_blocked || end.is_fuzzy || self.now <= expected || self.audios[audio].blocks();
+            assert!(in_time, "a message for {} leaves late", trace::ms(place.0));
             if let Some(last) = end.marks.last() {
                 let last = self.audios[audio].ledger.place(*last);
                 assert!(last < place, "out of order: {last:?} before {place:?}");
@@ -517,7 +583,7 @@ impl World {
             for (asked, outcome) in self.audios[number].take_flushed() {
                 trace!(self.now, "flush {} of port {number} is done: {outcome:?}", asked.ticket);
                 let audio = &self.audios[number];
-                let dropped = audio.endpoint.stats().dropped_out;
+                let dropped = audio.shared.dropped_out();
                 if outcome != Flushed::Handed || audio.ledger.cancels > 0 {
                     continue;
                 }

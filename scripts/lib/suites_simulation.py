@@ -1,0 +1,26 @@
+"""The deterministic simulation: sessions, peers and a network that fails, from seeds."""
+
+import time
+
+import simulation
+from project import CORES
+from runner import suite
+
+CONNECTIONS = 20_000
+# They take this long at most, the build aside.
+SECONDS = 60
+
+
+@suite("simulation", f"{CONNECTIONS} simulated connections, judged by an independent receiver", budget=360)
+def simulate(run):
+    program = simulation.program_of(run.must(simulation.BUILD))
+    started = time.monotonic()
+    total = simulation.run(program, 1, CORES, connections=CONNECTIONS)
+    seconds = time.monotonic() - started
+    run.figure(total.line(seconds))
+    for seed, what in total.failures:
+        run.fail(f"seed {seed}", f"{what}\nscripts/simulate --seed {seed} prints the trace of it")
+    if not total.failures:
+        run.add("runs", total.runs)
+    run.check("connections", total.connections >= CONNECTIONS, f"only {total.connections}")
+    run.check("time", seconds <= SECONDS, f"{seconds:.0f} s")

@@ -1,0 +1,232 @@
+/* midisock_flush tells the truth: all that is due is with the system, or it was lost. */
+#include "check.h"
+#include "raw.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MS UINT64_C(1000000)
+
+enum { LONG = 1000000, IN_VAIN_MS = 30, ROLES = 3 };
+
+/* A port and its peer, whose receive buffer is small. */
+typedef struct link {
+    midisock_port *server, *port;
+    int fd, listener;
+} link;
+
+/* 0: a merged server, 1: an accepted port, 2: a client. */
+static link make_link(int role, midisock_config c)
+{
+    link l = {NULL, NULL, -1, -1};
+    c.in_queue_bytes = c.out_queue_bytes = 8 << 20;
+    c.max_message_bytes = 2 << 20;
+    c.accept_mode = role == 1 ? MIDISOCK_ACCEPT_MANUAL : MIDISOCK_ACCEPT_MERGED;
+    if (role == 2) {
+        uint16_t number = 0;
+        l.listener = raw_listen_small(&number);
+        c.reconnect_max_ms = 0;
+        CHECK_OK(midisock_connect("127.0.0.1", number, &c, &l.port));
+        l.fd = raw_accept(l.listener);
+        CHECK_OK(midisock_wait_connected(l.port, DEADLINE_MS));
+        return l;
+    }
+    l.server = check_listen(&c);
+    l.fd = raw_connect_small(midisock_local_port(l.server));
+    RAW_SEND(l.fd, 0xf8);
+    if (role == 1)
+        CHECK_OK(midisock_accept(l.server, DEADLINE_MS, &l.port));
+    else
+        l.port = l.server;
+    EXPECT(l.port, 0xf8);
+    return l;
+}
+
+static void end_link(link l)
+{
+    if (l.fd >= 0)
+        raw_close(l.fd);
+    if (l.listener >= 0)
+        raw_close(l.listener);
+    midisock_close(l.port);
+    if (l.server != l.port)
+        midisock_close(l.server);
+}
+
+static midisock_config waiting(void)
+{
+    midisock_config c = check_config();
+    c.overflow = MIDISOCK_OVERFLOW_WAIT;
+    return c;
+}
+
+static void push_long(midisock_port *port, uint64_t time_ns)
+{
+    uint8_t *data = malloc(LONG);
+    CHECK(data != NULL);
+    memset(data, 1, LONG);
+    data[0] = 0xf0;
+    data[LONG - 1] = 0xf7;
+    midisock_message m = {time_ns, data, LONG, 0, 0, 0, {0, 0}};
+    CHECK_OK(midisock_push_message(port, &m));
+    free(data);
+}
+
+static void read_long(int fd)
+{
+    uint8_t *data = malloc(LONG);
+    CHECK(data != NULL);
+    raw_read(fd, data, LONG);
+    CHECK(data[0] == 0xf0 && data[LONG - 1] == 0xf7);
+    free(data);
+}
+
+/* For now, and with a time that has come: not done before the peer has read. */
+static void what_is_due_is_waited_for(void)
+{
+    for (int role = 0; role < ROLES; role++)
+        for (int scheduled = 0; scheduled < 2; scheduled++) {
+            link l = make_link(role, waiting());
+            uint64_t due = scheduled ? midisock_now_ns() + 5 * MS : 0;
+            push_long(l.port, due);
+            while (midisock_now_ns() <= due)
+                check_pause();
+            CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(l.port, 0));
+            CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(l.port, IN_VAIN_MS));
+            read_long(l.fd);
+            CHECK_OK(midisock_flush(l.port, DEADLINE_MS));
+            CHECK_OK(midisock_flush(l.port, 0));
+            CHECK_INT(LONG, check_stats(l.port).bytes_out);
+            end_link(l);
+        }
+}
+
+/* It fell due behind what the peer has not read. */
+static void what_falls_due_behind_a_full_buffer_is_waited_for(void)
+{
+    for (int role = 0; role < ROLES; role++) {
+        link l = make_link(role, waiting());
+        push_long(l.port, 0);
+        uint64_t due = midisock_now_ns() + 5 * MS;
+        midisock_message m = {due, (const uint8_t[]){0x90, 60, 1}, 3, 0, 0, 0, {0, 0}};
+        CHECK_OK(midisock_push_message(l.port, &m));
+        while (midisock_now_ns() <= due)
+            check_pause();
+        CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(l.port, IN_VAIN_MS));
+        read_long(l.fd);
+        CHECK_OK(midisock_flush(l.port, DEADLINE_MS));
+        CHECK_INT(LONG + 3, check_stats(l.port).bytes_out);
+        RAW_EXPECT(l.fd, 0x90, 60, 1);
+        end_link(l);
+    }
+}
+
+typedef struct flushing {
+    midisock_port *port;
+    midisock_result result;
+} flushing;
+
+static void *flush(void *argument)
+{
+    flushing *f = argument;
+    f->result = midisock_flush(f->port, DEADLINE_MS);
+    return NULL;
+}
+
+/* The connection dies while it is waited for: what was pushed is lost, also what is not with the connection yet. */
+static void what_is_lost_with_the_connection(void)
+{
+    for (int role = 0; role < ROLES; role++)
+        for (int messages = 1; messages <= 5; messages += 4)
+            for (int by_reset = 0; by_reset < 2; by_reset++) {
+                link l = make_link(role, waiting());
+                for (int i = 0; i < messages; i++)
+                    push_long(l.port, 0);
+                CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(l.port, 0));
+                flushing f = {l.port, 1000};
+                pthread_t thread;
+                check_start(&thread, flush, &f);
+                CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(l.port, IN_VAIN_MS));
+                if (by_reset)
+                    raw_reset(l.fd);
+                else
+                    raw_close(l.fd); /* answers the next write with a reset */
+                check_join(thread);
+                if (f.result != MIDISOCK_OFFLINE && f.result != MIDISOCK_ERR_CLOSED)
+                    check_fail(__FILE__, __LINE__, "role %d, %d messages, reset %d: flush said %s", role, messages, by_reset,
+                               midisock_strerror(f.result));
+                CHECK_COUNT(l.port, dropped_out, messages);
+                CHECK_INT(0, check_stats(l.port).messages_out);
+                l.fd = -1;
+                end_link(l);
+            }
+}
+
+/* A client whose server comes back at once: the new connection does not make good what was lost. */
+static void a_reconnection_does_not_hide_the_loss(void)
+{
+    midisock_config c = waiting();
+    c.in_queue_bytes = c.out_queue_bytes = 8 << 20;
+    c.max_message_bytes = 2 << 20;
+    c.reconnect_min_ms = 1;
+    c.reconnect_max_ms = 1;
+    uint16_t number = 0;
+    int listener = raw_listen_small(&number);
+    midisock_port *port;
+    CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
+    int fd = raw_accept(listener);
+    CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
+    for (int i = 1; i <= 10; i++) {
+        push_long(port, 0);
+        push_long(port, 0);
+        flushing f = {port, 1000};
+        pthread_t thread;
+        check_start(&thread, flush, &f);
+        CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(port, 10));
+        raw_reset(fd);
+        fd = raw_accept(listener);
+        check_join(thread);
+        CHECK_RESULT(MIDISOCK_OFFLINE, f.result);
+        CHECK_COUNT(port, dropped_out, 2 * i);
+        CHECK_SOON(midisock_state(port) == MIDISOCK_STATE_CONNECTED);
+    }
+    raw_close(fd);
+    raw_close(listener);
+    midisock_close(port);
+}
+
+/* Several at once, and more than are kept apart. */
+static void many_at_once(void)
+{
+    enum { THREADS = 24 };
+    link l = make_link(0, waiting());
+    push_long(l.port, 0);
+    flushing f[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        f[i].port = l.port;
+        f[i].result = 1000;
+        check_start(&threads[i], flush, &f[i]);
+    }
+    CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(l.port, IN_VAIN_MS));
+    for (int i = 0; i < THREADS; i++)
+        CHECK_INT(1000, f[i].result);
+    read_long(l.fd);
+    for (int i = 0; i < THREADS; i++) {
+        check_join(threads[i]);
+        CHECK_OK(f[i].result);
+    }
+    end_link(l);
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case cases[] = {
+        CASE(what_is_due_is_waited_for),
+        CASE(what_falls_due_behind_a_full_buffer_is_waited_for),
+        CASE(what_is_lost_with_the_connection),
+        CASE(a_reconnection_does_not_hide_the_loss),
+        CASE(many_at_once),
+    };
+    return check_main(argc, argv, CASES(cases));
+}
