@@ -46,7 +46,7 @@ pub(crate) struct PairPeer {
     shared: Arc<Shared>,
     /// `Requests::revision` of the peer while nothing is asked for and nothing is to be made good; or `LOOK`.
     quiet: u64,
-    /// What was stored last of `PopCounters::holds` and `owes`.
+    /// The last stored values of `PopCounters::needs_release` and `has_pending`.
     holds: bool,
     owes: bool,
 }
