@@ -68,11 +68,11 @@ impl Network {
     /// Takes hold of the network thread, starting it where there is none.
     pub(super) fn enter() -> Result<Self, Code> {
         let mut running = RUNNING.lock();
-        if let Some(there) = &*running {
-            if there.control.life.join() {
-                let control = Arc::clone(&there.control);
-                return Ok(Self { control });
-            }
+        if let Some(there) = &*running
+            && there.control.life.join()
+        {
+            let control = Arc::clone(&there.control);
+            return Ok(Self { control });
         }
         if let Some(ending) = running.take() {
             // It waits for nothing any more.
@@ -162,10 +162,8 @@ impl Network {
         let is_this = running
             .as_ref()
             .is_some_and(|running| Arc::ptr_eq(&running.control, control));
-        if is_this {
-            if let Some(ended) = running.take() {
-                let _ = ended.thread.join();
-            }
+        if is_this && let Some(ended) = running.take() {
+            let _ = ended.thread.join();
         }
         drop(running);
         resolver::wait_for_all(patience);

@@ -353,11 +353,11 @@ impl Core {
             inbound.settle();
             taken
         });
-        if taken < bytes.len() {
-            if let Some(connection) = self.connections.at_mut(peer) {
-                connection.input.backlog.extend_from_slice(&bytes[taken..]);
-                self.waiting.push(peer);
-            }
+        if taken < bytes.len()
+            && let Some(connection) = self.connections.at_mut(peer)
+        {
+            connection.input.backlog.extend_from_slice(&bytes[taken..]);
+            self.waiting.push(peer);
         }
         self.settle(port, now);
     }

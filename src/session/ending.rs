@@ -402,11 +402,11 @@ impl Session {
                 continue;
             };
             let waits = connection.waits_for_room();
-            if let Phase::HalfClosed { until, .. } = &mut connection.phase {
-                if waits || connection.output.buffer.is_empty() {
-                    *until = now;
-                    self.check_half_closed(peer, None, now);
-                }
+            if let Phase::HalfClosed { until, .. } = &mut connection.phase
+                && (waits || connection.output.buffer.is_empty())
+            {
+                *until = now;
+                self.check_half_closed(peer, None, now);
             }
             if self.has_place() {
                 return;

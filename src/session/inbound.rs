@@ -107,11 +107,11 @@ impl Inbound<'_> {
         };
         let backlog = std::mem::take(&mut connection.input.backlog);
         let taken = self.take(peer, &backlog);
-        if let Some(connection) = self.connections.at_mut(peer) {
-            if taken < backlog.len() {
-                connection.input.backlog = backlog;
-                connection.input.backlog.drain(..taken);
-            }
+        if let Some(connection) = self.connections.at_mut(peer)
+            && taken < backlog.len()
+        {
+            connection.input.backlog = backlog;
+            connection.input.backlog.drain(..taken);
         }
         taken > 0
     }
@@ -188,16 +188,16 @@ impl Inbound<'_> {
                 .at(*peer)
                 .is_some_and(|connection| connection.input.track.is_lossy())
         };
-        if let Some(announced) = self.port.owed.loss {
-            if !self.port.peers.iter().any(lossy) {
-                self.port.owed.loss = None;
-                let recovered = notification(Kind::Recovered, self.now);
-                self.port
-                    .shared
-                    .control
-                    .notifications
-                    .announce_end(announced, recovered);
-            }
+        if let Some(announced) = self.port.owed.loss
+            && !self.port.peers.iter().any(lossy)
+        {
+            self.port.owed.loss = None;
+            let recovered = notification(Kind::Recovered, self.now);
+            self.port
+                .shared
+                .control
+                .notifications
+                .announce_end(announced, recovered);
         }
         self.port.update_holds(self.connections);
     }

@@ -69,11 +69,11 @@ impl World {
             self.close_port(number, false);
         }
         for raw in 0..self.raws.len() {
-            if self.random.chance(200) {
-                if let Some(mut one) = self.raws[raw].take() {
-                    one.close(self);
-                    self.raws[raw] = Some(one);
-                }
+            if self.random.chance(200)
+                && let Some(mut one) = self.raws[raw].take()
+            {
+                one.close(self);
+                self.raws[raw] = Some(one);
             }
         }
     }
