@@ -53,8 +53,6 @@ pub(crate) struct Beat {
     length_ns: AtomicU64,
     /// The last push.
     pub pushed: Stamp,
-    /// The last pop that found nothing. A callback ends with one, after it has popped everything.
-    pub popped: Stamp,
 }
 
 impl Beat {

@@ -245,7 +245,6 @@ impl Endpoint {
     /// The result of a pop that found nothing: nothing yet, or nothing any more.
     #[cold]
     fn nothing_to_pop(&self, side: &mut PopSide) -> Code {
-        self.shared.beat.popped.note();
         // The last message is published before the end. So the queue is checked once more after the end was seen.
         if self.readiness.has_ended() && side.is_empty() {
             Code::Closed
