@@ -566,20 +566,25 @@ fn pair_ends_after_its_last_message() {
     });
 }
 
+/// A pair with the smallest queues.
+fn small_pair() -> (Endpoint, Endpoint) {
+    let config = Config {
+        queues: QueueConfig {
+            in_queue_bytes: 128,
+            out_queue_bytes: 128,
+            ..QueueConfig::default()
+        },
+        ..Config::default()
+    };
+    Endpoint::pair(&config).unwrap()
+}
+
 /// A panic on a pair, asked for by a third thread: what the pushing thread pushed before is dropped or was popped
 /// already, the silence comes once, whole, and what was pushed after it comes last.
 #[test]
 fn pair_panics_once() {
     explore_roomy("pair, panic", 20, 3, || {
-        let config = Config {
-            queues: QueueConfig {
-                in_queue_bytes: 128,
-                out_queue_bytes: 128,
-                ..QueueConfig::default()
-            },
-            ..Config::default()
-        };
-        let (a, b) = Endpoint::pair(&config).unwrap();
+        let (a, b) = small_pair();
         let pushing = roomy(move || {
             // SAFETY: this thread alone pushes.
             assert!(unsafe { a.push_usual(1, 0, &[0x90, 1, 64]) });
@@ -613,15 +618,7 @@ fn pair_panics_once() {
 #[test]
 fn pair_finds_a_message_that_waits() {
     explore_roomy("pair, resets", 50, 2, || {
-        let config = Config {
-            queues: QueueConfig {
-                in_queue_bytes: 128,
-                out_queue_bytes: 128,
-                ..QueueConfig::default()
-            },
-            ..Config::default()
-        };
-        let (a, b) = Endpoint::pair(&config).unwrap();
+        let (a, b) = small_pair();
         let pushing = roomy(move || {
             for value in 1..=2 {
                 // SAFETY: this thread alone pushes.

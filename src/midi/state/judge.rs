@@ -365,12 +365,12 @@ pub fn stepped(sender: &Receiver, message: &[u8]) -> Option<String> {
     }
 }
 
-/// What no newcomer gets.
+/// The messages that no newcomer gets.
 fn sequencer() -> BTreeSet<String> {
     ["runs", "song"].map(String::from).into()
 }
 
-/// Who is at the end of a new connection.
+/// The receiver at the end of a new connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     /// One that is greeted: it gets nothing of the sequencer.

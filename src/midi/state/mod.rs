@@ -1,8 +1,8 @@
 //! Channel state: what a stream of MIDI has set so far, at its sender and at its
 //! receiver, and the difference between the two.
 //!
-//! What is state and what is an event follows the recovery journal of RFC 6295
-//! (appendices A and B). Reset All Controllers does what MIDI RP-015 says. There is
+//! The recovery journal of RFC 6295 (appendices A and B) says which messages are
+//! state and which are events. Reset All Controllers does what MIDI RP-015 says. There is
 //! one type, [`ChannelState`], and one difference, [`next_repair`], for all uses:
 //! an in queue that was full, a peer that was congested, a push that was refused or
 //! had no peer, a skip, a new connection, and greeting. [`ChannelState::next_release`]
@@ -118,7 +118,7 @@ pub struct ChannelState {
     restless: u16,
     /// Channels on which an MPE configuration was lost.
     mpe_lost: u16,
-    /// What came before is not known: see `UNKNOWN`.
+    /// The messages before the first one are not known: see `UNKNOWN`.
     unknown: bool,
     /// A System Reset was lost.
     reset_lost: bool,

@@ -697,7 +697,7 @@ fn what_a_message_would_release_can_be_asked() {
         state
     };
     let reset: &[u8] = &[0xFF];
-    // What is held, and what would release it.
+    // A held thing, and the messages that release it.
     let cases: &[(&[u8], &[&[u8]])] = &[
         (
             ON,

@@ -55,8 +55,8 @@ proptest! {
         link.finish();
     }
 
-    /// What is lost is summed up by one who does not know what the receiver has received, and given as it is (a skip), or
-    /// as the difference to what the receiver has received (a push that was refused, a pair).
+    /// The sum of the lost messages leads to the sender's state: sent as it is (a skip), or as the difference to what the
+    /// receiver has received (a push that was refused, a pair).
     #[test]
     fn summary(song in songs(80), difference: bool) {
         let mut link = Link::new(song.make);

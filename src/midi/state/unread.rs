@@ -1,4 +1,4 @@
-//! What was released lately, by messages that the receiver may not have read.
+//! The latest releases, by messages that the receiver may not have read.
 //!
 //! A connection that breaks drops what is on the way and what the peer has not read. Nobody can say how far the receiver
 //! has read. So it gets the releases of all that it may hold, wherever it stopped. They do no harm to a receiver that had
