@@ -674,7 +674,15 @@ impl Session {
         };
         let blocked = port.backed_up;
         let queued = port.queue.as_mut().is_some_and(|queue| queue.has_work(blocked));
+        // What an ending port sends last comes when the out queue is empty.
+        let takes = |peer: &Peer| {
+            self.connections
+                .at(*peer)
+                .is_some_and(|connection| connection.output.takes())
+        };
+        let finishes = !blocked && port.is_ending() && port.peers.iter().any(takes);
         queued
+            || finishes
             || port.shared.flush.unseen().is_some()
             || !blocked && port.schedule.next_ns().is_some_and(|at| at <= now)
     }
