@@ -1,7 +1,7 @@
 //! A simulated audio thread, and the control thread beside it: what they do with one port, and what they saw.
 
 use super::ear::Ear;
-use super::ledger::{Entry, Ledger, What};
+use super::ledger::{Ledger, What};
 use super::music::{Mark, PAIRED_CHANNEL};
 use super::plan::AudioPlan;
 use super::random::Random;
@@ -376,10 +376,5 @@ impl Audio {
             }
             self.notifications.push(notification);
         }
-    }
-
-    /// What was pushed and asked for, up to now.
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.ledger.entries
     }
 }

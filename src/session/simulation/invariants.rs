@@ -73,12 +73,12 @@ impl Session {
                 );
             }
         }
-        if let Some(server) = &self.server {
-            if let Some(port) = self.ports.get(server.port.0) {
-                let count = port.shared.client_count.load(Ordering::Relaxed) as usize;
-                assert_eq!(count, server.by_client.len(), "clients");
-                assert!(count <= port.config().max_clients as usize);
-            }
+        let server = self.server.as_ref();
+        let port = server.and_then(|server| Some((server, self.ports.get(server.port.0)?)));
+        if let Some((server, port)) = port {
+            let count = port.shared.client_count.load(Ordering::Relaxed) as usize;
+            assert_eq!(count, server.by_client.len(), "clients");
+            assert!(count <= port.config().max_clients as usize);
         }
         let overdue = self.poll_timeout().filter(|at| *at <= now);
         assert_eq!(overdue, None, "a deadline that has come is still there");

@@ -9,8 +9,6 @@ pub(super) enum What {
     Push {
         client: u32,
         bytes: Vec<u8>,
-        /// It was meant for a time ahead.
-        scheduled: bool,
         /// Else it was refused, and remembered.
         queued: bool,
     },
@@ -22,8 +20,6 @@ pub(super) enum What {
 /// One thing, and when it is to be done.
 pub(super) struct Entry {
     pub at: u64,
-    /// When it was asked for.
-    pub asked: u64,
     pub what: What,
 }
 
@@ -51,11 +47,7 @@ impl Ledger {
             _ => {}
         }
         self.requests += u64::from(!matches!(what, What::Cancel));
-        self.entries.push(Entry {
-            at: now,
-            asked: now,
-            what,
-        });
+        self.entries.push(Entry { at: now, what });
     }
 
     pub(super) fn push(&mut self, now: u64, at_ns: u64, client: u32, bytes: Vec<u8>, queued: bool) {
@@ -64,13 +56,7 @@ impl Ledger {
         self.refused += u64::from(!queued);
         self.entries.push(Entry {
             at: at_ns.max(now),
-            asked: now,
-            what: What::Push {
-                client,
-                bytes,
-                scheduled,
-                queued,
-            },
+            what: What::Push { client, bytes, queued },
         });
     }
 

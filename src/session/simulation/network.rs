@@ -355,10 +355,6 @@ impl Network {
         self.links[link].severed
     }
 
-    pub(super) fn is_dead(&self, link: usize) -> bool {
-        self.links[link].dead
-    }
-
     /// What a socket's system tells of the connection. Keep-alive probes are answered by a living end.
     pub(super) fn progress(&self, socket: Socket, now: u64) -> Progress {
         let link = &self.links[socket.link()];

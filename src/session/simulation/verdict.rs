@@ -68,11 +68,12 @@ impl World {
             self.close_port(number, false);
         }
         for raw in 0..self.raws.len() {
-            if self.random.chance(200) {
-                if let Some(mut one) = self.raws[raw].take() {
-                    one.close(self);
-                    self.raws[raw] = Some(one);
-                }
+            if !self.random.chance(200) {
+                continue;
+            }
+            if let Some(mut one) = self.raws[raw].take() {
+                one.close(self);
+                self.raws[raw] = Some(one);
             }
         }
     }
@@ -176,32 +177,11 @@ impl World {
         if !orderly || !(lossless || repairs && config.release_on_disconnect) {
             return;
         }
-        let mut but: BTreeSet<String> = sender.stepped.iter().chain(&receiver.stepped).cloned().collect();
-        if !lossless {
-            but.extend(crate::midi::state::judge::unknown_banks(&sender.model));
-        }
-        if anew {
+        if anew && (ledger.scheduled > 0 || sender.was_reset || receiver.was_reset) {
             // What was scheduled when a connection broke, or there was none, was remembered at once.
-            if ledger.scheduled > 0 || sender.was_reset || receiver.was_reset {
-                return;
-            }
-            but.extend(["runs", "song"].map(String::from));
+            return;
         }
-        if end.since > 0 {
-            // It may know what had been selected before.
-            let before = ["controller 6", "controller 38", "data entry", "number"];
-            but.extend((0..16).flat_map(|channel| before.map(|what| format!("{channel} {what}"))));
-        }
-        // What it was told of what was before.
-        let known = &sender.model.facts;
-        but.extend(
-            receiver
-                .model
-                .facts
-                .keys()
-                .filter(|what| !known.contains_key(*what))
-                .cloned(),
-        );
+        let but = left_out(&sender, &receiver, lossless, anew, end.since > 0);
         let differences = receiver.differences(&sender, &but);
         assert!(differences.is_empty(), "{name}: {differences:#?}");
     }
@@ -364,13 +344,26 @@ impl World {
             audio.number
         );
     }
+}
 
-    /// Has everything happen once more that waits.
-    pub(super) fn nudge(&mut self) {
-        for number in 0..self.nodes.len() {
-            self.schedule(self.now, Event::Turn(number));
-        }
+/// The facts in which a receiver may differ from the sender.
+fn left_out(sender: &Ear, receiver: &Ear, lossless: bool, anew: bool, joined_later: bool) -> BTreeSet<String> {
+    let mut but: BTreeSet<String> = sender.stepped.iter().chain(&receiver.stepped).cloned().collect();
+    if !lossless {
+        but.extend(crate::midi::state::judge::unknown_banks(&sender.model));
     }
+    if anew {
+        but.extend(["runs", "song"].map(String::from));
+    }
+    if joined_later {
+        // It may know what had been selected before.
+        let before = ["controller 6", "controller 38", "data entry", "number"];
+        but.extend((0..16).flat_map(|channel| before.map(|what| format!("{channel} {what}"))));
+    }
+    // And it may have been told of what was before.
+    let unknown = |what: &&String| !sender.model.facts.contains_key(*what);
+    but.extend(receiver.model.facts.keys().filter(unknown).cloned());
+    but
 }
 
 /// Every beginning has its end, in order.
