@@ -5,7 +5,7 @@ use super::network::Socket;
 use super::node::Command;
 use super::plan::Manner;
 use super::trace;
-use super::world::{Event, Phase, World};
+use super::world::{Phase, World};
 use crate::midi::naive_model::meaning;
 use crate::realtime::notifications::Kind;
 use crate::realtime::shared::Role;
