@@ -32,8 +32,25 @@ use trace::trace;
 use verdict::Outcome;
 use world::World;
 
-/// Seeds that have failed before.
-const FAILED_ONCE: &[u64] = &[];
+/// Seeds that fail without what was mended for them. Where the plan of runs changes, others have to be found.
+const FAILED_ONCE: &[(u64, &str)] = &[
+    (39, "what a client's connection did not write whole is counted"),
+    (3, "what was buffered for a client that was never announced is counted"),
+    (7, "RECOVERED follows CONGESTED when the connection breaks"),
+    (
+        767,
+        "a Note Off looks for its Note On where the sender stands, not where a congested peer does",
+    ),
+    (3, "a deadline of a port survives one that came before it"),
+    (86, "a closed port goes with its last connection, whatever ended that"),
+    (2486, "a refused value comes after what was scheduled before it"),
+    (
+        101343,
+        "a port with several clients says that it is over after the releases of the last",
+    ),
+    (101631, "what a client that is sent away still gets is in order of time"),
+    (300661, "a port that is shut down while a buffer is full still finishes"),
+];
 
 fn run(seed: u64) -> Outcome {
     World::new(seed).run()
@@ -86,8 +103,8 @@ fn random_runs() {
 
 #[test]
 fn what_failed_once() {
-    for seed in FAILED_ONCE {
-        assert!(run_or_tell(*seed).is_some(), "seed {seed} fails again");
+    for (seed, what) in FAILED_ONCE {
+        assert!(run_or_tell(*seed).is_some(), "seed {seed} fails again: {what}");
     }
 }
 
