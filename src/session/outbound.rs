@@ -276,8 +276,13 @@ impl Outbound<'_> {
             named += usize::from(waiting.client == client);
             due.push((waiting.time_ns, waiting.bytes.to_vec()));
         }
+        // One without the time of its push comes after those before it.
+        let mut latest = 0;
         queue.scan(|record, cancelled| {
             let scheduled = record.is_scheduled();
+            if !scheduled {
+                latest = record.time_ns.max(latest);
+            }
             let is_for_it = record.client == 0 || record.client == client;
             if !is_for_it || scheduled && record.time_ns > self.now {
                 return;
@@ -286,7 +291,7 @@ impl Outbound<'_> {
                 named += 1;
             }
             if !(scheduled && cancelled) || self.ends_what_sounds(client, record.data) {
-                let at = if record.time_ns == 0 { self.now } else { record.time_ns };
+                let at = if scheduled { record.time_ns } else { latest };
                 due.push((at, record.data.to_vec()));
             }
         });

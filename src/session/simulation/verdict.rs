@@ -176,12 +176,11 @@ impl World {
         if !orderly || !(lossless || repairs && config.delivery.release_on_disconnect) {
             return;
         }
-        let mut but: BTreeSet<String> = sender.stepped.iter().chain(&receiver.stepped).cloned().collect();
-        if anew {
+        if anew && (ledger.scheduled > 0 || sender.was_reset || receiver.was_reset) {
             // What was scheduled when a connection broke, or there was none, was remembered at once.
             return;
         }
-        let but = left_out(&sender, &receiver, lossless, anew, end.since > 0);
+        let but = left_out(&sender, &receiver, anew, end.since > 0);
         let differences = receiver.differences(&sender, &but);
         assert!(differences.is_empty(), "{name}: {differences:#?}");
     }
@@ -354,6 +353,23 @@ impl World {
             audio.number
         );
     }
+}
+
+/// The facts in which a receiver may differ from the sender.
+fn left_out(sender: &Ear, receiver: &Ear, anew: bool, joined_later: bool) -> BTreeSet<String> {
+    let mut but: BTreeSet<String> = sender.stepped.iter().chain(&receiver.stepped).cloned().collect();
+    if anew {
+        but.extend(["runs", "song"].map(String::from));
+    }
+    if joined_later {
+        // It may know what had been selected before.
+        let before = ["controller 6", "controller 38", "data entry", "number"];
+        but.extend((0..16).flat_map(|channel| before.map(|what| format!("{channel} {what}"))));
+    }
+    // And it may have been told of what was before.
+    let unknown = |what: &&String| !sender.model.facts.contains_key(*what);
+    but.extend(receiver.model.facts.keys().filter(unknown).cloned());
+    but
 }
 
 /// Every beginning has its end, in order.
