@@ -4,6 +4,7 @@ use super::connection::{Connection, Phase};
 use super::effect::{Keyed, Peer};
 use super::output::Flow;
 use super::port::{Effects, Port, notification};
+use super::schedule::OffsFor;
 use crate::midi::message;
 use crate::midi::reset::RESET;
 use crate::realtime::consumer::Record;
@@ -139,16 +140,16 @@ impl Outbound<'_> {
             return time_ns;
         }
         let (peers, connections) = (&self.port.peers, &mut *self.connections);
-        self.port
-            .schedule
-            .time_of(time_ns, client, bytes, || sounding(peers, connections, client, bytes))
+        self.port.schedule.time_of(time_ns, client, bytes, |offs| {
+            is_unended(peers, connections, client, bytes, offs)
+        })
     }
 
     /// `made`: it stands for one that push refused, and counted as dropped.
     pub(super) fn schedule(&mut self, time_ns: u64, client: u32, bytes: &[u8], made: bool) {
         let (peers, connections) = (&self.port.peers, &mut *self.connections);
-        self.port.schedule.add(time_ns, client, bytes, made, || {
-            sounding(peers, connections, client, bytes)
+        self.port.schedule.add(time_ns, client, bytes, made, |offs| {
+            is_unended(peers, connections, client, bytes, offs)
         });
     }
 
@@ -176,8 +177,9 @@ impl Outbound<'_> {
     /// that stays will.
     pub(super) fn ends_what_sounds(&mut self, client: u32, bytes: &[u8]) -> bool {
         if message::is_note_off(bytes) {
-            let held = sounding(&self.port.peers, self.connections, client, bytes);
-            return held > self.port.schedule.note_offs(client, bytes);
+            let schedule = &self.port.schedule;
+            let offs = |client| schedule.note_offs(client, bytes);
+            return is_unended(&self.port.peers, self.connections, client, bytes, &offs);
         }
         reached(&self.port.peers, client, self.connections, |connection| {
             connection.output.ahead().releases(bytes)
@@ -364,14 +366,21 @@ fn reached(
     })
 }
 
-/// How many Note Ons of a note no Note Off has ended at those that a message for `client` reaches, after what waits for
-/// them; the most counts.
-fn sounding(peers: &[Peer], connections: &mut Slab<Connection>, client: u32, bytes: &[u8]) -> usize {
-    let mut most = 0;
+/// Whether a note sounds more often, after what waits for a peer, than Note Offs are scheduled for that peer: at one of
+/// those that a message for `client` reaches.
+fn is_unended(
+    peers: &[Peer],
+    connections: &mut Slab<Connection>,
+    client: u32,
+    bytes: &[u8],
+    offs: OffsFor<'_>,
+) -> bool {
     reached(peers, client, connections, |connection| {
-        let ahead = connection.output.ahead();
-        most = most.max(ahead.holds_note_at_sender(bytes[0] & 15, bytes[1]).into());
-        false
-    });
-    most
+        let held: usize = connection
+            .output
+            .ahead()
+            .holds_note_at_sender(bytes[0] & 15, bytes[1])
+            .into();
+        held > offs(connection.client)
+    })
 }

@@ -47,6 +47,9 @@ struct Key {
     offs: BTreeMap<u32, usize>,
 }
 
+/// How many Note Offs of a note wait that end it at a client.
+pub(super) type OffsFor<'a> = &'a dyn Fn(u32) -> usize;
+
 impl Key {
     fn is_empty(&self) -> bool {
         self.open.is_empty() && self.paired.is_empty() && self.offs.is_empty()
@@ -59,14 +62,14 @@ impl Key {
     }
 
     /// The Note On that a Note Off for `time_ns` ends; None: one that sounds, or none.
-    fn partner(&self, time_ns: u64, client: u32, sounding: impl FnOnce() -> usize) -> Option<Place> {
+    fn partner(&self, time_ns: u64, client: u32, unended: impl FnOnce(OffsFor) -> bool) -> Option<Place> {
         let meets = |(_, other): &(&Place, &u32)| meet(**other, client);
         let before = self.open.range(..=(time_ns, u64::MAX)).rev().find(meets);
         let partner = match before {
             Some(on) => Some(on),
             None => {
                 let after = self.open.range((time_ns, u64::MAX)..).find(meets)?;
-                (sounding() <= self.offs_for(client)).then_some(after)
+                (!unended(&|client| self.offs_for(client))).then_some(after)
             }
         };
         partner.map(|(place, _)| *place)
@@ -94,14 +97,20 @@ impl Schedule {
         self.heap.is_empty()
     }
 
-    /// When a message that is meant for `time_ns` may leave. `sounding`: how many Note Ons of its note have left, or
-    /// will before anything scheduled does, that no Note Off has ended; asked only where it matters.
-    pub(super) fn time_of(&self, time_ns: u64, client: u32, bytes: &[u8], sounding: impl FnOnce() -> usize) -> u64 {
+    /// When a message that is meant for `time_ns` may leave. `unended`: whether its note sounds at a receiver more often
+    /// than Note Offs are scheduled for that receiver; asked only where it matters.
+    pub(super) fn time_of(
+        &self,
+        time_ns: u64,
+        client: u32,
+        bytes: &[u8],
+        unended: impl FnOnce(OffsFor) -> bool,
+    ) -> u64 {
         if self.keys.is_empty() || !message::is_note_off(bytes) {
             return time_ns;
         }
         let key = self.keys.get(&key_of(bytes));
-        let partner = key.and_then(|key| key.partner(time_ns, client, sounding));
+        let partner = key.and_then(|key| key.partner(time_ns, client, unended));
         partner.map_or(time_ns, |(at, _)| at.max(time_ns))
     }
 
@@ -112,7 +121,7 @@ impl Schedule {
         client: u32,
         bytes: &[u8],
         made: bool,
-        sounding: impl FnOnce() -> usize,
+        unended: impl FnOnce(OffsFor) -> bool,
     ) {
         let number = self.pushed;
         self.pushed += 1;
@@ -125,7 +134,7 @@ impl Schedule {
                 .insert((time_ns, number), client);
         } else if message::is_note_off(bytes) {
             let key = self.keys.entry(key_of(bytes)).or_default();
-            match key.partner(time_ns, client, sounding) {
+            match key.partner(time_ns, client, unended) {
                 Some(place) => {
                     key.open.remove(&place);
                     key.paired.insert(place.1, client);
@@ -143,7 +152,7 @@ impl Schedule {
         });
     }
 
-    /// How many Note Offs wait that end what sounds of this note at a client, or, 0, at any.
+    /// How many Note Offs wait that end this note at a client.
     pub(super) fn note_offs(&self, client: u32, bytes: &[u8]) -> usize {
         self.keys.get(&key_of(bytes)).map_or(0, |key| key.offs_for(client))
     }
@@ -241,9 +250,14 @@ mod tests {
     const ON: [u8; 3] = [0x91, 60, 1];
 
     /// Adds a message as a session does, and says when it will leave.
+    /// A note sounds so often at a client.
+    fn sounds(client: u32, count: usize) -> impl FnOnce(OffsFor) -> bool {
+        move |offs| count > offs(client)
+    }
+
     fn push(schedule: &mut Schedule, time: u64, client: u32, bytes: &[u8], sounding: usize) -> u64 {
-        let at = schedule.time_of(time, client, bytes, || sounding);
-        schedule.add(time, client, bytes, false, || sounding);
+        let at = schedule.time_of(time, client, bytes, sounds(client, sounding));
+        schedule.add(time, client, bytes, false, sounds(client, sounding));
         at
     }
 
@@ -271,10 +285,10 @@ mod tests {
     fn a_note_off_waits_for_its_note_on() {
         let mut schedule = Schedule::default();
         push(&mut schedule, 100, 0, &ON, 0);
-        assert_eq!(schedule.time_of(0, 0, &OFF, || 0), 100);
-        assert_eq!(schedule.time_of(0, 7, &[0x91, 60, 0], || 0), 100);
-        assert_eq!(schedule.time_of(0, 0, &[0x91, 61, 0], || 0), 0, "another note");
-        assert_eq!(schedule.time_of(0, 0, &ON, || 0), 0);
+        assert_eq!(schedule.time_of(0, 0, &OFF, sounds(0, 0)), 100);
+        assert_eq!(schedule.time_of(0, 7, &[0x91, 60, 0], sounds(7, 0)), 100);
+        assert_eq!(schedule.time_of(0, 0, &[0x91, 61, 0], sounds(0, 0)), 0, "another note");
+        assert_eq!(schedule.time_of(0, 0, &ON, sounds(0, 0)), 0);
         assert_eq!(push(&mut schedule, 50, 0, &OFF, 0), 100);
         assert_eq!(statuses(&mut schedule), [(100, 0x91), (100, 0x81)]);
         assert!(schedule.keys.is_empty());
@@ -284,10 +298,10 @@ mod tests {
     fn a_note_off_for_another_client_does_not_wait() {
         let mut schedule = Schedule::default();
         push(&mut schedule, 100, 7, &ON, 0);
-        assert_eq!(schedule.time_of(0, 8, &OFF, || 0), 0);
-        assert_eq!(schedule.time_of(0, 0, &OFF, || 0), 100);
+        assert_eq!(schedule.time_of(0, 8, &OFF, sounds(8, 0)), 0);
+        assert_eq!(schedule.time_of(0, 0, &OFF, sounds(0, 0)), 100);
         assert_eq!(schedule.take_all().len(), 1);
-        assert_eq!(schedule.time_of(0, 0, &OFF, || 0), 0);
+        assert_eq!(schedule.time_of(0, 0, &OFF, sounds(0, 0)), 0);
     }
 
     #[test]
@@ -338,9 +352,9 @@ mod tests {
         let mut schedule = Schedule::default();
         push(&mut schedule, 1000, 0, &ON, 0);
         let waiting = (0..100_000).filter(|_| {
-            let waits = schedule.time_of(0, 0, &OFF, || 0) > 0;
+            let waits = schedule.time_of(0, 0, &OFF, sounds(0, 0)) > 0;
             if waits {
-                schedule.add(0, 0, &OFF, false, || 0);
+                schedule.add(0, 0, &OFF, false, sounds(0, 0));
             }
             waits
         });
