@@ -171,7 +171,7 @@ impl Core {
     /// Has a port's next deadline come: what is scheduled, and, a tick from now, what is owed.
     pub(super) fn rearm_port(&mut self, key: PortKey, now: u64) {
         let Some(port) = self.ports.at_mut(key) else { return };
-        // While a peer must read first, the write that ends this drains again.
+        // While a peer must read first, nothing is sent: see `unblock`.
         let due = port.schedule.next_ns().filter(|_| !port.backed_up);
         let due = due.map(|at| at.max(now + 1));
         let tick = u64::from(port.config().pacing.tick_us) * 1000;
@@ -182,7 +182,16 @@ impl Core {
         }
     }
 
-    /// Whether the out queue or the schedule of a port has something to do.
+    /// No peer of a port has to read first any more: what is due can be sent.
+    pub(super) fn unblock(&mut self, key: PortKey, now: u64) {
+        if let Some(port) = self.ports.at_mut(key) {
+            port.backed_up = false;
+        }
+        self.again = true;
+        self.rearm_port(key, now);
+    }
+
+    /// Whether a port has something to drain: its out queue, its schedule, its end, or a flush that was not seen.
     pub(crate) fn has_work(&mut self, key: PortKey, now: u64) -> bool {
         let Some(port) = self.ports.at_mut(key) else {
             return false;

@@ -118,11 +118,11 @@ impl Session {
             let output = &connection.output;
             !output.buffer.is_empty() && !output.blocked && !output.is_broken()
         });
-        if is_over && (made || waits) {
-            // It has no more time as a client, but what waits is still offered to the system.
+        if made || waits {
+            // It is no client any more, but what waits is still written.
             self.begin_closing(peer, now);
             self.after_leaving(key, true, now);
-        } else if !made {
+        } else {
             self.end(peer, Reason::ORDERLY, now);
         }
     }
@@ -152,7 +152,7 @@ impl Session {
             return;
         };
         if matches!(role, Role::Client | Role::Accepted) {
-            // Only a repairing port makes good what was pushed for the peer that has gone.
+            // Only a repairing port makes good all that was pushed for the peer that has gone.
             self.core
                 .outbound(key, now, |outbound| outbound.discard(outbound.port.repairs()));
         }
@@ -218,7 +218,7 @@ impl Session {
         };
         let Some(port) = self.core.ports.at(key) else { return };
         let shared = Arc::clone(&port.shared);
-        if let Some(announced) = connection.output.end_congestion() {
+        if let Some(announced) = connection.output.take_announced() {
             let recovered = notification(Kind::Recovered, now)
                 .client(client)
                 .reason(reason.code, reason.os_error);
@@ -297,10 +297,9 @@ impl Session {
             port.peers.retain(|other| *other != peer);
             let alone = !port.shared.is_up();
             port.flushes.connection_ended(peer, serial, written, alone);
-            // It may have been the one that held up the others.
-            port.backed_up = false;
         }
-        self.core.again = true;
+        // It may have been the one that held up the others.
+        self.core.unblock(key, now);
         let is_last = |port: &port::Port| port.is_ending() && port.peers.is_empty();
         if self.core.ports.at(key).is_some_and(is_last) {
             // Nobody gets any more what the out queue holds.
@@ -359,10 +358,9 @@ impl Session {
             until: now + ms(port.config().delivery.linger_ms),
             finished: false,
         };
-        // It may have been the one that held up the others.
-        port.backed_up = false;
-        self.core.again = true;
         self.core.effects.write(peer, connection);
+        // It may have been the one that held up the others.
+        self.core.unblock(key, now);
         self.check_closing(peer, None, now);
         self.core.rearm(peer, now);
     }

@@ -63,6 +63,7 @@ impl Flushes {
         next_due_ns: u64,
         connections: &Slab<Connection>,
         peers: &[Peer],
+        alone: bool,
     ) {
         for pending in &mut self.pending {
             if let Stage::Draining {
@@ -72,7 +73,7 @@ impl Flushes {
             {
                 let reached = position.wrapping_sub(wanted) as isize >= 0;
                 if reached && next_due_ns > due_ns {
-                    pending.stage = Stage::Writing(targets(connections, peers));
+                    pending.stage = Stage::Writing(targets(connections, peers, alone));
                 }
             }
         }
@@ -107,12 +108,14 @@ impl Flushes {
     }
 }
 
-fn targets(connections: &Slab<Connection>, peers: &[Peer]) -> Vec<Target> {
+/// `alone`: no peer is left but those that are being closed, and these are waited for.
+fn targets(connections: &Slab<Connection>, peers: &[Peer], alone: bool) -> Vec<Target> {
     let awaited = peers.iter().filter_map(|peer| {
         let connection = connections.at(*peer)?;
         let output = &connection.output;
         // A congested peer gets the difference when it reads again: that may be never.
-        let awaits = !output.buffer.is_empty() && output.takes() && !output.is_congested();
+        let is_awaited = output.takes() || alone && !output.is_broken();
+        let awaits = !output.buffer.is_empty() && is_awaited && !output.is_congested();
         awaits.then(|| Target {
             peer: *peer,
             serial: connection.serial,

@@ -40,6 +40,11 @@ impl Memory {
         ChannelState::is_event(message).into()
     }
 
+    /// Whether a message would release something that a client's next peer is told otherwise.
+    pub(super) fn releases(&self, message: &[u8]) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.releases(message))
+    }
+
     /// A client's connection has ended, with this left at the peer.
     pub(super) fn keep(&mut self, track: Track) {
         self.peer = Some(track);

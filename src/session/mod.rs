@@ -350,13 +350,13 @@ impl Session {
         let messages = connection.output.sent(count);
         let (port, is_closing) = (connection.port, matches!(connection.phase, Phase::Closing { .. }));
         let left = connection.output.buffer.len();
-        if let Some(port) = self.core.ports.at_mut(port) {
-            port.shared.counters.network.messages_out.add(messages);
-            port.shared.counters.network.bytes_out.add(count as u64);
-            if port.backed_up && left <= port::BACKED_UP_BYTES / 2 {
-                port.backed_up = false;
-                self.core.again = true;
-            }
+        if let Some(shared) = self.core.shared(port) {
+            shared.counters.network.messages_out.add(messages);
+            shared.counters.network.bytes_out.add(count as u64);
+        }
+        let is_backed_up = self.core.ports.at(port).is_some_and(|port| port.backed_up);
+        if is_backed_up && left <= port::BACKED_UP_BYTES / 2 {
+            self.core.unblock(port, now);
         }
         self.core.changed(port);
         if is_closing {

@@ -60,9 +60,14 @@ impl Outbound<'_> {
         if !waits {
             let next_due = self.port.schedule.next_ns().unwrap_or(u64::MAX);
             let position = queue.position();
+            let alone = !self.port.shared.is_up();
             self.port
                 .flushes
-                .drained(position, next_due, self.connections, &self.port.peers);
+                .drained(position, next_due, self.connections, &self.port.peers, alone);
+            if self.port.schedule.is_empty() {
+                // None of what was given ahead of its turn is left.
+                self.port.forwarded.clear();
+            }
         }
         self.port.queue = Some(queue);
         drained
@@ -289,10 +294,8 @@ impl Outbound<'_> {
             if !is_for_it || scheduled && record.time_ns > self.now {
                 return;
             }
-            if record.client == client {
-                named += 1;
-            }
             if !(scheduled && cancelled) || self.ends_what_sounds(client, record.data) {
+                named += usize::from(record.client == client);
                 let at = if scheduled { record.time_ns } else { latest };
                 due.push((at, record.data.to_vec()));
             }

@@ -168,15 +168,11 @@ impl Output {
         self.buffer.end_batch(now);
     }
 
-    /// The peer is congested no more, since it has gone; whether CONGESTED was told.
-    pub(super) fn end_congestion(&mut self) -> Option<bool> {
+    /// The peer leaves, so the end of its congestion is announced: whether CONGESTED was announced. It stays congested: it
+    /// receives no more of the live stream.
+    pub(super) fn take_announced(&mut self) -> Option<bool> {
         match &mut self.flow {
-            Flow::Congested { announced } => {
-                let announced = *announced;
-                self.flow = Flow::Open;
-                Some(announced)
-            }
-            Flow::Broken { announced } => Some(std::mem::take(announced)),
+            Flow::Congested { announced } | Flow::Broken { announced } => Some(std::mem::take(announced)),
             Flow::Open | Flow::Finished => None,
         }
     }

@@ -263,7 +263,7 @@ impl Outbound<'_> {
     }
 
     /// Takes what was pushed for a peer that has gone, or before there was one. `remembers`: what it does to the state is
-    /// kept for the next peer.
+    /// kept for the next peer. What releases something is kept in any case, or the next peer would hold it for ever.
     pub(super) fn discard(&mut self, remembers: bool) {
         let Some(mut queue) = self.port.queue.take() else {
             return;
@@ -300,7 +300,7 @@ impl Outbound<'_> {
 
     /// How many messages no difference restores for it.
     fn discard_one(&mut self, client: u32, bytes: &[u8], remembers: bool) -> u64 {
-        if remembers {
+        if remembers || self.port.memory.releases(bytes) {
             self.lose_without_peer(client, bytes)
         } else {
             ChannelState::is_event(bytes).into()

@@ -41,6 +41,12 @@ impl Track {
         ahead
     }
 
+    /// Whether a message would release something at the sender's state.
+    pub(super) fn releases(&self, message: &[u8]) -> bool {
+        let sender = self.wanted.as_ref().or(self.heard.as_ref());
+        sender.is_some_and(|sender| sender.releases(message))
+    }
+
     /// Whether something was lost and not made good yet: until then nothing may be delivered.
     #[inline]
     pub(super) fn is_lossy(&self) -> bool {
