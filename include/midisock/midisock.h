@@ -216,7 +216,10 @@ MIDISOCK_API const char *midisock_strerror(midisock_result result) MIDISOCK_REAL
  * @{ */
 /** REPAIR for merged servers, WAIT for all other ports. */
 #define MIDISOCK_OVERFLOW_AUTO 0
-/** Nothing is dropped for want of room. midisock_push returns MIDISOCK_ERR_FULL, and TCP slows the sender down. */
+/**
+ * Nothing is dropped for want of room while the peer is connected. midisock_push returns MIDISOCK_ERR_FULL, and TCP
+ * slows the sender down.
+ */
 #define MIDISOCK_OVERFLOW_WAIT 1
 /**
  * For live playing, where late is worse than lost. The library drops whole messages, counts them, and then restores
@@ -322,8 +325,9 @@ typedef struct midisock_config {
    */
   uint32_t linger_ms;
   /**
-   * 1 (default): when a peer leaves, midisock_pop returns releases of what the peer held; and when the port connects
-   * again, the peer first receives releases of what the previous connection may have left on. 0: neither.
+   * 1 (default): when a peer leaves, midisock_pop returns releases of what the peer held. A peer that closed only its
+   * sending side receives releases of what the port left on. A port that connects again first sends releases of what
+   * the previous connection may have left on. 0: none of these.
    */
   uint32_t release_on_disconnect;
   /**
@@ -902,7 +906,7 @@ typedef struct midisock_stats {
    * with FULL.
    */
   uint64_t dropped_out;
-  /** Dropped messages that a difference in channel state does not restore: SysEx, realtime messages, Note Ons. */
+  /** Dropped messages that a difference in channel state does not restore, such as SysEx, clock and Note Ons. */
   uint64_t unrepaired;
   /**
    * Bytes from peers that belong to no message, among them one or two data bytes at the beginning of a
@@ -1019,7 +1023,7 @@ MIDISOCK_API midisock_result midisock_wait_any(struct midisock_port *const *port
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL, or `timeout_ms` is below -1.
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a server.
  * - MIDISOCK_ERR_CLOSED: the port was shut down, or its peer has gone.
- * - MIDISOCK_ERR_TIMEOUT: the time limit passed before the first attempt ended.
+ * - MIDISOCK_ERR_TIMEOUT: the time limit passed, and no attempt has failed since the last connection, if any.
  * - MIDISOCK_ERR_ADDRESS, _REFUSED, _UNREACHABLE, _PERMISSION, _IO, _NO_RESOURCES, _TIMEOUT: why the last attempt
  *   failed. It is returned when the time limit passes, or at once if the port does not try again.
  */
@@ -1076,7 +1080,7 @@ MIDISOCK_API midisock_result midisock_flush(struct midisock_port *port, int32_t 
  * queue is full.
  */
 #define MIDISOCK_CONGESTED 6
-/** The end of MIDISOCK_CONGESTED. */
+/** The end of MIDISOCK_CONGESTED, with the same client and address. */
 #define MIDISOCK_RECOVERED 7
 /**
  * The system refuses the realtime priority that this port requests. reason and os_error say why. The port works all

@@ -92,7 +92,7 @@ pub unsafe extern "C" fn midisock_begin_block(
         discontinuity: block.flags & MIDISOCK_BLOCK_DISCONTINUITY != 0,
     };
     // SAFETY: `port` is NULL or a live port, by this function's contract; and the API gives the popping side to one thread
-    // at a time (see the module's overview).
+    // at a time (see the overview of `ffi`).
     unsafe { with_port(port, |port| port.begin_block(block)) }
 }
 
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn midisock_pop_block(port: *mut midisock_port, out: *mut 
         return Code::InvalidArgument as i32;
     }
     // SAFETY: `port` is NULL or a live port, by this function's contract; and the API gives the popping side to one thread
-    // at a time (see the module's overview).
+    // at a time (see the overview of `ffi`).
     unsafe {
         with_port(port, |port| match port.pop_block() {
             Ok(popped) => {
@@ -170,7 +170,7 @@ pub unsafe extern "C" fn midisock_push_frame(
         return Code::InvalidArgument as i32;
     }
     // SAFETY: `port` is NULL or a live port, by this function's contract; and the API gives both sides to one and the same
-    // thread here (see the module's overview).
+    // thread here (see the overview of `ffi`).
     unsafe {
         with_port(port, |port| {
             if size > port.max_message_bytes() {

@@ -22,7 +22,8 @@ pub const MIDISOCK_ACCEPT_MANUAL: u32 = 1;
 ///
 /// REPAIR for merged servers, WAIT for all other ports.
 pub const MIDISOCK_OVERFLOW_AUTO: u32 = 0;
-/// Nothing is dropped for want of room. midisock_push returns MIDISOCK_ERR_FULL, and TCP slows the sender down.
+/// Nothing is dropped for want of room while the peer is connected. midisock_push returns MIDISOCK_ERR_FULL, and TCP
+/// slows the sender down.
 pub const MIDISOCK_OVERFLOW_WAIT: u32 = 1;
 /// For live playing, where late is worse than lost. The library drops whole messages, counts them, and then restores
 /// the channel state.
@@ -101,8 +102,9 @@ pub struct midisock_config {
     /// midisock_disconnect, in ms. Default: 1000. 0: they are offered to the system once. A peer that has closed its
     /// sending side is kept no longer than this either.
     pub linger_ms: u32,
-    /// 1 (default): when a peer leaves, midisock_pop returns releases of what the peer held; and when the port connects
-    /// again, the peer first receives releases of what the previous connection may have left on. 0: neither.
+    /// 1 (default): when a peer leaves, midisock_pop returns releases of what the peer held. A peer that closed only its
+    /// sending side receives releases of what the port left on. A port that connects again first sends releases of what
+    /// the previous connection may have left on. 0: none of these.
     pub release_on_disconnect: u32,
     /// 1 (default): when the port closes a connection, the peer receives releases of what the port left on. 0: it does
     /// not.

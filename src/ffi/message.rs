@@ -176,7 +176,7 @@ unsafe fn push_quickly<const WITH_MORE: bool>(
         return OTHERWISE;
     }
     quickly(|| {
-        // SAFETY: `data` points to three bytes, by this function's contract; and the API gives the pushing side to one thread at a time (see the module's overview).
+        // SAFETY: `data` points to three bytes, by this function's contract; and the API gives the pushing side to one thread at a time (see the overview of `ffi`).
         unsafe { port.push_usual(time, client, &*data.cast()) }
     })
 }
@@ -197,7 +197,7 @@ unsafe fn push_message(port: &Port, m: &midisock_message) -> midisock_result {
     unsafe { push_whole(port, m.time_ns, m.client, m.data, m.size as usize) }
 }
 
-/// The longest message of any port, and more: see the `max_message_bytes` of each.
+/// No port's `max_message_bytes` is larger: it is at most a quarter of a queue: see the `max_message_bytes` of each.
 const MOST_BYTES: usize = 1 << 28;
 
 /// # Safety
@@ -213,7 +213,7 @@ unsafe fn push_whole(port: &Port, time: u64, client: u32, data: *const u8, size:
             return port.reject_large();
         }
         // SAFETY: `data` points to `size` bytes, by this function's contract, and `size` is far below isize::MAX; and the
-        // API gives the pushing side to one thread at a time (see the module's overview).
+        // API gives the pushing side to one thread at a time (see the overview of `ffi`).
         unsafe { port.push(time, client, std::slice::from_raw_parts(data, size)) }
     }) as i32
 }
@@ -245,7 +245,7 @@ unsafe fn push_whole(port: &Port, time: u64, client: u32, data: *const u8, size:
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_cancel(port: *mut midisock_port) -> midisock_result {
     // SAFETY: `port` is NULL or a live port, by this function's contract; and the API gives the pushing side to one thread
-    // at a time (see the module's overview).
+    // at a time (see the overview of `ffi`).
     unsafe { with_port(port, |port| port.cancel()) }
 }
 
@@ -275,7 +275,7 @@ pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midiso
     };
     // SAFETY: checked above as far as can be, and writable by this function's contract.
     let give = |popped: Popped| unsafe { out.write(midisock_message::of(&popped)) };
-    // SAFETY: the API gives the popping side to one thread at a time (see the module's overview).
+    // SAFETY: the API gives the popping side to one thread at a time (see the overview of `ffi`).
     let result = quickly(|| unsafe { port.pop_short(give) });
     if result != OTHERWISE {
         return result;
@@ -290,7 +290,7 @@ pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midiso
 /// `out` is writable.
 #[inline(never)]
 unsafe fn pop_otherwise(port: &Port, out: *mut midisock_message) -> midisock_result {
-    // SAFETY: the API gives the popping side to one thread at a time (see the module's overview).
+    // SAFETY: the API gives the popping side to one thread at a time (see the overview of `ffi`).
     contain(Code::Internal, || match unsafe { port.pop() } {
         Ok(popped) => {
             // SAFETY: by this function's contract.
@@ -325,7 +325,7 @@ unsafe fn pop_otherwise(port: &Port, out: *mut midisock_message) -> midisock_res
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn midisock_skip(port: *mut midisock_port) -> midisock_result {
     // SAFETY: `port` is NULL or a live port, by this function's contract; and the API gives the popping side to one thread
-    // at a time (see the module's overview).
+    // at a time (see the overview of `ffi`).
     unsafe { with_port(port, |port| port.skip()) }
 }
 

@@ -24,7 +24,7 @@ pub const MIDISOCK_CLIENT_LEFT: i32 = 5;
 /// Messages are being dropped: a peer does not read fast enough, or, if `client` is 0 and `address` is empty, the in
 /// queue is full.
 pub const MIDISOCK_CONGESTED: i32 = 6;
-/// The end of MIDISOCK_CONGESTED.
+/// The end of MIDISOCK_CONGESTED, with the same client and address.
 pub const MIDISOCK_RECOVERED: i32 = 7;
 /// The system refuses the realtime priority that this port requests. reason and os_error say why. The port works all
 /// the same.

@@ -85,7 +85,7 @@ pub struct midisock_stats {
     /// by midisock_cancel, midisock_panic or the end of the port. With REPAIR also messages that midisock_push refused
     /// with FULL.
     pub dropped_out: u64,
-    /// Dropped messages that a difference in channel state does not restore: SysEx, realtime messages, Note Ons.
+    /// Dropped messages that a difference in channel state does not restore, such as SysEx, clock and Note Ons.
     pub unrepaired: u64,
     /// Bytes from peers that belong to no message, among them one or two data bytes at the beginning of a
     /// connection.

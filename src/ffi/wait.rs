@@ -118,7 +118,7 @@ pub unsafe extern "C" fn midisock_wait_any(
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL, or `timeout_ms` is below -1.
 /// - MIDISOCK_ERR_WRONG_ROLE: the port is a server.
 /// - MIDISOCK_ERR_CLOSED: the port was shut down, or its peer has gone.
-/// - MIDISOCK_ERR_TIMEOUT: the time limit passed before the first attempt ended.
+/// - MIDISOCK_ERR_TIMEOUT: the time limit passed, and no attempt has failed since the last connection, if any.
 /// - MIDISOCK_ERR_ADDRESS, _REFUSED, _UNREACHABLE, _PERMISSION, _IO, _NO_RESOURCES, _TIMEOUT: why the last attempt
 ///   failed. It is returned when the time limit passes, or at once if the port does not try again.
 ///

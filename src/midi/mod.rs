@@ -13,8 +13,8 @@
 //!
 //! # Who calls whom
 //!
-//! All folders above call this one: `timing` and `realtime` for single messages and summaries, `session` and `net` for
-//! parsers and states. This folder calls nothing but the standard library. It knows no sockets, clocks or threads, so
+//! `session` calls this folder for parsers and states, `realtime` for messages, summaries and states. This folder calls
+//! nothing but the standard library. It knows no sockets, clocks or threads, so
 //! bytes alone are enough to test it. `message`, `short`, `summary` and [`state::ChannelState`] also run on audio threads:
 //! they allocate nothing after their creation, take no lock and do not panic.
 //!

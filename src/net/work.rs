@@ -51,7 +51,7 @@ impl Seat {
 
     fn add_client(&mut self, socket: Socket, address: Option<SocketAddr>, driver: &mut Driver, now: u64) {
         if !self.session.has_place() {
-            // Clients may have left of whom nobody has told, since they are not read.
+            // Clients whose sockets are not read may have left unnoticed.
             for peer in self.session.core.peers_in_doubt() {
                 self.measure(peer, driver, now);
                 self.read_to_end(peer, driver, now);

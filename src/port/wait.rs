@@ -48,7 +48,7 @@ pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) ->
                 what.is_so(port)
             }
         };
-        // One that is closed does not keep the others from being told of.
+        // A ready port comes before a closed one.
         let ready = ports.iter().position(ready).map(Ok);
         ready.or_else(|| first_closed(ports).map(|_| Err(Code::Closed)))
     };
@@ -74,7 +74,7 @@ fn look_for<T>(busy: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T
         if found.is_some() || began.elapsed() >= busy {
             return found;
         }
-        // Whoever is waited for may need this processor.
+        // The thread that makes the port ready may need this processor.
         std::thread::yield_now();
     }
 }

@@ -367,7 +367,7 @@ pub(crate) struct OutQueue {
 }
 
 impl OutQueue {
-    /// `refused` is what push could not queue, on a repairing port.
+    /// `refused` is what push could not queue. A port that waits has it only if it may be without a peer.
     pub(crate) fn new(consumer: Consumer, refused: Option<RefusedOut>, shared: Arc<Shared>) -> Self {
         Self {
             consumer,

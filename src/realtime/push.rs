@@ -23,7 +23,7 @@ pub(crate) struct PushSide {
     outgoing: Producer,
     shared: Arc<Shared>,
     quick: Quick,
-    /// On a repairing port.
+    /// On a repairing port, and on any client or merged server, which may have no peer.
     refused: Option<Box<RefusedIn>>,
 }
 

@@ -168,7 +168,7 @@ impl Core {
         }
     }
 
-    /// Has a port's next deadline come: what is scheduled, and, a tick from now, what is owed.
+    /// Arms a port's next deadline: for the next scheduled message, or a tick from now while something is owed.
     pub(super) fn rearm_port(&mut self, key: PortKey, now: u64) {
         let Some(port) = self.ports.at_mut(key) else { return };
         // While a peer must read first, nothing is sent: see `unblock`.
@@ -244,11 +244,12 @@ impl Core {
         self.changed(key);
     }
 
-    /// Whether connections wait for room in an in queue, and whether there is some for one of them.
+    /// Whether connections wait for room in an in queue.
     pub(crate) fn waits_for_room(&self) -> bool {
         !self.waiting.is_empty()
     }
 
+    /// Whether an in queue has room for one of the connections that wait.
     pub(crate) fn has_room(&self) -> bool {
         let port = |peer: &Peer| {
             self.connections
@@ -258,7 +259,7 @@ impl Core {
         self.waiting.iter().filter_map(port).any(Port::has_room)
     }
 
-    /// Gives what is owed to the popping thread, and does so again as often as that may make room. A port whose peer has
+    /// Hands over what is owed to the popping thread, and arms the timer for what found no room. A port whose peer has
     /// gone for good ends when nothing is owed any more.
     pub(super) fn settle(&mut self, key: PortKey, now: u64) {
         let owed = |session: &Self| session.ports.at(key).is_some_and(|port| !port.owed.is_empty());

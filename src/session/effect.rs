@@ -2,19 +2,18 @@
 
 use slab::Slab;
 
-/// Tells a connection of a session. The driver gives a connection back to the session when it carries out
-/// [`Effect::Close`]; until then the key stays valid.
+/// Identifies a connection of a session. The key is valid until `poll_effect` has returned [`Effect::Close`] for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Peer(pub usize);
 
-/// Tells a port of a session.
+/// Identifies a port of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PortKey(pub usize);
 
 /// Something that only the driver can do, in the order in which it must be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Bytes wait: write [`Session::unsent`](super::Session::unsent), and tell how many were taken with `handle_sent`.
+    /// Bytes wait: write [`Core::unsent`](super::Core::unsent), and tell how many were taken with `handle_sent`.
     Write(Peer),
     /// All is written: shut down the sending side.
     FinishWriting(Peer),

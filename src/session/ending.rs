@@ -18,7 +18,8 @@ use crate::sys::tcp::Progress;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// How long a peer that shut down its sending side is kept for answers, once all that it sent has been taken.
+/// How long a peer that shut down its sending side is kept for answers, once its messages have been popped and it has
+/// acknowledged all that was written.
 const ANSWER_MS: u32 = 50;
 
 impl Session {
@@ -221,6 +222,7 @@ impl Session {
         if let Some(announced) = connection.output.take_announced() {
             let recovered = notification(Kind::Recovered, now)
                 .client(client)
+                .address(address)
                 .reason(reason.code, reason.os_error);
             port.end_congestion(announced, recovered);
         }
@@ -343,7 +345,7 @@ impl Session {
         }
         self.leave(peer, Reason::ORDERLY, now);
         if let Some(connection) = self.core.connections.at_mut(peer) {
-            // What it sent and was not handed over is not any more.
+            // Bytes of the peer that were not handed over are dropped.
             connection.input.backlog = Vec::new();
         }
         self.core.inbound(key, now, |inbound| inbound.depart(peer));
@@ -421,7 +423,7 @@ impl Session {
             return;
         }
         port.life = Life::Ending;
-        // What departed peers sent and was not handed over is not any more; their releases are still owed.
+        // Bytes of departed peers that were not handed over are dropped. Their releases are still owed.
         port.owed.departed.iter_mut().for_each(|departed| {
             if let Some(backlog) = &mut departed.backlog {
                 backlog.bytes.clear();
@@ -479,7 +481,7 @@ impl Session {
     }
 }
 
-/// A client of a manual server leaves: whether nobody has accepted it, which is told once. Then it keeps its place.
+/// Notes that a manual server's client leaves. True, once, if it was not accepted: then it still counts as a client.
 fn leaves_unaccepted(server: &Shared, accepted: &Shared) -> bool {
     // Added first: a thread that accepts it takes it away again.
     server.clients.left_behind.fetch_add(1, Ordering::AcqRel);

@@ -3,7 +3,7 @@
 //! A [`Session`] owns what the ports of one address and their peers say to one another: parsers, channel states, send
 //! buffers, schedules, the phases of each connection, and what is made good after a loss. Nearly always it is one port.
 //! The code that drives it feeds it with the `handle_*` methods, each of which takes the time, and then carries out what
-//! [`Session::poll_effect`] gives, and calls `handle_timeout` when [`Session::poll_timeout`] says so. No method calls
+//! [`Core::poll_effect`] gives, and calls `handle_timeout` when [`Core::poll_timeout`] says so. No method calls
 //! back. A connection that is over stays in the session until its [`Effect::Close`] has been taken.
 //!
 //! | what belongs to | lies in |

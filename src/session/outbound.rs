@@ -166,7 +166,7 @@ impl Outbound<'_> {
         }
     }
 
-    /// Forgets what is scheduled, but what ends what sounds: that stays as it is.
+    /// Drops scheduled messages, except those that end something at a peer. Those keep their times.
     fn cancel(&mut self) {
         for waiting in self.port.schedule.take_all() {
             if self.ends_what_sounds(waiting.client, &waiting.bytes) {
@@ -178,8 +178,8 @@ impl Outbound<'_> {
         }
     }
 
-    /// Whether a scheduled message ends something that sounds at a peer, or puts to rest what is not, and no other one
-    /// that stays will.
+    /// Whether a scheduled message ends something at a peer: a note that no Note Off in the schedule ends, or a pedal,
+    /// pressure, a bend or a sequencer that is not at rest.
     pub(super) fn ends_what_sounds(&mut self, client: u32, bytes: &[u8]) -> bool {
         if message::is_note_off(bytes) {
             let schedule = &self.port.schedule;
@@ -310,8 +310,8 @@ impl Outbound<'_> {
         self.port.queue = Some(queue);
     }
 
-    /// The port is being closed, and all that was due is with the peers: what ends what sounds follows, whatever its time,
-    /// then the releases of all that the peers still hold.
+    /// Ends the output of a port that is being closed. Scheduled messages that end something are sent at once, then the
+    /// releases of all that the peers still hold.
     fn finish(&mut self) {
         for waiting in self.port.schedule.take_all() {
             self.port.unschedule(waiting.bytes.len());
@@ -338,7 +338,9 @@ impl Outbound<'_> {
             return false;
         }
         if let Flow::Congested { announced } = connection.output.flow {
-            let recovered = notification(Kind::Recovered, self.now).client(connection.client);
+            let recovered = notification(Kind::Recovered, self.now)
+                .client(connection.client)
+                .address(connection.address);
             self.port.end_congestion(announced, recovered);
         }
         connection.output.flow = Flow::Finished;

@@ -47,7 +47,9 @@ impl Outbound<'_> {
         let made = connection.output.push_repairs(self.now);
         self.port.shared.counters.network.synthesized.add(made);
         connection.output.flow = Flow::Open;
-        let recovered = notification(Kind::Recovered, self.now).client(connection.client);
+        let recovered = notification(Kind::Recovered, self.now)
+            .client(connection.client)
+            .address(connection.address);
         self.port.end_congestion(announced, recovered);
         self.effects.write(peer, connection);
     }

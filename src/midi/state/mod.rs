@@ -80,7 +80,6 @@ mod song_tests;
 pub mod songs;
 
 pub use super::short::Short;
-/// The former name of [`Short`].
 pub use marks::Grid;
 pub use repair::{next_repair, next_repair_seen};
 pub use unread::Unread;
