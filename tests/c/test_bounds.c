@@ -135,12 +135,12 @@ static void a_flood_of_note_offs_before_a_strike(void)
     end_probe(p);
 }
 
-static volatile int flooding;
+static int flooding;
 
 static void *flood(void *argument)
 {
     unsigned calls = 0;
-    while (flooding || calls < 1000000) {
+    while (__atomic_load_n(&flooding, __ATOMIC_RELAXED) || calls < 1000000) {
         midisock_set_realtime_priority(argument, 0);
         calls++;
     }
@@ -153,13 +153,13 @@ static void a_loop_of_control_calls(void)
     midisock_port *other = check_listen(NULL);
     comes_through(p, 0);
     unsigned long before = check_resident_kb();
-    flooding = 1;
+    __atomic_store_n(&flooding, 1, __ATOMIC_RELAXED);
     pthread_t threads[2];
     for (int i = 0; i < 2; i++)
         check_start(&threads[i], flood, other);
     for (unsigned i = 0; i < 300; i++)
         comes_through(p, (uint8_t)(i & 127));
-    flooding = 0;
+    __atomic_store_n(&flooding, 0, __ATOMIC_RELAXED);
     for (int i = 0; i < 2; i++)
         check_join(threads[i]);
     comes_through(p, 1);

@@ -129,7 +129,7 @@ typedef struct flushing {
 static void *flush(void *argument)
 {
     flushing *f = argument;
-    f->result = midisock_flush(f->port, DEADLINE_MS);
+    __atomic_store_n(&f->result, midisock_flush(f->port, DEADLINE_MS), __ATOMIC_RELAXED);
     return NULL;
 }
 
@@ -210,7 +210,7 @@ static void many_at_once(void)
     }
     CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(l.port, IN_VAIN_MS));
     for (int i = 0; i < THREADS; i++)
-        CHECK_INT(1000, f[i].result);
+        CHECK_INT(1000, __atomic_load_n(&f[i].result, __ATOMIC_RELAXED));
     read_long(l.fd);
     for (int i = 0; i < THREADS; i++) {
         check_join(threads[i]);

@@ -17,12 +17,13 @@
 #include <unistd.h>
 
 /* How many times the poller refuses sockets from now on, and to do what. */
-static volatile int refusals, refused, refused_operation;
+static int refusals, refused, refused_operation;
 
 /* In place of the system's: the library calls this one. */
 int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
-    if (operation == refused_operation && __atomic_load_n(&refusals, __ATOMIC_RELAXED) > 0) {
+    int is_refused = operation == __atomic_load_n(&refused_operation, __ATOMIC_RELAXED);
+    if (is_refused && __atomic_load_n(&refusals, __ATOMIC_RELAXED) > 0) {
         __atomic_sub_fetch(&refusals, 1, __ATOMIC_RELAXED);
         __atomic_add_fetch(&refused, 1, __ATOMIC_RELAXED);
         errno = ENOMEM;
@@ -42,9 +43,9 @@ static midisock_config without_keepalive(void)
 
 static void starts(int times, int operation)
 {
-    refused = 0;
-    refused_operation = operation;
-    refusals = times;
+    __atomic_store_n(&refused, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&refused_operation, operation, __ATOMIC_RELAXED);
+    __atomic_store_n(&refusals, times, __ATOMIC_RELAXED);
 }
 
 static void a_client_whose_socket_is_not_watched_at_first(void)
@@ -62,7 +63,7 @@ static void a_client_whose_socket_is_not_watched_at_first(void)
         int fd = raw_accept(listener);
         RAW_SEND(fd, 0x90, 60, 64);
         EXPECT(client, 0x90, 60, 64);
-        CHECK_INT(times, refused);
+        CHECK_INT(times, __atomic_load_n(&refused, __ATOMIC_RELAXED));
         CHECK_OK(midisock_push(client, BYTES(0x80, 60, 64)));
         RAW_EXPECT(fd, 0x80, 60, 64);
         CHECK(!raw_readable(listener, 0));
@@ -93,7 +94,7 @@ static void a_servers_client_that_is_not_watched_at_first(void)
                 CHECK_OK(midisock_push(server, BYTES(0xf3, i)));
                 RAW_EXPECT(fd, 0xf3, i);
             }
-            refusals = 0;
+            __atomic_store_n(&refusals, 0, __ATOMIC_RELAXED);
             raw_close(fd);
             NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
             raw_close(first);
@@ -110,7 +111,7 @@ static void a_listener_that_is_not_watched_at_first(void)
     int fd = raw_connect(midisock_local_port(server));
     RAW_SEND(fd, 0xf3, 1);
     EXPECT(server, 0xf3, 1);
-    CHECK_INT(3, refused);
+    CHECK_INT(3, __atomic_load_n(&refused, __ATOMIC_RELAXED));
     raw_close(fd);
     midisock_close(server);
     midisock_close(other);
