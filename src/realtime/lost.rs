@@ -23,6 +23,8 @@ pub(crate) struct Lost {
     later: Table,
     /// For when the messages in the summary were meant that had no room in `later`, at the latest.
     latest_ns: u64,
+    /// When the last message for at once was pushed, where others were scheduled; else 0.
+    last_ns: u64,
 }
 
 /// When a message was refused.
@@ -33,7 +35,7 @@ pub(crate) struct Moment {
     pub panics: u32,
     /// For when the message was meant; 0: at once.
     pub due_ns: u64,
-    /// The time, where the message was meant for at once and `RefusedIn::has_later`.
+    /// The time of the push, where the message was meant for at once and others are scheduled; else 0.
     pub now_ns: u64,
 }
 
@@ -65,6 +67,7 @@ impl Lost {
             panics: 0,
             later: Table::new(most_later),
             latest_ns: 0,
+            last_ns: 0,
         }
     }
 
@@ -76,6 +79,7 @@ impl Lost {
         self.used = 0;
         self.later.clear();
         self.latest_ns = 0;
+        self.last_ns = 0;
         self.resets = (moment.resets, moment.resets);
         self.panics = moment.panics;
     }
@@ -88,6 +92,7 @@ impl Lost {
         if moment.due_ns != 0 {
             return self.refuse_later(client, message, moment.due_ns);
         }
+        self.last_ns = self.last_ns.max(moment.now_ns);
         let earlier = if self.later.is_empty() {
             0
         } else {
@@ -183,6 +188,11 @@ impl Lost {
     /// and each counts among the scheduled bytes as if it had been queued.
     pub(crate) fn later(&self) -> impl Iterator<Item = &Later> {
         self.later.iter()
+    }
+
+    /// When the last message for at once was pushed: what was due before it comes before it.
+    pub(crate) fn last_ns(&self) -> u64 {
+        self.last_ns
     }
 
     /// For when the messages in the summary were meant that had no room among those for later, at the latest; 0: there

@@ -275,6 +275,7 @@ impl PushSide {
         shared.counters.push.refused.add(1);
         let (due_ns, now_ns) = match due {
             Due::At(due_ns) => (due_ns, 0),
+            Due::Now { pushed_ns } if pushed_ns != 0 => (0, pushed_ns),
             Due::Now { .. } if refused.has_later() => (0, now_ns()),
             Due::Now { .. } => (0, 0),
         };

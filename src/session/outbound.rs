@@ -159,7 +159,7 @@ impl Outbound<'_> {
     }
 
     /// Sends what is scheduled up to a time.
-    fn deliver_due(&mut self, until: u64) {
+    pub(super) fn deliver_due(&mut self, until: u64) {
         while let Some(due) = self.port.schedule.take_due(until) {
             self.port.unschedule(due.bytes.len());
             self.deliver(due.client, &due.bytes, due.made);

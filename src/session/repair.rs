@@ -138,6 +138,7 @@ impl Outbound<'_> {
     /// Makes good what push could not queue: each peer gets the difference between what it has, and will have after what
     /// waits for it, and the state of the pushing side. It is done in one go: a difference is bounded.
     pub(super) fn deliver_refused(&mut self, lost: &mut Lost) {
+        self.deliver_due(lost.last_ns());
         let mut given = Given::new();
         let mut lists = Vec::new();
         for (client, summary) in lost.summaries() {
