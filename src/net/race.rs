@@ -32,13 +32,6 @@ pub(crate) enum Step {
     Lost,
 }
 
-/// A connection that is under way.
-#[derive(Clone, Copy, Debug)]
-struct Runner {
-    address: SocketAddr,
-    began: u64,
-}
-
 /// One race of addresses.
 #[derive(Debug)]
 pub(crate) struct Race {
@@ -49,7 +42,9 @@ pub(crate) struct Race {
     /// When to begin it.
     next_begins: u64,
     delay: u64,
-    slots: [Option<Runner>; SLOTS],
+    /// The addresses that are being tried, and since when; 0: the slot is free.
+    slots: [Option<SocketAddr>; SLOTS],
+    began: [u64; SLOTS],
     deadline: u64,
     failure: Option<(Failure, SocketAddr)>,
 }
@@ -66,6 +61,7 @@ impl Race {
             next_begins: now,
             delay: share.clamp(SHORTEST_DELAY_NS, ATTEMPT_DELAY_NS),
             slots: [None; SLOTS],
+            began: [0; SLOTS],
             deadline,
             failure: None,
         }
@@ -82,12 +78,13 @@ impl Race {
             }
             let address = self.addresses[self.next];
             let slot = self.free_slot();
-            if let Some(given_up) = self.slots[slot].take() {
-                self.note(Failure::new(Code::Timeout), given_up.address);
+            if let Some(given_up) = self.free(slot) {
+                self.note(Failure::new(Code::Timeout), given_up);
             }
             self.next += 1;
             self.next_begins = now.saturating_add(self.delay);
-            self.slots[slot] = Some(Runner { address, began: now });
+            self.slots[slot] = Some(address);
+            self.began[slot] = now.max(1);
             return Step::Begin { slot, address };
         }
         if now >= self.ends() { self.lose() } else { Step::Wait }
@@ -95,16 +92,14 @@ impl Race {
 
     /// A connection has failed: the next address is tried at once.
     pub(crate) fn failed(&mut self, slot: usize, failure: Failure, now: u64) {
-        let Some(runner) = self.slots.get_mut(slot).and_then(Option::take) else {
-            return;
-        };
-        self.note(failure, runner.address);
+        let Some(address) = self.free(slot) else { return };
+        self.note(failure, address);
         self.next_begins = now;
     }
 
     /// The address that is tried in a slot.
     pub(crate) fn address(&self, slot: usize) -> Option<SocketAddr> {
-        self.slots.get(slot)?.map(|runner| runner.address)
+        *self.slots.get(slot)?
     }
 
     /// When `step` has something new to say.
@@ -126,11 +121,10 @@ impl Race {
 
     /// When the race ends where nothing more happens, once every address was begun.
     fn ends(&self) -> u64 {
-        let latest = self.slots.iter().flatten().map(|runner| runner.began).max();
-        match latest {
-            None => 0,
-            Some(latest) if self.was_refused() => self.deadline.min(latest.saturating_add(PATIENCE_AFTER_REFUSAL_NS)),
-            Some(_) => self.deadline,
+        match self.began.into_iter().fold(0, u64::max) {
+            0 => 0,
+            latest if self.was_refused() => self.deadline.min(latest.saturating_add(PATIENCE_AFTER_REFUSAL_NS)),
+            _ => self.deadline,
         }
     }
 
@@ -142,8 +136,8 @@ impl Race {
     fn lose(&mut self) -> Step {
         self.next = self.addresses.len();
         for slot in 0..SLOTS {
-            if let Some(runner) = self.slots[slot].take() {
-                self.note(Failure::new(Code::Timeout), runner.address);
+            if let Some(address) = self.free(slot) {
+                self.note(Failure::new(Code::Timeout), address);
             }
         }
         if self.failure.is_none() && !self.addresses.is_empty() {
@@ -165,8 +159,13 @@ impl Race {
     }
 
     fn free_slot(&self) -> usize {
-        let began = |slot: &usize| self.slots[*slot].map_or(0, |runner| runner.began + 1);
-        (0..SLOTS).min_by_key(began).unwrap_or(0)
+        (0..SLOTS).min_by_key(|slot| self.began[*slot]).unwrap_or(0)
+    }
+
+    /// Frees a slot; the address that was tried in it.
+    fn free(&mut self, slot: usize) -> Option<SocketAddr> {
+        *self.began.get_mut(slot)? = 0;
+        self.slots[slot].take()
     }
 }
 

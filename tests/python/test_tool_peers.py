@@ -97,6 +97,9 @@ def test_a_visitor_is_not_the_client_that_is_waited_for(visitor):
                 with socket.create_connection(("127.0.0.1", number)) as client:
                     client.settimeout(DEADLINE)
                     got = client.recv(3)
+                    # All that it sends, or it says that the client has not read it.
+                    while client.recv(100):
+                        pass
             except OSError:
                 got = b""
             if got == b"\x90\x3c\x01":
