@@ -406,7 +406,6 @@ impl Session {
                     if port.is_some_and(|port| port.armed.comes(at)) {
                         self.core.settle(key, now);
                         self.core.again = true;
-                        self.core.rearm_port(key, now);
                     }
                 }
             }

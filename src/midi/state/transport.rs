@@ -2,7 +2,7 @@
 //! (RFC 6295, appendix B, chapters D and Q).
 //!
 //! Clocks are events, so the position that a running sequencer has reached is not
-//! known here. What is known is the position that it was last given.
+//! known here. Only the position that it was last given is known.
 
 use super::Short;
 
