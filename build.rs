@@ -3,7 +3,7 @@
 use std::env;
 
 /// The number in the SONAME: it changes only with an incompatible change of the C ABI.
-const ABI_VERSION: u32 = 0;
+const ABI_VERSION: u32 = 1;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -172,7 +172,7 @@ static void network_to_host(struct plugin *plugin, uint32_t capacity)
     if (plugin->pending)
         plugin->pending = !append(plugin, capacity, 0);
     while (!plugin->pending && next_message(plugin))
-        if (!(plugin->message.flags & MIDISOCK_STILL_HELD))
+        if (!(plugin->message.flags & MIDISOCK_FLAG_STILL_HELD))
             plugin->pending = !append(plugin, capacity, plugin->message.frame);
 }
 
@@ -195,7 +195,7 @@ static void run(LV2_Handle handle, uint32_t frames)
     block.sample_rate = plugin->rate;
     block.frames = frames;
     if (*plugin->freewheel > 0.0f)
-        block.flags |= MIDISOCK_BLOCK_OFFLINE;
+        block.flags |= MIDISOCK_BLOCK_FREEWHEEL;
     if (plugin->stopped)
         block.flags |= MIDISOCK_BLOCK_DISCONTINUITY;
     plugin->stopped = 0;

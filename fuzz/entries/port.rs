@@ -79,7 +79,7 @@ impl Popped {
             let bytes = unsafe { std::slice::from_raw_parts(popped.data, popped.size as usize) };
             assert!(message::is_whole(bytes), "{bytes:02X?}");
             self.receiver.receive(bytes);
-            if popped.flags & MIDISOCK_SYNTHETIC == 0 {
+            if popped.flags & MIDISOCK_FLAG_SYNTHETIC == 0 {
                 self.live += 1;
             } else {
                 self.made += 1;

@@ -189,6 +189,8 @@ typedef int32_t midisock_result;
 #define MIDISOCK_ERR_NO_RESOURCES -16
 /** A defect of the library, which was contained. */
 #define MIDISOCK_ERR_INTERNAL -17
+/** The function is not available on this system, on this kind of port, or in this build of the library. */
+#define MIDISOCK_ERR_UNSUPPORTED -18
 /** @} */
 
 /**
@@ -369,7 +371,7 @@ typedef struct midisock_config {
    *
    * On Linux and macOS it is a SCHED_FIFO priority, clamped to the system's range. On Windows any other value
    * requests time-critical. The thread serves all ports of the process, and the highest value counts. If the system
-   * refuses, the port works all the same: MIDISOCK_PRIORITY_REFUSED reports the refusal, and
+   * refuses, the port works all the same: MIDISOCK_NOTIFY_PRIORITY_REFUSED reports the refusal, and
    * midisock_stats.network_priority the actual priority. One below the priority of the audio thread is a good value.
    * A program that learns that priority later calls midisock_set_realtime_priority.
    */
@@ -493,7 +495,7 @@ MIDISOCK_API midisock_result midisock_pair(const struct midisock_config *config,
  * thread, so the call has no effect on it.
  *
  * The call does not wait for the change. midisock_stats.network_priority is the actual priority, and
- * MIDISOCK_PRIORITY_REFUSED reports each refusal.
+ * MIDISOCK_NOTIFY_PRIORITY_REFUSED reports each refusal.
  *
  * [control]
  * Threads: any.
@@ -556,12 +558,12 @@ MIDISOCK_API midisock_result midisock_parse_address(const char *address, char *h
 /** @name Flags of a popped message
  * @{ */
 /** The library made the message. The peer did not send it. */
-#define MIDISOCK_SYNTHETIC 1
+#define MIDISOCK_FLAG_SYNTHETIC 1
 /**
  * With SYNTHETIC: another client of this merged server still holds this note or pedal. A program that ignores `client`
  * should ignore the message.
  */
-#define MIDISOCK_STILL_HELD 2
+#define MIDISOCK_FLAG_STILL_HELD 2
 /** @} */
 
 /** A message as it is pushed or popped. Frozen: it will not grow. */
@@ -585,7 +587,7 @@ typedef struct midisock_message {
   uint32_t client;
   /** midisock_pop_block: the offset into the block, in frames. Otherwise 0. Ignored on push. */
   uint32_t frame;
-  /** pop: MIDISOCK_SYNTHETIC, MIDISOCK_STILL_HELD. Ignored on push. */
+  /** pop: MIDISOCK_FLAG_SYNTHETIC, MIDISOCK_FLAG_STILL_HELD. Ignored on push. */
   uint32_t flags;
   /** Zero. */
   uint32_t reserved[2];
@@ -693,7 +695,7 @@ MIDISOCK_API midisock_result midisock_pop(struct midisock_port *port, struct mid
  * Throws away the messages that wait to be popped. It is for a program that returns after a pause and does not want to
  * play old messages.
  *
- * The next pops return the difference in channel state, marked MIDISOCK_SYNTHETIC: Note Offs of notes that were
+ * The next pops return the difference in channel state, marked MIDISOCK_FLAG_SYNTHETIC: Note Offs of notes that were
  * released during the pause, and the present controllers, programs, bends and other state. No note begins late.
  *
  * The next pops read what was thrown away, once for each client that sent it. One call reads at most a thousand
@@ -754,7 +756,7 @@ MIDISOCK_API midisock_result midisock_reset(struct midisock_port *port) MIDISOCK
  * The host does not render in real time. All messages are at frame 0, and the estimate of the callback's times is
  * frozen.
  */
-#define MIDISOCK_BLOCK_OFFLINE 1
+#define MIDISOCK_BLOCK_FREEWHEEL 1
 /** The transport or the audio graph was stopped before this block. */
 #define MIDISOCK_BLOCK_DISCONTINUITY 2
 /** @} */
@@ -763,7 +765,7 @@ MIDISOCK_API midisock_result midisock_reset(struct midisock_port *port) MIDISOCK
 typedef struct midisock_block {
   /** sizeof(midisock_block) of the caller. Bytes beyond this struct's fields must be zero. */
   uint32_t struct_size;
-  /** MIDISOCK_BLOCK_OFFLINE, MIDISOCK_BLOCK_DISCONTINUITY, or 0. */
+  /** MIDISOCK_BLOCK_FREEWHEEL, MIDISOCK_BLOCK_DISCONTINUITY, or 0. */
   uint32_t flags;
   /** midisock_now_ns() at the start of the callback. 0: the library reads the clock. */
   uint64_t start_ns;
@@ -820,7 +822,7 @@ MIDISOCK_API midisock_result midisock_pop_block(struct midisock_port *port,
  * Sends one whole message at the time of a frame of the block, to the peer or to all clients.
  *
  * The time is the smoothed time of the frame plus midisock_config.push_latency_ns. If it has passed, or with
- * MIDISOCK_BLOCK_OFFLINE, the message is sent now. Refused messages are treated, and a system call may be made, as by
+ * MIDISOCK_BLOCK_FREEWHEEL, the message is sent now. Refused messages are treated, and a system call may be made, as by
  * midisock_push.
  *
  * [realtime]
@@ -1060,33 +1062,33 @@ MIDISOCK_API midisock_result midisock_flush(struct midisock_port *port, int32_t 
 /** @name Kinds of notifications
  * @{ */
 /** A port that midisock_connect made has a connection. */
-#define MIDISOCK_CONNECTED 1
+#define MIDISOCK_NOTIFY_CONNECTED 1
 /**
  * An attempt to connect failed, or to bind with listen_retry_ms. While attempts go on, it is reported once per change
  * of reason.
  */
-#define MIDISOCK_CONNECT_FAILED 2
+#define MIDISOCK_NOTIFY_CONNECT_FAILED 2
 /**
  * The connection of the port ended, or a server gave up binding. The reason is MIDISOCK_OK if the peer closed the
  * connection in good order.
  */
-#define MIDISOCK_DISCONNECTED 3
+#define MIDISOCK_NOTIFY_DISCONNECTED 3
 /** A client of this server joined. */
-#define MIDISOCK_CLIENT_JOINED 4
+#define MIDISOCK_NOTIFY_CLIENT_JOINED 4
 /** A client of this server left. The reason is MIDISOCK_OK if the connection was closed in good order. */
-#define MIDISOCK_CLIENT_LEFT 5
+#define MIDISOCK_NOTIFY_CLIENT_LEFT 5
 /**
  * Messages are being dropped: a peer does not read fast enough, or, if `client` is 0 and `address` is empty, the in
  * queue is full.
  */
-#define MIDISOCK_CONGESTED 6
-/** The end of MIDISOCK_CONGESTED, with the same client and address. */
-#define MIDISOCK_RECOVERED 7
+#define MIDISOCK_NOTIFY_CONGESTED 6
+/** The end of MIDISOCK_NOTIFY_CONGESTED, with the same client and address. */
+#define MIDISOCK_NOTIFY_RECOVERED 7
 /**
  * The system refuses the realtime priority that this port requests. reason and os_error say why. The port works all
  * the same.
  */
-#define MIDISOCK_PRIORITY_REFUSED 8
+#define MIDISOCK_NOTIFY_PRIORITY_REFUSED 8
 /** @} */
 
 /** An event in the life of a port's connections. Frozen: it will not grow. */
@@ -1094,7 +1096,7 @@ typedef struct midisock_notification {
   /** When it happened. See midisock_now_ns. */
   uint64_t time_ns;
   /**
-   * MIDISOCK_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED or
+   * MIDISOCK_NOTIFY_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED or
    * _PRIORITY_REFUSED. Ignore kinds that you do not know.
    */
   int32_t kind;
@@ -1149,7 +1151,7 @@ MIDISOCK_API midisock_result midisock_client_address(struct midisock_port *serve
  * Disconnects a client of a merged server in good order. Messages that are due for it are written first, within
  * linger_ms.
  *
- * When the call returns, the client no longer belongs to the server. MIDISOCK_CLIENT_LEFT follows. midisock_close on
+ * When the call returns, the client no longer belongs to the server. MIDISOCK_NOTIFY_CLIENT_LEFT follows. midisock_close on
  * an accepted port does the same for a client of a manual server.
  *
  * [control]

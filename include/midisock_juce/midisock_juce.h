@@ -7,7 +7,7 @@ BEGIN_JUCE_MODULE_DECLARATION
 
   ID:                 midisock_juce
   vendor:             midisock
-  version:            0.1.0
+  version:            0.2.0
   name:               midisock for JUCE
   description:        MIDI between programs over TCP, safe on the audio thread
   license:            MIT OR Apache-2.0

@@ -22,7 +22,7 @@ VENV = ROOT / ".venv"
 CORES = os.cpu_count() or 2
 
 # The number in the SONAME, as build.rs has it.
-SONAME = "libmidisock.so.0"
+SONAME = "libmidisock.so.1"
 
 
 def tool(*names):

@@ -81,7 +81,7 @@ def stub(run, header, folder):
     describes its internal Rust types, which are no part of the ABI."""
     source = re.sub(r"(\bmidisock_\w+\s*\([^;{}]*\))\s*;", r"\1 { __builtin_trap(); }", preprocessed(run, header))
     (folder / "midisock.c").write_text(source)
-    run.must(["gcc", "-std=c99", "-g", "-O0", "-shared", "-fPIC", "-Wl,-soname,libmidisock.so.0", "-o", "libmidisock.so",
+    run.must(["gcc", "-std=c99", "-g", "-O0", "-shared", "-fPIC", "-Wl,-soname,libmidisock.so.1", "-o", "libmidisock.so",
               "midisock.c"], cwd=folder)
     return folder / "libmidisock.so"
 

@@ -84,9 +84,9 @@ def needed(run, program):
 
 
 def linked(run, build, binaries, default):
-    expect("libmidisock.so.0" in needed(run, binaries / "c99-shared"), "c99-shared is not linked to the SONAME")
+    expect("libmidisock.so.1" in needed(run, binaries / "c99-shared"), "c99-shared is not linked to the SONAME")
     expect("libmidisock" not in needed(run, binaries / "c99-static"), "c99-static needs a libmidisock")
-    is_shared = "libmidisock.so.0" in needed(run, binaries / "default")
+    is_shared = "libmidisock.so.1" in needed(run, binaries / "default")
     expect(is_shared == (default == "shared"), f"midisock::midisock is not the {default} one")
     plugin_hides(run, next(binaries.glob("libplugin-static.*")))
 
@@ -103,18 +103,18 @@ def plugin_hides(run, plugin):
 def installed_files():
     wanted = ["bin/midisock-echo", "bin/midisock-monitor", "bin/midisock-send", "include/midisock/midisock.h",
               "include/midisock/midisock.hpp", "include/midisock/juce.hpp", "include/midisock_juce/midisock_juce.h",
-              "lib/libmidisock.a", "lib/libmidisock.so", "lib/libmidisock.so.0",
+              "lib/libmidisock.a", "lib/libmidisock.so", "lib/libmidisock.so.1",
               "lib/cmake/midisock/midisock-config.cmake", "lib/cmake/midisock/midisock-config-version.cmake",
               "lib/pkgconfig/midisock.pc", "share/licenses/midisock/LICENSE-MIT",
-              "share/licenses/midisock/LICENSE-APACHE", "share/licenses/libmidisock0/LICENSE-MIT", "share/doc/midisock/CHANGELOG.md"]
+              "share/licenses/midisock/LICENSE-APACHE", "share/licenses/libmidisock1/LICENSE-MIT", "share/doc/midisock/CHANGELOG.md"]
     if Path("/usr/include/jack/midiport.h").exists():
         wanted.append("bin/midisock-jack")
     missing = [name for name in wanted if not (PREFIX / name).exists()]
     expect(not missing, f"not installed: {missing}")
-    link, soname = LIB / "libmidisock.so", LIB / "libmidisock.so.0"
-    expect(link.is_symlink() and link.readlink().name == "libmidisock.so.0", "libmidisock.so is not a link to .so.0")
+    link, soname = LIB / "libmidisock.so", LIB / "libmidisock.so.1"
+    expect(link.is_symlink() and link.readlink().name == "libmidisock.so.1", "libmidisock.so is not a link to .so.1")
     expect(soname.is_symlink() and re.fullmatch(r"libmidisock\.so\.0\.\d+\.\d+", soname.readlink().name),
-           "libmidisock.so.0 is not a link to .so.0.x.y")
+           "libmidisock.so.1 is not a link to .so.1.x.y")
     for file in PREFIX.rglob("*"):
         if file.suffix in (".cmake", ".pc") and str(OUT) in file.read_text():
             raise Failure(f"{file.name} names the place where it was built or installed")
@@ -127,7 +127,7 @@ def nothing_to_do(run):
 
 
 def package_refuses(run):
-    for request, says in (("9.0", "version"), ("0.0.1", "version"), ("0.1 COMPONENTS nonsense", "nonsense")):
+    for request, says in (("9.0", "version"), ("0.0.1", "version"), ("0.2 COMPONENTS nonsense", "nonsense")):
         folder = fresh(OUT / "consumers" / "refused")
         (folder / "CMakeLists.txt").write_text(
             "cmake_minimum_required(VERSION 3.22)\nproject(x C)\n"
@@ -175,7 +175,7 @@ def pkg_config(run):
     expect((LIB / f"libmidisock.so.{version}").exists(), f"the .pc file has version {version}")
     strict = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", CONSUMER / "exchange.c"]
     run.must([*strict, *query("--cflags"), "-o", out / "shared", *query("--libs"), f"-Wl,-rpath,{LIB}"])
-    expect("libmidisock.so.0" in needed(run, out / "shared"), "not linked to the shared library")
+    expect("libmidisock.so.1" in needed(run, out / "shared"), "not linked to the shared library")
     run.must([out / "shared"], timeout=60)
 
     # The linker prefers a shared library: the static one needs a folder without it.
@@ -233,7 +233,7 @@ add_subdirectory("{root}" one)
 add_subdirectory("{root}" two)
 {late}
 if(NOT CMAKE_VERSION VERSION_LESS 3.24)
-  find_package(midisock 0.1 REQUIRED COMPONENTS static)
+  find_package(midisock 0.2 REQUIRED COMPONENTS static)
   find_package(midisock 9.0 QUIET)
   if(midisock_FOUND)
     message(FATAL_ERROR "found as 9.0")

@@ -9,7 +9,7 @@ from runner import expect, suite, tail
 from suites_installed import BUILD, OUT, SHARED_CARGO, generator, set_environment
 
 CONSUMER = TESTS / "cmake" / "consumer"
-PACKAGES = ("libmidisock0", "libmidisock-dev", "midisock-tools")
+PACKAGES = ("libmidisock1", "libmidisock-dev", "midisock-tools")
 
 
 @suite("cpack", "cpack's archive and Debian packages", budget=400, needs=["installed"],
@@ -81,17 +81,17 @@ def deb(out, package):
 
 def contents(run, out):
     wanted = {
-        "libmidisock0": (r"^libc6 ", ["./usr/lib/libmidisock.so.0", "LICENSE-MIT"]),
-        "libmidisock-dev": (r"libmidisock0 \(= ", ["midisock.hpp", "libmidisock.a", "midisock-config.cmake", "midisock.pc",
-                                                   "libmidisock.so -> libmidisock.so.0"]),
-        "midisock-tools": (r"libmidisock0 \(= ", ["bin/midisock-monitor", "bin/midisock-send", "bin/midisock-echo"]),
+        "libmidisock1": (r"^libc6 ", ["./usr/lib/libmidisock.so.1", "LICENSE-MIT"]),
+        "libmidisock-dev": (r"libmidisock1 \(= ", ["midisock.hpp", "libmidisock.a", "midisock-config.cmake", "midisock.pc",
+                                                   "libmidisock.so -> libmidisock.so.1"]),
+        "midisock-tools": (r"libmidisock1 \(= ", ["bin/midisock-monitor", "bin/midisock-send", "bin/midisock-echo"]),
     }
     owner = {}
-    version = run.must(["dpkg-deb", "-f", deb(out, "libmidisock0"), "Version"]).strip()
+    version = run.must(["dpkg-deb", "-f", deb(out, "libmidisock1"), "Version"]).strip()
     for package, (depends, files) in wanted.items():
         said = run.must(["dpkg-deb", "-f", deb(out, package), "Depends"])
         expect(re.search(depends, said), f"{package} depends on {said}")
-        exact = re.search(r"libmidisock0 \(= ([^)]*)\)", said)
+        exact = re.search(r"libmidisock1 \(= ([^)]*)\)", said)
         expect(not exact or exact[1] == version, f"{package} depends on {said}, and there is {version}")
         listing = run.must(["dpkg-deb", "-c", deb(out, package)])
         for file in files:
@@ -102,7 +102,7 @@ def contents(run, out):
                 expect(path not in owner, f"{path} is in {package} and in {owner.get(path)}")
                 owner[path] = package
     shared = [path for path, package in owner.items()
-              if package == "libmidisock0" and not re.search(r"libmidisock(0|\.so\.0)", path)]
+              if package == "libmidisock1" and not re.search(r"libmidisock(1|\.so\.1)", path)]
     expect(not shared, f"conflicts with the package of another ABI: {shared}")
 
 
@@ -124,7 +124,7 @@ def install(run, out):
         run.must(["cmake", "--build", folder / "build", "--parallel", "2"])
         run.must(["ctest", "--test-dir", folder / "build", "--output-on-failure", "-j", "4"])
         run.must(["midisock-send", "--help"])
-        expect("libmidisock.so.0 " in run.must(["/sbin/ldconfig", "-p"]), "ldconfig does not know it")
+        expect("libmidisock.so.1 " in run.must(["/sbin/ldconfig", "-p"]), "ldconfig does not know it")
         listed = [line for package in PACKAGES for line in run.must(["dpkg", "-L", package]).splitlines()]
     finally:
         output = run.must(["dpkg", "--purge", *reversed(PACKAGES)])

@@ -66,7 +66,7 @@ def strange(run, how, options):
 # Two parts of one build that each bring midisock in: both in one file, or in two folders.
 TOGETHER = {
     "package, folder": ["find_package(midisock CONFIG REQUIRED)", 'add_subdirectory("{0}" one)'],
-    "folder, package": ['add_subdirectory("{0}" one)', "find_package(midisock 0.1 CONFIG REQUIRED)"],
+    "folder, package": ['add_subdirectory("{0}" one)', "find_package(midisock 0.2 CONFIG REQUIRED)"],
     "folder, folder": ['add_subdirectory("{0}" one)', 'add_subdirectory("{0}" two)'],
     "package, fetched": ["find_package(midisock CONFIG REQUIRED)",
                          'include(FetchContent)\nFetchContent_Declare(midisock SOURCE_DIR "{0}")\n'

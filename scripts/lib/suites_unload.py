@@ -51,7 +51,7 @@ def build(run, out, options):
     plugin = [*compile_c, "-fPIC", "-shared", "-fvisibility=hidden", SOURCES / "plugin.c"]
     for kind in ("shared", "shared2"):
         folder = fresh(out / kind)
-        shutil.copy(LIB / "libmidisock.so.0", folder)
+        shutil.copy(LIB / "libmidisock.so.1", folder)
         run.must([*plugin, "-o", folder / "plugin.so", f"-L{LIB}", "-lmidisock", "-Wl,-rpath,$ORIGIN"])
     for kind in ("static", "static2"):
         folder = fresh(out / kind)

@@ -10,7 +10,7 @@ use crate::timing::Block;
 ///
 /// The host does not render in real time. All messages are at frame 0, and the estimate of the callback's times is
 /// frozen.
-pub const MIDISOCK_BLOCK_OFFLINE: u32 = 1;
+pub const MIDISOCK_BLOCK_FREEWHEEL: u32 = 1;
 /// The transport or the audio graph was stopped before this block.
 pub const MIDISOCK_BLOCK_DISCONTINUITY: u32 = 2;
 
@@ -23,7 +23,7 @@ const FIRST_SIZE: usize = 32;
 pub struct midisock_block {
     /// sizeof(midisock_block) of the caller. Bytes beyond this struct's fields must be zero.
     pub struct_size: u32,
-    /// MIDISOCK_BLOCK_OFFLINE, MIDISOCK_BLOCK_DISCONTINUITY, or 0.
+    /// MIDISOCK_BLOCK_FREEWHEEL, MIDISOCK_BLOCK_DISCONTINUITY, or 0.
     pub flags: u32,
     /// midisock_now_ns() at the start of the callback. 0: the library reads the clock.
     pub start_ns: u64,
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn midisock_begin_block(
         return code as i32;
     }
     let block = known;
-    let flags = MIDISOCK_BLOCK_OFFLINE | MIDISOCK_BLOCK_DISCONTINUITY;
+    let flags = MIDISOCK_BLOCK_FREEWHEEL | MIDISOCK_BLOCK_DISCONTINUITY;
     if block.flags & !flags != 0 || block.reserved != 0 {
         return Code::InvalidArgument as i32;
     }
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn midisock_begin_block(
         start_ns: block.start_ns,
         sample_rate: block.sample_rate,
         frames: block.frames,
-        offline: block.flags & MIDISOCK_BLOCK_OFFLINE != 0,
+        offline: block.flags & MIDISOCK_BLOCK_FREEWHEEL != 0,
         discontinuity: block.flags & MIDISOCK_BLOCK_DISCONTINUITY != 0,
     };
     // SAFETY: `port` is NULL or a live port, by this function's contract; and the API gives the popping side to one thread
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn midisock_pop_block(port: *mut midisock_port, out: *mut 
 /// Sends one whole message at the time of a frame of the block, to the peer or to all clients.
 ///
 /// The time is the smoothed time of the frame plus midisock_config.push_latency_ns. If it has passed, or with
-/// MIDISOCK_BLOCK_OFFLINE, the message is sent now. Refused messages are treated, and a system call may be made, as by
+/// MIDISOCK_BLOCK_FREEWHEEL, the message is sent now. Refused messages are treated, and a system call may be made, as by
 /// midisock_push.
 ///
 /// Threads: the thread that called midisock_begin_block. It must be the pushing thread as well.

@@ -136,7 +136,7 @@ pub struct midisock_config {
     ///
     /// On Linux and macOS it is a SCHED_FIFO priority, clamped to the system's range. On Windows any other value
     /// requests time-critical. The thread serves all ports of the process, and the highest value counts. If the system
-    /// refuses, the port works all the same: MIDISOCK_PRIORITY_REFUSED reports the refusal, and
+    /// refuses, the port works all the same: MIDISOCK_NOTIFY_PRIORITY_REFUSED reports the refusal, and
     /// midisock_stats.network_priority the actual priority. One below the priority of the audio thread is a good value.
     /// A program that learns that priority later calls midisock_set_realtime_priority.
     pub realtime_priority: u32,

@@ -105,6 +105,7 @@ fn numbers_of_the_api_are_the_codes() {
         (MIDISOCK_ERR_IO, Code::Io),
         (MIDISOCK_ERR_NO_RESOURCES, Code::NoResources),
         (MIDISOCK_ERR_INTERNAL, Code::Internal),
+        (MIDISOCK_ERR_UNSUPPORTED, Code::Unsupported),
     ] {
         assert_eq!(number, code as i32);
         assert_eq!(Code::from_number(number), Some(code));
@@ -119,17 +120,23 @@ fn numbers_of_the_api_are_the_codes() {
     ] {
         assert_eq!(number, state as i32);
     }
-    assert_eq!(super::message::MIDISOCK_SYNTHETIC, crate::realtime::shared::SYNTHETIC);
-    assert_eq!(super::message::MIDISOCK_STILL_HELD, crate::realtime::shared::STILL_HELD);
+    assert_eq!(
+        super::message::MIDISOCK_FLAG_SYNTHETIC,
+        crate::realtime::shared::SYNTHETIC
+    );
+    assert_eq!(
+        super::message::MIDISOCK_FLAG_STILL_HELD,
+        crate::realtime::shared::STILL_HELD
+    );
     for (number, kind) in [
-        (MIDISOCK_CONNECTED, Kind::Connected),
-        (MIDISOCK_CONNECT_FAILED, Kind::ConnectFailed),
-        (MIDISOCK_DISCONNECTED, Kind::Disconnected),
-        (MIDISOCK_CLIENT_JOINED, Kind::ClientJoined),
-        (MIDISOCK_CLIENT_LEFT, Kind::ClientLeft),
-        (MIDISOCK_CONGESTED, Kind::Congested),
-        (MIDISOCK_RECOVERED, Kind::Recovered),
-        (MIDISOCK_PRIORITY_REFUSED, Kind::PriorityRefused),
+        (MIDISOCK_NOTIFY_CONNECTED, Kind::Connected),
+        (MIDISOCK_NOTIFY_CONNECT_FAILED, Kind::ConnectFailed),
+        (MIDISOCK_NOTIFY_DISCONNECTED, Kind::Disconnected),
+        (MIDISOCK_NOTIFY_CLIENT_JOINED, Kind::ClientJoined),
+        (MIDISOCK_NOTIFY_CLIENT_LEFT, Kind::ClientLeft),
+        (MIDISOCK_NOTIFY_CONGESTED, Kind::Congested),
+        (MIDISOCK_NOTIFY_RECOVERED, Kind::Recovered),
+        (MIDISOCK_NOTIFY_PRIORITY_REFUSED, Kind::PriorityRefused),
     ] {
         assert_eq!(number, kind as i32);
     }

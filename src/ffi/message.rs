@@ -9,10 +9,10 @@ use crate::sys::code::Code;
 /// @name Flags of a popped message
 ///
 /// The library made the message. The peer did not send it.
-pub const MIDISOCK_SYNTHETIC: u32 = 1;
+pub const MIDISOCK_FLAG_SYNTHETIC: u32 = 1;
 /// With SYNTHETIC: another client of this merged server still holds this note or pedal. A program that ignores `client`
 /// should ignore the message.
-pub const MIDISOCK_STILL_HELD: u32 = 2;
+pub const MIDISOCK_FLAG_STILL_HELD: u32 = 2;
 
 /// A message as it is pushed or popped. Frozen: it will not grow.
 #[derive(Clone, Copy)]
@@ -31,7 +31,7 @@ pub struct midisock_message {
     pub client: u32,
     /// midisock_pop_block: the offset into the block, in frames. Otherwise 0. Ignored on push.
     pub frame: u32,
-    /// pop: MIDISOCK_SYNTHETIC, MIDISOCK_STILL_HELD. Ignored on push.
+    /// pop: MIDISOCK_FLAG_SYNTHETIC, MIDISOCK_FLAG_STILL_HELD. Ignored on push.
     pub flags: u32,
     /// Zero.
     pub reserved: [u32; 2],
@@ -304,7 +304,7 @@ unsafe fn pop_otherwise(port: &Port, out: *mut midisock_message) -> midisock_res
 /// Throws away the messages that wait to be popped. It is for a program that returns after a pause and does not want to
 /// play old messages.
 ///
-/// The next pops return the difference in channel state, marked MIDISOCK_SYNTHETIC: Note Offs of notes that were
+/// The next pops return the difference in channel state, marked MIDISOCK_FLAG_SYNTHETIC: Note Offs of notes that were
 /// released during the pause, and the present controllers, programs, bends and other state. No note begins late.
 ///
 /// The next pops read what was thrown away, once for each client that sent it. One call reads at most a thousand

@@ -10,25 +10,25 @@ use std::ffi::c_char;
 /// @name Kinds of notifications
 ///
 /// A port that midisock_connect made has a connection.
-pub const MIDISOCK_CONNECTED: i32 = 1;
+pub const MIDISOCK_NOTIFY_CONNECTED: i32 = 1;
 /// An attempt to connect failed, or to bind with listen_retry_ms. While attempts go on, it is reported once per change
 /// of reason.
-pub const MIDISOCK_CONNECT_FAILED: i32 = 2;
+pub const MIDISOCK_NOTIFY_CONNECT_FAILED: i32 = 2;
 /// The connection of the port ended, or a server gave up binding. The reason is MIDISOCK_OK if the peer closed the
 /// connection in good order.
-pub const MIDISOCK_DISCONNECTED: i32 = 3;
+pub const MIDISOCK_NOTIFY_DISCONNECTED: i32 = 3;
 /// A client of this server joined.
-pub const MIDISOCK_CLIENT_JOINED: i32 = 4;
+pub const MIDISOCK_NOTIFY_CLIENT_JOINED: i32 = 4;
 /// A client of this server left. The reason is MIDISOCK_OK if the connection was closed in good order.
-pub const MIDISOCK_CLIENT_LEFT: i32 = 5;
+pub const MIDISOCK_NOTIFY_CLIENT_LEFT: i32 = 5;
 /// Messages are being dropped: a peer does not read fast enough, or, if `client` is 0 and `address` is empty, the in
 /// queue is full.
-pub const MIDISOCK_CONGESTED: i32 = 6;
-/// The end of MIDISOCK_CONGESTED, with the same client and address.
-pub const MIDISOCK_RECOVERED: i32 = 7;
+pub const MIDISOCK_NOTIFY_CONGESTED: i32 = 6;
+/// The end of MIDISOCK_NOTIFY_CONGESTED, with the same client and address.
+pub const MIDISOCK_NOTIFY_RECOVERED: i32 = 7;
 /// The system refuses the realtime priority that this port requests. reason and os_error say why. The port works all
 /// the same.
-pub const MIDISOCK_PRIORITY_REFUSED: i32 = 8;
+pub const MIDISOCK_NOTIFY_PRIORITY_REFUSED: i32 = 8;
 
 /// An event in the life of a port's connections. Frozen: it will not grow.
 #[derive(Clone, Copy)]
@@ -36,7 +36,7 @@ pub const MIDISOCK_PRIORITY_REFUSED: i32 = 8;
 pub struct midisock_notification {
     /// When it happened. See midisock_now_ns.
     pub time_ns: u64,
-    /// MIDISOCK_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED or
+    /// MIDISOCK_NOTIFY_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED or
     /// _PRIORITY_REFUSED. Ignore kinds that you do not know.
     pub kind: i32,
     /// Why it happened. MIDISOCK_OK if there is no error.
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn midisock_client_address(
 /// Disconnects a client of a merged server in good order. Messages that are due for it are written first, within
 /// linger_ms.
 ///
-/// When the call returns, the client no longer belongs to the server. MIDISOCK_CLIENT_LEFT follows. midisock_close on
+/// When the call returns, the client no longer belongs to the server. MIDISOCK_NOTIFY_CLIENT_LEFT follows. midisock_close on
 /// an accepted port does the same for a client of a manual server.
 ///
 /// Threads: any.

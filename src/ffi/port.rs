@@ -173,7 +173,7 @@ pub unsafe extern "C" fn midisock_pair(
 /// thread, so the call has no effect on it.
 ///
 /// The call does not wait for the change. midisock_stats.network_priority is the actual priority, and
-/// MIDISOCK_PRIORITY_REFUSED reports each refusal.
+/// MIDISOCK_NOTIFY_PRIORITY_REFUSED reports each refusal.
 ///
 /// Threads: any.
 /// Returns:

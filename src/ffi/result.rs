@@ -48,6 +48,8 @@ pub const MIDISOCK_ERR_IO: midisock_result = -15;
 pub const MIDISOCK_ERR_NO_RESOURCES: midisock_result = -16;
 /// A defect of the library, which was contained.
 pub const MIDISOCK_ERR_INTERNAL: midisock_result = -17;
+/// The function is not available on this system, on this kind of port, or in this build of the library.
+pub const MIDISOCK_ERR_UNSUPPORTED: midisock_result = -18;
 
 /// Describes a result in English, in lower case and without a full stop.
 ///

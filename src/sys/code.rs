@@ -28,10 +28,11 @@ pub(crate) enum Code {
     Io = -15,
     NoResources = -16,
     Internal = -17,
+    Unsupported = -18,
 }
 
 /// Every code, with the text `midisock_strerror` gives for it.
-const TEXTS: [(Code, &std::ffi::CStr); 20] = [
+const TEXTS: [(Code, &std::ffi::CStr); 21] = [
     (Code::Ok, c"success"),
     (Code::Empty, c"nothing to take now"),
     (Code::Offline, c"no peer is connected now"),
@@ -55,6 +56,10 @@ const TEXTS: [(Code, &std::ffi::CStr); 20] = [
     (Code::Io, c"input/output error, or the connection was reset by the peer"),
     (Code::NoResources, c"out of memory, descriptors or threads"),
     (Code::Internal, c"internal error of midisock"),
+    (
+        Code::Unsupported,
+        c"not supported on this system, or left out of this build",
+    ),
 ];
 
 impl Code {

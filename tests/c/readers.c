@@ -43,7 +43,7 @@ void popper_init(popper *p, const song *s)
 void popper_take(popper *p, const midisock_message *m)
 {
     receiver_hear(&p->received, m->data, m->size);
-    if (m->flags & MIDISOCK_SYNTHETIC) {
+    if (m->flags & MIDISOCK_FLAG_SYNTHETIC) {
         p->made++;
     } else {
         p->live++;
@@ -168,7 +168,7 @@ void popper_pop_all(midisock_port *port, popper *p)
 void expect_synthetic(midisock_port *port, uint32_t client, const uint8_t *data, size_t size, int line)
 {
     midisock_message m = check_expect(port, data, size, __FILE__, line);
-    check_int(MIDISOCK_SYNTHETIC, m.flags, "flags", __FILE__, line);
+    check_int(MIDISOCK_FLAG_SYNTHETIC, m.flags, "flags", __FILE__, line);
     check_int(client, m.client, "client", __FILE__, line);
 }
 

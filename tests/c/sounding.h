@@ -15,9 +15,9 @@ midisock_port *sounding_accept(midisock_port *server);
 /* The next message is a release that the library made in this client's name. */
 void expect_release(midisock_port *port, uint32_t client, uint32_t flags, const uint8_t *data, size_t size, int line);
 #define EXPECT_SYNTHETIC(port, client, ...) \
-    expect_release(port, client, MIDISOCK_SYNTHETIC, BYTES(__VA_ARGS__), __LINE__)
+    expect_release(port, client, MIDISOCK_FLAG_SYNTHETIC, BYTES(__VA_ARGS__), __LINE__)
 #define EXPECT_STILL_HELD(port, client, ...)                                                          \
-    expect_release(port, client, MIDISOCK_SYNTHETIC | MIDISOCK_STILL_HELD, BYTES(__VA_ARGS__), \
+    expect_release(port, client, MIDISOCK_FLAG_SYNTHETIC | MIDISOCK_FLAG_STILL_HELD, BYTES(__VA_ARGS__), \
                   __LINE__)
 
 /* The messages, of which some need no release: key 62 was released already,

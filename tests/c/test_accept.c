@@ -125,7 +125,7 @@ static void a_client_that_reset_is_still_accepted(void)
         CHECK_SOON((result = midisock_pop(accepted, &m)) != MIDISOCK_EMPTY);
     }
     CHECK_RESULT(MIDISOCK_ERR_CLOSED, result);
-    CHECK(NOTIFIED(accepted, MIDISOCK_DISCONNECTED).reason != MIDISOCK_OK);
+    CHECK(NOTIFIED(accepted, MIDISOCK_NOTIFY_DISCONNECTED).reason != MIDISOCK_OK);
     midisock_close(accepted);
     midisock_close(server);
 }
@@ -217,7 +217,7 @@ static void accepted_ports_never_connect_again(void)
     midisock_port *accepted = accept_one(server);
     midisock_close(client);
     CHECK_SOON(midisock_state(accepted) == MIDISOCK_STATE_CLOSED);
-    CHECK_RESULT(MIDISOCK_OK, NOTIFIED(accepted, MIDISOCK_DISCONNECTED).reason);
+    CHECK_RESULT(MIDISOCK_OK, NOTIFIED(accepted, MIDISOCK_NOTIFY_DISCONNECTED).reason);
     CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_wait_connected(accepted, -1));
     midisock_close(accepted);
     midisock_close(server);
@@ -278,11 +278,11 @@ static void a_silent_client_that_left_is_still_accepted(void)
         CHECK_SOON(midisock_state(accepted) == MIDISOCK_STATE_CLOSED);
         midisock_message m;
         CHECK_SOON(midisock_pop(accepted, &m) == MIDISOCK_ERR_CLOSED);
-        midisock_result reason = NOTIFIED(accepted, MIDISOCK_DISCONNECTED).reason;
+        midisock_result reason = NOTIFIED(accepted, MIDISOCK_NOTIFY_DISCONNECTED).reason;
         CHECK((reason != MIDISOCK_OK) == i % 2);
         midisock_close(accepted);
-        uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
-        CHECK_INT(id, NOTIFIED(server, MIDISOCK_CLIENT_LEFT).client);
+        uint32_t id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
+        CHECK_INT(id, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT).client);
         CHECK_COUNT(server, connections, i);
         CHECK_COUNT(server, disconnections, i);
     }

@@ -239,7 +239,7 @@ static void fails(const char *host, uint16_t port, midisock_result reason)
     c.connect_timeout_ms = 200;
     midisock_port *client = NULL;
     CHECK_OK(midisock_connect(host, port, &c, &client));
-    midisock_notification n = NOTIFIED(client, MIDISOCK_CONNECT_FAILED);
+    midisock_notification n = NOTIFIED(client, MIDISOCK_NOTIFY_CONNECT_FAILED);
     if (n.reason != reason)
         check_fail(__FILE__, __LINE__, "connecting to \"%s\" failed by %s, not %s", host,
                    midisock_strerror(n.reason), midisock_strerror(reason));
@@ -287,7 +287,7 @@ static void hosts_of_any_bytes(void)
     midisock_result result = midisock_connect("\xff\xfe\x80", 9, NULL, &out);
     CHECK(result == MIDISOCK_OK || result == MIDISOCK_ERR_ADDRESS);
     if (result == MIDISOCK_OK) {
-        CHECK_RESULT(MIDISOCK_ERR_ADDRESS, NOTIFIED(out, MIDISOCK_CONNECT_FAILED).reason);
+        CHECK_RESULT(MIDISOCK_ERR_ADDRESS, NOTIFIED(out, MIDISOCK_NOTIFY_CONNECT_FAILED).reason);
         midisock_close(out);
     }
 }

@@ -36,8 +36,8 @@ static link make_link(void)
     link l;
     l.server = check_listen(NULL);
     l.client = check_connect(l.server, NULL);
-    NOTIFIED(l.server, MIDISOCK_CLIENT_JOINED);
-    NOTIFIED(l.client, MIDISOCK_CONNECTED);
+    NOTIFIED(l.server, MIDISOCK_NOTIFY_CLIENT_JOINED);
+    NOTIFIED(l.client, MIDISOCK_NOTIFY_CONNECTED);
     return l;
 }
 
@@ -283,7 +283,7 @@ static void blocks(void)
     for (int bit = 0; bit < 32; bit++) {
         midisock_block bad = good;
         bad.flags = UINT32_C(1) << bit;
-        if (bad.flags == MIDISOCK_BLOCK_OFFLINE || bad.flags == MIDISOCK_BLOCK_DISCONTINUITY)
+        if (bad.flags == MIDISOCK_BLOCK_FREEWHEEL || bad.flags == MIDISOCK_BLOCK_DISCONTINUITY)
             continue;
         CHECK_INVALID(midisock_begin_block(l.client, &bad));
     }

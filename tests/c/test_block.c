@@ -28,7 +28,7 @@ static void through_blocks(uint64_t latency_ns, uint32_t frames)
     c.latency_ns = latency_ns;
     midisock_port *server = check_listen(&c);
     int fd = raw_connect(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     uint64_t start = midisock_now_ns();
     uint32_t sent = 0;
     uint32_t got = 0;
@@ -159,7 +159,7 @@ static void offline_is_all_at_frame_0(void)
     for (int round = 0; round < 50; round++) {
         for (uint8_t i = 0; i < 10; i++)
             CHECK_OK(midisock_push(a, BYTES(0xf3, i)));
-        begin(b, midisock_now_ns(), 256, MIDISOCK_BLOCK_OFFLINE);
+        begin(b, midisock_now_ns(), 256, MIDISOCK_BLOCK_FREEWHEEL);
         midisock_message m;
         for (uint8_t i = 0; i < 10; i++) {
             CHECK_OK(midisock_pop_block(b, &m));
@@ -184,8 +184,8 @@ static void strange_times_and_rates(void)
     const uint32_t frames[] = {0, 1, 64, 1u << 24};
     uint64_t now = midisock_now_ns();
     const uint64_t starts[] = {0, 1, now, now - 5000000000u, now + 5000000000u, UINT64_MAX};
-    const uint32_t flags[] = {0, MIDISOCK_BLOCK_DISCONTINUITY, MIDISOCK_BLOCK_OFFLINE,
-                              MIDISOCK_BLOCK_OFFLINE | MIDISOCK_BLOCK_DISCONTINUITY};
+    const uint32_t flags[] = {0, MIDISOCK_BLOCK_DISCONTINUITY, MIDISOCK_BLOCK_FREEWHEEL,
+                              MIDISOCK_BLOCK_FREEWHEEL | MIDISOCK_BLOCK_DISCONTINUITY};
     uint32_t sent = 0;
     uint32_t got = 0;
     midisock_message m;
@@ -222,7 +222,7 @@ static void pushing_by_frame(void)
     enum { ROUNDS = 2, AHEAD = 96000, FRAMES = AHEAD + 2400 };
     midisock_port *server = check_listen(NULL);
     int fd = raw_connect(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t start = midisock_now_ns();
         begin(server, start, FRAMES, MIDISOCK_BLOCK_DISCONTINUITY);

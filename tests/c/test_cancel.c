@@ -19,7 +19,7 @@ static link make_link(const midisock_config *config)
     link l;
     l.port = check_listen(config);
     l.fd = raw_connect(midisock_local_port(l.port));
-    NOTIFIED(l.port, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(l.port, MIDISOCK_NOTIFY_CLIENT_JOINED);
     return l;
 }
 
@@ -187,9 +187,9 @@ static void for_one_client_of_two(void)
 {
     midisock_port *server = check_listen(NULL);
     int one = raw_connect(midisock_local_port(server));
-    uint32_t first = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+    uint32_t first = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
     int two = raw_connect(midisock_local_port(server));
-    uint32_t second = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+    uint32_t second = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
     uint64_t due = midisock_now_ns() + 100 * MS;
     push_to(server, first, 0, BYTES(0x90, 60, 100));
     push_to(server, first, due, BYTES(0x80, 60, 1));
@@ -291,7 +291,7 @@ static void close_writes_messages_for_one_client(void)
     for (int round = 0; round < 20; round++) {
         midisock_port *server = check_listen(NULL);
         int fd = raw_connect(midisock_local_port(server));
-        uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+        uint32_t id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
         push_to(server, id, 0, BYTES(0x90, 60, 100));
         push_to(server, id, midisock_now_ns() + FAR, BYTES(0x80, 60, 1));
         midisock_close(server);

@@ -96,15 +96,15 @@ static void a_silent_first_address_costs_less_than_two_seconds(void)
     unsigned descriptors = check_descriptors();
     /* And each time it connects again. */
     for (int round = 2; round < 5; round++) {
-        midisock_notification joined = NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
-        NOTIFIED(client, MIDISOCK_CONNECTED);
+        midisock_notification joined = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
+        NOTIFIED(client, MIDISOCK_NOTIFY_CONNECTED);
         CHECK_OK(midisock_disconnect(server, joined.client));
         began = check_now_ms();
-        NOTIFIED(client, MIDISOCK_DISCONNECTED);
+        NOTIFIED(client, MIDISOCK_NOTIFY_DISCONNECTED);
         CHECK_OK(midisock_wait_connected(client, DEADLINE_MS));
         CHECK(check_now_ms() - began < 2000);
         CHECK_COUNT(client, connections, round);
-        NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+        NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT);
     }
     CHECK_SOON(midisock_client_count(server) == 1);
     CHECK_SOON(check_descriptors() == descriptors);
@@ -128,7 +128,7 @@ static void a_restart_beside_a_silent_address_is_found_soon(void)
     midisock_port *client, *server;
     config.reconnect_max_ms = 100;
     CHECK_OK(midisock_connect("name.test", port, &config, &client));
-    CHECK_INT(MIDISOCK_ERR_REFUSED, NOTIFIED(client, MIDISOCK_CONNECT_FAILED).reason);
+    CHECK_INT(MIDISOCK_ERR_REFUSED, NOTIFIED(client, MIDISOCK_NOTIFY_CONNECT_FAILED).reason);
     raw_close(holder);
     CHECK_OK(midisock_listen("127.0.0.1", port, &config, &server));
     uint64_t began = check_now_ms();
@@ -157,7 +157,7 @@ static void a_server_that_is_binding_survives_a_lack_of_descriptors(void)
     CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
     midisock_notification failed;
     do
-        failed = NOTIFIED(server, MIDISOCK_CONNECT_FAILED);
+        failed = NOTIFIED(server, MIDISOCK_NOTIFY_CONNECT_FAILED);
     while (failed.reason != MIDISOCK_ERR_NO_RESOURCES);
     CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
     CHECK_INT(MIDISOCK_STATE_BINDING, midisock_state(server));

@@ -85,7 +85,7 @@ static void one_stalled_client_among_a_hundred(void)
     static reader readers[CLIENTS];
     for (int i = 0; i < CLIENTS; i++) {
         readers[i].fd = raw_connect(midisock_local_port(server));
-        CHECK_INT(i + 1, NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client);
+        CHECK_INT(i + 1, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client);
     }
     enum { MOST = 4000 };
     static uint64_t alone[MOST];
@@ -94,13 +94,13 @@ static void one_stalled_client_among_a_hundred(void)
     push_to_all(server, readers, count, alone);
     /* Now one more, which reads nothing. */
     int slow = raw_connect_small(midisock_local_port(server));
-    uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+    uint32_t id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
     unsigned long memory = check_resident_kb();
     uint64_t since = check_now_ms();
     do {
         push_to_all(server, readers, count, beside);
     } while (check_stats(server).dropped_out == 0 || check_now_ms() - since < 2000);
-    CHECK_INT(id, NOTIFIED(server, MIDISOCK_CONGESTED).client);
+    CHECK_INT(id, NOTIFIED(server, MIDISOCK_NOTIFY_CONGESTED).client);
     CHECK(check_sanitized() || check_resident_kb() < memory + 1024);
     midisock_stats stats = check_stats(server);
     CHECK_INT(CLIENTS + 1, midisock_client_count(server));
@@ -161,7 +161,7 @@ static void refusing_connections_is_cheap(void)
     c.wake = MIDISOCK_WAKE_SIGNAL;
     midisock_port *server = check_listen(&c);
     midisock_port *good = check_connect(server, &c);
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     for (int i = 0; i < WARM_UP; i++)
         raw_close(raw_connect_from("127.0.0.9", midisock_local_port(server)));
     CHECK_COUNT(server, rejected, WARM_UP);
@@ -199,7 +199,7 @@ static void silent_new_clients_are_cheap(void)
     uint64_t before = network_thread_ns();
     for (int i = 0; i < SILENT; i++) {
         fds[i] = raw_connect(midisock_local_port(server));
-        NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+        NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     }
     uint64_t spent = network_thread_ns() - before;
     printf("# %d silent newcomers, one after the other: %.2f ms of the network thread each\n", SILENT,

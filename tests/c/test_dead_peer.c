@@ -153,7 +153,7 @@ static void expect_release(midisock_port *server, uint32_t client)
     for (int i = 0; i < 3; i++) {
         midisock_message m = POP(server);
         CHECK_MEMORY(row[i], 3, m.data, m.size);
-        CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+        CHECK_INT(MIDISOCK_FLAG_SYNTHETIC, m.flags);
         CHECK_INT(client, m.client);
     }
 }
@@ -167,7 +167,7 @@ static void vanish(int data_waits)
     uint32_t id = EXPECT(server, 0x90, 60, 1).client;
     EXPECT(server, 0x90, 61, 1);
     EXPECT(server, 0xb0, 64, 127);
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     /* Longer than keepalive_ms it is kept: it answers. */
     uint64_t quiet = check_now_ms() + KEEPALIVE_MS + KEEPALIVE_MS / 2;
     CHECK_SOON(check_now_ms() > quiet);
@@ -181,7 +181,7 @@ static void vanish(int data_waits)
     if (took > MOST_MS)
         check_fail(__FILE__, __LINE__, "noticed after %llu ms with keepalive_ms %d",
                    (unsigned long long)took, KEEPALIVE_MS);
-    midisock_notification n = NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+    midisock_notification n = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT);
     CHECK_INT(id, n.client);
     CHECK(n.reason < 0);
     CHECK_INT(0, midisock_client_count(server));

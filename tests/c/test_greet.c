@@ -18,7 +18,7 @@ static midisock_port *greeting_server(void)
 static int join(midisock_port *server, uint32_t *id)
 {
     int fd = raw_connect(midisock_local_port(server));
-    *id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+    *id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
     return fd;
 }
 
@@ -69,7 +69,7 @@ static void state_pushed_before_the_first_client(void)
     RAW_EXPECT(fd, 0xc0, 2, 0xb0, 7, 1);
     /* After the last has left, too. */
     raw_close(fd);
-    NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT);
     CHECK_RESULT(MIDISOCK_OFFLINE, midisock_push(server, BYTES(0xb0, 7, 3)));
     CHECK_COUNT(server, dropped_out, 4);
     fd = join(server, &id);
@@ -187,7 +187,7 @@ static void clients_that_join_during_a_song(void)
         receiver_init(&received[i], s.sender.zeroes_lsb);
         memset(&wires[i], 0, sizeof wires[i]);
         if (i == 0) /* then it is not offline any more */
-            NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+            NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     }
     CHECK_SOON(midisock_client_count(server) == CLIENTS);
     for (int k = 0; k < 300; k++) {

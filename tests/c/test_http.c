@@ -262,9 +262,9 @@ static void after_a_silence(void)
     midisock_port *server = check_listen(NULL);
     for (unsigned i = 0; i < 2 * REQUESTS; i++) {
         int fd = raw_connect(midisock_local_port(server));
-        uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+        uint32_t id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
         send_request(fd, requests[i / 2], i % 2);
-        midisock_notification n = NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+        midisock_notification n = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT);
         CHECK_INT(id, n.client);
         CHECK_RESULT(MIDISOCK_ERR_PERMISSION, n.reason);
         RAW_EXPECT_GONE(fd);
@@ -282,7 +282,7 @@ static void after_a_silence(void)
     }
     /* And one that speaks MIDI then is taken for what it is. */
     int fd = raw_connect(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     RAW_SEND(fd, 0xf3, 0x07);
     EXPECT(server, 0xf3, 0x07);
     RAW_SEND(fd, 'G', 'E', 'T', ' ', '/', 0xf6);
@@ -302,13 +302,13 @@ static void after_a_silence_at_an_accepted_port(void)
         int fd = raw_connect(midisock_local_port(server));
         midisock_port *accepted = NULL;
         CHECK_OK(midisock_accept(server, DEADLINE_MS, &accepted));
-        uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+        uint32_t id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
         if (closed)
             midisock_close(server);
         send_request(fd, requests[1], closed);
         RAW_EXPECT_GONE(fd);
         raw_close(fd);
-        CHECK_RESULT(MIDISOCK_ERR_PERMISSION, NOTIFIED(accepted, MIDISOCK_DISCONNECTED).reason);
+        CHECK_RESULT(MIDISOCK_ERR_PERMISSION, NOTIFIED(accepted, MIDISOCK_NOTIFY_DISCONNECTED).reason);
         CHECK_SOON(midisock_state(accepted) == MIDISOCK_STATE_CLOSED);
         midisock_message m;
         CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_pop(accepted, &m));
@@ -319,7 +319,7 @@ static void after_a_silence_at_an_accepted_port(void)
         CHECK_INT(closed, s.rejected);
         if (!closed) {
             CHECK_COUNT(server, rejected, 1);
-            midisock_notification n = NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+            midisock_notification n = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT);
             CHECK_INT(id, n.client);
             CHECK_RESULT(MIDISOCK_ERR_PERMISSION, n.reason);
             CHECK_INT(0, midisock_client_count(server));
@@ -345,10 +345,10 @@ static void a_stray_byte_does_not_delay_output(void)
         RAW_EXPECT(fd, 0xf3, 7);
         uint64_t took = check_now_ms() - begin;
         soonest = took < soonest ? took : soonest;
-        NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+        NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
         /* It was no request. */
         raw_close(fd);
-        CHECK_RESULT(MIDISOCK_OK, NOTIFIED(server, MIDISOCK_CLIENT_LEFT).reason);
+        CHECK_RESULT(MIDISOCK_OK, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT).reason);
         CHECK_COUNT(server, invalid_bytes, i);
         CHECK_COUNT(server, bytes_in, i);
     }

@@ -211,7 +211,7 @@ static void connecting_before_there_is_a_server(void)
     c.reconnect_max_ms = 20;
     midisock_port *client = NULL;
     CHECK_OK(midisock_connect("127.0.0.1", port, &c, &client));
-    CHECK_INT(MIDISOCK_ERR_REFUSED, NOTIFIED(client, MIDISOCK_CONNECT_FAILED).reason);
+    CHECK_INT(MIDISOCK_ERR_REFUSED, NOTIFIED(client, MIDISOCK_NOTIFY_CONNECT_FAILED).reason);
     CHECK_INT(MIDISOCK_STATE_CONNECTING, midisock_state(client));
     midisock_port *server = NULL;
     CHECK_OK(midisock_listen("127.0.0.1", port, NULL, &server));
@@ -499,7 +499,7 @@ static void no_descriptors_for_a_client(void)
 {
     midisock_port *server = check_listen(NULL);
     midisock_port *client = check_connect(server, NULL);
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     int taken[MOST_DESCRIPTORS];
     int count = use_up(taken, 1);
     int fd = raw_connect(midisock_local_port(server)); /* the last one */

@@ -62,7 +62,7 @@ static void merged(midisock_config c, int way, int flushed)
     for (int i = 0; i < CLIENTS; i++) {
         fds[i] = raw_connect(midisock_local_port(server));
         RAW_SEND(fds[i], 0xf8);
-        ids[i] = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+        ids[i] = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
     }
     play(server, flushed);
     if (way == DISCONNECT) {
@@ -131,16 +131,16 @@ static void of_a_half_closed_peer(void)
             midisock_port *server = manual ? sounding_listen_manual(c) : check_listen(&c);
             int fd = raw_connect(midisock_local_port(server));
             RAW_SEND(fd, 0xf8);
-            NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+            NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
             midisock_port *port = manual ? sounding_accept(server) : server;
             play(port, 1);
             if (flushed)
                 CHECK_OK(midisock_flush(port, DEADLINE_MS));
             raw_half_close(fd);
-            CHECK_INT(MIDISOCK_OK, NOTIFIED(server, MIDISOCK_CLIENT_LEFT).reason);
+            CHECK_INT(MIDISOCK_OK, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT).reason);
             peer_gets_all(fd);
             if (manual) {
-                CHECK_INT(MIDISOCK_OK, NOTIFIED(port, MIDISOCK_DISCONNECTED).reason);
+                CHECK_INT(MIDISOCK_OK, NOTIFIED(port, MIDISOCK_NOTIFY_DISCONNECTED).reason);
                 CHECK_SOON(midisock_state(port) == MIDISOCK_STATE_CLOSED);
                 midisock_close(port);
             }

@@ -211,11 +211,11 @@ static void joins_and_leaves_are_paired(void)
             check_pause();
             continue;
         }
-        if (n.kind == MIDISOCK_CLIENT_JOINED) {
+        if (n.kind == MIDISOCK_NOTIFY_CLIENT_JOINED) {
             CHECK(n.client != 0);
             present[joined++] = n.client;
         } else {
-            CHECK_INT(MIDISOCK_CLIENT_LEFT, n.kind);
+            CHECK_INT(MIDISOCK_NOTIFY_CLIENT_LEFT, n.kind);
             unsigned at = 0;
             while (at < joined && present[at] != n.client)
                 at++;
@@ -236,12 +236,12 @@ static void a_silent_client_joins_too(void)
 {
     midisock_port *server = check_listen(NULL);
     int fd = raw_connect(midisock_local_port(server));
-    midisock_notification n = NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    midisock_notification n = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     CHECK_INT(1, midisock_client_count(server));
     CHECK_OK(push_to(server, n.client, 9));
     RAW_EXPECT(fd, 0xc1, 9);
     raw_close(fd);
-    midisock_notification m = NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+    midisock_notification m = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT);
     CHECK_INT(n.client, m.client);
     CHECK_RESULT(MIDISOCK_OK, m.reason);
     CHECK_TEXT(n.address, m.address);
@@ -263,8 +263,8 @@ static void clients_beyond_the_limit_are_refused(void)
     CHECK_SOON(check_stats(server).rejected == 1);
     CHECK_COUNT(server, connections, 2);
     CHECK_INT(2, midisock_client_count(server));
-    CHECK_INT(one, NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client);
-    CHECK_INT(two, NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client);
+    CHECK_INT(one, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client);
+    CHECK_INT(two, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client);
     midisock_notification n;
     CHECK_RESULT(MIDISOCK_EMPTY, midisock_poll_notification(server, &n));
     raw_close(a);
@@ -378,12 +378,12 @@ static void still_held(int skips)
     while (releases < 3) {
         midisock_message m;
         CHECK_OK(midisock_wait(server, MIDISOCK_WAIT_MESSAGE, DEADLINE_MS));
-        if (midisock_pop(server, &m) != MIDISOCK_OK || !(m.flags & MIDISOCK_SYNTHETIC) ||
+        if (midisock_pop(server, &m) != MIDISOCK_OK || !(m.flags & MIDISOCK_FLAG_SYNTHETIC) ||
             (m.data[0] == 0xb0 && m.data[1] == 7))
             continue;
         releases++;
         CHECK_INT(one, m.client);
-        CHECK_INT(m.data[0] != 0x80 || m.data[1] == 60, (m.flags & MIDISOCK_STILL_HELD) != 0);
+        CHECK_INT(m.data[0] != 0x80 || m.data[1] == 60, (m.flags & MIDISOCK_FLAG_STILL_HELD) != 0);
     }
     if (!skips)
         raw_close(a);
@@ -470,10 +470,10 @@ static void disconnecting_beside_a_stuck_client(void)
     c.out_queue_bytes = 16384;
     midisock_port *server = check_listen(&c);
     int stuck = raw_connect_small(midisock_local_port(server));
-    uint32_t first = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+    uint32_t first = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
     uint32_t id;
     int fd = join(server, 1, &id);
-    CHECK_INT(id, NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client);
+    CHECK_INT(id, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client);
     uint8_t data[500];
     uint32_t pushed = 0;
     uint64_t until = check_now_ms() + DEADLINE_MS;
@@ -499,7 +499,7 @@ static void disconnecting_beside_a_stuck_client(void)
     RAW_EXPECT(fd, 0xc1, 77, 0xf3, 5, 0xc1, 78);
     RAW_EXPECT_END(fd);
     raw_close(fd);
-    CHECK_INT(id, NOTIFIED(server, MIDISOCK_CLIENT_LEFT).client);
+    CHECK_INT(id, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT).client);
     /* The other has still all of its own to read, and no more. */
     for (uint32_t i = 0; i < pushed; i++) {
         raw_read(stuck, data, sizeof data);
@@ -536,9 +536,9 @@ static void nothing_is_late_for_a_silent_client(void)
             CHECK_INT(j, check_number(data, sizeof data));
         }
         CHECK_INT(0, check_stats(server).dropped_out);
-        NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+        NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
         raw_reset(fd);
-        NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+        NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT);
     }
     midisock_close(server);
 }

@@ -57,7 +57,7 @@ static void hear(model *m, const midisock_message *message)
         if (p->client != message->client)
             continue;
         receiver_hear(&p->received, message->data, message->size);
-        p->marked |= !(message->flags & MIDISOCK_SYNTHETIC) &&
+        p->marked |= !(message->flags & MIDISOCK_FLAG_SYNTHETIC) &&
                      is_song_mark(message->data, message->size);
         return;
     }
@@ -89,7 +89,7 @@ static void welcome(model *m, peer *p)
     do { /* of those who left, and of congestions */
         CHECK_OK(midisock_wait(m->server, MIDISOCK_WAIT_NOTIFICATION, DEADLINE_MS));
         CHECK_OK(midisock_poll_notification(m->server, &n));
-    } while (n.kind != MIDISOCK_CLIENT_JOINED);
+    } while (n.kind != MIDISOCK_NOTIFY_CLIENT_JOINED);
     p->client = n.client;
 }
 

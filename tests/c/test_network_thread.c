@@ -90,7 +90,7 @@ static void a_priority_that_is_given(void)
     EXPECT(server, 0xf6);
     midisock_notification n;
     while (midisock_poll_notification(client, &n) == MIDISOCK_OK)
-        CHECK(n.kind != MIDISOCK_PRIORITY_REFUSED);
+        CHECK(n.kind != MIDISOCK_NOTIFY_PRIORITY_REFUSED);
     /* With the ports that want it it goes. */
     midisock_close(client);
     midisock_close(server);
@@ -147,7 +147,7 @@ static void a_priority_that_is_refused(void)
     midisock_config c = check_config();
     c.realtime_priority = 5;
     midisock_port *server = check_listen(&c);
-    midisock_notification n = NOTIFIED(server, MIDISOCK_PRIORITY_REFUSED);
+    midisock_notification n = NOTIFIED(server, MIDISOCK_NOTIFY_PRIORITY_REFUSED);
     CHECK_RESULT(MIDISOCK_ERR_PERMISSION, n.reason);
     CHECK_INT(EPERM, n.os_error);
     CHECK_INT(0, n.client);
@@ -157,17 +157,17 @@ static void a_priority_that_is_refused(void)
     CHECK_OK(midisock_push(client, BYTES(0xf6)));
     EXPECT(server, 0xf6);
     /* Whoever asks later is told too, and each time; whoever takes his wish back is not. */
-    NOTIFIED(client, MIDISOCK_CONNECTED);
+    NOTIFIED(client, MIDISOCK_NOTIFY_CONNECTED);
     CHECK_OK(midisock_set_realtime_priority(client, 4));
-    CHECK_RESULT(MIDISOCK_ERR_PERMISSION, NOTIFIED(client, MIDISOCK_PRIORITY_REFUSED).reason);
+    CHECK_RESULT(MIDISOCK_ERR_PERMISSION, NOTIFIED(client, MIDISOCK_NOTIFY_PRIORITY_REFUSED).reason);
     CHECK_OK(midisock_set_realtime_priority(client, 6));
-    CHECK_RESULT(MIDISOCK_ERR_PERMISSION, NOTIFIED(client, MIDISOCK_PRIORITY_REFUSED).reason);
+    CHECK_RESULT(MIDISOCK_ERR_PERMISSION, NOTIFIED(client, MIDISOCK_NOTIFY_PRIORITY_REFUSED).reason);
     CHECK_OK(midisock_set_realtime_priority(client, 0));
     CHECK_OK(midisock_shutdown(server));
-    for (n.kind = 0; n.kind != MIDISOCK_DISCONNECTED;) {
+    for (n.kind = 0; n.kind != MIDISOCK_NOTIFY_DISCONNECTED;) {
         CHECK_OK(midisock_wait(client, MIDISOCK_WAIT_NOTIFICATION, DEADLINE_MS));
         CHECK_OK(midisock_poll_notification(client, &n));
-        CHECK(n.kind != MIDISOCK_PRIORITY_REFUSED);
+        CHECK(n.kind != MIDISOCK_NOTIFY_PRIORITY_REFUSED);
     }
     midisock_close(client);
     midisock_close(server);

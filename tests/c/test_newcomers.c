@@ -18,7 +18,7 @@ static void pushed_before_it_spoke(void)
                 RAW_SEND(fd, 0xf8);
             for (uint8_t i = 0; i < 100; i++)
                 RAW_EXPECT(fd, 0xb0, i, 1);
-            NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+            NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
             CHECK_COUNT(server, messages_out, 100);
             CHECK_INT(0, check_stats(server).dropped_out);
             raw_close(fd);

@@ -20,7 +20,7 @@ static void a_client_connects_and_loses_its_server(void)
     midisock_port *server = check_listen(NULL);
     uint16_t port = midisock_local_port(server);
     midisock_port *client = check_connect(server, &c);
-    midisock_notification n = NOTIFIED(client, MIDISOCK_CONNECTED);
+    midisock_notification n = NOTIFIED(client, MIDISOCK_NOTIFY_CONNECTED);
     address_is(&n, port);
     CHECK_INT(0, n.client);
     CHECK_RESULT(MIDISOCK_OK, n.reason);
@@ -29,15 +29,15 @@ static void a_client_connects_and_loses_its_server(void)
     CHECK_INT(0, n.reserved[0]);
     CHECK_INT(0, n.reserved[1]);
     midisock_close(server);
-    midisock_notification gone = NOTIFIED(client, MIDISOCK_DISCONNECTED);
+    midisock_notification gone = NOTIFIED(client, MIDISOCK_NOTIFY_DISCONNECTED);
     CHECK_RESULT(MIDISOCK_OK, gone.reason); /* orderly */
     address_is(&gone, port);
     CHECK(gone.time_ns >= n.time_ns);
     /* Attempts go on; the reason stays the same: told once. */
-    CHECK_RESULT(MIDISOCK_ERR_REFUSED, NOTIFIED(client, MIDISOCK_CONNECT_FAILED).reason);
+    CHECK_RESULT(MIDISOCK_ERR_REFUSED, NOTIFIED(client, MIDISOCK_NOTIFY_CONNECT_FAILED).reason);
     CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_wait(client, MIDISOCK_WAIT_NOTIFICATION, 200));
     CHECK_OK(midisock_listen("127.0.0.1", port, NULL, &server));
-    NOTIFIED(client, MIDISOCK_CONNECTED);
+    NOTIFIED(client, MIDISOCK_NOTIFY_CONNECTED);
     CHECK_COUNT(client, connections, 2);
     CHECK_COUNT(client, disconnections, 1);
     midisock_close(client);
@@ -55,9 +55,9 @@ static void a_link_that_is_reset(void)
     CHECK_OK(midisock_connect("127.0.0.1", port, &c, &client));
     for (int i = 0; i < 5; i++) {
         int fd = raw_accept(listener);
-        NOTIFIED(client, MIDISOCK_CONNECTED);
+        NOTIFIED(client, MIDISOCK_NOTIFY_CONNECTED);
         raw_reset(fd);
-        midisock_notification n = NOTIFIED(client, MIDISOCK_DISCONNECTED);
+        midisock_notification n = NOTIFIED(client, MIDISOCK_NOTIFY_DISCONNECTED);
         CHECK(n.reason < 0);
         CHECK(n.os_error != 0);
     }
@@ -77,7 +77,7 @@ static void the_reason_changes(void)
     c.connect_timeout_ms = 100;
     midisock_port *client = NULL;
     CHECK_OK(midisock_connect("127.0.0.1", port, &c, &client));
-    midisock_notification n = NOTIFIED(client, MIDISOCK_CONNECT_FAILED);
+    midisock_notification n = NOTIFIED(client, MIDISOCK_NOTIFY_CONNECT_FAILED);
     CHECK_RESULT(MIDISOCK_ERR_REFUSED, n.reason);
     address_is(&n, port);
     CHECK(n.os_error != 0);
@@ -94,7 +94,7 @@ static void pairs_and_accepted_ports_are_born_connected(void)
     CHECK_OK(midisock_pair(NULL, &a, &b));
     CHECK_RESULT(MIDISOCK_EMPTY, midisock_poll_notification(a, &n));
     midisock_close(b);
-    n = NOTIFIED(a, MIDISOCK_DISCONNECTED);
+    n = NOTIFIED(a, MIDISOCK_NOTIFY_DISCONNECTED);
     CHECK_RESULT(MIDISOCK_OK, n.reason);
     midisock_close(a);
 
@@ -106,7 +106,7 @@ static void pairs_and_accepted_ports_are_born_connected(void)
     CHECK_OK(midisock_accept(server, DEADLINE_MS, &accepted));
     CHECK_RESULT(MIDISOCK_EMPTY, midisock_poll_notification(accepted, &n));
     raw_close(fd);
-    n = NOTIFIED(accepted, MIDISOCK_DISCONNECTED);
+    n = NOTIFIED(accepted, MIDISOCK_NOTIFY_DISCONNECTED);
     CHECK_RESULT(MIDISOCK_OK, n.reason);
     CHECK(strncmp(n.address, "127.0.0.1:", 10) == 0);
     midisock_close(accepted);
@@ -117,9 +117,9 @@ static void a_client_that_resets(void)
 {
     midisock_port *server = check_listen(NULL);
     int fd = raw_connect(midisock_local_port(server));
-    midisock_notification joined = NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    midisock_notification joined = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     raw_reset(fd);
-    midisock_notification left = NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+    midisock_notification left = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT);
     CHECK_INT(joined.client, left.client);
     CHECK(left.reason < 0);
     CHECK_TEXT(joined.address, left.address);
@@ -132,11 +132,11 @@ static void disconnecting_a_client(void)
     midisock_config c = check_config();
     c.reconnect_max_ms = 0;
     midisock_port *client = check_connect(server, &c);
-    NOTIFIED(client, MIDISOCK_CONNECTED);
-    midisock_notification joined = NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(client, MIDISOCK_NOTIFY_CONNECTED);
+    midisock_notification joined = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     CHECK_OK(midisock_disconnect(server, joined.client));
-    CHECK_INT(joined.client, NOTIFIED(server, MIDISOCK_CLIENT_LEFT).client);
-    CHECK_RESULT(MIDISOCK_OK, NOTIFIED(client, MIDISOCK_DISCONNECTED).reason);
+    CHECK_INT(joined.client, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT).client);
+    CHECK_RESULT(MIDISOCK_OK, NOTIFIED(client, MIDISOCK_NOTIFY_DISCONNECTED).reason);
     midisock_close(client);
     midisock_close(server);
 }
@@ -165,12 +165,12 @@ static void the_queue_is_bounded_and_stays_paired(void)
     unsigned leaves = 0;
     uint32_t inside = 0;
     while (midisock_poll_notification(server, &n) == MIDISOCK_OK) {
-        if (n.kind == MIDISOCK_CLIENT_JOINED) {
+        if (n.kind == MIDISOCK_NOTIFY_CLIENT_JOINED) {
             CHECK_INT(0, inside); /* the one before had left */
             inside = n.client;
             joins++;
         } else {
-            CHECK_INT(MIDISOCK_CLIENT_LEFT, n.kind);
+            CHECK_INT(MIDISOCK_NOTIFY_CLIENT_LEFT, n.kind);
             CHECK_INT(inside, n.client); /* nobody leaves who had not joined */
             inside = 0;
             leaves++;
@@ -185,11 +185,11 @@ static void the_queue_is_bounded_and_stays_paired(void)
     raw_close(fd);
     CHECK_SOON(midisock_client_count(server) == 0);
     if (inside != 0)
-        CHECK_INT(present, NOTIFIED(server, MIDISOCK_CLIENT_LEFT).client);
+        CHECK_INT(present, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT).client);
     fd = raw_connect(midisock_local_port(server));
-    uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+    uint32_t id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
     raw_close(fd);
-    CHECK_INT(id, NOTIFIED(server, MIDISOCK_CLIENT_LEFT).client);
+    CHECK_INT(id, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT).client);
     midisock_close(server);
 }
 
@@ -199,10 +199,10 @@ static void kept_after_shutdown(void)
     midisock_port *client = check_connect(server, NULL);
     CHECK_OK(midisock_shutdown(client));
     /* It was connected, and is no more: both can still be read. */
-    NOTIFIED(client, MIDISOCK_CONNECTED);
+    NOTIFIED(client, MIDISOCK_NOTIFY_CONNECTED);
     midisock_close(client);
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
-    NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT);
     midisock_close(server);
 }
 

@@ -31,7 +31,7 @@ static link make_link(uint32_t wake, uint32_t tick_us, uint32_t overflow)
     l.server = check_listen(&c);
     l.fd = raw_connect(midisock_local_port(l.server));
     RAW_SEND(l.fd, 0xf8);
-    NOTIFIED(l.server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(l.server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     EXPECT(l.server, 0xf8);
     return l;
 }

@@ -71,7 +71,7 @@ static void waiting_loses_nothing_either_way(void)
     midisock_config c = tiny_waiting();
     midisock_port *server = check_listen(&c);
     midisock_port *client = check_connect(server, &c);
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     pthread_t threads[3];
     check_start(&threads[0], push_stream, client);
     check_start(&threads[1], push_stream, server);
@@ -243,9 +243,9 @@ static void repairing_counts_what_it_drops_coming_in(void)
     CHECK_INT(SENT + 1, check_number(m.data, m.size));
     CHECK_INT(0, check_stats(server).invalid_bytes);
     /* The in queue's congestion was told, and its end. */
-    CHECK(NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client != 0);
-    CHECK_INT(0, NOTIFIED(server, MIDISOCK_CONGESTED).client);
-    CHECK_INT(0, NOTIFIED(server, MIDISOCK_RECOVERED).client);
+    CHECK(NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client != 0);
+    CHECK_INT(0, NOTIFIED(server, MIDISOCK_NOTIFY_CONGESTED).client);
+    CHECK_INT(0, NOTIFIED(server, MIDISOCK_NOTIFY_RECOVERED).client);
     raw_close(fd);
     midisock_close(server);
 }
@@ -264,7 +264,7 @@ static void repairing_counts_what_it_drops_going_out(void)
     CHECK_OK(midisock_connect("127.0.0.1", port, &c, &client));
     int fd = raw_accept(listener);
     CHECK_OK(midisock_wait_connected(client, DEADLINE_MS));
-    NOTIFIED(client, MIDISOCK_CONNECTED);
+    NOTIFIED(client, MIDISOCK_NOTIFY_CONNECTED);
     uint8_t data[200];
     uint32_t pushed = 0;
     uint64_t until = check_now_ms() + DEADLINE_MS;
@@ -277,7 +277,7 @@ static void repairing_counts_what_it_drops_going_out(void)
             CHECK_OK(result);
         CHECK(check_now_ms() < until);
     }
-    NOTIFIED(client, MIDISOCK_CONGESTED);
+    NOTIFIED(client, MIDISOCK_NOTIFY_CONGESTED);
     /* It reads again: the last message comes some time, all before it in
      * order, and the counts agree. */
     uint32_t last = 0;
@@ -293,7 +293,7 @@ static void repairing_counts_what_it_drops_going_out(void)
         }
         midisock_notification recovery;
         if (midisock_poll_notification(client, &recovery) == MIDISOCK_OK) {
-            CHECK_INT(MIDISOCK_RECOVERED, recovery.kind);
+            CHECK_INT(MIDISOCK_NOTIFY_RECOVERED, recovery.kind);
             recovered = 1;
         }
         CHECK(check_now_ms() < until + DEADLINE_MS);
@@ -319,11 +319,11 @@ static void a_slow_peer_delays_no_other(void)
     int slow = raw_connect_small(midisock_local_port(server));
     RAW_SEND(slow, 0xf6);
     uint32_t slow_id = EXPECT(server, 0xf6).client;
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     int good[GOOD];
     for (int i = 0; i < GOOD; i++) {
         good[i] = raw_connect(midisock_local_port(server));
-        NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+        NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     }
     static uint8_t data[4000];
     uint64_t worst = 0;
@@ -343,7 +343,7 @@ static void a_slow_peer_delays_no_other(void)
         check_fail(__FILE__, __LINE__, "a reading client waited %llu ms",
                    (unsigned long long)worst);
     CHECK_SOON(check_stats(server).dropped_out > 0);
-    CHECK_INT(slow_id, NOTIFIED(server, MIDISOCK_CONGESTED).client);
+    CHECK_INT(slow_id, NOTIFIED(server, MIDISOCK_NOTIFY_CONGESTED).client);
     CHECK_INT(GOOD + 1, midisock_client_count(server)); /* it is not thrown out */
     /* It reads again: whole messages, in order, and it is told. */
     uint64_t received = 0;
@@ -355,7 +355,7 @@ static void a_slow_peer_delays_no_other(void)
         last = number;
         received++;
     }
-    CHECK_INT(slow_id, NOTIFIED(server, MIDISOCK_RECOVERED).client);
+    CHECK_INT(slow_id, NOTIFIED(server, MIDISOCK_NOTIFY_RECOVERED).client);
     CHECK_COUNT(server, dropped_out, ROUNDS - received);
     check_numbered(data, sizeof data, ROUNDS + 5);
     CHECK_OK(midisock_push(server, data, sizeof data));
@@ -372,9 +372,9 @@ static void one_stalled_client_delays_all_on_a_waiting_server(void)
     midisock_config c = tiny_waiting();
     midisock_port *server = check_listen(&c);
     int slow = raw_connect_small(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     int good = raw_connect(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     uint8_t data[500];
     uint32_t pushed = check_fill(server, sizeof data, 0, 200);
     CHECK_INT(0, check_stats(server).dropped_out);
@@ -397,9 +397,9 @@ static void a_stalled_peer_is_dropped_in_time(void)
     c.overflow = MIDISOCK_OVERFLOW_WAIT;
     midisock_port *server = check_listen(&c);
     int slow = raw_connect_small(midisock_local_port(server));
-    uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+    uint32_t id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
     int good = raw_connect(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     static uint8_t data[4000];
     uint32_t pushed = 0;
     uint32_t got = 0;
@@ -417,7 +417,7 @@ static void a_stalled_peer_is_dropped_in_time(void)
     midisock_notification n;
     do
         CHECK_SOON(midisock_poll_notification(server, &n) == MIDISOCK_OK);
-    while (n.kind != MIDISOCK_CLIENT_LEFT);
+    while (n.kind != MIDISOCK_NOTIFY_CLIENT_LEFT);
     CHECK_INT(id, n.client);
     CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, n.reason);
     /* One that reads stays, and one to whom nothing is sent as well. */
@@ -439,7 +439,7 @@ static void a_stalled_peer_is_kept_by_default(void)
     c.keepalive_ms = 300; /* it is alive: its system answers */
     midisock_port *server = check_listen(&c);
     int slow = raw_connect_small(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     uint8_t data[1000];
     uint32_t pushed = check_fill(server, sizeof data, 0, 1500);
     CHECK_INT(1, midisock_client_count(server));
@@ -461,7 +461,7 @@ static void messages_that_waited_keep_their_arrival_time(void)
         midisock_port *server = check_listen(&c);
         int fd = raw_connect(midisock_local_port(server));
         if (silent_first[way])
-            NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+            NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
         for (uint32_t round = 0; round < 5; round++) {
             uint8_t data[3 * MESSAGES];
             for (uint32_t i = 0; i < MESSAGES; i++)

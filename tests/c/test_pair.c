@@ -193,7 +193,7 @@ static void skipping(void)
     CHECK_OK(midisock_skip(p.b));
     CHECK_OK(midisock_push(p.a, BYTES(0xf6)));
     /* What was skipped comes to the last song selected. */
-    CHECK_INT(MIDISOCK_SYNTHETIC, EXPECT(p.b, 0xf3, 19).flags);
+    CHECK_INT(MIDISOCK_FLAG_SYNTHETIC, EXPECT(p.b, 0xf3, 19).flags);
     CHECK_INT(0, EXPECT(p.b, 0xf6).flags);
     midisock_message m;
     CHECK_RESULT(MIDISOCK_EMPTY, midisock_pop(p.b, &m));

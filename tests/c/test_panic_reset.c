@@ -62,7 +62,7 @@ static void bytes_to_every_client(void)
     int fds[N];
     for (int i = 0; i < N; i++) {
         fds[i] = raw_connect(midisock_local_port(server));
-        NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+        NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     }
     CHECK_OK(midisock_panic(server));
     for (int i = 0; i < N; i++)
@@ -295,7 +295,7 @@ static void reset_among_refused(int role)
     } else {
         port = check_listen(&c);
         fd = raw_connect(midisock_local_port(port));
-        NOTIFIED(port, MIDISOCK_CLIENT_JOINED);
+        NOTIFIED(port, MIDISOCK_NOTIFY_CLIENT_JOINED);
     }
     while (midisock_push(port, BYTES(0xb0, 64, 127)) != MIDISOCK_ERR_FULL)
         continue;

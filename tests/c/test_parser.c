@@ -162,7 +162,7 @@ static void cut_by_this_side(void)
             int fd = raw_connect(midisock_local_port(server));
             if (way == SHUTDOWN_ACCEPTED)
                 CHECK_OK(midisock_accept(server, DEADLINE_MS, &port));
-            uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+            uint32_t id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
             raw_send(fd, cuts[i].bytes, cuts[i].size);
             CHECK_SOON(check_stats(port).bytes_in == cuts[i].size);
             CHECK_INT(0, check_stats(port).invalid_bytes);

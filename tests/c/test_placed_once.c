@@ -66,7 +66,7 @@ static midisock_block next_block(host *h)
         default:
             break;
         }
-        block.flags |= below(&h->random, 40) == 0 ? MIDISOCK_BLOCK_OFFLINE : 0;
+        block.flags |= below(&h->random, 40) == 0 ? MIDISOCK_BLOCK_FREEWHEEL : 0;
         block.frames = h->frames;
     }
     block.sample_rate = h->rate;

@@ -16,7 +16,7 @@ static link make_link(const midisock_config *config)
     link l;
     l.server = check_listen(config);
     l.fd = raw_connect(midisock_local_port(l.server));
-    NOTIFIED(l.server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(l.server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     return l;
 }
 
@@ -269,8 +269,8 @@ static void half_closed_like_printf_to_nc(void)
     EXPECT(server, 0xc0, 0x11);
     EXPECT(server, 0xf6);
     RAW_EXPECT_END(fd);
-    CHECK_RESULT(MIDISOCK_OK, (NOTIFIED(server, MIDISOCK_CLIENT_JOINED),
-                               NOTIFIED(server, MIDISOCK_CLIENT_LEFT).reason));
+    CHECK_RESULT(MIDISOCK_OK, (NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED),
+                               NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT).reason));
     raw_close(fd);
     midisock_close(server);
 }
@@ -284,7 +284,7 @@ static void what_waits_is_written_after_a_half_close(void)
     c.linger_ms = DEADLINE_MS;
     midisock_port *server = check_listen(&c);
     int fd = raw_connect_small(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     static uint8_t data[10000];
     for (uint32_t i = 0; i < 50; i++) {
         check_numbered(data, sizeof data, i);
@@ -376,7 +376,7 @@ static void skipping_what_waits(void)
     CHECK_OK(midisock_skip(l.server));
     RAW_SEND(l.fd, 0xf6);
     /* What was skipped comes to the last song selected. */
-    CHECK_INT(MIDISOCK_SYNTHETIC, EXPECT(l.server, 0xf3, 49).flags);
+    CHECK_INT(MIDISOCK_FLAG_SYNTHETIC, EXPECT(l.server, 0xf3, 49).flags);
     CHECK_INT(0, EXPECT(l.server, 0xf6).flags);
     CHECK_OK(midisock_skip(l.server));
     midisock_message m;

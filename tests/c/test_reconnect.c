@@ -24,7 +24,7 @@ static void open_rig(rig *r, midisock_config c)
     CHECK_OK(midisock_connect("127.0.0.1", r->number, &c, &r->port));
     r->fd = raw_accept(r->listener);
     CHECK_OK(midisock_wait_connected(r->port, DEADLINE_MS));
-    NOTIFIED(r->port, MIDISOCK_CONNECTED);
+    NOTIFIED(r->port, MIDISOCK_NOTIFY_CONNECTED);
 }
 
 /* The server is gone, and nobody listens in its place. */
@@ -38,7 +38,7 @@ static void kill_server(rig *r, int reset)
     midisock_notification n;
     do
         CHECK_SOON(midisock_poll_notification(r->port, &n) == MIDISOCK_OK);
-    while (n.kind != MIDISOCK_DISCONNECTED);
+    while (n.kind != MIDISOCK_NOTIFY_DISCONNECTED);
     CHECK_SOON(midisock_state(r->port) == MIDISOCK_STATE_CONNECTING);
 }
 
@@ -203,7 +203,7 @@ static void before_the_first_link(void)
     r.number = 0;
     int refusing = raw_refusing(&r.number);
     CHECK_OK(midisock_connect("127.0.0.1", r.number, &c, &r.port));
-    NOTIFIED(r.port, MIDISOCK_CONNECT_FAILED);
+    NOTIFIED(r.port, MIDISOCK_NOTIFY_CONNECT_FAILED);
     CHECK_RESULT(MIDISOCK_OFFLINE, midisock_push(r.port, BYTES(0xb0, 7, 1)));
     CHECK_RESULT(MIDISOCK_OFFLINE, midisock_push(r.port, BYTES(0x90, 60, 1)));
     CHECK_RESULT(MIDISOCK_OFFLINE, midisock_push(r.port, BYTES(0xb0, 7, 2)));

@@ -111,7 +111,7 @@ static void a_congested_peer_behind_it_is_put_right(void)
         uint16_t number = 0;
         relay *r = relay_start(midisock_local_port(server), &bad, &number);
         int fd = raw_connect(number);
-        NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+        NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
         peer_reader e;
         peer_reader_init(&e, &s);
         uint64_t until = check_now_ms() + 2 * DEADLINE_MS;
@@ -160,7 +160,7 @@ static void hear_connections(listener *l)
             receiver_init(&l->received, l->zeroes_lsb);
         }
         receiver_hear(&l->received, m.data, m.size);
-        if (!(m.flags & MIDISOCK_SYNTHETIC)) {
+        if (!(m.flags & MIDISOCK_FLAG_SYNTHETIC)) {
             l->bytes += m.size;
             l->marked |= is_song_mark(m.data, m.size);
         }

@@ -175,8 +175,8 @@ static void of_a_process_that_was_killed(void)
     CHECK(kill(peer, SIGKILL) == 0);
     CHECK(waitpid(peer, NULL, 0) == peer);
     sounding_released(server, client);
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
-    CHECK_INT(client, NOTIFIED(server, MIDISOCK_CLIENT_LEFT).client);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
+    CHECK_INT(client, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT).client);
     midisock_close(server);
 }
 
@@ -380,7 +380,7 @@ static void pop_all(midisock_port *server, receiver *received, uint32_t first, u
             CHECK(m.client >= first && m.client < first + clients);
             receiver *r = &received[m.client - first];
             receiver_hear(r, m.data, m.size);
-            *live += !(m.flags & MIDISOCK_SYNTHETIC);
+            *live += !(m.flags & MIDISOCK_FLAG_SYNTHETIC);
             continue;
         }
         CHECK_RESULT(MIDISOCK_EMPTY, result);
@@ -431,7 +431,7 @@ static void of_many_that_leave_while_the_audio_side_sleeps(void)
                         for (int j = 0; j < 30; j++) {
                             midisock_message m = POP(server);
                             receiver_hear(&received[m.client - 1], m.data, m.size);
-                            live += !(m.flags & MIDISOCK_SYNTHETIC);
+                            live += !(m.flags & MIDISOCK_FLAG_SYNTHETIC);
                         }
                     raw_close(*fd);
                     if (i % AT_ONCE == 3)
@@ -472,7 +472,7 @@ static void of_a_port_shut_down(void)
     unsigned released = 0;
     for (int i = 0; i < 3; i++) {
         midisock_message m = POP(server);
-        CHECK(m.flags & MIDISOCK_SYNTHETIC);
+        CHECK(m.flags & MIDISOCK_FLAG_SYNTHETIC);
         CHECK_INT(0x80, m.data[0]);
         released |= (m.client == ids[0] ? 1u : 4u) << (m.data[1] - 60u);
     }

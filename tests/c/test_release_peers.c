@@ -97,7 +97,7 @@ static void no_releases_at_a_disconnected_client_when_turned_off(void)
     c.release_on_close = 0;
     midisock_port *server = check_listen(&c);
     int fd = raw_connect(midisock_local_port(server));
-    uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+    uint32_t id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
     sounding_push(server);
     CHECK_OK(midisock_disconnect(server, id));
     raw_expect_sounding(fd, 0);
@@ -111,7 +111,7 @@ static void a_half_closed_peer_receives_the_releases(void)
     midisock_config c = sounding_config();
     midisock_port *server = check_listen(&c);
     int fd = raw_connect(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     CHECK_OK(midisock_push(server, BYTES(0x90, 60, 1)));
     RAW_EXPECT(fd, 0x90, 60, 1);
     raw_half_close(fd);
@@ -138,7 +138,7 @@ static void between_two_ports_of_the_library(void)
             if (closing || leaving)
                 for (int i = 0; i < RELEASES; i++) {
                     midisock_message m = POP(server);
-                    CHECK_INT(closing ? 0 : MIDISOCK_SYNTHETIC, m.flags);
+                    CHECK_INT(closing ? 0 : MIDISOCK_FLAG_SYNTHETIC, m.flags);
                     CHECK_INT(id, m.client);
                 }
             CHECK_COUNT(server, disconnections, 1);

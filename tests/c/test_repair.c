@@ -21,8 +21,8 @@ static void the_audio_thread_sleeps(void)
     CHECK_COUNT(server, messages_in, SENT);
     midisock_stats asleep = check_stats(server);
     CHECK(asleep.dropped_in > SENT / 2);
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
-    CHECK_INT(0, NOTIFIED(server, MIDISOCK_CONGESTED).client);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
+    CHECK_INT(0, NOTIFIED(server, MIDISOCK_NOTIFY_CONGESTED).client);
     popper p;
     popper_init(&p, &s);
     CHECK(popper_pop(server, &p, UINT32_MAX) > 0);
@@ -32,7 +32,7 @@ static void the_audio_thread_sleeps(void)
         popper_pop(server, &p, UINT32_MAX);
         CHECK(check_now_ms() < until);
     }
-    CHECK_INT(MIDISOCK_RECOVERED, n.kind);
+    CHECK_INT(MIDISOCK_NOTIFY_RECOVERED, n.kind);
     CHECK_INT(0, n.client);
     popper_drain(server, fd, &p, &s);
     RECEIVER_CHECK(&s.sender, &p.received, "after sleeping", seed);
@@ -55,10 +55,10 @@ static uint64_t count_congestions(midisock_port *port)
     int open = 0;
     midisock_notification n;
     while (midisock_poll_notification(port, &n) == MIDISOCK_OK) {
-        if (n.kind != MIDISOCK_CONGESTED && n.kind != MIDISOCK_RECOVERED)
+        if (n.kind != MIDISOCK_NOTIFY_CONGESTED && n.kind != MIDISOCK_NOTIFY_RECOVERED)
             continue;
         CHECK_INT(0, n.client);
-        CHECK_INT(open ? MIDISOCK_RECOVERED : MIDISOCK_CONGESTED, n.kind);
+        CHECK_INT(open ? MIDISOCK_NOTIFY_RECOVERED : MIDISOCK_NOTIFY_CONGESTED, n.kind);
         open = !open;
         count += (uint64_t)open;
     }
@@ -192,8 +192,8 @@ static void clients_of_one_port_are_repaired_separately(void)
                         who++;
                     CHECK(who < CLIENTS);
                     popper_take(&poppers[who], &m);
-                    popped += !(m.flags & MIDISOCK_SYNTHETIC);
-                    made += (m.flags & MIDISOCK_SYNTHETIC) != 0;
+                    popped += !(m.flags & MIDISOCK_FLAG_SYNTHETIC);
+                    made += (m.flags & MIDISOCK_FLAG_SYNTHETIC) != 0;
                 }
                 stats = check_stats(server);
                 CHECK(check_now_ms() < until);

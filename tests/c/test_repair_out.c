@@ -81,7 +81,7 @@ static void refused_pushes_to_clients_by_name(void)
             song_init(&songs[i], 4 * seed + (uint32_t)(round * 4 + i), 16);
         for (int i = 0; i < CLIENTS; i++) {
             fds[i] = raw_connect(midisock_local_port(server));
-            ids[i] = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+            ids[i] = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
             peer_reader_init(&readers[i], &songs[i]);
             readers[i].received.zeroes_lsb = 1;
             sent[i] = readers[i].received;
@@ -137,7 +137,7 @@ static void a_note_off_refused_to_one_of_many(void)
     uint32_t ids[CLIENTS];
     for (int i = 0; i < CLIENTS; i++) {
         fds[i] = raw_connect(midisock_local_port(server));
-        ids[i] = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+        ids[i] = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
         CHECK_OK(midisock_push_message(server, &(midisock_message){.data = (const uint8_t[]){0x90, (uint8_t)i, 1}, .size = 3, .client = ids[i]}));
         RAW_EXPECT(fds[i], 0x90, (uint8_t)i, 1);
     }
@@ -235,9 +235,9 @@ static void a_congested_peer(void)
         c.client_buffer_bytes = 8192;
         midisock_port *server = check_listen(&c);
         int slow = raw_connect_small(midisock_local_port(server));
-        uint32_t slow_id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+        uint32_t slow_id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
         int fast = raw_connect(midisock_local_port(server));
-        NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+        NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
         int fds[] = {slow, fast};
         peer_reader readers[2];
         peer_reader_init(&readers[0], &s);
@@ -281,7 +281,7 @@ static void a_congested_peer(void)
                         CHECK(peer_read(&readers[i], fds[i], SIZE_MAX));
                 while (midisock_poll_notification(server, &n) == MIDISOCK_OK) {
                     CHECK_INT(slow_id, n.client);
-                    CHECK_INT(open ? MIDISOCK_RECOVERED : MIDISOCK_CONGESTED, n.kind);
+                    CHECK_INT(open ? MIDISOCK_NOTIFY_RECOVERED : MIDISOCK_NOTIFY_CONGESTED, n.kind);
                     open = !open;
                     told++;
                 }
@@ -317,7 +317,7 @@ static void a_congested_peer_is_released_at_close(void)
     c.linger_ms = DEADLINE_MS;
     midisock_port *server = check_listen(&c);
     int slow = raw_connect_small(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     while (check_stats(server).dropped_out < 1000) {
         for (int i = 0; i < 100; i++) {
             const uint8_t *data;
@@ -355,7 +355,7 @@ static void panic_and_reset_while_a_peer_is_congested(void)
         CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
         int fd = raw_accept(listener);
         CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
-        NOTIFIED(port, MIDISOCK_CONNECTED);
+        NOTIFIED(port, MIDISOCK_NOTIFY_CONNECTED);
         song s;
         song_init(&s, 1, 1);
         peer_reader e;

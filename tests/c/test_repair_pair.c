@@ -70,7 +70,7 @@ static void every_refused_note_off_comes(void)
         skip_tune_requests(b, &m);
         for (int i = 0;; i++) {
             CHECK_MEMORY(((const uint8_t[]){0x80, 60, 64}), 3, m.data, m.size);
-            CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+            CHECK_INT(MIDISOCK_FLAG_SYNTHETIC, m.flags);
             if (i + 1 == strikes)
                 break;
             midisock_result result = midisock_pop(b, &m);

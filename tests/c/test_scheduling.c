@@ -16,7 +16,7 @@ static link make_link(const midisock_config *config)
     link l;
     l.server = check_listen(config);
     l.fd = raw_connect(midisock_local_port(l.server));
-    NOTIFIED(l.server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(l.server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     return l;
 }
 
@@ -172,9 +172,9 @@ static void scheduled_for_one_client(void)
 {
     midisock_port *server = check_listen(NULL);
     int one = raw_connect(midisock_local_port(server));
-    uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+    uint32_t id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
     int other = raw_connect(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     midisock_message m = {midisock_now_ns() + 500 * MS, (const uint8_t *)"\xf3\x07", 2, id, 0, 0,
                           {0, 0}};
     CHECK_OK(midisock_push_message(server, &m));
@@ -260,7 +260,7 @@ static void a_refused_note_off_does_not_overtake_either(void)
         c.out_queue_bytes = 65536;
         midisock_port *server = check_listen(&c);
         int fd = raw_connect(midisock_local_port(server));
-        uint32_t id = NOTIFIED(server, MIDISOCK_CLIENT_JOINED).client;
+        uint32_t id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
         uint64_t due = midisock_now_ns() + 500 * MS;
         midisock_message m = {due, (const uint8_t *)"\x93\x3c\x64", 3,
                               rows[i].one_client ? id : 0, 0, 0, {0, 0}};

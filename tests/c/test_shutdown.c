@@ -370,7 +370,7 @@ static void a_popping_thread_that_shuts_down_gets_the_releases(void)
         midisock_result result;
         while ((result = midisock_pop(server, &m)) != MIDISOCK_ERR_CLOSED) {
             CHECK(check_now_ms() < until);
-            released += result == MIDISOCK_OK && (m.flags & MIDISOCK_SYNTHETIC) != 0;
+            released += result == MIDISOCK_OK && (m.flags & MIDISOCK_FLAG_SYNTHETIC) != 0;
         }
         CHECK_INT(1, released);
         raw_close(fd);
@@ -400,7 +400,7 @@ static void a_pedal_restored_by_a_repair_is_released(void)
             m = POP(server);
         while (m.data[0] == 0xf8);
         CHECK_MEMORY(((const uint8_t[]){0xb0, 64, 127}), 3, m.data, m.size);
-        CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+        CHECK_INT(MIDISOCK_FLAG_SYNTHETIC, m.flags);
         CHECK_OK(midisock_shutdown(server));
         midisock_result result;
         while ((result = midisock_pop(server, &m)) == MIDISOCK_EMPTY)

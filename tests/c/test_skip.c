@@ -33,7 +33,7 @@ static void skipped_messages_become_a_difference(void)
     EXPECT_SYNTHETIC(b, 0, 0xb0, 0, 9); /* and the one selected since */
     midisock_message m = POP(b);
     if (m.data[1] == 32) { /* its LSB may be told again */
-        CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+        CHECK_INT(MIDISOCK_FLAG_SYNTHETIC, m.flags);
         m = POP(b);
     }
     CHECK_MEMORY(((const uint8_t[]){0xb0, 101, 0}), 3, m.data, m.size);
@@ -96,7 +96,7 @@ static void skipping_within_a_difference(void)
     receiver_init(&r, 1);
     midisock_message m;
     while (midisock_pop(b, &m) == MIDISOCK_OK) {
-        CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+        CHECK_INT(MIDISOCK_FLAG_SYNTHETIC, m.flags);
         CHECK(m.data[0] != 0xb0 || m.data[1] != 10 || m.data[2] == 2); /* not the old value */
         receiver_hear(&r, m.data, m.size);
     }
@@ -172,7 +172,7 @@ static void each_client_its_own_difference(void)
     int count[3] = {0, 0, 0};
     midisock_message m;
     while (midisock_pop(server, &m) == MIDISOCK_OK) {
-        CHECK(m.flags & MIDISOCK_SYNTHETIC);
+        CHECK(m.flags & MIDISOCK_FLAG_SYNTHETIC);
         int who = m.client == ids[0] ? 0 : m.client == ids[1] ? 1 : 2;
         CHECK_INT(ids[who], m.client);
         if (m.data[0] == 0x80)
@@ -402,7 +402,7 @@ static void a_long_skip_takes_several_calls(void)
         CHECK_OK(midisock_wait(b, MIDISOCK_WAIT_MESSAGE, 0));
     }
     CHECK_MEMORY(((const uint8_t[]){0xb0, 7, 99}), 3, m.data, m.size);
-    CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+    CHECK_INT(MIDISOCK_FLAG_SYNTHETIC, m.flags);
     CHECK(calls > 10);
     printf("# %d messages in %d calls\n", WAITING, calls);
     CHECK_INT(0, EXPECT(b, 0x90, 60, 1).flags);
@@ -468,21 +468,21 @@ static void random_songs_on_a_pair(void)
                 CHECK_OK(midisock_skip(b));
             while (most-- > 0 && !(all = !next(b, &m))) {
                 receiver_hear(&received, m.data, m.size);
-                live += !(m.flags & MIDISOCK_SYNTHETIC);
+                live += !(m.flags & MIDISOCK_FLAG_SYNTHETIC);
             }
             if (all) {
                 RECEIVER_CHECK(&s.sender, &received, "after a skip", s.seed);
             } else if (check_random(&random) % 2) {
                 CHECK_OK(midisock_skip(b));
                 while (next(b, &m)) {
-                    CHECK_INT(MIDISOCK_SYNTHETIC, m.flags);
+                    CHECK_INT(MIDISOCK_FLAG_SYNTHETIC, m.flags);
                     receiver_hear(&received, m.data, m.size);
                 }
                 RECEIVER_CHECK(&s.sender, &received, "after two skips", s.seed);
             } else {
                 while (next(b, &m)) {
                     receiver_hear(&received, m.data, m.size);
-                    live += !(m.flags & MIDISOCK_SYNTHETIC);
+                    live += !(m.flags & MIDISOCK_FLAG_SYNTHETIC);
                 }
                 RECEIVER_CHECK(&s.sender, &received, "after some", s.seed);
             }

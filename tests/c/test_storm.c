@@ -74,7 +74,7 @@ static void merged(uint32_t overflow)
             continue;
         }
         CHECK_OK(r);
-        popped += (m.flags & MIDISOCK_SYNTHETIC) == 0;
+        popped += (m.flags & MIDISOCK_FLAG_SYNTHETIC) == 0;
         if (m.data[0] == 0x90 && m.data[2] != 0)
             held[m.data[1]]++;
         else if (m.data[0] == 0x80 || m.data[0] == 0x90)

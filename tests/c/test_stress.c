@@ -148,7 +148,7 @@ static void between_processes(uint32_t wake)
     port = midisock_local_port(server);
     CHECK_INT(sizeof port, write(pipe_fds[1], &port, sizeof port));
     close(pipe_fds[1]);
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     take_part(server, 2002);
     midisock_close(server);
     int status = 0;

@@ -86,8 +86,8 @@ static void a_servers_client_that_is_not_watched_at_first(void)
             EXPECT(server, 0xf8);
             starts(times, operation ? EPOLL_CTL_MOD : EPOLL_CTL_ADD);
             int fd = raw_connect(midisock_local_port(server));
-            NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
-            NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+            NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
+            NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
             for (uint8_t i = 0; i < 20; i++) {
                 RAW_SEND(fd, 0xf3, i);
                 EXPECT(server, 0xf3, i);
@@ -96,7 +96,7 @@ static void a_servers_client_that_is_not_watched_at_first(void)
             }
             __atomic_store_n(&refusals, 0, __ATOMIC_RELAXED);
             raw_close(fd);
-            NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+            NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT);
             raw_close(first);
             midisock_close(server);
         }
@@ -154,7 +154,7 @@ static void a_client_that_meets_itself(void)
         c.reconnect_max_ms = 1;
         midisock_port *client;
         CHECK_OK(midisock_connect("127.0.0.1", number, &c, &client));
-        NOTIFIED(client, MIDISOCK_CONNECT_FAILED);
+        NOTIFIED(client, MIDISOCK_NOTIFY_CONNECT_FAILED);
         /* Some attempts, of which every other one meets itself. */
         uint64_t until = check_now_ms() + 30;
         while (check_now_ms() < until)

@@ -26,7 +26,7 @@ static link make_link(int role, uint32_t overflow)
         CHECK_OK(midisock_connect("127.0.0.1", number, &c, &l.port));
         l.fd = raw_accept(l.listener);
         CHECK_OK(midisock_wait_connected(l.port, DEADLINE_MS));
-        NOTIFIED(l.port, MIDISOCK_CONNECTED);
+        NOTIFIED(l.port, MIDISOCK_NOTIFY_CONNECTED);
         return l;
     }
     l.server = check_listen(&c);
@@ -36,7 +36,7 @@ static link make_link(int role, uint32_t overflow)
         CHECK_OK(midisock_accept(l.server, DEADLINE_MS, &l.port));
     else
         l.port = l.server;
-    NOTIFIED(l.server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(l.server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     EXPECT(l.port, 0xf8);
     return l;
 }
@@ -53,12 +53,12 @@ static void end_link(link l)
 static midisock_notification told(link l, int role)
 {
     if (role != 0) {
-        midisock_notification n = NOTIFIED(l.port, MIDISOCK_DISCONNECTED);
+        midisock_notification n = NOTIFIED(l.port, MIDISOCK_NOTIFY_DISCONNECTED);
         if (role == 1)
-            NOTIFIED(l.server, MIDISOCK_CLIENT_LEFT);
+            NOTIFIED(l.server, MIDISOCK_NOTIFY_CLIENT_LEFT);
         return n;
     }
-    return NOTIFIED(l.port, MIDISOCK_CLIENT_LEFT);
+    return NOTIFIED(l.port, MIDISOCK_NOTIFY_CLIENT_LEFT);
 }
 
 /* With a note that sounds at the peer, and with none. */

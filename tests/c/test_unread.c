@@ -35,7 +35,7 @@ static void open_rig(rig *r, midisock_config c, int small)
     r->listener = small ? raw_listen_small(&number) : raw_listen(&number);
     CHECK_OK(midisock_connect("127.0.0.1", number, &c, &r->port));
     r->fd = raw_accept(r->listener);
-    NOTIFIED(r->port, MIDISOCK_CONNECTED);
+    NOTIFIED(r->port, MIDISOCK_NOTIFY_CONNECTED);
     CHECK_OK(midisock_wait_connected(r->port, DEADLINE_MS));
 }
 
@@ -43,11 +43,11 @@ static void open_rig(rig *r, midisock_config c, int small)
 static void next_link(rig *r, void (*end)(int))
 {
     end(r->fd);
-    NOTIFIED(r->port, MIDISOCK_DISCONNECTED);
+    NOTIFIED(r->port, MIDISOCK_NOTIFY_DISCONNECTED);
     if (end == raw_half_close)
         raw_close(r->fd);
     r->fd = raw_accept(r->listener);
-    NOTIFIED(r->port, MIDISOCK_CONNECTED);
+    NOTIFIED(r->port, MIDISOCK_NOTIFY_CONNECTED);
     CHECK_OK(midisock_wait_connected(r->port, DEADLINE_MS));
 }
 

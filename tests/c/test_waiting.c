@@ -15,7 +15,7 @@ static void timeouts_end_waits(void)
 {
     midisock_port *server = check_listen(NULL);
     midisock_port *client = check_connect(server, NULL);
-    NOTIFIED(client, MIDISOCK_CONNECTED);
+    NOTIFIED(client, MIDISOCK_NOTIFY_CONNECTED);
     midisock_port *a = NULL;
     midisock_port *b = NULL;
     CHECK_OK(midisock_pair(NULL, &a, &b));
@@ -75,7 +75,7 @@ static void an_endless_wait_ends_by_a_message(void)
 {
     midisock_port *server = check_listen(NULL);
     midisock_port *client = check_connect(server, NULL);
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     for (int i = 0; i < 50; i++) {
         waiter w = {server, MIDISOCK_WAIT_MESSAGE, MIDISOCK_ERR_INTERNAL};
         pthread_t thread;
@@ -121,9 +121,9 @@ static void an_endless_wait_ends_by_a_notification(void)
         CHECK_OK(w.result);
         midisock_notification n;
         CHECK_OK(midisock_poll_notification(server, &n));
-        CHECK_INT(MIDISOCK_CLIENT_JOINED, n.kind);
+        CHECK_INT(MIDISOCK_NOTIFY_CLIENT_JOINED, n.kind);
         raw_close(fd);
-        NOTIFIED(server, MIDISOCK_CLIENT_LEFT);
+        NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT);
     }
     midisock_close(server);
 }
@@ -302,7 +302,7 @@ static void two_threads_wait_on_one_port(void)
 {
     midisock_port *server = check_listen(NULL);
     midisock_port *client = check_connect(server, NULL);
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     waiter w[4];
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) {
@@ -355,7 +355,7 @@ static void connected_after_refused_attempts(void)
     c.reconnect_max_ms = 10;
     midisock_port *client = NULL;
     CHECK_OK(midisock_connect("127.0.0.1", port, &c, &client));
-    NOTIFIED(client, MIDISOCK_CONNECT_FAILED);
+    NOTIFIED(client, MIDISOCK_NOTIFY_CONNECT_FAILED);
     uint64_t begin = check_now_ms();
     CHECK_RESULT(MIDISOCK_ERR_REFUSED, midisock_wait_connected(client, 60));
     CHECK(check_now_ms() - begin >= 59); /* it waited: it might have come right */
@@ -419,7 +419,7 @@ static void flushing_does_not_wait_for_the_congested(void)
     c.client_buffer_bytes = 8192;
     midisock_port *server = check_listen(&c);
     int slow = raw_connect_small(midisock_local_port(server));
-    NOTIFIED(server, MIDISOCK_CLIENT_JOINED);
+    NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     static uint8_t data[4000];
     check_numbered(data, sizeof data, 1);
     uint64_t until = check_now_ms() + DEADLINE_MS;
@@ -428,7 +428,7 @@ static void flushing_does_not_wait_for_the_congested(void)
         midisock_push(server, data, sizeof data);
         CHECK(check_now_ms() < until);
     }
-    CHECK_INT(MIDISOCK_CONGESTED, n.kind);
+    CHECK_INT(MIDISOCK_NOTIFY_CONGESTED, n.kind);
     CHECK_OK(midisock_flush(server, DEADLINE_MS));
     raw_close(slow);
     midisock_close(server);

@@ -93,7 +93,7 @@ uint64_t c_block(const struct ports *p)
         midisock_block block = {0};
         fill(a, MESSAGES);
         block.struct_size = sizeof block;
-        block.flags = MIDISOCK_BLOCK_OFFLINE;
+        block.flags = MIDISOCK_BLOCK_FREEWHEEL;
         block.start_ns = 1 + i;
         block.sample_rate = 48000.0;
         block.frames = 64;

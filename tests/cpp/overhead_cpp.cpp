@@ -85,7 +85,7 @@ static std::uint64_t block(midisock_port *a, midisock::message_port &b)
         info.frames = 64;
         info.sample_rate = 48000.0;
         info.start_ns = 1 + i;
-        info.offline = true;
+        info.freewheel = true;
         auto now = b.begin_block(info);
         for (const midisock::message &m : now) {
             sum += now.push(m.frame, m.data_bytes()) == midisock::outcome::ok;

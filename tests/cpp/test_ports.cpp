@@ -161,7 +161,7 @@ static void a_server_and_its_clients()
     CHECK(address && std::strncmp(address->text, "127.0.0.1:", 10) == 0);
     CHECK_OUTCOME(ok, s.disconnect(first));
     CHECK_OUTCOME(ok, s.wait(midisock::event::notification, deadline));
-    CHECK(s.poll_notification()->kind == MIDISOCK_CLIENT_JOINED);
+    CHECK(s.poll_notification()->kind == MIDISOCK_NOTIFY_CLIENT_JOINED);
     const midisock::result<midisock::stats> counters = s.stats();
     CHECK(counters && counters->messages_in == 2 && counters->connections == 2);
 
@@ -248,7 +248,7 @@ static void blocks()
     midisock::block_info info;
     info.frames = 64;
     info.sample_rate = 48000.0;
-    info.offline = true;
+    info.freewheel = true;
     int count = 0;
     auto block = made->b.begin_block(info);
     CHECK_OUTCOME(ok, block.begun());

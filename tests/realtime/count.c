@@ -303,7 +303,7 @@ static void count_all(void)
         midisock_push(lossy_a, BYTES((uint8_t)(0x90 | i / 128), (uint8_t)(i % 128), 1));
     for (int i = 0; i < 2048; i++)
         midisock_push(lossy_a, BYTES((uint8_t)(0xa0 | i / 128), (uint8_t)(i % 128), 1));
-    while (midisock_pop(lossy_b, &message) == MIDISOCK_OK && !(message.flags & MIDISOCK_SYNTHETIC))
+    while (midisock_pop(lossy_b, &message) == MIDISOCK_OK && !(message.flags & MIDISOCK_FLAG_SYNTHETIC))
         continue;
     count("pop after refused notes", pop_any_lossy, 8);
     while (midisock_pop(lossy_b, &message) == MIDISOCK_OK)

@@ -205,7 +205,7 @@ static void look(driver *d, role role, const midisock_message *message)
         d->tally->damaged++;
     if (role != PAIR_A && role != PAIR_B)
         d->tally->large_in += message->size == LARGE;
-    d->tally->synthetic += (message->flags & MIDISOCK_SYNTHETIC) != 0;
+    d->tally->synthetic += (message->flags & MIDISOCK_FLAG_SYNTHETIC) != 0;
 }
 
 /* A channel message of any kind. */

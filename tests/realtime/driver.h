@@ -9,8 +9,8 @@
 #include "cast.h"
 #include "functions.h"
 
-/* Results from ERR_INTERNAL (-17) to OFFLINE (2). */
-enum { LEAST_RESULT = -17, RESULTS = 20 };
+/* Results from ERR_UNSUPPORTED (-18) to OFFLINE (2). */
+enum { LEAST_RESULT = -18, RESULTS = 21 };
 
 /* How much of what is forbidden has been done so far. */
 typedef unsigned long (*probe)(void);

@@ -148,7 +148,7 @@ static int repair(midisock_port *from, midisock_port *to)
         return 0;
     midisock_push(from, CONTROLLER, sizeof CONTROLLER);
     for (int i = 0; i < 200000 && midisock_pop(to, &message) == MIDISOCK_OK; i++)
-        synthetic += (message.flags & MIDISOCK_SYNTHETIC) != 0;
+        synthetic += (message.flags & MIDISOCK_FLAG_SYNTHETIC) != 0;
     return synthetic > 0;
 }
 

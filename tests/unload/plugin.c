@@ -33,7 +33,7 @@ static int there_and_back(midisock_port *from, midisock_port *to)
     do {
         OK(midisock_wait(to, MIDISOCK_WAIT_MESSAGE, DEADLINE_MS));
         OK(midisock_pop(to, &message));
-    } while (message.flags & MIDISOCK_SYNTHETIC);
+    } while (message.flags & MIDISOCK_FLAG_SYNTHETIC);
     return message.size == sizeof note_on && memcmp(message.data, note_on, sizeof note_on) == 0 ? 0 : __LINE__;
 }
 

@@ -71,9 +71,9 @@ static void print_object(struct report *report, const midisock_message *message)
     begin_object(report, "message", message->time_ns, message->client);
     output_text(",");
     decode_json(message->data, message->size);
-    if (message->flags & MIDISOCK_SYNTHETIC)
+    if (message->flags & MIDISOCK_FLAG_SYNTHETIC)
         output_text(",\"synthetic\":true");
-    if (message->flags & MIDISOCK_STILL_HELD)
+    if (message->flags & MIDISOCK_FLAG_STILL_HELD)
         output_text(",\"still_held\":true");
     output_text("}\n");
 }
@@ -89,9 +89,9 @@ void report_message(struct report *report, const midisock_message *message)
     if (report->time != TIME_NONE)
         print_client(message->client);
     decode_words(message->data, message->size, report->max_sysex);
-    if (message->flags & MIDISOCK_SYNTHETIC)
+    if (message->flags & MIDISOCK_FLAG_SYNTHETIC)
         output_text("  [released by midisock]");
-    if (message->flags & MIDISOCK_STILL_HELD)
+    if (message->flags & MIDISOCK_FLAG_STILL_HELD)
         output_text("  [still held by another client]");
     if (report->time == TIME_NONE && message->client != 0)
         output_printf("  #%lu", (unsigned long)message->client);
@@ -101,14 +101,14 @@ void report_message(struct report *report, const midisock_message *message)
 static const char *event_name(int32_t kind)
 {
     switch (kind) {
-    case MIDISOCK_CONNECTED: return "connected";
-    case MIDISOCK_CONNECT_FAILED: return "connect-failed";
-    case MIDISOCK_DISCONNECTED: return "disconnected";
-    case MIDISOCK_CLIENT_JOINED: return "joined";
-    case MIDISOCK_CLIENT_LEFT: return "left";
-    case MIDISOCK_CONGESTED: return "congested";
-    case MIDISOCK_RECOVERED: return "recovered";
-    case MIDISOCK_PRIORITY_REFUSED: return "priority-refused";
+    case MIDISOCK_NOTIFY_CONNECTED: return "connected";
+    case MIDISOCK_NOTIFY_CONNECT_FAILED: return "connect-failed";
+    case MIDISOCK_NOTIFY_DISCONNECTED: return "disconnected";
+    case MIDISOCK_NOTIFY_CLIENT_JOINED: return "joined";
+    case MIDISOCK_NOTIFY_CLIENT_LEFT: return "left";
+    case MIDISOCK_NOTIFY_CONGESTED: return "congested";
+    case MIDISOCK_NOTIFY_RECOVERED: return "recovered";
+    case MIDISOCK_NOTIFY_PRIORITY_REFUSED: return "priority-refused";
     default: return "notification";
     }
 }
@@ -116,14 +116,14 @@ static const char *event_name(int32_t kind)
 static const char *event_words(int32_t kind)
 {
     switch (kind) {
-    case MIDISOCK_CONNECTED: return "connected to";
-    case MIDISOCK_CONNECT_FAILED: return "cannot connect to";
-    case MIDISOCK_DISCONNECTED: return "disconnected from";
-    case MIDISOCK_CLIENT_JOINED: return "joined from";
-    case MIDISOCK_CLIENT_LEFT: return "left";
-    case MIDISOCK_CONGESTED: return "cannot keep up: messages are dropped";
-    case MIDISOCK_RECOVERED: return "keeps up again";
-    case MIDISOCK_PRIORITY_REFUSED: return "no realtime priority for the network thread";
+    case MIDISOCK_NOTIFY_CONNECTED: return "connected to";
+    case MIDISOCK_NOTIFY_CONNECT_FAILED: return "cannot connect to";
+    case MIDISOCK_NOTIFY_DISCONNECTED: return "disconnected from";
+    case MIDISOCK_NOTIFY_CLIENT_JOINED: return "joined from";
+    case MIDISOCK_NOTIFY_CLIENT_LEFT: return "left";
+    case MIDISOCK_NOTIFY_CONGESTED: return "cannot keep up: messages are dropped";
+    case MIDISOCK_NOTIFY_RECOVERED: return "keeps up again";
+    case MIDISOCK_NOTIFY_PRIORITY_REFUSED: return "no realtime priority for the network thread";
     default: return "notification";
     }
 }
@@ -156,11 +156,11 @@ void report_notification(struct report *report, const midisock_notification *not
     }
     begin_comment(report, notification->time_ns, notification->client);
     if (notification->client == 0 &&
-        (notification->kind == MIDISOCK_CONGESTED || notification->kind == MIDISOCK_RECOVERED))
+        (notification->kind == MIDISOCK_NOTIFY_CONGESTED || notification->kind == MIDISOCK_NOTIFY_RECOVERED))
         output_text("this program ");
     output_text(event_words(notification->kind));
     if (address[0] != '\0')
-        output_printf(notification->kind == MIDISOCK_CLIENT_LEFT ? "  (%s)" : " %s", address);
+        output_printf(notification->kind == MIDISOCK_NOTIFY_CLIENT_LEFT ? "  (%s)" : " %s", address);
     if (reason_text(notification) != NULL)
         output_printf(": %s", reason_text(notification));
     output_text("\n");

@@ -130,7 +130,7 @@ static midisock_result serve(struct echo *echo, struct link *link)
     for (i = 0; i < BATCH && result == MIDISOCK_OK; i++) {
         result = midisock_pop(link->port, &link->message);
         /* The library adds messages for a client that has left: they have no receiver. */
-        if (result == MIDISOCK_OK && !(link->message.flags & MIDISOCK_SYNTHETIC))
+        if (result == MIDISOCK_OK && !(link->message.flags & MIDISOCK_FLAG_SYNTHETIC))
             result = return_message(echo, link);
     }
     return result;

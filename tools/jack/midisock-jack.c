@@ -49,7 +49,7 @@ static void report_change(struct program *program, const midisock_notification *
 {
     const char *why = reason_of_end(notification);
     const char *address = program->address.text;
-    if (notification->kind == MIDISOCK_PRIORITY_REFUSED && program->priority != PRIORITY_AUTO) {
+    if (notification->kind == MIDISOCK_NOTIFY_PRIORITY_REFUSED && program->priority != PRIORITY_AUTO) {
         REPORT(program, "no realtime priority for the network thread: %s", why);
         return;
     }
@@ -59,24 +59,24 @@ static void report_change(struct program *program, const midisock_notification *
         return;
     }
     switch (notification->kind) {
-    case MIDISOCK_CONNECT_FAILED:
+    case MIDISOCK_NOTIFY_CONNECT_FAILED:
         cli_message("cannot connect to %s: %s; trying again", address, why);
         program->reported_trouble = 1;
         break;
-    case MIDISOCK_DISCONNECTED:
+    case MIDISOCK_NOTIFY_DISCONNECTED:
         cli_message("lost the connection to %s: %s; trying again", address, why);
         program->reported_trouble = 1;
         break;
-    case MIDISOCK_CONNECTED:
+    case MIDISOCK_NOTIFY_CONNECTED:
         if (program->reported_trouble)
             cli_message("connected to %s", address);
         program->reported_trouble = 0;
         break;
-    case MIDISOCK_CONGESTED:
+    case MIDISOCK_NOTIFY_CONGESTED:
         if (notification->address[0] != '\0')
             cli_message("%s cannot keep up: messages are dropped", notification->address);
         break;
-    case MIDISOCK_RECOVERED:
+    case MIDISOCK_NOTIFY_RECOVERED:
         if (notification->address[0] != '\0')
             cli_message("%s keeps up again", notification->address);
         break;

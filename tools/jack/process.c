@@ -47,7 +47,7 @@ static midisock_result begin(struct bridge *bridge, jack_nframes_t frames)
     block.sample_rate = (double)jack_get_sample_rate(bridge->client);
     block.start_ns = cycle_start_ns(bridge->client);
     if (offline)
-        block.flags |= MIDISOCK_BLOCK_OFFLINE;
+        block.flags |= MIDISOCK_BLOCK_FREEWHEEL;
     else if (bridge->was_offline || frames != bridge->frames) /* the delay follows a change to a shorter period, too */
         block.flags |= MIDISOCK_BLOCK_DISCONTINUITY;
     bridge->was_offline = offline;
@@ -102,7 +102,7 @@ static void network_to_jack(struct bridge *bridge)
         write_pending(bridge, 0);
     while (bridge->pending_for == 0 && (result = midisock_pop_block(bridge->port, message)) == MIDISOCK_OK) {
         /* Another client of our server still holds that note. */
-        if (message->flags & MIDISOCK_STILL_HELD)
+        if (message->flags & MIDISOCK_FLAG_STILL_HELD)
             continue;
         for (i = 0; i < bridge->side_count; i++)
             if (bridge->sides[i].is_output && channels_take(&bridge->sides[i].channels, message->data[0]))

@@ -41,10 +41,10 @@ static int32_t slice(uint64_t start, int32_t timeout_ms, int32_t longest)
 static void note(struct sender *sender, const midisock_notification *notification)
 {
     switch (notification->kind) {
-    case MIDISOCK_CLIENT_JOINED: sender->clients++; break;
-    case MIDISOCK_CLIENT_LEFT: sender->clients -= sender->clients > 0; /* fall through */
-    case MIDISOCK_CONNECT_FAILED:
-    case MIDISOCK_DISCONNECTED:
+    case MIDISOCK_NOTIFY_CLIENT_JOINED: sender->clients++; break;
+    case MIDISOCK_NOTIFY_CLIENT_LEFT: sender->clients -= sender->clients > 0; /* fall through */
+    case MIDISOCK_NOTIFY_CONNECT_FAILED:
+    case MIDISOCK_NOTIFY_DISCONNECTED:
         snprintf(sender->reason, sizeof sender->reason, "%s", reason_of_end(notification));
         sender->failed = notification->reason != MIDISOCK_OK;
         break;

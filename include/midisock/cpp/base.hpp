@@ -108,7 +108,8 @@ enum class outcome : midisock_result {
     unreachable = MIDISOCK_ERR_UNREACHABLE,
     io = MIDISOCK_ERR_IO,
     no_resources = MIDISOCK_ERR_NO_RESOURCES,
-    internal = MIDISOCK_ERR_INTERNAL
+    internal = MIDISOCK_ERR_INTERNAL,
+    unsupported = MIDISOCK_ERR_UNSUPPORTED
 };
 
 #if MIDISOCK_EXCEPTIONS

@@ -68,9 +68,9 @@ struct message : midisock_message {
     constexpr int bend() const noexcept { return (data[1] | data[2] << 7) - 8192; }
 
     /** The library made it; the peer did not send it. */
-    constexpr bool is_synthetic() const noexcept { return (flags & MIDISOCK_SYNTHETIC) != 0; }
+    constexpr bool is_synthetic() const noexcept { return (flags & MIDISOCK_FLAG_SYNTHETIC) != 0; }
     /** Another client of this server still holds this note or pedal. Ignore the message if you ignore `client`. */
-    constexpr bool is_still_held() const noexcept { return (flags & MIDISOCK_STILL_HELD) != 0; }
+    constexpr bool is_still_held() const noexcept { return (flags & MIDISOCK_FLAG_STILL_HELD) != 0; }
 
 private:
     constexpr bool is(int kind) const noexcept { return (data[0] & 0xF0) == kind; }

@@ -96,7 +96,7 @@ struct block_info {
     /** Frames per second. */
     double sample_rate = 0.0;
     std::uint64_t start_ns = 0; /**< midisock_now_ns at the start of the callback; 0: the library reads the clock */
-    bool offline = false;       /**< the host does not render in real time */
+    bool freewheel = false;     /**< the host does not render in real time */
     bool discontinuity = false; /**< the transport or the graph was stopped before */
 };
 
@@ -123,7 +123,7 @@ private:
     {
         midisock_block raw = {};
         raw.struct_size = sizeof raw;
-        raw.flags = (info.offline ? std::uint32_t{MIDISOCK_BLOCK_OFFLINE} : 0u) |
+        raw.flags = (info.freewheel ? std::uint32_t{MIDISOCK_BLOCK_FREEWHEEL} : 0u) |
                     (info.discontinuity ? std::uint32_t{MIDISOCK_BLOCK_DISCONTINUITY} : 0u);
         raw.start_ns = info.start_ns;
         raw.sample_rate = info.sample_rate;

@@ -214,7 +214,7 @@ public:
         info.frames = static_cast<std::uint32_t>(juce::jmax(0, now.frames));
         info.sample_rate = now.sample_rate > 0.0 ? now.sample_rate : 48000.0;
         info.start_ns = start_ns;
-        info.offline = now.offline;
+        info.freewheel = now.offline;
         info.discontinuity = before.jump;
         block messages = port->begin_block(info);
         if (before.release) {
@@ -430,31 +430,31 @@ private:
         const auto same = [&](const peer &p) { return p.id == said.client; };
         const auto found = std::find_if(peers_.begin(), peers_.end(), same);
         switch (said.kind) {
-        case MIDISOCK_CONNECTED:
-        case MIDISOCK_CLIENT_JOINED:
+        case MIDISOCK_NOTIFY_CONNECTED:
+        case MIDISOCK_NOTIFY_CLIENT_JOINED:
             peers_.push_back({said.client, said.address, said.time_ns, false});
             problem_ = outcome::ok;
             lost_ = false;
             break;
-        case MIDISOCK_DISCONNECTED:
+        case MIDISOCK_NOTIFY_DISCONNECTED:
             problem_ = static_cast<outcome>(said.reason);
             lost_ = true;
             [[fallthrough]];
-        case MIDISOCK_CLIENT_LEFT:
+        case MIDISOCK_NOTIFY_CLIENT_LEFT:
             if (found != peers_.end()) {
                 peers_.erase(found);
             }
             break;
-        case MIDISOCK_CONNECT_FAILED:
+        case MIDISOCK_NOTIFY_CONNECT_FAILED:
             problem_ = static_cast<outcome>(said.reason);
             lost_ = false;
             break;
-        case MIDISOCK_CONGESTED:
-        case MIDISOCK_RECOVERED:
+        case MIDISOCK_NOTIFY_CONGESTED:
+        case MIDISOCK_NOTIFY_RECOVERED:
             if (found != peers_.end()) {
-                found->congested = said.kind == MIDISOCK_CONGESTED;
+                found->congested = said.kind == MIDISOCK_NOTIFY_CONGESTED;
             } else {
-                congested_ = said.kind == MIDISOCK_CONGESTED;
+                congested_ = said.kind == MIDISOCK_NOTIFY_CONGESTED;
             }
             break;
         default:
