@@ -113,7 +113,7 @@ def installed_files():
     expect(not missing, f"not installed: {missing}")
     link, soname = LIB / "libmidisock.so", LIB / "libmidisock.so.1"
     expect(link.is_symlink() and link.readlink().name == "libmidisock.so.1", "libmidisock.so is not a link to .so.1")
-    expect(soname.is_symlink() and re.fullmatch(r"libmidisock\.so\.0\.\d+\.\d+", soname.readlink().name),
+    expect(soname.is_symlink() and re.fullmatch(r"libmidisock\.so\.1\.\d+\.\d+", soname.readlink().name),
            "libmidisock.so.1 is not a link to .so.1.x.y")
     for file in PREFIX.rglob("*"):
         if file.suffix in (".cmake", ".pc") and str(OUT) in file.read_text():
