@@ -90,6 +90,16 @@
 /* Pointers have 32 bits. */
 #if UINTPTR_MAX == 0xFFFFFFFFu
 #  define MIDISOCK_32_BIT
+#  define MIDISOCK_ZERO_ON_32_BIT 0,
+#else
+#  define MIDISOCK_ZERO_ON_32_BIT
+#endif
+
+/* For the initializers below. */
+#if defined(__cplusplus)
+#  define MIDISOCK_NULL nullptr
+#else
+#  define MIDISOCK_NULL ((void *)0)
 #endif
 
 #ifdef __cplusplus
@@ -245,7 +255,7 @@ MIDISOCK_API const char *midisock_strerror(midisock_result result) MIDISOCK_REAL
 /** @} */
 
 /**
- * How a port behaves. Fill it with midisock_config_init, then change what you need.
+ * How a port behaves. Fill it with midisock_config_init or MIDISOCK_CONFIG_INIT, then change what you need.
  *
  * Functions accept NULL in place of a config: it means the defaults. They read a config, and its strings, only during
  * the call.
@@ -379,6 +389,12 @@ typedef struct midisock_config {
   /** Zero. */
   uint32_t reserved;
 } midisock_config;
+
+/** Initializes a midisock_config. It calls nothing. */
+#define MIDISOCK_CONFIG_INIT \
+    {sizeof(midisock_config), 65536, 65536, 16384, 0, 64, MIDISOCK_NULL, \
+    MIDISOCK_ZERO_ON_32_BIT 0, 500, 65536, 5000, 100, 5000, 0, 10000, 0, 1000, 1, 1, 0, 0, 500, 0, \
+    UINT64_MAX, 0, 0, 0}
 
 /**
  * Fills a config with the defaults.
@@ -759,15 +775,28 @@ MIDISOCK_API midisock_result midisock_reset(struct midisock_port *port) MIDISOCK
 #define MIDISOCK_BLOCK_FREEWHEEL 1
 /** The transport or the audio graph was stopped before this block. */
 #define MIDISOCK_BLOCK_DISCONTINUITY 2
+/** `position` is the host's frame counter. */
+#define MIDISOCK_BLOCK_HAS_POSITION 4
+/**
+ * `start_ns` is the device's own time of the block's first frame, in the time of midisock_now_ns, and already smooth.
+ * The library takes it as it is. It must not be 0.
+ */
+#define MIDISOCK_BLOCK_DEVICE_TIME 8
 /** @} */
 
-/** One call of an audio callback. */
+/** One call of an audio callback. Begin with MIDISOCK_BLOCK_INIT, then set at least sample_rate and frames. */
 typedef struct midisock_block {
   /** sizeof(midisock_block) of the caller. Bytes beyond this struct's fields must be zero. */
   uint32_t struct_size;
-  /** MIDISOCK_BLOCK_FREEWHEEL, MIDISOCK_BLOCK_DISCONTINUITY, or 0. */
+  /**
+   * Any of MIDISOCK_BLOCK_FREEWHEEL, MIDISOCK_BLOCK_DISCONTINUITY, MIDISOCK_BLOCK_HAS_POSITION and
+   * MIDISOCK_BLOCK_DEVICE_TIME, or 0.
+   */
   uint32_t flags;
-  /** midisock_now_ns() at the start of the callback. 0: the library reads the clock. */
+  /**
+   * midisock_now_ns() at the start of the callback. 0: the library reads the clock. With MIDISOCK_BLOCK_DEVICE_TIME
+   * the device's time of the first frame.
+   */
   uint64_t start_ns;
   /** Frames per second: 1 to 10000000. */
   double sample_rate;
@@ -775,7 +804,17 @@ typedef struct midisock_block {
   uint32_t frames;
   /** Zero. */
   uint32_t reserved;
+  /**
+   * With MIDISOCK_BLOCK_HAS_POSITION the host's own frame counter at the first frame of the block, such as CLAP's
+   * steady_time or JACK's frame time: 0 or more. It counts on evenly, and is never a song position, which may loop.
+   * Without the flag it has no meaning.
+   */
+  int64_t position;
 } midisock_block;
+
+/** Initializes a midisock_block. It calls nothing. */
+#define MIDISOCK_BLOCK_INIT \
+    {sizeof(midisock_block), 0, 0, 0.0, 0, 0, 0}
 
 /**
  * Begins an audio block. Call it once per callback, before midisock_pop_block and midisock_push_frame.
@@ -784,12 +823,21 @@ typedef struct midisock_block {
  * quarter of the playing time of the frames before belongs to the same period. A jump of more than two periods, as
  * after a stop of the plugin, is noticed without MIDISOCK_BLOCK_DISCONTINUITY.
  *
+ * With MIDISOCK_BLOCK_HAS_POSITION less is guessed: frames that the counter skips are a dropout, and the estimate goes
+ * on past them; time that passes while the counter stands still is a stop; a call before the counter has reached the
+ * end of the previous block is a slice of the same period; and a counter that goes back is a discontinuity.
+ *
+ * With MIDISOCK_BLOCK_DEVICE_TIME nothing is estimated: the frames of the block follow evenly upon start_ns, at
+ * sample_rate.
+ *
  * [realtime]
  * Threads: the popping thread.
  * Returns:
  * - MIDISOCK_OK: the block has begun.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, struct_size is wrong, a flag is unknown, a reserved or unknown
- *   field is not zero, the sample rate is out of range or not finite, or the block has too many frames.
+ *   field is not zero, the sample rate is out of range or not finite, or the block has too many frames. With
+ *   MIDISOCK_BLOCK_HAS_POSITION also: the position is negative, or struct_size ends before it. With
+ *   MIDISOCK_BLOCK_DEVICE_TIME also: start_ns is 0.
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
  * - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
  */

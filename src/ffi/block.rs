@@ -13,19 +13,31 @@ use crate::timing::Block;
 pub const MIDISOCK_BLOCK_FREEWHEEL: u32 = 1;
 /// The transport or the audio graph was stopped before this block.
 pub const MIDISOCK_BLOCK_DISCONTINUITY: u32 = 2;
+/// `position` is the host's frame counter.
+pub const MIDISOCK_BLOCK_HAS_POSITION: u32 = 4;
+/// `start_ns` is the device's own time of the block's first frame, in the time of midisock_now_ns, and already smooth.
+/// The library takes it as it is. It must not be 0.
+pub const MIDISOCK_BLOCK_DEVICE_TIME: u32 = 8;
+
+const FLAGS: u32 = MIDISOCK_BLOCK_FREEWHEEL
+    | MIDISOCK_BLOCK_DISCONTINUITY
+    | MIDISOCK_BLOCK_HAS_POSITION
+    | MIDISOCK_BLOCK_DEVICE_TIME;
 
 /// What the first version of it had. It stays: callers of that version pass this size, however many fields are added.
 const FIRST_SIZE: usize = 32;
 
-/// One call of an audio callback.
+/// One call of an audio callback. Begin with MIDISOCK_BLOCK_INIT, then set at least sample_rate and frames.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct midisock_block {
     /// sizeof(midisock_block) of the caller. Bytes beyond this struct's fields must be zero.
     pub struct_size: u32,
-    /// MIDISOCK_BLOCK_FREEWHEEL, MIDISOCK_BLOCK_DISCONTINUITY, or 0.
+    /// Any of MIDISOCK_BLOCK_FREEWHEEL, MIDISOCK_BLOCK_DISCONTINUITY, MIDISOCK_BLOCK_HAS_POSITION and
+    /// MIDISOCK_BLOCK_DEVICE_TIME, or 0.
     pub flags: u32,
-    /// midisock_now_ns() at the start of the callback. 0: the library reads the clock.
+    /// midisock_now_ns() at the start of the callback. 0: the library reads the clock. With MIDISOCK_BLOCK_DEVICE_TIME
+    /// the device's time of the first frame.
     pub start_ns: u64,
     /// Frames per second: 1 to 10000000.
     pub sample_rate: f64,
@@ -33,7 +45,50 @@ pub struct midisock_block {
     pub frames: u32,
     /// Zero.
     pub reserved: u32,
+    /// With MIDISOCK_BLOCK_HAS_POSITION the host's own frame counter at the first frame of the block, such as CLAP's
+    /// steady_time or JACK's frame time: 0 or more. It counts on evenly, and is never a song position, which may loop.
+    /// Without the flag it has no meaning.
+    pub position: i64,
 }
+
+impl midisock_block {
+    /// MIDISOCK_BLOCK_INIT: what a caller does not say.
+    pub(super) const NOTHING: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        flags: 0,
+        start_ns: 0,
+        sample_rate: 0.0,
+        frames: 0,
+        reserved: 0,
+        position: 0,
+    };
+
+    /// The block that is meant.
+    fn check(&self, has_position: bool) -> Result<Block, Code> {
+        let has = |flag: u32| self.flags & flag != 0;
+        let position = has(MIDISOCK_BLOCK_HAS_POSITION).then_some(self.position);
+        let device_time = has(MIDISOCK_BLOCK_DEVICE_TIME);
+        if self.flags & !FLAGS != 0
+            || self.reserved != 0
+            || position.is_some_and(|position| position < 0 || !has_position)
+            || device_time && self.start_ns == 0
+        {
+            return Err(Code::InvalidArgument);
+        }
+        Ok(Block {
+            start_ns: self.start_ns,
+            sample_rate: self.sample_rate,
+            frames: self.frames,
+            offline: has(MIDISOCK_BLOCK_FREEWHEEL),
+            discontinuity: has(MIDISOCK_BLOCK_DISCONTINUITY),
+            position: position.map(i64::cast_unsigned),
+            device_time,
+        })
+    }
+}
+
+// Nothing lies between two fields: a caller's struct is read byte by byte.
+const _: () = assert!(size_of::<midisock_block>() == FIRST_SIZE + size_of::<i64>());
 
 /// Begins an audio block. Call it once per callback, before midisock_pop_block and midisock_push_frame.
 ///
@@ -41,11 +96,20 @@ pub struct midisock_block {
 /// quarter of the playing time of the frames before belongs to the same period. A jump of more than two periods, as
 /// after a stop of the plugin, is noticed without MIDISOCK_BLOCK_DISCONTINUITY.
 ///
+/// With MIDISOCK_BLOCK_HAS_POSITION less is guessed: frames that the counter skips are a dropout, and the estimate goes
+/// on past them; time that passes while the counter stands still is a stop; a call before the counter has reached the
+/// end of the previous block is a slice of the same period; and a counter that goes back is a discontinuity.
+///
+/// With MIDISOCK_BLOCK_DEVICE_TIME nothing is estimated: the frames of the block follow evenly upon start_ns, at
+/// sample_rate.
+///
 /// Threads: the popping thread.
 /// Returns:
 /// - MIDISOCK_OK: the block has begun.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, struct_size is wrong, a flag is unknown, a reserved or unknown
-///   field is not zero, the sample rate is out of range or not finite, or the block has too many frames.
+///   field is not zero, the sample rate is out of range or not finite, or the block has too many frames. With
+///   MIDISOCK_BLOCK_HAS_POSITION also: the position is negative, or struct_size ends before it. With
+///   MIDISOCK_BLOCK_DEVICE_TIME also: start_ns is 0.
 /// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
 /// - MIDISOCK_ERR_BUSY: another thread pops (debug builds).
 ///
@@ -66,30 +130,17 @@ pub unsafe extern "C" fn midisock_begin_block(
     if !(FIRST_SIZE..=super::sized::LIMIT).contains(&size) {
         return Code::InvalidArgument as i32;
     }
-    let mut known = midisock_block {
-        struct_size: 0,
-        flags: 0,
-        start_ns: 0,
-        sample_rate: 0.0,
-        frames: 0,
-        reserved: 0,
-    };
-    let whole = size.min(size_of::<midisock_block>());
+    let mut known = midisock_block::NOTHING;
+    // A struct that ends inside a field does not have that field.
+    let has_position = size >= size_of::<midisock_block>();
+    let whole = if has_position { size_of::<midisock_block>() } else { FIRST_SIZE };
     // SAFETY: the caller's block is `size` bytes, and `whole` is at most that and at most our own size; any bytes are numbers.
     if let Err(code) = unsafe { super::sized::read_prefix(block, whole, size, &mut known) } {
         return code as i32;
     }
-    let block = known;
-    let flags = MIDISOCK_BLOCK_FREEWHEEL | MIDISOCK_BLOCK_DISCONTINUITY;
-    if block.flags & !flags != 0 || block.reserved != 0 {
-        return Code::InvalidArgument as i32;
-    }
-    let block = Block {
-        start_ns: block.start_ns,
-        sample_rate: block.sample_rate,
-        frames: block.frames,
-        offline: block.flags & MIDISOCK_BLOCK_FREEWHEEL != 0,
-        discontinuity: block.flags & MIDISOCK_BLOCK_DISCONTINUITY != 0,
+    let block = match known.check(has_position) {
+        Ok(block) => block,
+        Err(code) => return code as i32,
     };
     // SAFETY: `port` is NULL or a live port, by this function's contract; and the API gives the popping side to one thread
     // at a time (see the overview of `ffi`).

@@ -41,7 +41,7 @@ pub const MIDISOCK_WAKE_SIGNAL: u32 = 1;
 /// The longest block. It is constant while the block size is.
 pub const MIDISOCK_LATENCY_AUTO: u64 = u64::MAX;
 
-/// How a port behaves. Fill it with midisock_config_init, then change what you need.
+/// How a port behaves. Fill it with midisock_config_init or MIDISOCK_CONFIG_INIT, then change what you need.
 ///
 /// Functions accept NULL in place of a config: it means the defaults. They read a config, and its strings, only during
 /// the call.
@@ -191,7 +191,7 @@ const _: () = {
 };
 
 impl midisock_config {
-    fn defaults(struct_size: u32) -> Self {
+    pub(super) fn defaults(struct_size: u32) -> Self {
         let c = Config::default();
         Self {
             struct_size,

@@ -6,8 +6,11 @@
 //! | a file, in the order of [`SECTIONS`] | a section with a title |
 //! | `@name TITLE` in the comment of a constant | the beginning of a group, which ends with the last constant of the run |
 //! | a function with `cbindgen:postfix=MIDISOCK_REALTIME`, or without | the tag `[realtime]` or `[control]` before `Threads:` |
+//! | the defaults of a struct in [`initialized`] | a macro after the struct, which initializes one |
 //! | `# Safety` in a comment | nothing: C has the top of the header and the `Threads:` line for it |
 
+use super::initializer::{self, Initialized};
+use super::{block::midisock_block, config::midisock_config};
 use std::path::Path;
 
 /// The files of this folder that the header is made from, and the titles of their sections.
@@ -28,6 +31,15 @@ const SECTIONS: [(&str, &str); 10] = [
 const WIDTH: usize = 100;
 /// A comment on one line is not longer.
 const COMMENT_WIDTH: usize = 120;
+
+/// The structs that callers can initialize without a call, with the values.
+fn initialized() -> [Initialized; 2] {
+    let config = midisock_config::defaults(size_of::<midisock_config>() as u32);
+    [
+        Initialized::new("midisock_config", "MIDISOCK_CONFIG_INIT", &config),
+        Initialized::new("midisock_block", "MIDISOCK_BLOCK_INIT", &midisock_block::NOTHING),
+    ]
+}
 
 /// The header as it should be now.
 pub(super) fn generated() -> String {
@@ -127,6 +139,10 @@ impl Item {
         self.code.ends_with(");") || self.code.contains(") MIDISOCK_") || self.code.contains(")\nMIDISOCK_")
     }
 
+    fn is_struct(&self, name: &str) -> bool {
+        self.code.starts_with(&format!("typedef struct {name} {{"))
+    }
+
     /// The title of the group that begins with this constant.
     fn group(&self) -> Option<&str> {
         self.comment.first()?.strip_prefix("@name ")
@@ -147,7 +163,12 @@ impl Item {
             lines.insert(at.unwrap_or_else(|| panic!("no Threads: {}", self.code)), tag.into());
             return comment(&lines, "") + &wrapped(&self.code);
         }
-        comment(&lines, "") + &fields(&self.code)
+        let mut text = comment(&lines, "") + &fields(&self.code);
+        if let Some(found) = initialized().iter().find(|it| self.is_struct(it.name)) {
+            text += &format!("\n{}", comment(&[found.comment()], ""));
+            text += &initializer::written(found, &fields(&self.code), WIDTH);
+        }
+        text
     }
 }
 

@@ -7,7 +7,7 @@
 //! | `version`, `result`, `config`, `port`, `message`, `block`, `state`, `wait`, `notification` | a section of the C header each: its constants, its struct, its functions |
 //! | `sized` | structs that travel with their size |
 //! | `touch` | the functions whose pages are touched before the first port exists |
-//! | `header` | makes the C header from these files (tests only) |
+//! | `header`, `initializer` | make the C header from these files (tests only) |
 //!
 //! C programs call it, and nothing in the library does. It calls `port`, and takes plain types from the modules below:
 //! configuration, notifications, counters, result codes.
@@ -53,6 +53,8 @@ mod touch;
 mod header;
 #[cfg(test)]
 mod header_tests;
+#[cfg(test)]
+mod initializer;
 
 use crate::port::Port;
 use crate::sys::HoldCancellation;

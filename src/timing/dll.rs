@@ -14,6 +14,14 @@
 //! other: those that come within a quarter of the time that what came before takes to play belong to the same period,
 //! and the line goes through the first of them. What is far off the line is a jump: at once where it is more than two
 //! periods (the device or the plugin was stopped), else when three in a row say so.
+//!
+//! A host that counts frames tells more. Frames that it left out are known exactly: the line goes on past them. A call
+//! at which its counter has not come to the end of the frames before belongs to the same period, however much time it
+//! took. A counter that goes back says that the call does not follow upon the one before.
+//!
+//! A host that knows the device's own times needs no loop: the line begins anew at each of them.
+
+use super::Block;
 
 /// Callbacks after which the loop narrows no more: 11 s of 128 frames at 48 kHz.
 const MOST_CALLS: u32 = 4096;
@@ -63,6 +71,45 @@ pub(super) struct Dll {
     /// The length of a frame is being followed, though there were few calls.
     opened: bool,
     errors: Errors,
+    counter: Counter,
+    /// The line is the device's own times.
+    device: bool,
+}
+
+/// The host's own count of frames.
+#[derive(Clone, Copy, Default)]
+struct Counter {
+    /// Told for the last call.
+    told: Option<u64>,
+    /// The frame at which the line has the last call: beyond what was told where slices share one count.
+    line: u64,
+}
+
+/// From one call to the next, by the host's count of frames.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// So many frames were left out; 0 where there is no count.
+    On { skipped: u64 },
+    /// The count has not come to the end of the frames before.
+    Unplayed,
+}
+
+impl Counter {
+    /// The count at a call, after one of `before` frames.
+    #[inline]
+    fn step(&mut self, before: u32, told: Option<u64>) -> Step {
+        let last = std::mem::replace(&mut self.told, told);
+        let end = self.line.saturating_add(before.into());
+        self.line = told.unwrap_or(0);
+        match (last, told) {
+            (Some(_), Some(told)) if told < end => {
+                self.line = end;
+                Step::Unplayed
+            }
+            (Some(_), Some(told)) => Step::On { skipped: told - end },
+            _ => Step::On { skipped: 0 },
+        }
+    }
 }
 
 /// The present period, and those before it.
@@ -101,36 +148,48 @@ impl Dll {
             narrowed: 0,
             opened: false,
             errors: Errors::default(),
+            counter: Counter::default(),
+            device: false,
         }
     }
 
-    /// A call began at `at_ns` and has so many frames. `jumped`: it does not follow upon the one before.
-    pub(super) fn call(&mut self, at_ns: u64, frames: u32, sample_rate: f64, jumped: bool) -> Call {
-        let nominal_ns = 1e9 / sample_rate;
+    /// Whether the host's count is before that of the last call.
+    #[inline]
+    pub(super) fn runs_back(&self, position: Option<u64>) -> bool {
+        position.zip(self.counter.told).is_some_and(|(now, before)| now < before)
+    }
+
+    /// A call began. `jumped`: it does not follow upon the one before.
+    pub(super) fn call(&mut self, block: &Block, jumped: bool) -> Call {
+        let (at_ns, frames) = (block.start_ns, block.frames);
+        let nominal_ns = 1e9 / block.sample_rate;
         let before = std::mem::replace(&mut self.frames, frames);
+        let step = self.counter.step(before, block.position);
         let passed_ns = at_ns.wrapping_sub(self.reference_ns) as i64;
         self.reference_ns = at_ns;
-        if nominal_ns != self.nominal_ns {
-            *self = Self {
-                reference_ns: at_ns,
-                ns_per_frame: nominal_ns,
-                nominal_ns,
-                frames,
-                ..Self::new()
-            };
+        if nominal_ns != self.nominal_ns || block.device_time != self.device {
+            self.begin_anew(nominal_ns, block.device_time);
             return self.jump();
         }
+        if self.device {
+            return self.take(before);
+        }
         self.period.frames += u64::from(before);
+        let skipped = match step {
+            Step::On { skipped } if !jumped && self.reaches(skipped) => skipped,
+            Step::Unplayed if !jumped => 0,
+            _ => return self.jump(),
+        };
         // Where the loop expects it, from where it is.
-        let expected = self.mean_ns + f64::from(before) * self.ns_per_frame - passed_ns as f64;
+        let expected = self.mean_ns + (f64::from(before) + skipped as f64) * self.ns_per_frame - passed_ns as f64;
         let error = -expected;
         let late = error + self.early_ns;
         let longest = self.period.frames.max(self.period.last_frames).max(frames.into());
         let period_ns = (longest as f64 * self.ns_per_frame).max(SHORTEST_NS);
-        if jumped || late > 2.0 * period_ns {
+        if late > 2.0 * period_ns {
             return self.jump();
         }
-        if self.is_slice(at_ns, period_ns) {
+        if self.is_slice(at_ns, period_ns, step) {
             self.mean_ns = expected;
             return Call::Slice {
                 so_far: self.period.frames + u64::from(frames),
@@ -139,6 +198,7 @@ impl Dll {
         if late < -2.0 * period_ns {
             return self.jump();
         }
+        self.counter.line = block.position.unwrap_or(0);
         let period_frames = std::mem::take(&mut self.period.frames);
         self.period.began_ns = at_ns;
         self.period.last_frames = period_frames;
@@ -149,9 +209,33 @@ impl Dll {
         } else if self.errors.far != 0 {
             self.mean_ns = expected;
         } else {
-            self.follow(expected, error.clamp(-period_ns, period_ns), period_frames);
+            self.follow(expected, error.clamp(-period_ns, period_ns), period_frames, skipped);
         }
         Call::Period { before: period_frames }
+    }
+
+    /// Nothing is known of the device any more.
+    fn begin_anew(&mut self, nominal_ns: f64, device: bool) {
+        *self = Self {
+            reference_ns: self.reference_ns,
+            ns_per_frame: nominal_ns,
+            nominal_ns,
+            frames: self.frames,
+            counter: self.counter,
+            device,
+            ..Self::new()
+        };
+    }
+
+    /// The line goes through this call, which has the device's own time.
+    fn take(&mut self, before: u32) -> Call {
+        self.mean_ns = 0.0;
+        Call::Period { before: before.into() }
+    }
+
+    /// Whether the line is good for so many frames beyond the last call: for as many as it was made from.
+    fn reaches(&self, skipped: u64) -> bool {
+        skipped == 0 || skipped as f64 <= f64::from(self.narrowed) * self.period.mean_frames
     }
 
     /// The line goes through this call; the length of a frame and how early calls come stay.
@@ -160,6 +244,7 @@ impl Dll {
         self.period.began_ns = self.reference_ns;
         self.period.frames = 0;
         self.period.last_frames = 0;
+        self.counter.line = self.counter.told.unwrap_or(0);
         self.calls = 1;
         self.errors.mean_ns = 0.0;
         self.errors.far = 0;
@@ -167,13 +252,18 @@ impl Dll {
     }
 
     /// Whether a call at this time belongs to the period that has begun.
-    fn is_slice(&self, at_ns: u64, period_ns: f64) -> bool {
+    fn is_slice(&self, at_ns: u64, period_ns: f64, step: Step) -> bool {
         let passed_ns = (at_ns.wrapping_sub(self.period.began_ns) as i64 as f64).abs();
+        if matches!(step, Step::On { skipped: 1.. }) {
+            return false;
+        }
         if self.period.frames == 0 {
             return passed_ns < period_ns;
         }
         let played_ns = self.period.frames as f64 * self.ns_per_frame;
-        played_ns < LONGEST_SLICED_NS && passed_ns * 4.0 < played_ns
+        // A count that stands still beyond the time of the frames is no count of frames.
+        let share = if step == Step::Unplayed { 1.0 } else { 4.0 };
+        played_ns < LONGEST_SLICED_NS && passed_ns * share < played_ns
     }
 
     /// How far the line is to be moved, where enough calls in a row were off it to one side.
@@ -195,8 +285,8 @@ impl Dll {
         })
     }
 
-    /// One step of the loop.
-    fn follow(&mut self, expected: f64, error: f64, frames: u64) {
+    /// One step of the loop, after a period of so many frames and as many more that were left out.
+    fn follow(&mut self, expected: f64, error: f64, frames: u64, skipped: u64) {
         self.calls = (self.calls + 1).min(EARLY_CALLS);
         self.narrowed = (self.narrowed + 1).min(MOST_CALLS);
         if self.period.mean_frames == 0.0 {
@@ -212,7 +302,7 @@ impl Dll {
         };
         let calls = f64::from(self.calls);
         self.mean_ns = expected + b.max(1.0 / calls) * error;
-        let rate = self.ns_per_frame + c * error / self.period.mean_frames.max(1.0);
+        let rate = self.ns_per_frame + c * error / (self.period.mean_frames + skipped as f64).max(1.0);
         let worst = WORST_RATE * self.nominal_ns;
         self.ns_per_frame = rate.clamp(self.nominal_ns - worst, self.nominal_ns + worst);
         // This call is not before the line; the earliest is forgotten in time.

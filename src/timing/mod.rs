@@ -8,6 +8,8 @@
 mod dll;
 mod latency;
 #[cfg(test)]
+mod position_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::sys::code::Code;
@@ -22,6 +24,10 @@ pub(crate) struct Block {
     pub frames: u32,
     pub offline: bool,
     pub discontinuity: bool,
+    /// The host's own count of frames at the beginning.
+    pub position: Option<u64>,
+    /// `start_ns` is the device's own time of the first frame.
+    pub device_time: bool,
 }
 
 /// The most frames a block may have.
@@ -31,6 +37,8 @@ const LOWEST_RATE: f64 = 1.0;
 const HIGHEST_RATE: f64 = 10e6;
 /// Times are whole nanoseconds: what lies so little before a frame, in frames, is meant for it.
 const ROUNDING: f64 = 0.001;
+/// Nothing can be scheduled further ahead, in ns.
+const HORIZON_NS: u64 = 10_000_000_000;
 
 /// The block that is being worked on, and the delay that keeps the spacing of messages.
 pub(crate) struct BlockClock {
@@ -79,7 +87,7 @@ impl BlockClock {
 
     /// Begins a block. `lag_ns`: how long after a message has arrived it can be popped. The period that begins with it,
     /// unless it is a further slice of the last one.
-    pub(crate) fn begin(&mut self, block: Block, lag_ns: u64) -> Result<Option<Period>, Code> {
+    pub(crate) fn begin(&mut self, mut block: Block, lag_ns: u64) -> Result<Option<Period>, Code> {
         let rate = block.sample_rate;
         if !(LOWEST_RATE..=HIGHEST_RATE).contains(&rate) || block.frames > MOST_FRAMES {
             return Err(Code::InvalidArgument);
@@ -90,9 +98,10 @@ impl BlockClock {
         if block.offline {
             self.frozen = true;
         } else {
+            block.discontinuity |= self.dll.runs_back(block.position);
             let jumped = block.discontinuity || self.frozen;
             self.frozen = false;
-            let call = self.dll.call(block.start_ns, block.frames, rate, jumped);
+            let call = self.dll.call(&block, jumped);
             self.latency.see(call, &block, lag_ns);
             self.push_latency.see(call, &block, 0);
             if let dll::Call::Period { before } = call {
@@ -152,7 +161,9 @@ impl BlockClock {
     /// When a message at a frame of this block is to be sent; 0, now, when rendering offline. None beyond the block.
     ///
     /// The line moves with each callback, back as well: what is for the beginning of a block is still not sent before
-    /// what was for the end of the last one. Where times have gone back by more, as told times may, that is over.
+    /// what was for the end of the last one. Where times have gone back by more, as told times may, that is over. The
+    /// device's own times are taken as they are, and so is the order that they were first told in: that is over only where
+    /// nothing can have been scheduled so far ahead.
     pub(crate) fn time_of(&mut self, frame: u32) -> Option<u64> {
         let block = self.block.as_ref()?;
         if frame >= block.frames.max(1) {
@@ -162,7 +173,8 @@ impl BlockClock {
             return Some(0);
         }
         let time_ns = self.dll.time_of(frame).saturating_add(self.push_latency.ns());
-        if self.sent_before_ns.saturating_sub(time_ns) > self.period_ns {
+        let most_ns = if block.device_time { HORIZON_NS } else { self.period_ns };
+        if self.sent_before_ns.saturating_sub(time_ns) > most_ns {
             self.sent_before_ns = 0;
             self.sent_ns = 0;
         }

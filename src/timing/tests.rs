@@ -1,32 +1,34 @@
 use super::*;
 use proptest::prelude::*;
 
-const RATE: f64 = 48_000.0;
-const ORIGIN: u64 = 1_000_000_000;
+pub(super) const RATE: f64 = 48_000.0;
+pub(super) const ORIGIN: u64 = 1_000_000_000;
 
-fn block(start_ns: u64, frames: u32) -> Block {
+pub(super) fn block(start_ns: u64, frames: u32) -> Block {
     Block {
         start_ns,
         sample_rate: RATE,
         frames,
         offline: false,
         discontinuity: false,
+        position: None,
+        device_time: false,
     }
 }
 
-fn clock(latency_ns: Option<u64>) -> BlockClock {
+pub(super) fn clock(latency_ns: Option<u64>) -> BlockClock {
     BlockClock::new(latency_ns, Some(0))
 }
 
-fn begin(clock: &mut BlockClock, block: Block) {
+pub(super) fn begin(clock: &mut BlockClock, block: Block) {
     clock.begin(block, 0).unwrap();
 }
 
 /// Pseudo-random numbers in [0, 1): nothing here depends on their quality.
-struct Noise(u64);
+pub(super) struct Noise(pub u64);
 
 impl Noise {
-    fn next(&mut self) -> f64 {
+    pub fn next(&mut self) -> f64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -35,55 +37,72 @@ impl Noise {
 }
 
 /// An audio device: calls come evenly, by its own clock, and a callback begins late by up to `jitter` of a block.
-struct Device {
-    frames: u32,
+pub(super) struct Device {
+    pub frames: u32,
     /// The device's rate is off by this.
-    drift: f64,
-    jitter: f64,
-    noise: Noise,
+    pub drift: f64,
+    pub jitter: f64,
+    pub noise: Noise,
     /// When the next block is due, in ns after `ORIGIN`.
-    due: f64,
+    pub due: f64,
+    /// When the present callback began, on the same scale.
+    pub called: f64,
+    /// The frame at which the next block begins, where the host tells it.
+    pub counter: Option<u64>,
+    /// The host tells when the block is due.
+    pub device_time: bool,
 }
 
 impl Device {
-    fn new(frames: u32, jitter: f64, drift: f64) -> Self {
+    pub fn new(frames: u32, jitter: f64, drift: f64) -> Self {
         Self {
             frames,
             drift,
             jitter,
             noise: Noise(88_172_645_463_325_252),
             due: 0.0,
+            called: 0.0,
+            counter: None,
+            device_time: false,
         }
     }
 
-    fn block_ns(&self) -> f64 {
+    pub fn block_ns(&self) -> f64 {
         f64::from(self.frames) * 1e9 / RATE * (1.0 + self.drift)
     }
 
-    /// The block's true and its observed beginning.
-    fn next(&mut self) -> (f64, Block) {
+    /// The block's true beginning, and what the host tells.
+    pub fn next(&mut self) -> (f64, Block) {
         let due = self.due;
         self.due += self.block_ns();
         let late = self.jitter * self.block_ns() * self.noise.next();
-        (due, block(ORIGIN + (due + late).round() as u64, self.frames))
+        self.called = (due + late).round();
+        let told = if self.device_time { due.round() } else { self.called };
+        let block = Block {
+            position: self.counter,
+            device_time: self.device_time,
+            ..block(ORIGIN + told as u64, self.frames)
+        };
+        self.counter = self.counter.map(|counter| counter + u64::from(self.frames));
+        (due, block)
     }
 }
 
 /// Errors of placed frames: what was placed, less where it would have to be for the same delay always.
 #[derive(Default)]
-struct Errors(Vec<f64>);
+pub(super) struct Errors(pub Vec<f64>);
 
 impl Errors {
-    fn mean(&self) -> f64 {
+    pub fn mean(&self) -> f64 {
         self.0.iter().sum::<f64>() / self.0.len() as f64
     }
 
-    fn deviation(&self) -> f64 {
+    pub fn deviation(&self) -> f64 {
         let mean = self.mean();
         (self.0.iter().map(|e| (e - mean) * (e - mean)).sum::<f64>() / self.0.len() as f64).sqrt()
     }
 
-    fn spread(&self) -> f64 {
+    pub fn spread(&self) -> f64 {
         let mean = self.mean();
         self.0.iter().map(|e| (e - mean).abs()).fold(0.0, f64::max)
     }
@@ -91,7 +110,7 @@ impl Errors {
 
 /// Runs a clock on a device with messages that come at random times, some in every block; errors after `settle`
 /// blocks, in frames.
-fn run(clock: &mut BlockClock, device: &mut Device, blocks: usize, settle: usize) -> Errors {
+pub(super) fn run(clock: &mut BlockClock, device: &mut Device, blocks: usize, settle: usize) -> Errors {
     let mut errors = Errors::default();
     let mut arrivals = std::collections::VecDeque::new();
     let mut noise = Noise(0x1234_5678_9ABC_DEF1);
@@ -99,7 +118,7 @@ fn run(clock: &mut BlockClock, device: &mut Device, blocks: usize, settle: usize
     for number in 0..blocks {
         let (due, block) = device.next();
         // What has arrived when the callback runs.
-        while ORIGIN as f64 + next_arrival < block.start_ns as f64 {
+        while next_arrival < device.called {
             arrivals.push_back(next_arrival);
             next_arrival += device.block_ns() * 0.7 * noise.next();
         }
@@ -484,7 +503,9 @@ fn frames_of_a_block_are_sent_after_those_of_the_block_before() {
     }
 }
 
-fn any_block() -> impl Strategy<Value = (u32, u64, bool, bool)> {
+type AnyBlock = (u32, u64, bool, bool, Option<u64>, bool);
+
+fn any_block() -> impl Strategy<Value = AnyBlock> {
     let frames = prop_oneof![Just(0u32), Just(128), 1u32..5000, Just(MOST_FRAMES)];
     let step_ns = prop_oneof![Just(0u64), 0u64..10_000_000, Just(2_666_667), 0u64..3_000_000_000_000];
     (
@@ -492,6 +513,8 @@ fn any_block() -> impl Strategy<Value = (u32, u64, bool, bool)> {
         step_ns,
         proptest::bool::weighted(0.1),
         proptest::bool::weighted(0.1),
+        proptest::option::of(prop_oneof![Just(0), 0u64..100_000, Just(i64::MAX as u64), 0u64..=i64::MAX as u64]),
+        proptest::bool::weighted(0.2),
     )
 }
 
@@ -511,12 +534,12 @@ proptest! {
         let mut arrived = ORIGIN - 100_000_000;
         let arrivals: Vec<u64> = steps.iter().map(|step| { arrived += step; arrived }).collect();
         let mut next = 0;
-        for (number, (frames, step, offline, discontinuity)) in blocks.into_iter().enumerate() {
+        for (number, (frames, step, offline, discontinuity, position, device_time)) in blocks.into_iter().enumerate() {
             now += step;
             if number == 20 {
                 now -= backwards;
             }
-            let block = Block { start_ns: now, sample_rate: rate, frames, offline, discontinuity };
+            let block = Block { sample_rate: rate, offline, discontinuity, position, device_time, ..block(now, frames) };
             prop_assert!(clock.begin(block, step % 100_000).is_ok());
             let mut last = 0;
             while next < arrivals.len() && let Some(frame) = clock.place(arrivals[next]) {
