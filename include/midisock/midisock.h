@@ -115,7 +115,7 @@ extern "C" {
 /** Raised with an incompatible change. */
 #define MIDISOCK_VERSION_MAJOR 0
 /** Raised with additions. While the major version is 0, also with incompatible changes. */
-#define MIDISOCK_VERSION_MINOR 1
+#define MIDISOCK_VERSION_MINOR 2
 /** Raised with corrections. */
 #define MIDISOCK_VERSION_PATCH 0
 /** @} */

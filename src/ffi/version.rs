@@ -7,7 +7,7 @@ use std::ffi::c_char;
 /// Raised with an incompatible change.
 pub const MIDISOCK_VERSION_MAJOR: u32 = 0;
 /// Raised with additions. While the major version is 0, also with incompatible changes.
-pub const MIDISOCK_VERSION_MINOR: u32 = 1;
+pub const MIDISOCK_VERSION_MINOR: u32 = 2;
 /// Raised with corrections.
 pub const MIDISOCK_VERSION_PATCH: u32 = 0;
 
