@@ -1,7 +1,7 @@
 //! Those who receive, and what they can tell of what they received.
 
 use super::music::Mark;
-use crate::midi::state::judge::stepped;
+use crate::midi::state::judge::{Banks, stepped};
 use crate::midi::state::receiver_model::{Make, Receiver};
 use std::collections::BTreeSet;
 
@@ -14,6 +14,9 @@ pub(super) struct Ear {
     pub marks: Vec<Mark>,
     pub messages: u64,
     pub was_reset: bool,
+    pub banks: Banks,
+    /// Bend ranges that data entry may have changed for a receiver that knows what was selected before.
+    pub blind: BTreeSet<String>,
 }
 
 impl Ear {
@@ -24,6 +27,8 @@ impl Ear {
             marks: Vec::new(),
             messages: 0,
             was_reset: false,
+            banks: Banks::default(),
+            blind: BTreeSet::new(),
         }
     }
 
@@ -32,6 +37,14 @@ impl Ear {
         self.stepped.extend(stepped(&self.model, message));
         self.was_reset |= message == [0xFF];
         self.marks.extend(Mark::of(message));
+        self.banks.hear(message);
+        if let [status @ 0xB0..=0xBF, 6 | 38, _] = *message {
+            let channel = status & 15;
+            let selected = self.model.selected(channel);
+            if selected.is_none_or(|name| name == "?") {
+                self.blind.insert(format!("{channel} rpn 0 0"));
+            }
+        }
         self.model.receive(message);
     }
 
