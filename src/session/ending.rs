@@ -111,10 +111,10 @@ impl Session {
         }
         let release = config.delivery.release_on_disconnect;
         self.core.drain(key, now);
-        let made = release
-            && self
-                .core
-                .outbound(key, now, |outbound| outbound.finish_output(peer, true));
+        // Also where nothing is released: what is pushed from now on is not for it.
+        let made = self
+            .core
+            .outbound(key, now, |outbound| outbound.finish_output(peer, release));
         let waits = self.core.connections.at(peer).is_some_and(|connection| {
             let output = &connection.output;
             !output.buffer.is_empty() && !output.blocked && !output.is_broken()

@@ -217,7 +217,7 @@ impl Outbound<'_> {
     }
 
     /// Whether a message to a client that has left was given to it before.
-    fn was_forwarded(&mut self, client: u32) -> bool {
+    pub(super) fn was_forwarded(&mut self, client: u32) -> bool {
         let Some(count) = self.port.forwarded.get_mut(&client) else {
             return false;
         };

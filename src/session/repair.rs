@@ -63,13 +63,7 @@ impl Outbound<'_> {
                 return self.port.count_lost(0);
             }
         }
-        if self.port.peers.is_empty() {
-            let unrepaired = self.lose_without_peer(client, bytes);
-            return self.port.count_lost(unrepaired);
-        }
-        if client == 0 {
-            self.port.memory.follow(bytes);
-        }
+        let mut found = false;
         for index in 0..self.port.peers.len() {
             let Some(connection) = self.connections.at_mut(self.port.peers[index]) else {
                 continue;
@@ -77,6 +71,10 @@ impl Outbound<'_> {
             if !connection.output.takes() || client != 0 && client != connection.client {
                 continue;
             }
+            if client == 0 && !found {
+                self.port.memory.follow(bytes);
+            }
+            found = true;
             let port = &*self.port;
             if port.repairs() {
                 // What waits before it has to be lost first.
@@ -86,6 +84,12 @@ impl Outbound<'_> {
                 port.count_lost(0);
             }
         }
+        if found || client != 0 && self.was_forwarded(client) {
+            return;
+        }
+        // There is no peer, or those that there are get nothing more.
+        let unrepaired = self.lose_without_peer(client, bytes);
+        self.port.count_lost(unrepaired);
     }
 
     /// What waits for the peers is dropped, and All Sound Off goes out. Where something was dropped that a repairing port

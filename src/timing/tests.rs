@@ -566,7 +566,14 @@ proptest! {
         for _ in 0..50 {
             let (_, block) = device.next();
             begin(&mut whole, block);
-            let arrivals: Vec<u64> = (0..7).map(|i| block.start_ns - 20_000_000 + i * 400_000).collect();
+            let arrivals = (0..7).map(|i| block.start_ns - 20_000_000 + i * 400_000);
+            // The rounding of floating point decides which side of a frame's edge a time is on that lies on it, and a cut
+            // adds in another order.
+            let is_on_edge = |at: &u64| {
+                let frame = whole.dll.since_start_ns(at + 20_000_000) * whole.frames_per_ns + ROUNDING;
+                (frame - frame.round()).abs() < 1e-9
+            };
+            let arrivals: Vec<u64> = arrivals.filter(|at| !is_on_edge(at)).collect();
             let places = |clock: &mut BlockClock, rest: &mut &[u64]| {
                 let mut placed = Vec::new();
                 while let Some((first, others)) = rest.split_first() && let Some(frame) = clock.place(*first) {

@@ -10,11 +10,35 @@ use crate::midi::summary::{Given, Summary};
 /// No repair is longer than everything there is to tell, several times over.
 pub(crate) const ENDLESS: usize = 40_000;
 
+/// Which halves of a bank select a sender sent on each channel, and which of them before it chose its program.
+#[derive(Clone, Default)]
+pub struct Banks([(u8, u8); 16]);
+
+impl Banks {
+    pub fn hear(&mut self, message: &[u8]) {
+        let (selected, at_program) = &mut self.0[usize::from(message[0] & 15)];
+        match message {
+            [0xB0..=0xBF, 0, _] => *selected |= 1,
+            [0xB0..=0xBF, 32, _] => *selected |= 2,
+            [0xC0..=0xCF, _] => *at_program = *selected,
+            [0xFF] => *self = Self::default(),
+            _ => {}
+        }
+    }
+
+    /// The programs that a receiver which was restarted does not get: the sender has selected a bank since it chose them,
+    /// or half of one, and had not before.
+    pub fn withheld_programs(&self) -> impl Iterator<Item = String> {
+        let channels = self.0.iter().enumerate();
+        let withheld = channels.filter(|(_, (selected, at_program))| selected != at_program);
+        withheld.map(|(channel, _)| format!("{channel} program"))
+    }
+}
+
 /// A sender and a receiver, in their own words, and the states between them.
 pub struct Link {
     make: Make,
-    /// Which halves of a bank select the sender sent on a channel, and which of them before it chose its program.
-    banks: [(u8, u8); 16],
+    banks: Banks,
     pub sender: Receiver,
     pub receiver: Receiver,
     pub received: ChannelState,
@@ -50,7 +74,7 @@ impl Link {
     pub fn new(make: Make) -> Link {
         Link {
             make,
-            banks: [(0, 0); 16],
+            banks: Banks::default(),
             sender: Receiver::new(make),
             receiver: Receiver::new(make),
             received: ChannelState::new(),
@@ -73,7 +97,7 @@ impl Link {
     pub fn deliver(&mut self, message: &[u8]) {
         assert!(self.sent.is_none(), "nothing overtakes the difference");
         self.end_loss();
-        self.note_bank(message);
+        self.banks.hear(message);
         let note = (message[0] & 15, *message.get(1).unwrap_or(&0));
         let before = *self.receiver.held.get(&note).unwrap_or(&0);
         let sounded = self.sender.sounds(note);
@@ -99,7 +123,7 @@ impl Link {
 
     pub fn lose(&mut self, message: &[u8]) {
         self.begin_loss();
-        self.note_bank(message);
+        self.banks.hear(message);
         self.events += u64::from(self.is_event(message));
         self.moved.extend(stepped(&self.sender, message));
         let channel = message[0] & 15;
@@ -123,7 +147,7 @@ impl Link {
     /// The same, where a summary of what is lost is made.
     pub fn lose_into(&mut self, summary: &mut Summary, message: &[u8]) {
         self.begin_loss();
-        self.note_bank(message);
+        self.banks.hear(message);
         // Data entry for what was selected in part comes back too, where the receiver may know the rest: unless it was
         // reset.
         let data_entry = matches!(*message, [0xB0..=0xBF, 6 | 38, _]);
@@ -167,26 +191,6 @@ impl Link {
         }
         summary.clear();
         self.check();
-    }
-
-    /// Remembers what the sender selects banks by.
-    fn note_bank(&mut self, message: &[u8]) {
-        let (selected, at_program) = &mut self.banks[usize::from(message[0] & 15)];
-        match message {
-            [0xB0..=0xBF, 0, _] => *selected |= 1,
-            [0xB0..=0xBF, 32, _] => *selected |= 2,
-            [0xC0..=0xCF, _] => *at_program = *selected,
-            [0xFF] => self.banks = [(0, 0); 16],
-            _ => {}
-        }
-    }
-
-    /// The programs that a receiver which was restarted does not get: the sender has selected a bank since it chose them,
-    /// or half of one, and had not before.
-    fn withheld_programs(&self) -> impl Iterator<Item = String> {
-        let channels = self.banks.iter().enumerate();
-        let withheld = channels.filter(|(_, (selected, at_program))| selected != at_program);
-        withheld.map(|(channel, _)| format!("{channel} program"))
     }
 
     /// The first loss after a repair.
@@ -392,7 +396,7 @@ pub fn repair_anew(link: &mut Link, room: usize, peer: Peer) {
                 but.extend(sequencer());
             }
             if peer == Peer::Restarted {
-                but.extend(link.withheld_programs());
+                but.extend(link.banks.withheld_programs());
             }
             return link.check_but(&but);
         };

@@ -215,11 +215,11 @@ impl ChannelState {
     ///
     /// `self` becomes the *sent* of that difference, which uses its marks up. Use a clone of a state that lives on.
     pub fn newcomer(&mut self) -> ChannelState {
-        let mut received = ChannelState::new();
-        received.transport = self.transport;
+        // What is lost of the sequencer from now on is sent, also where it is as before for those who heard that.
+        self.transport = Transport::NEW;
         self.mark_known();
         self.marks.transport = false;
-        received
+        ChannelState::new()
     }
 
     /// The same for a receiver that comes back on a new connection, given what it `received` on the old one: it gets

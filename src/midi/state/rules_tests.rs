@@ -226,6 +226,23 @@ fn data_entry_that_follows_a_lost_selection_goes_where_it_belongs() {
 }
 
 #[test]
+fn a_newcomer_gets_what_is_lost_of_the_sequencer_even_if_it_is_as_it_was() {
+    let messages: [&[u8]; 4] = [&[0xF3, 1], &[0xF2, 0, 1], &[0xFA], &[0xFC]];
+    expect_greeting(&messages, &[]);
+    let mut stream = ChannelState::new();
+    messages.iter().for_each(|message| stream.apply(message));
+    let received = stream.newcomer();
+    let mut wire = Wire {
+        sent: received.clone(),
+        received,
+        unrepaired: 0,
+    };
+    wire = wire.losing(&[&[0xF3, 1], &[0xFC]]);
+    let repair: &[&[u8]] = &[&[0xFC], &[0xF3, 1]];
+    assert_eq!(wire.repair(), repair);
+}
+
+#[test]
 fn other_parameters_are_bounded_and_what_gives_way_is_counted() {
     let mut wire = Wire::after(&[]);
     for number in 0..100 {

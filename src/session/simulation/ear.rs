@@ -1,7 +1,7 @@
 //! Those who receive, and what they can tell of what they received.
 
 use super::music::Mark;
-use crate::midi::state::judge::stepped;
+use crate::midi::state::judge::{Banks, stepped};
 use crate::midi::state::receiver_model::{Make, Receiver};
 use std::collections::BTreeSet;
 
@@ -9,11 +9,16 @@ use std::collections::BTreeSet;
 #[derive(Clone)]
 pub(super) struct Ear {
     pub model: Receiver,
-    /// Parameters that were incremented: how far is the receiver's own matter.
+    /// Parameters that were incremented: how far is the receiver's own matter. And those of which the sender selected half
+    /// a number only, after one of the other system: then the other half is.
     pub stepped: BTreeSet<String>,
     pub marks: Vec<Mark>,
     pub messages: u64,
+    one_number: bool,
     pub was_reset: bool,
+    pub banks: Banks,
+    /// Bend ranges that data entry may have changed for a receiver that knows what was selected before.
+    pub blind: BTreeSet<String>,
 }
 
 impl Ear {
@@ -23,7 +28,10 @@ impl Ear {
             stepped: BTreeSet::new(),
             marks: Vec::new(),
             messages: 0,
+            one_number: make.one_number,
             was_reset: false,
+            banks: Banks::default(),
+            blind: BTreeSet::new(),
         }
     }
 
@@ -32,6 +40,20 @@ impl Ear {
         self.stepped.extend(stepped(&self.model, message));
         self.was_reset |= message == [0xFF];
         self.marks.extend(Mark::of(message));
+        self.banks.hear(message);
+        if let [status @ 0xB0..=0xBF, 6 | 38, _] = *message {
+            let channel = status & 15;
+            match self.model.selected(channel) {
+                Some(name) if name.len() > 1 => {
+                    let half_null = name.split(' ').skip(2).any(|half| half == "127");
+                    if half_null && self.one_number {
+                        self.stepped.insert(name);
+                    }
+                }
+                Some(name) if name.is_empty() => {}
+                _ => drop(self.blind.insert(format!("{channel} rpn 0 0"))),
+            }
+        }
         self.model.receive(message);
     }
 

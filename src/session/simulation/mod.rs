@@ -50,6 +50,19 @@ const FAILED_ONCE: &[(u64, &str)] = &[
     ),
     (101631, "what a client that is sent away still gets is in order of time"),
     (300661, "a port that is shut down while a buffer is full still finishes"),
+    (
+        408994,
+        "what a panic drops while the only client is being closed is counted",
+    ),
+    (
+        409505,
+        "a newcomer gets a lost song select, also of the song that was selected before it came",
+    ),
+    (409627, "and a lost Stop"),
+    (
+        505916,
+        "a half-closed peer that still gets what waits gets no more after that, released or not",
+    ),
 ];
 
 fn run(seed: u64) -> Outcome {

@@ -351,6 +351,12 @@ impl Network {
         !link.severed && link.ends.iter().all(lives)
     }
 
+    /// Whether the other end has not read all that a socket wrote.
+    pub(super) fn is_under_way(&self, socket: Socket) -> bool {
+        let direction = &self.links[socket.link()].directions[socket.side()];
+        !direction.flight.is_empty() || !direction.readable.is_empty()
+    }
+
     pub(super) fn is_severed(&self, link: usize) -> bool {
         self.links[link].severed
     }

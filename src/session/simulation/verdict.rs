@@ -132,6 +132,13 @@ impl World {
         self.network.is_whole(socket.link()) && !self.ends[socket.0].raw().is_some_and(deaf)
     }
 
+    /// Whether a connection was made lately and what was written to it is still on the way: peers that close each time
+    /// have clients connect for ever.
+    fn is_arriving(&self, socket: Socket) -> bool {
+        let is_new = self.now < self.ends[socket.0].confirmed_at + QUIET_NS;
+        is_new && self.network.is_under_way(socket)
+    }
+
     /// All sockets of the port of a socket, up to that.
     fn connections_to(&self, socket: Socket) -> Vec<Socket> {
         let end = &self.ends[socket.0];
@@ -145,7 +152,7 @@ impl World {
     fn check_outgoing(&self, socket: Socket) {
         let end = &self.ends[socket.0];
         let audio = &self.audios[end.audio.unwrap_or(0)];
-        if !self.listens(socket.other()) || end.disconnected {
+        if !self.listens(socket.other()) || end.disconnected || self.is_arriving(socket) {
             return;
         }
         let mut receiver = Ear::new(self.make);
@@ -360,11 +367,14 @@ fn left_out(sender: &Ear, receiver: &Ear, anew: bool, joined_later: bool) -> BTr
     let mut but: BTreeSet<String> = sender.stepped.iter().chain(&receiver.stepped).cloned().collect();
     if anew {
         but.extend(["runs", "song"].map(String::from));
+        // They are not chosen again from another bank.
+        but.extend(sender.banks.withheld_programs());
     }
     if joined_later {
         // It may know what had been selected before.
         let before = ["controller 6", "controller 38", "data entry", "number"];
         but.extend((0..16).flat_map(|channel| before.map(|what| format!("{channel} {what}"))));
+        but.extend(sender.blind.iter().cloned());
     }
     // And it may have been told of what was before.
     let unknown = |what: &&String| !sender.model.facts.contains_key(*what);
