@@ -60,7 +60,10 @@ fn values(of: &Initialized, declaration: &str) -> Vec<String> {
     let mut prefix = String::new();
     let lines = without_comments(declaration);
     let lines = lines.lines().map(str::trim).skip(1);
-    for line in lines.take_while(|line| !line.starts_with('}')).filter(|line| !line.is_empty()) {
+    for line in lines
+        .take_while(|line| !line.starts_with('}'))
+        .filter(|line| !line.is_empty())
+    {
         if line.starts_with('#') {
             only_on_32_bit = line.starts_with("#if");
             assert!(!only_on_32_bit || line.contains("MIDISOCK_32_BIT"), "{line}");
@@ -103,7 +106,10 @@ fn value(of: &Initialized, field: &str, at: &mut usize) -> String {
     };
     let bytes = &of.bytes[*at..*at + size];
     *at += size;
-    let number = bytes.iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+    let number = bytes
+        .iter()
+        .rev()
+        .fold(0u64, |number, byte| number << 8 | u64::from(*byte));
     match kind {
         _ if pointer => {
             assert_eq!(number, 0, "{}: {field}", of.name);
