@@ -10,24 +10,23 @@ const ZERO_ON_32_BIT: &str = "MIDISOCK_ZERO_ON_32_BIT";
 pub(super) struct Initialized {
     pub name: &'static str,
     makro: &'static str,
+    /// The comment of the macro.
+    pub about: &'static str,
     bytes: Vec<u8>,
 }
 
 impl Initialized {
     /// `T` has no byte between its fields.
-    pub(super) fn new<T: Copy>(name: &'static str, makro: &'static str, value: &T) -> Self {
+    pub(super) fn new<T: Copy>(name: &'static str, makro: &'static str, about: &'static str, value: &T) -> Self {
         // SAFETY: the struct is `size_of::<T>()` bytes long. Its file asserts that every byte belongs to a field, and a
         // pointer in it is only compared with NULL.
         let bytes = unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) };
         Self {
             name,
             makro,
+            about,
             bytes: bytes.to_vec(),
         }
-    }
-
-    pub(super) fn comment(&self) -> String {
-        format!("Initializes a {}. It calls nothing.", self.name)
     }
 }
 
