@@ -1,9 +1,11 @@
 /* The frames at which messages are placed on a simulated device: by pop_block, and at offset 0 of the next block.
  *
  *   placement [--kind none|uniform|exponential|FILE] [--frames N] [--jitter-percent N] [--drift-ppm N] [--blocks N]
- *             [--settle N] [--network FILE] [--assert]
+ *             [--settle N] [--network FILE] [--tells position|device-time] [--lose N] [--assert]
  *
- * Errors are in frames from the time of arrival. --assert: fails unless the goals are met. */
+ * Errors are in frames from the time of arrival. --tells: what the host says beside the time of the callback. --lose: so
+ * many frames drop out every 50 blocks; what arrived in a dropout is late, and the block after it does not count.
+ * --assert: fails unless the goals are met. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 #include "trace.h"
@@ -15,6 +17,8 @@ int main(int argc, char **argv)
     double drift = (double)option_number(argc, argv, "--drift-ppm", 0) * 1e-6;
     uint64_t blocks = option_number(argc, argv, "--blocks", 60000), number;
     uint64_t settle = option_number(argc, argv, "--settle", 8000);
+    const char *tells = option(argc, argv, "--tells", "");
+    uint32_t lose = (uint32_t)option_number(argc, argv, "--lose", 0);
     int must_hold = option_number(argc, argv, "--assert", 0) != 0;
     placed smooth = {0.0, 0.0, 0.0, 0.0, 0}, raw = smooth;
     midisock_port *from, *to;
@@ -27,23 +31,35 @@ int main(int argc, char **argv)
         trace_network(&t, option(argc, argv, "--network", ""));
     must(midisock_pair(NULL, &from, &to), "pair");
     for (number = 0; number < blocks; number++) {
-        midisock_block block = {sizeof block, 0, 0, 48000.0, 0, 0};
-        double due, begins = trace_block(&t, &due), arrival;
+        midisock_block block = MIDISOCK_BLOCK_INIT;
+        int after_dropout = lose != 0 && number % 50 == 49, counts = number >= settle && !after_dropout;
+        double due, begins, arrival;
         midisock_result result;
+        if (after_dropout)
+            trace_drop_out(&t, lose);
+        block.position = t.position;
+        begins = trace_block(&t, &due);
         while ((arrival = trace_arrival(&t, begins)) > 0.0) {
             memset(&message, 0, sizeof message);
             message.time_ns = (uint64_t)(arrival + 0.5);
             message.data = (const uint8_t *)"\xf6";
             message.size = 1;
             must(midisock_push_message(from, &message), "push");
-            if (number >= settle)
+            if (counts)
                 placed_add(&raw, &t, due, 0, arrival);
         }
         block.start_ns = (uint64_t)(begins + 0.5);
+        block.sample_rate = 48000.0;
         block.frames = frames;
+        if (strcmp(tells, "position") == 0) {
+            block.flags = MIDISOCK_BLOCK_HAS_POSITION;
+        } else if (strcmp(tells, "device-time") == 0) {
+            block.flags = MIDISOCK_BLOCK_DEVICE_TIME;
+            block.start_ns = (uint64_t)(due + 0.5);
+        }
         must(midisock_begin_block(to, &block), "begin_block");
         while ((result = midisock_pop_block(to, &message)) == MIDISOCK_OK)
-            if (number >= settle)
+            if (counts)
                 placed_add(&smooth, &t, due, message.frame, (double)message.time_ns);
         if (result != MIDISOCK_EMPTY)
             fail("pop_block: %s", midisock_strerror(result));

@@ -42,7 +42,8 @@ static uint64_t next_callback(uint64_t begin, uint64_t block, uint64_t *random)
 
 static void begin_block(midisock_port *port)
 {
-    midisock_block block = {sizeof block, 0, 0, RATE, 0, 0};
+    midisock_block block = MIDISOCK_BLOCK_INIT;
+    block.sample_rate = RATE;
     block.frames = frames;
     must(midisock_begin_block(port, &block), "begin_block");
 }

@@ -44,10 +44,11 @@ static void *run_callbacks(void *argument)
     uint64_t due = clock_ns(), random = 88172645463325252u + (uintptr_t)c;
     prctl(PR_SET_TIMERSLACK, 1000);
     while (!over) {
-        midisock_block block = {sizeof block, 0, 0, 48000.0, 0, 0};
+        midisock_block block = MIDISOCK_BLOCK_INIT;
         midisock_message message;
         due += c->period_ns;
         sleep_until(due);
+        block.sample_rate = 48000.0;
         block.frames = c->frames;
         if (c->rhythm) {
             must(midisock_begin_block(c->port, &block), "begin_block");

@@ -20,6 +20,7 @@ typedef struct trace {
     double *recorded, *network;
     size_t recorded_count, network_count, block, message;
     double begun, sent; /* the last callback, the last message */
+    int64_t position;   /* the device's count of frames at the next block */
 } trace;
 
 typedef struct placed {
@@ -92,10 +93,18 @@ static double trace_block(trace *t, double *due)
         late = fmin(-log(1.0 - trace_random(t)) * t->jitter * block, 0.9 * block);
     *due = t->due;
     t->due += block;
+    t->position += t->frames;
     t->block++;
     /* One that is later than a block has the next come right behind it. */
     t->begun = fmax(t->begun, *due + late);
     return t->begun;
+}
+
+/* The device plays so many frames that nobody has rendered. */
+static void trace_drop_out(trace *t, uint32_t frames)
+{
+    t->due += trace_block_ns(t) * frames / t->frames;
+    t->position += frames;
 }
 
 /* The next message that has arrived before `until`; 0: there is none. A message every half block or so, with the

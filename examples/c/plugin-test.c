@@ -16,9 +16,10 @@
 /* The plugin's audio callback. */
 static midisock_result process(midisock_port *port, uint64_t start_ns, uint32_t frames)
 {
-    midisock_block block = {sizeof block, 0, 0, RATE, 0, 0};
+    midisock_block block = MIDISOCK_BLOCK_INIT;
     midisock_message message;
     midisock_result result;
+    block.sample_rate = RATE;
     block.start_ns = start_ns; /* a plugin gives midisock_now_ns() */
     block.frames = frames;
     result = midisock_begin_block(port, &block);

@@ -190,7 +190,7 @@ static void run(LV2_Handle handle, uint32_t frames)
 {
     struct plugin *plugin = handle;
     uint32_t capacity = plugin->out->atom.size;
-    midisock_block block = {sizeof block, 0, 0, 0.0, 0, 0};
+    midisock_block block = MIDISOCK_BLOCK_INIT;
     block.start_ns = midisock_now_ns();
     block.sample_rate = plugin->rate;
     block.frames = frames;

@@ -390,7 +390,10 @@ typedef struct midisock_config {
   uint32_t reserved;
 } midisock_config;
 
-/** Initializes a midisock_config. It calls nothing. */
+/**
+ * A config with the defaults, as an initializer that calls nothing. They are those of this header: a program that may
+ * run with an older library calls midisock_config_init, which leaves out what that library does not know.
+ */
 #define MIDISOCK_CONFIG_INIT \
     {sizeof(midisock_config), 65536, 65536, 16384, 0, 64, MIDISOCK_NULL, \
     MIDISOCK_ZERO_ON_32_BIT 0, 500, 65536, 5000, 100, 5000, 0, 10000, 0, 1000, 1, 1, 0, 0, 500, 0, \
@@ -812,7 +815,7 @@ typedef struct midisock_block {
   int64_t position;
 } midisock_block;
 
-/** Initializes a midisock_block. It calls nothing. */
+/** A block that says nothing yet, as an initializer that calls nothing. */
 #define MIDISOCK_BLOCK_INIT \
     {sizeof(midisock_block), 0, 0, 0.0, 0, 0, 0}
 

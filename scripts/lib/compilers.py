@@ -35,7 +35,7 @@ class Compiler:
         common = ["-Wshadow", "-Wundef", "-Wconversion"]
         if suffix == "c":
             return [*common, "-Wstrict-prototypes", "-Wmissing-prototypes"]
-        return [*common, "-Wold-style-cast"]
+        return [*common, "-Wold-style-cast", "-Wzero-as-null-pointer-constant"]
 
 
 GCC = Compiler("gcc", "gcc", "g++")

@@ -40,6 +40,9 @@ BOUNDS = {
     "reset": 60,  # 51
     "cancel": 55,  # 48
     "begin_block": 400,  # 360
+    "begin_block of a period": 660,  # 598: one step of the loop; the row before has slices of one period
+    "begin_block with position": 680,  # 616
+    "begin_block with device time": 400,  # 357
     "pop_block": 210,  # 190
     "pop_block empty": 106,  # 95
     "push_frame": 350,  # 317

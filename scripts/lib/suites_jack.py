@@ -51,6 +51,7 @@ def build_tests(run):
     """The programs of tests/jack."""
     compiler = compilers.default()
     jobs = [("probe", TESTS / "probe.c", "-ljack"),
+            ("libclock.so", "-fPIC", "-shared", TESTS / "clock.c", "-ldl"),
             ("libtrap.so", "-fPIC", "-shared", TESTS / "trap.c", ROOT / "tests" / "realtime" / "allocation.c", "-ldl")]
     built = run.parallel(lambda job: compile_one(run, INTO / job[0], compiler, *job[1:]), jobs)
     if not all(built):

@@ -74,7 +74,8 @@ def static(run):
 @suite("header", "the header alone, C99 to C23 and C++11 to C++23, no warning", budget=120)
 def header(run):
     program = ("#include <midisock/midisock.h>\n#include <midisock/midisock.h>\n"
-               "midisock_config the_config;\nmidisock_message the_message;\n")
+               "midisock_config the_config = MIDISOCK_CONFIG_INIT;\nmidisock_block the_block = MIDISOCK_BLOCK_INIT;\n"
+               "midisock_message the_message;\n")
     source = OUT / "header"
     source.mkdir(parents=True, exist_ok=True)
     for suffix in ("c", "cpp"):

@@ -19,10 +19,8 @@ pub const MIDISOCK_BLOCK_HAS_POSITION: u32 = 4;
 /// The library takes it as it is. It must not be 0.
 pub const MIDISOCK_BLOCK_DEVICE_TIME: u32 = 8;
 
-const FLAGS: u32 = MIDISOCK_BLOCK_FREEWHEEL
-    | MIDISOCK_BLOCK_DISCONTINUITY
-    | MIDISOCK_BLOCK_HAS_POSITION
-    | MIDISOCK_BLOCK_DEVICE_TIME;
+const FLAGS: u32 =
+    MIDISOCK_BLOCK_FREEWHEEL | MIDISOCK_BLOCK_DISCONTINUITY | MIDISOCK_BLOCK_HAS_POSITION | MIDISOCK_BLOCK_DEVICE_TIME;
 
 /// What the first version of it had. It stays: callers of that version pass this size, however many fields are added.
 const FIRST_SIZE: usize = 32;
@@ -133,7 +131,11 @@ pub unsafe extern "C" fn midisock_begin_block(
     let mut known = midisock_block::NOTHING;
     // A struct that ends inside a field does not have that field.
     let has_position = size >= size_of::<midisock_block>();
-    let whole = if has_position { size_of::<midisock_block>() } else { FIRST_SIZE };
+    let whole = if has_position {
+        size_of::<midisock_block>()
+    } else {
+        FIRST_SIZE
+    };
     // SAFETY: the caller's block is `size` bytes, and `whole` is at most that and at most our own size; any bytes are numbers.
     if let Err(code) = unsafe { super::sized::read_prefix(block, whole, size, &mut known) } {
         return code as i32;

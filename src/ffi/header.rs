@@ -36,8 +36,19 @@ const COMMENT_WIDTH: usize = 120;
 fn initialized() -> [Initialized; 2] {
     let config = midisock_config::defaults(size_of::<midisock_config>() as u32);
     [
-        Initialized::new("midisock_config", "MIDISOCK_CONFIG_INIT", &config),
-        Initialized::new("midisock_block", "MIDISOCK_BLOCK_INIT", &midisock_block::NOTHING),
+        Initialized::new(
+            "midisock_config",
+            "MIDISOCK_CONFIG_INIT",
+            "A config with the defaults, as an initializer that calls nothing. They are those of this header: a program that may \
+             run with an older library calls midisock_config_init, which leaves out what that library does not know.",
+            &config,
+        ),
+        Initialized::new(
+            "midisock_block",
+            "MIDISOCK_BLOCK_INIT",
+            "A block that says nothing yet, as an initializer that calls nothing.",
+            &midisock_block::NOTHING,
+        ),
     ]
 }
 
@@ -165,7 +176,7 @@ impl Item {
         }
         let mut text = comment(&lines, "") + &fields(&self.code);
         if let Some(found) = initialized().iter().find(|it| self.is_struct(it.name)) {
-            text += &format!("\n{}", comment(&[found.comment()], ""));
+            text += &format!("\n{}", comment(&filled(found.about), ""));
             text += &initializer::written(found, &fields(&self.code), WIDTH);
         }
         text
@@ -221,6 +232,22 @@ fn comment(lines: &[String], indent: &str) -> String {
             )
         }
     }
+}
+
+/// A text in lines for a comment.
+fn filled(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("one line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if " * ".len() + line.len() + 1 + word.len() <= COMMENT_WIDTH {
+            *line += &format!(" {word}");
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 /// A struct, with the comments of its fields on one line where they have one line; or any other declaration.

@@ -10,24 +10,23 @@ const ZERO_ON_32_BIT: &str = "MIDISOCK_ZERO_ON_32_BIT";
 pub(super) struct Initialized {
     pub name: &'static str,
     makro: &'static str,
+    /// The comment of the macro.
+    pub about: &'static str,
     bytes: Vec<u8>,
 }
 
 impl Initialized {
     /// `T` has no byte between its fields.
-    pub(super) fn new<T: Copy>(name: &'static str, makro: &'static str, value: &T) -> Self {
+    pub(super) fn new<T: Copy>(name: &'static str, makro: &'static str, about: &'static str, value: &T) -> Self {
         // SAFETY: the struct is `size_of::<T>()` bytes long. Its file asserts that every byte belongs to a field, and a
         // pointer in it is only compared with NULL.
         let bytes = unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) };
         Self {
             name,
             makro,
+            about,
             bytes: bytes.to_vec(),
         }
-    }
-
-    pub(super) fn comment(&self) -> String {
-        format!("Initializes a {}. It calls nothing.", self.name)
     }
 }
 
@@ -60,7 +59,10 @@ fn values(of: &Initialized, declaration: &str) -> Vec<String> {
     let mut prefix = String::new();
     let lines = without_comments(declaration);
     let lines = lines.lines().map(str::trim).skip(1);
-    for line in lines.take_while(|line| !line.starts_with('}')).filter(|line| !line.is_empty()) {
+    for line in lines
+        .take_while(|line| !line.starts_with('}'))
+        .filter(|line| !line.is_empty())
+    {
         if line.starts_with('#') {
             only_on_32_bit = line.starts_with("#if");
             assert!(!only_on_32_bit || line.contains("MIDISOCK_32_BIT"), "{line}");
@@ -103,7 +105,10 @@ fn value(of: &Initialized, field: &str, at: &mut usize) -> String {
     };
     let bytes = &of.bytes[*at..*at + size];
     *at += size;
-    let number = bytes.iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+    let number = bytes
+        .iter()
+        .rev()
+        .fold(0u64, |number, byte| number << 8 | u64::from(*byte));
     match kind {
         _ if pointer => {
             assert_eq!(number, 0, "{}: {field}", of.name);

@@ -156,7 +156,9 @@ impl Dll {
     /// Whether the host's count is before that of the last call.
     #[inline]
     pub(super) fn runs_back(&self, position: Option<u64>) -> bool {
-        position.zip(self.counter.told).is_some_and(|(now, before)| now < before)
+        position
+            .zip(self.counter.told)
+            .is_some_and(|(now, before)| now < before)
     }
 
     /// A call began. `jumped`: it does not follow upon the one before.

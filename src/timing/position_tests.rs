@@ -65,7 +65,10 @@ fn a_dropout_that_is_guessed_takes_longer() {
             worst(&run(&mut clock, &mut device, 3, 0), 128.0)
         };
         let (counted, guessed) = (spread(true), spread(false));
-        assert!(counted < 4.0 && guessed > 20.0, "{lost}: {counted} and {guessed} frames");
+        assert!(
+            counted < 4.0 && guessed > 20.0,
+            "{lost}: {counted} and {guessed} frames"
+        );
     }
 }
 

@@ -513,7 +513,12 @@ fn any_block() -> impl Strategy<Value = AnyBlock> {
         step_ns,
         proptest::bool::weighted(0.1),
         proptest::bool::weighted(0.1),
-        proptest::option::of(prop_oneof![Just(0), 0u64..100_000, Just(i64::MAX as u64), 0u64..=i64::MAX as u64]),
+        proptest::option::of(prop_oneof![
+            Just(0),
+            0u64..100_000,
+            Just(i64::MAX as u64),
+            0u64..=i64::MAX as u64
+        ]),
         proptest::bool::weighted(0.2),
     )
 }

@@ -69,7 +69,7 @@ static void null_ports(void)
     midisock_notification n;
     midisock_stats s;
     char text[64];
-    midisock_block block = {sizeof block, 0, 0, 48000.0, 64, 0};
+    midisock_block block = {sizeof block, 0, 0, 48000.0, 64, 0, 0};
     memset(&m, 0xa5, sizeof m);
     memset(&n, 0xa5, sizeof n);
     memset(&s, 0xa5, sizeof s);
@@ -262,7 +262,7 @@ static void blocks(void)
     link l = make_link();
     crooked storage;
     fill(&storage);
-    const midisock_block good = {sizeof good, 0, 0, 48000.0, 64, 0};
+    const midisock_block good = {sizeof good, 0, 0, 48000.0, 64, 0, 0};
     /* No block yet: no frame. */
     CHECK_INVALID(midisock_push_frame(l.client, 0, BYTES(0xf8)));
     CHECK_INVALID(midisock_begin_block(l.client, NULL));
@@ -283,8 +283,8 @@ static void blocks(void)
     for (int bit = 0; bit < 32; bit++) {
         midisock_block bad = good;
         bad.flags = UINT32_C(1) << bit;
-        if (bad.flags == MIDISOCK_BLOCK_FREEWHEEL || bad.flags == MIDISOCK_BLOCK_DISCONTINUITY)
-            continue;
+        if (bad.flags <= MIDISOCK_BLOCK_DEVICE_TIME)
+            continue; /* known: see test_block_position.c for its own errors */
         CHECK_INVALID(midisock_begin_block(l.client, &bad));
     }
     const uint32_t frames[] = {(1u << 24) + 1, 1u << 31, UINT32_MAX};
@@ -453,7 +453,7 @@ static void wrong_roles(void)
     memset(&m, 0xa5, sizeof m);
     const midisock_message before = m;
     const midisock_message now = {0, (const uint8_t *)"\xf8", 1, 0, 0, 0, {0, 0}};
-    const midisock_block block = {sizeof block, 0, 0, 48000.0, 64, 0};
+    const midisock_block block = {sizeof block, 0, 0, 48000.0, 64, 0, 0};
     char text[64] = "as it was";
     CHECK_ROLE(midisock_push(server, BYTES(0xf8)));
     CHECK_ROLE(midisock_push_message(server, &now));

@@ -9,7 +9,7 @@
 
 static void begin(midisock_port *port, uint64_t start_ns, uint32_t frames, uint32_t flags)
 {
-    const midisock_block block = {sizeof block, flags, start_ns, RATE, frames, 0};
+    const midisock_block block = {sizeof block, flags, start_ns, RATE, frames, 0, 0};
     CHECK_OK(midisock_begin_block(port, &block));
 }
 
@@ -197,7 +197,7 @@ static void strange_times_and_rates(void)
                     check_numbered(data, sizeof data, sent++);
                     CHECK_OK(midisock_push(a, data, sizeof data));
                     midisock_block block = {sizeof block, flags[g], starts[s], rates[r], frames[f],
-                                            0};
+                                            0, 0};
                     midisock_result result = midisock_begin_block(b, &block);
                     CHECK(result == MIDISOCK_OK || result == MIDISOCK_ERR_INVALID_ARGUMENT);
                     while (midisock_pop_block(b, &m) == MIDISOCK_OK) {
@@ -295,7 +295,7 @@ static void invalid_blocks_are_refused(void)
         midisock_block block;
         uint8_t bytes[LARGEST];
     } larger;
-    const midisock_block good = {sizeof good, 0, 0, RATE, 64, 0};
+    const midisock_block good = {sizeof good, 0, 0, RATE, 64, 0, 0};
     midisock_port *a = NULL;
     midisock_port *b = NULL;
     CHECK_OK(midisock_pair(NULL, &a, &b));

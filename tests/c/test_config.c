@@ -39,6 +39,24 @@ static void defaults(void)
     CHECK_INT(0, c.reserved);
 }
 
+static const midisock_config constant = MIDISOCK_CONFIG_INIT;
+
+static void the_initializer_has_the_defaults(void)
+{
+    /* Byte by byte: no byte is between the fields. */
+    midisock_config c;
+    memset(&c, 0xa5, sizeof c);
+    midisock_config_init(&c, sizeof c);
+    CHECK_MEMORY(&c, sizeof c, &constant, sizeof constant);
+    const midisock_config here = MIDISOCK_CONFIG_INIT;
+    CHECK_MEMORY(&c, sizeof c, &here, sizeof here);
+    midisock_port *a = NULL;
+    midisock_port *b = NULL;
+    CHECK_OK(midisock_pair(&constant, &a, &b));
+    midisock_close(a);
+    midisock_close(b);
+}
+
 static void init_of_null_does_nothing(void)
 {
     midisock_config_init(NULL, 0);
@@ -375,6 +393,7 @@ int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         CASE(defaults),
+        CASE(the_initializer_has_the_defaults),
         CASE(init_of_null_does_nothing),
         CASE(init_writes_within_its_size),
         CASE(a_newer_caller_gets_zeros_beyond),

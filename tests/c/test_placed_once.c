@@ -36,7 +36,7 @@ typedef struct host {
 
 static midisock_block next_block(host *h)
 {
-    midisock_block block = {sizeof block, 0, 0, 0.0, 0, 0};
+    midisock_block block = MIDISOCK_BLOCK_INIT;
     if (h->left > 0) {
         /* A slice more, at about the same instant. */
         block.frames = 1 + below(&h->random, h->left);

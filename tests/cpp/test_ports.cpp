@@ -2,6 +2,7 @@
 #include "check.hpp"
 
 #include <chrono>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 #if defined(__cpp_lib_ranges)
@@ -268,6 +269,34 @@ static void blocks()
     CHECK(bad.begin() == bad.end());
     info.sample_rate = 48000.0;
     CHECK(same(made->b.begin_block(info).begin()->data_bytes(), {0xFC}));
+
+    info.freewheel = false;
+    info.position = -1;
+    CHECK_OUTCOME(invalid_argument, made->b.begin_block(info).begun());
+    info.position = 0;
+    CHECK_OUTCOME(ok, made->b.begin_block(info).begun());
+    info.device_time = true; // and no time
+    CHECK_OUTCOME(invalid_argument, made->b.begin_block(info).begun());
+    // The device's time is taken as it is: where the callback's would be smoothed, the frame is sent at once.
+    for (std::uint64_t start_ns : {1000000000u, 1000900000u, 1002000000u}) {
+        info.start_ns = start_ns;
+        *info.position += 64;
+        auto exact = made->b.begin_block(info);
+        CHECK_OUTCOME(ok, exact.begun());
+        CHECK_OUTCOME(ok, exact.push(0, midisock::stop()));
+        message m;
+        CHECK_OUTCOME(ok, made->a.pop(m));
+        CHECK(m.time_ns == start_ns);
+    }
+}
+
+static void initializers_are_the_defaults()
+{
+    const midisock_config config = MIDISOCK_CONFIG_INIT;
+    const midisock::config expected;
+    CHECK(std::memcmp(&config, static_cast<const midisock_config *>(&expected), sizeof config) == 0);
+    static constexpr midisock_block block = MIDISOCK_BLOCK_INIT;
+    static_assert(block.struct_size == sizeof block && block.position == 0);
 }
 
 static void ownership_moves()
@@ -370,6 +399,7 @@ int main()
     a_listener_and_its_ports();
     ranges_end_where_nothing_is_left();
     blocks();
+    initializers_are_the_defaults();
     ownership_moves();
     one_of_several();
     what_is_not_there_is_empty();

@@ -10,7 +10,7 @@ import os
 import re
 import time
 from ctypes import (
-    POINTER, Structure, c_char, c_char_p, c_double, c_int32, c_size_t, c_uint8, c_uint16,
+    POINTER, Structure, c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint8, c_uint16,
     c_uint32, c_uint64, c_void_p,
 )
 from pathlib import Path
@@ -91,6 +91,7 @@ class Block(Structure):
         ("sample_rate", c_double),
         ("frames", c_uint32),
         ("reserved", c_uint32),
+        ("position", c_int64),
     ]
 
 
@@ -308,6 +309,20 @@ class Port:
         """The next message, or None if there is none now."""
         message = Message()
         result = check(call("pop", self.handle, message), "pop", CONSTANTS["EMPTY"])
+        return Popped(message) if result == CONSTANTS["OK"] else None
+
+    def begin_block(self, start_ns, frames, sample_rate=48000.0, flags=0, position=None):
+        """Begins an audio block; gives the result."""
+        if position is not None:
+            flags |= CONSTANTS["BLOCK_HAS_POSITION"]
+        block = Block(struct_size=ctypes.sizeof(Block), flags=flags, start_ns=start_ns, sample_rate=sample_rate,
+                      frames=frames, position=position or 0)
+        return call("begin_block", self.handle, block)
+
+    def pop_block(self):
+        """The next message of the block, or None if there is none."""
+        message = Message()
+        result = check(call("pop_block", self.handle, message), "pop_block", CONSTANTS["EMPTY"])
         return Popped(message) if result == CONSTANTS["OK"] else None
 
     def receive(self, timeout=DEADLINE):

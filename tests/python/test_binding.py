@@ -74,6 +74,25 @@ def test_the_version_is_cargos():
     assert midisock.call("version_string").decode() == ".".join(map(str, numbers))
 
 
+def test_blocks_with_the_hosts_counter_and_the_devices_time():
+    """5 ms before the block and one block later: in the middle, whatever the jitter of the calls."""
+    device_time = midisock.CONSTANTS["BLOCK_DEVICE_TIME"]
+    invalid = midisock.CONSTANTS["ERR_INVALID_ARGUMENT"]
+    with midisock.Port.pair()[0] as a:
+        assert a.begin_block(1, 64, position=-1) == invalid
+        assert a.begin_block(0, 64, flags=device_time) == invalid
+    a, b = midisock.Port.pair()
+    with a, b:
+        for number in range(20):
+            start = 1_000_000_000 + 10_000_000 * number
+            buffer = (midisock.c_uint8 * 1)(0xf6)
+            message = midisock.Message(time_ns=start - 5_000_000, data=buffer, size=1)
+            assert midisock.call("push_message", a.handle, message) == midisock.CONSTANTS["OK"]
+            assert b.begin_block(start, 480, flags=device_time, position=2**62 + 480 * number) == midisock.CONSTANTS["OK"]
+            assert b.pop_block().frame == 240
+            assert b.pop_block() is None
+
+
 def test_no_thread_is_left_after_the_last_close():
     """A process that opened and closed ports ends by itself, with anything pending."""
     program = (

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from conftest import until
-from jack_rig import PERIOD, Probe, Server, may_be_realtime, server  # noqa: F401  a fixture
+from jack_rig import PERIOD, PROGRAMS, Probe, Server, may_be_realtime, server  # noqa: F401  a fixture
 from midisock_ctypes import DEADLINE
 from tool import Tool
 
@@ -75,12 +75,12 @@ def spacing(pairs):
 
 
 @contextlib.contextmanager
-def chain(server, name, *options):
+def chain(server, name, *options, env=None):
     """From the port `name-in:in` through the network to `name:out`, and to the probe."""
     near = ["--name", f"{name}-in", "--wait", "--in", "in", *options]
     far = ["--name", name, "--wait", "--out", "out", "--verbose", *options]
-    with Tool("midisock-jack", *near, "127.0.0.1:0") as one:
-        with Tool("midisock-jack", *far, "--connect", f"127.0.0.1:{one.port()}") as other:
+    with Tool("midisock-jack", *near, "127.0.0.1:0", env=env) as one:
+        with Tool("midisock-jack", *far, "--connect", f"127.0.0.1:{one.port()}", env=env) as other:
             other.line_with("connected to")
             server.connect(f"{name}:out", f"probe:{name}")
             yield
@@ -91,13 +91,13 @@ def chain(server, name, *options):
 
 
 @contextlib.contextmanager
-def sequencer(server):
+def sequencer(server, ends=ENDS):
     process = subprocess.Popen(["jack_midiseq", "sequencer", str(LOOP), *song()],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         # The source first, that the ends have nothing that it has not.
         server.connect("sequencer:out", "probe:source")
-        for name in ENDS:
+        for name in ends:
             server.connect("sequencer:out", f"{name}-in:in")
         yield
     finally:
@@ -121,9 +121,9 @@ def both_chains(server):
         yield probe
 
 
-def wait_for_events(probe, count):
+def wait_for_events(probe, count, ends=ENDS):
     # It does not look often, as that takes time from what is measured.
-    until(lambda: time.sleep(0.05) or min(len(probe.look().events[name]) for name in ENDS) >= count,
+    until(lambda: time.sleep(0.05) or min(len(probe.look().events[name]) for name in ends) >= count,
           f"{count} events", timeout=PATIENCE)
 
 
@@ -141,6 +141,19 @@ def test_every_message_once_in_order_within_its_block(server):
         wait_for_events(probe, EVENTS + 2)
         pairs = {name: check(probe.events["source"], probe.events[name], EVENTS) for name in ENDS}
     tell("jackd -r", {name: spacing(pairs[name]) for name in ENDS})
+
+
+@pytest.mark.parametrize("microseconds", [3_600_000_000, -3_600_000_000])
+def test_jack_may_have_a_clock_of_its_own(server, microseconds):
+    """Its times are then converted. Taken as they are, nothing would come: an hour is too far ahead to send, and too far
+    back to be placed."""
+    env = {"LD_PRELOAD": str(PROGRAMS / "libclock.so"), "MIDISOCK_JACK_CLOCK": str(microseconds)}
+    ends = ("placed",)
+    with Probe("probe", "source", *ends) as probe, chain(server, *ends, env=env), sequencer(server, ends):
+        probe.look()
+        probe.events["placed"].clear()
+        wait_for_events(probe, WINDOW + 2, ends)
+        check(probe.events["source"], probe.events["placed"], WINDOW)
 
 
 def test_the_spacing_is_kept(monkeypatch, tmp_path):

@@ -122,6 +122,24 @@ static int skip(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_skip(server))
 static int panic(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_panic(server)); }
 static int reset(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_reset(server)); }
 static int begin_block(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_begin_block(server, &block)); }
+static int begin_period(void)
+{
+    block.start_ns += 1333333;
+    return EXPECT_RESULT(MIDISOCK_OK, midisock_begin_block(server, &block));
+}
+static int begin_counted(void)
+{
+    block.flags = MIDISOCK_BLOCK_HAS_POSITION;
+    block.start_ns += 1333333;
+    block.position += number++ % 4 == 0 ? 80 : block.frames; /* with dropouts */
+    return EXPECT_RESULT(MIDISOCK_OK, midisock_begin_block(server, &block));
+}
+static int begin_device(void)
+{
+    block.start_ns += 1333333;
+    block.flags = MIDISOCK_BLOCK_DEVICE_TIME;
+    return EXPECT_RESULT(MIDISOCK_OK, midisock_begin_block(server, &block));
+}
 static int pop_block(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_pop_block(server, &message)); }
 static int pop_block_empty(void)
 {
@@ -273,6 +291,11 @@ static void count_all(void)
     count("pop empty, pair", pop_empty_pair, CALLS);
     count("pop closed", pop_closed, CALLS);
     count("begin_block", begin_block, CALLS);
+    count("begin_block of a period", begin_period, CALLS); /* and not slices of one, as before */
+    count("begin_block with position", begin_counted, CALLS);
+    count("begin_block with device time", begin_device, CALLS);
+    block.flags = 0;
+    CHECK_OK(midisock_begin_block(server, &block));
     CHECK_OK(midisock_begin_block(offline, &block));
     count("pop_block", pop_block, CALLS);
     count("pop_block empty", pop_block_empty, CALLS);

@@ -147,6 +147,7 @@ typedef struct driver {
     uint64_t (*clock)(void);
     uint64_t before_ns;
     uint32_t random;
+    int64_t position; /* of the host that calls */
     uint8_t large[LARGE + 1];
     uint8_t medium[1024];
 } driver;
@@ -382,8 +383,13 @@ static void do_block(driver *d, role role, midisock_port *port)
     block.struct_size = sizeof block;
     block.sample_rate = 48000;
     block.frames = r % 300;
-    block.flags = r >> 9 & 3;
-    block.start_ns = r & 0x1000 ? midisock_now_ns() : 0;
+    block.flags = r >> 9 & 15; /* every combination */
+    block.start_ns = r & 0x2000 || block.flags & MIDISOCK_BLOCK_DEVICE_TIME ? midisock_now_ns() : 0;
+    /* It mostly counts on; now and then it skips, stands still or goes back. */
+    d->position += r >> 14 & 7 ? block.frames : r >> 17 & 0xfff;
+    if ((r >> 20 & 15) == 0)
+        d->position /= 2;
+    block.position = d->position;
     if (role != CLOSED)
         CALL(BEGIN_BLOCK, role, midisock_begin_block(port, &block));
     block.sample_rate = -1;

@@ -52,6 +52,8 @@ struct bridge {
     uint32_t pending_for;     /* a bit for each side that has not had it yet */
     int was_offline;
     jack_nframes_t frames; /* of the last cycle */
+    int64_t position;      /* JACK's frame counter at the last cycle, without an end; 0: no cycle yet */
+    int same_clock;        /* JACK's microseconds are those of midisock_now_ns */
 
     /* Shared: read and written with bridge_get and bridge_set. */
     int flowing;     /* the connections in JACK are made: messages may flow */

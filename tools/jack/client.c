@@ -103,6 +103,21 @@ static int register_sides(struct bridge *bridge)
     return 1;
 }
 
+/* Whether JACK counts the microseconds of midisock_now_ns. They are read around JACK's,
+ * several times, since a thread may be kept waiting between two readings. */
+static int is_same_clock(void)
+{
+    int i;
+    for (i = 0; i < 10; i++) {
+        uint64_t before = midisock_now_ns() / 1000;
+        uint64_t jack = jack_get_time();
+        uint64_t after = midisock_now_ns() / 1000;
+        if (jack + 1 < before || jack > after + 1) /* JACK may round */
+            return 0;
+    }
+    return 1;
+}
+
 static int set_up(struct bridge *bridge)
 {
     jack_client_t *client = bridge->client;
@@ -119,6 +134,8 @@ static int set_up(struct bridge *bridge)
         midisock_skip(bridge->port);
     bridge->pending_for = 0;
     bridge->was_offline = 1;
+    bridge->position = 0;
+    bridge->same_clock = is_same_clock();
     return jack_activate(client) == 0;
 }
 

@@ -12,40 +12,64 @@ static void count(uint32_t *counter)
     __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
-/* When this cycle began, on midisock's clock. JACK's own time for it is better
- * than a clock that is read now: a delay-locked loop has removed the jitter of the
- * interrupt, and it does not matter how late this client runs. JACK has a clock of
- * its own, so both clocks are read together, three times, and the reading that took
- * the least time counts. */
-static uint64_t cycle_start_ns(jack_client_t *client)
+/* JACK's clock has a zero of its own: both clocks are read together, three times, and the
+ * reading that took the least time counts. */
+static uint64_t converted_ns(jack_time_t time)
 {
-    jack_nframes_t frame;
-    jack_time_t start, next;
-    float period;
-    uint64_t best_width = UINT64_MAX, start_ns = 0;
+    uint64_t best_width = UINT64_MAX, time_ns = 0;
     int i;
-    if (jack_get_cycle_times(client, &frame, &start, &next, &period) != 0)
-        return 0; /* midisock_begin_block reads the clock itself */
     for (i = 0; i < 3; i++) {
         uint64_t before = midisock_now_ns();
         jack_time_t jack_now = jack_get_time();
         uint64_t width = midisock_now_ns() - before;
         if (width < best_width) {
-            int64_t since_us = (int64_t)(jack_now - start);
+            int64_t since_us = (int64_t)(jack_now - time);
             best_width = width;
-            start_ns = before + width / 2 - (uint64_t)(since_us * 1000);
+            time_ns = before + width / 2 - (uint64_t)(since_us * 1000);
         }
     }
-    return start_ns;
+    return time_ns;
+}
+
+/* JACK's frame counter has 32 bits, and is over after a day. */
+static int64_t position_of(struct bridge *bridge, jack_nframes_t frame)
+{
+    /* Far enough above 0 for a counter that goes back a little. */
+    if (bridge->position == 0)
+        bridge->position = (INT64_C(1) << 32) + frame;
+    else
+        bridge->position += (int32_t)(frame - (jack_nframes_t)bridge->position);
+    return bridge->position;
+}
+
+/* When this cycle began, by JACK's account. That is better than a clock that is read
+ * now: JACK's delay-locked loop has removed the jitter of the interrupt, and it does
+ * not matter how late this client runs. Where JACK's clock is midisock's, that time is
+ * taken as it is. Else the conversion has jitter of its own, which midisock smooths. */
+static void tell_time(struct bridge *bridge, midisock_block *block)
+{
+    jack_nframes_t frame;
+    jack_time_t start, next;
+    float period;
+    if (jack_get_cycle_times(bridge->client, &frame, &start, &next, &period) != 0)
+        return; /* midisock_begin_block reads the clock itself */
+    block->position = position_of(bridge, frame);
+    block->flags |= MIDISOCK_BLOCK_HAS_POSITION;
+    if (bridge->same_clock && start != 0) {
+        block->start_ns = start * 1000;
+        block->flags |= MIDISOCK_BLOCK_DEVICE_TIME;
+    } else {
+        block->start_ns = converted_ns(start);
+    }
 }
 
 static midisock_result begin(struct bridge *bridge, jack_nframes_t frames)
 {
-    midisock_block block = {sizeof block, 0, 0, 0.0, 0, 0};
+    midisock_block block = MIDISOCK_BLOCK_INIT;
     int offline = bridge_get(bridge, freewheeling);
     block.frames = frames;
     block.sample_rate = (double)jack_get_sample_rate(bridge->client);
-    block.start_ns = cycle_start_ns(bridge->client);
+    tell_time(bridge, &block);
     if (offline)
         block.flags |= MIDISOCK_BLOCK_FREEWHEEL;
     else if (bridge->was_offline || frames != bridge->frames) /* the delay follows a change to a shorter period, too */

@@ -7,6 +7,7 @@
 #include <midisock/cpp/message.hpp>
 
 #include <iterator>
+#include <optional>
 
 namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
@@ -98,6 +99,9 @@ struct block_info {
     std::uint64_t start_ns = 0; /**< midisock_now_ns at the start of the callback; 0: the library reads the clock */
     bool freewheel = false;     /**< the host does not render in real time */
     bool discontinuity = false; /**< the transport or the graph was stopped before */
+    bool device_time = false;   /**< start_ns, not 0, is the device's own time for the first frame, and smooth */
+    /** The host's own frame counter at the first frame, if there is one: 0 or more. Never a song position. */
+    std::optional<std::int64_t> position = std::nullopt;
 };
 
 /** An audio block: a range over its messages, each with its frame. It also sends messages at a frame. */
@@ -124,10 +128,13 @@ private:
         midisock_block raw = {};
         raw.struct_size = sizeof raw;
         raw.flags = (info.freewheel ? std::uint32_t{MIDISOCK_BLOCK_FREEWHEEL} : 0u) |
-                    (info.discontinuity ? std::uint32_t{MIDISOCK_BLOCK_DISCONTINUITY} : 0u);
+                    (info.discontinuity ? std::uint32_t{MIDISOCK_BLOCK_DISCONTINUITY} : 0u) |
+                    (info.device_time ? std::uint32_t{MIDISOCK_BLOCK_DEVICE_TIME} : 0u) |
+                    (info.position ? std::uint32_t{MIDISOCK_BLOCK_HAS_POSITION} : 0u);
         raw.start_ns = info.start_ns;
         raw.sample_rate = info.sample_rate;
         raw.frames = info.frames;
+        raw.position = info.position.value_or(0);
         return midisock_begin_block(port, &raw);
     }
 
