@@ -135,7 +135,8 @@ def abidiff_notices(run, out):
 
 # Fields are removed from the end, or added there.
 OLDER = [(r"  uint32_t tick_us;.*?\n} midisock_config;", "} midisock_config;"),
-        (r"  uint64_t rejected;.*?\n} midisock_stats;", "} midisock_stats;")]
+        (r"  uint64_t rejected;.*?\n} midisock_stats;", "} midisock_stats;"),
+        (r"  int64_t position;\n} midisock_block;", "} midisock_block;")]
 NEWER = [(r"\} midisock_config;", "  uint32_t future_number;\n  const char *future_pointer;\n} midisock_config;"),
           (r"\} midisock_stats;", "  uint64_t future_count;\n} midisock_stats;"),
           (r"\} midisock_block;", "  uint32_t future_number;\n  uint32_t future_reserved;\n} midisock_block;")]

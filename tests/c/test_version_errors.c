@@ -111,7 +111,8 @@ static void frozen_structs_have_their_layout(void)
     CHECK_INT(16 + sizeof(void *), offsetof(midisock_message, frame));
     CHECK_INT(20 + sizeof(void *), offsetof(midisock_message, flags));
     CHECK_INT(24 + sizeof(void *), offsetof(midisock_message, reserved));
-    CHECK_INT(32, sizeof(midisock_block));
+    CHECK_INT(40, sizeof(midisock_block));
+    CHECK_INT(32, offsetof(midisock_block, position)); /* and what is before it is the block of 0.1 */
     CHECK_INT(16, offsetof(midisock_block, sample_rate));
     CHECK_INT(96, sizeof(midisock_notification));
     CHECK_INT(24, offsetof(midisock_notification, address));
