@@ -1202,8 +1202,8 @@ MIDISOCK_API midisock_result midisock_client_address(struct midisock_port *serve
  * Disconnects a client of a merged server in good order. Messages that are due for it are written first, within
  * linger_ms.
  *
- * When the call returns, the client no longer belongs to the server. MIDISOCK_NOTIFY_CLIENT_LEFT follows. midisock_close on
- * an accepted port does the same for a client of a manual server.
+ * When the call returns, the client no longer belongs to the server. MIDISOCK_NOTIFY_CLIENT_LEFT follows.
+ * midisock_close on an accepted port does the same for a client of a manual server.
  *
  * [control]
  * Threads: any.

@@ -146,8 +146,8 @@ pub unsafe extern "C" fn midisock_client_address(
 /// Disconnects a client of a merged server in good order. Messages that are due for it are written first, within
 /// linger_ms.
 ///
-/// When the call returns, the client no longer belongs to the server. MIDISOCK_NOTIFY_CLIENT_LEFT follows. midisock_close on
-/// an accepted port does the same for a client of a manual server.
+/// When the call returns, the client no longer belongs to the server. MIDISOCK_NOTIFY_CLIENT_LEFT follows.
+/// midisock_close on an accepted port does the same for a client of a manual server.
 ///
 /// Threads: any.
 /// Returns:
