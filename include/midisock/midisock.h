@@ -87,6 +87,7 @@
 #  define MIDISOCK_API
 #endif
 
+/** @cond internal */
 /* Pointers have 32 bits. */
 #if UINTPTR_MAX == 0xFFFFFFFFu
 #  define MIDISOCK_32_BIT
@@ -101,6 +102,7 @@
 #else
 #  define MIDISOCK_NULL ((void *)0)
 #endif
+/** @endcond */
 
 #ifdef __cplusplus
 extern "C" {
