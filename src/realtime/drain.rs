@@ -33,12 +33,10 @@ pub(crate) enum Step<'a> {
     Panic,
     /// Everything scheduled so far is to be forgotten.
     Cancel,
-    Reset,
+    /// `asked_ns`: when it was asked for; 0: nothing was scheduled then.
+    Reset { asked_ns: u64 },
     /// A message. `cancelled`: it was pushed before a `cancel`.
-    Message {
-        record: Record<'a>,
-        cancelled: bool,
-    },
+    Message { record: Record<'a>, cancelled: bool },
     /// The summary of what push could not queue. The next call of `next` gives it back.
     Refused(&'a mut Lost),
 }
@@ -296,12 +294,14 @@ impl Drain {
                 Some(Step::Cancel)
             }
             Choice::Reset => {
+                let asked_ns = self.resets.map_or(0, |resets| resets.first_ns);
                 self.give_reset(consumer.position());
-                Some(Step::Reset)
+                Some(Step::Reset { asked_ns })
             }
             Choice::ResetAfterRefused => {
                 self.give_back();
-                Some(Step::Reset)
+                let asked_ns = self.shared.requests.reset.last_ns();
+                Some(Step::Reset { asked_ns })
             }
             Choice::Refused => self.give_refused(consumer.position()),
         }
@@ -339,6 +339,7 @@ impl Drain {
             self.shared.queues.scheduled_bytes.fetch_sub(dropped, Ordering::Relaxed);
         }
         let around = lost.resets_around(self.resets_done, asked);
+        let asked_ns = self.resets.map_or(0, |resets| resets.first_ns);
         self.resets_done = around.done;
         let requests = &self.shared.requests.reset;
         requests.forget_places(position);
@@ -346,7 +347,7 @@ impl Drain {
         let reset_after = around.after;
         if around.before {
             self.summary = Summary::Next { reset_after };
-            return Some(Step::Reset);
+            return Some(Step::Reset { asked_ns });
         }
         self.summary = Summary::Given { reset_after };
         self.refused.as_mut()?.taken().map(Step::Refused)

@@ -283,7 +283,7 @@ fn reset(shared: &Shared) {
     shared
         .requests
         .reset
-        .ask(shared.queues.outgoing.as_ref().unwrap().tail());
+        .ask(shared.queues.outgoing.as_ref().unwrap().tail(), 0);
     shared.requests.announce();
 }
 
@@ -306,7 +306,7 @@ fn a_drain_keeps_the_order() {
                 said.push(record.data[2]);
                 true
             }
-            Some(Step::Reset) => {
+            Some(Step::Reset { .. }) => {
                 said.push(0);
                 true
             }
@@ -338,7 +338,7 @@ fn a_drain_keeps_resets_beside_refused_messages() {
         let mut take = || {
             let some = match out.next() {
                 Some(Step::Message { record, .. }) => said.push(record.data[2]),
-                Some(Step::Reset) => said.push(0),
+                Some(Step::Reset { .. }) => said.push(0),
                 Some(Step::Refused(lost)) => {
                     let mut given = Given::new();
                     for (_, summary) in lost.summaries() {
@@ -412,11 +412,11 @@ fn resets_are_not_lost() {
     explore("resets", 500, 3, || {
         let resets = Arc::new(Resets::default());
         let other = Arc::clone(&resets);
-        let asking = thread::spawn(move || other.ask(16));
+        let asking = thread::spawn(move || other.ask(16, 0));
         let other = Arc::clone(&resets);
         let pusher = thread::spawn(move || {
-            other.ask(0);
-            other.ask(32);
+            other.ask(0, 0);
+            other.ask(32, 0);
         });
         // As `Drain` does: it goes to the place of the first that waits, and forgets the places up to there.
         let (mut done, mut given) = (0, Vec::new());

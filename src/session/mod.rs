@@ -36,6 +36,8 @@ mod send_buffer;
 #[cfg(all(test, not(loom)))]
 mod simulation;
 mod sniff;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod timers;
 mod track;
 

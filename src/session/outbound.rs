@@ -106,7 +106,10 @@ impl Outbound<'_> {
             Step::Dropped(record) => self.drop_for_panic(&record),
             Step::Panic => self.panic(),
             Step::Cancel => self.cancel(),
-            Step::Reset => self.send_all(&RESET),
+            Step::Reset { asked_ns } => {
+                self.deliver_due(self.time_of_call(asked_ns));
+                self.send_all(&RESET);
+            }
             Step::Message { record, cancelled } => {
                 self.take(&record, cancelled);
                 return record.data.len();
@@ -127,8 +130,7 @@ impl Outbound<'_> {
             }
             return self.schedule(record.time_ns, client, bytes, false);
         }
-        // A push during this turn may be later than the turn's beginning.
-        let pushed_ns = if record.time_ns == 0 { self.now } else { record.time_ns };
+        let pushed_ns = self.time_of_call(record.time_ns);
         self.deliver_due(pushed_ns);
         let at = self.time_of(pushed_ns, client, bytes);
         if at > pushed_ns {
@@ -137,6 +139,12 @@ impl Outbound<'_> {
         } else {
             self.deliver(client, bytes, false);
         }
+    }
+
+    /// The time of a push or a request. One during this turn may be later than the turn's beginning; one while nothing was
+    /// scheduled carries no time.
+    fn time_of_call(&self, noted_ns: u64) -> u64 {
+        if noted_ns == 0 { self.now } else { noted_ns }
     }
 
     /// When a message may leave: a Note Off not before its Note On.

@@ -294,8 +294,8 @@ impl Outbound<'_> {
                     self.port.count_lost(unrepaired);
                 }
                 Some(Step::Panic) if remembers => self.lose_request(&PANIC),
-                Some(Step::Reset) if remembers => self.lose_request(&RESET),
-                Some(Step::Panic | Step::Reset) => {}
+                Some(Step::Reset { .. }) if remembers => self.lose_request(&RESET),
+                Some(Step::Panic | Step::Reset { .. }) => {}
                 Some(Step::Cancel) => {}
                 Some(Step::Refused(lost)) => self.lose_refused(lost),
             }

@@ -1,0 +1,1 @@
+//! What becomes of messages, places and counts when clients leave.
