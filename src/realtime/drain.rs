@@ -385,6 +385,13 @@ impl OutQueue {
         self.drain.next_if(&mut self.consumer, |_| true)
     }
 
+    /// The next step, but no message that begins at `end` or later.
+    #[must_use]
+    pub(crate) fn next_before(&mut self, end: usize) -> Option<Step<'_>> {
+        let wanted = is_before(self.consumer.position(), end);
+        self.drain.next_if(&mut self.consumer, |_| wanted)
+    }
+
     /// The next step of `Dropped`, `Panic` and `Cancel`, for use while a peer's buffer is full.
     #[must_use]
     pub(crate) fn next_request(&mut self) -> Option<Step<'_>> {
@@ -403,8 +410,9 @@ impl OutQueue {
         self.consumer.release();
     }
 
-    /// Shows every message that waits without taking it, and whether it was pushed before a `cancel`.
-    pub(crate) fn scan(&mut self, mut each: impl FnMut(&Record<'_>, bool)) {
+    /// Shows every message that waits without taking it, and whether it was pushed before a `cancel`. Returns where the last
+    /// of them ends.
+    pub(crate) fn scan(&mut self, mut each: impl FnMut(&Record<'_>, bool)) -> usize {
         self.drain.look_for_requests();
         let (from, end) = (self.consumer.position(), self.consumer.end());
         let cancelled_until = self.drain.cancelled_until.filter(|until| is_before(from, *until));
@@ -419,6 +427,7 @@ impl OutQueue {
                 });
             }
         }
+        end
     }
 
     /// Where the next message begins.

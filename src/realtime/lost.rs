@@ -258,12 +258,6 @@ impl Lost {
         named.chain(std::iter::once((0, &mut *self.all)))
     }
 
-    /// Whether a client has a summary of its own.
-    #[must_use]
-    pub(crate) fn is_named(&self, client: u32) -> bool {
-        self.named[..self.used].iter().any(|named| named.client == client)
-    }
-
     /// Of so many resets that were asked for, of which so many are done, says which have their places around the
     /// summary. Those between are in it, also one that was asked for after `asked` was read. One may be given twice,
     /// where it was done while a push was being refused: never too few, and the last in its place.

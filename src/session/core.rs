@@ -307,6 +307,7 @@ impl Core {
             effects: &mut self.effects,
             now,
             writes_first: false,
+            forgets: false,
         })
     }
 
