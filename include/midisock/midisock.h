@@ -284,8 +284,10 @@ typedef struct midisock_config {
   uint32_t accept_mode;
   /**
    * Clients of a server that may be connected at the same time. Default: 64. At most 65536. The server closes
-   * further connections at once and counts them in midisock_stats.rejected. A client of a manual server that has
-   * left before midisock_accept handed it over still counts.
+   * further connections at once and counts them in midisock_stats.rejected. A client that has left does not count.
+   * A manual server keeps the ports of clients that left before midisock_accept, with what they sent, as long as all
+   * its ports are no more than this. Beyond, the oldest of those ports is closed for each newcomer, and counts in
+   * rejected.
    */
   uint32_t max_clients;
   /**
@@ -976,7 +978,8 @@ typedef struct midisock_stats {
   uint64_t disconnections;
   /**
    * Connections that the server rejected because of allow, max_clients or a lack of resources, or because they began
-   * with three or more data bytes, as HTTP, TLS and SSH do. One that was already announced also counts in
+   * with three or more data bytes, as HTTP, TLS and SSH do. Also those that left a manual server before
+   * midisock_accept, and whose ports gave way to newcomers. One that was already announced also counts in
    * connections and disconnections.
    */
   uint64_t rejected;

@@ -42,10 +42,10 @@ impl FlushTickets {
         self.seen.store(ticket, Ordering::Release);
     }
 
-    /// Network thread: all flushes up to this one are done; `lost` says whether something of this one was lost.
-    pub(crate) fn finish(&self, ticket: u32, lost: bool) {
-        if lost {
-            self.lost.store(ticket, Ordering::Relaxed);
+    /// Network thread: all flushes up to this one are done; `lost` is the last of them of which something was lost.
+    pub(crate) fn finish(&self, ticket: u32, lost: Option<u32>) {
+        if let Some(lost) = lost {
+            self.lost.store(lost, Ordering::Relaxed);
         }
         self.done.store(ticket, Ordering::Release);
     }

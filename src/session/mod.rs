@@ -105,10 +105,7 @@ impl Session {
     /// Whether a server has a place for one more client.
     pub(crate) fn has_place(&self) -> bool {
         let shared = self.server.as_ref().and_then(|server| self.core.shared(server.port));
-        shared.is_some_and(|shared| {
-            let left_behind = shared.clients.left_behind.load(Ordering::Acquire);
-            shared.clients.count.load(Ordering::Relaxed) + left_behind < shared.config.server.max_clients
-        })
+        shared.is_some_and(|shared| shared.clients.count.load(Ordering::Relaxed) < shared.config.server.max_clients)
     }
 
     /// A newcomer at the server; None: it is turned away.
@@ -202,6 +199,7 @@ impl Session {
         shared.counters.network.connections.add(1);
         let key = PortKey(self.core.ports.insert(Port::new(shared, Some(queues))));
         connection.port = key;
+        self.bound_left_behind(&server_shared, now);
         if let Some(server) = self.core.ports.at_mut(server) {
             server.peers.retain(|other| *other != peer);
         }
@@ -405,9 +403,9 @@ impl Session {
                 }
                 Owner::Port(key, id) => {
                     let port = self.core.ports.at_mut(key).filter(|port| port.shared.id == id);
+                    // What is due was drained in this turn already.
                     if port.is_some_and(|port| port.armed.comes(at)) {
                         self.core.settle(key, now);
-                        self.core.again = true;
                     }
                 }
             }
@@ -418,10 +416,11 @@ impl Session {
         let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
+        let mut is_measured = false;
         match connection.phase {
             Phase::New { until } if until <= now => self.confirm_client(peer, now),
             Phase::Accepting | Phase::Gone | Phase::New { .. } => {}
-            Phase::HalfClosed { .. } | Phase::Closing { .. } => self.core.effects.push(Effect::Measure(peer)),
+            Phase::HalfClosed { .. } | Phase::Closing { .. } => is_measured = true,
             Phase::Open => {
                 if connection.holds_first_bytes() && connection.input.arrived_ns + ms(FIRST_BYTES_MS) <= now {
                     self.take_first_bytes(peer, now);
@@ -430,13 +429,16 @@ impl Session {
                     return;
                 };
                 let is_due = connection.liveness.next_check_ns().is_some_and(|at| at <= now);
-                if is_due || connection.waits_for_room() {
-                    self.core.effects.push(Effect::Measure(peer));
-                }
+                is_measured = is_due || connection.waits_for_room();
             }
         }
         self.core.check_delay(peer, now);
-        self.core.rearm(peer, now);
+        if is_measured {
+            // The answer arms the next deadline: until then the one that has just come would come again.
+            self.core.effects.push(Effect::Measure(peer));
+        } else {
+            self.core.rearm(peer, now);
+        }
     }
 
     /// Connections that found no room in an in queue try again; whether one found some. Those that are read again are

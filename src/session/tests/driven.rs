@@ -105,8 +105,21 @@ impl Driven {
         unsafe { self.endpoint.push(at_us * 1000, client, message) }
     }
 
+    pub(super) fn pop(&mut self) -> Option<Vec<u8>> {
+        // SAFETY: one thread does everything.
+        let popped = unsafe { self.endpoint.pop() };
+        popped.ok().map(|popped| {
+            // SAFETY: the message stays until the next pop.
+            unsafe { popped.data.as_ref() }.to_vec()
+        })
+    }
+
     /// One turn of the network thread.
     pub(super) fn turn(&mut self) {
+        if self.session.core.waits_for_room() && self.session.core.has_room() {
+            self.session.retry_waiting(self.now, &mut Vec::new());
+            self.carry_out();
+        }
         let core = &mut self.session.core;
         if core.has_work(self.key, self.now) || core.is_flushing(self.key) {
             core.drain(self.key, self.now);
@@ -142,6 +155,7 @@ impl Driven {
                     self.session.handle_progress(peer, self.now, Some(READ));
                 }
                 Effect::Accept(peer) => self.open_port(peer),
+                Effect::Withdraw(port) => self.accepted.retain(|(key, _)| *key != port),
                 Effect::FinishWriting(_) | Effect::Disconnected { .. } | Effect::Wake(_) | Effect::Forget(_) => {}
             }
         }

@@ -1,8 +1,10 @@
 //! What becomes of messages, places and counts when clients leave.
 
 use super::driven::Driven;
+use crate::realtime::acceptance::Accepted;
 use crate::realtime::config::{Config, DeliveryConfig, Overflow, QueueConfig};
 use crate::realtime::shared::Role;
+use crate::session::Peer;
 use crate::sys::code::Code;
 
 fn config(overflow: Overflow) -> Config {
@@ -201,4 +203,115 @@ fn a_refused_message_for_all_reaches_a_named_client_once() {
         heard.iter().filter(|message| message[..2] == [0xB1, 0]).count()
     };
     assert_eq!((banks(&mut driven, named), banks(&mut driven, other)), (1, 1));
+}
+
+/// Lets time pass, with a turn each millisecond, while somebody pops so often or nobody does.
+fn pass(driven: &mut Driven, from_ms: u64, until_ms: u64, pop_every_ms: Option<u64>) {
+    for ms in from_ms..until_ms {
+        driven.at(ms * 1000);
+        if pop_every_ms.is_some_and(|every| ms % every == 0) {
+            driven.pop();
+        }
+        driven.settle();
+    }
+}
+
+fn begins(driven: &mut Driven, peer: Peer, bytes: &[u8]) {
+    driven.session.handle_bytes(peer, driven.now, bytes);
+    driven.carry_out();
+}
+
+/// Clients that have left do not count, whether or not anybody pops what they sent.
+#[test]
+fn a_client_that_left_does_not_count_though_nobody_pops() {
+    for messages in [1, 100_000] {
+        let mut driven = Driven::new(Role::Merged, &config(Overflow::Wait));
+        let peer = driven.client();
+        let note = [0x90, 60, 1].repeat(messages);
+        begins(&mut driven, peer, &note);
+        // A note sounds at the client too.
+        assert_eq!(driven.push(0, 0, &[0x91, 1, 1]), Code::Ok);
+        driven.settle();
+        driven.ends(peer);
+        assert_eq!(driven.client_count(), 1, "an answer may come");
+        pass(&mut driven, 1, 60, None);
+        assert_eq!(driven.client_count(), 0);
+        assert!(driven.closed.contains(&peer.0));
+        // None of what it sent is lost.
+        let mut popped = 0;
+        for ms in 60..5000 {
+            driven.at(ms * 1000);
+            while driven.pop().is_some_and(|message| message == [0x90, 60, 1]) {
+                popped += 1;
+            }
+            driven.settle();
+        }
+        assert_eq!(popped, messages);
+        assert_eq!(driven.shared().counters.network.dropped_in.get(), 0);
+    }
+}
+
+/// As long as somebody pops, the client is kept for an answer to the last that it sent.
+#[test]
+fn a_client_that_shut_down_its_side_gets_an_answer_to_what_is_popped_late() {
+    let mut driven = Driven::new(Role::Merged, &config(Overflow::Wait));
+    let peer = driven.client();
+    begins(&mut driven, peer, &[0x90, 60, 1].repeat(10));
+    driven.ends(peer);
+    let mut ms = 1;
+    let mut answered = 0;
+    while answered < 10 {
+        pass(&mut driven, ms, ms + 30, None);
+        ms += 30;
+        if driven.pop() == Some(vec![0x90, 60, 1]) {
+            answered += 1;
+            assert_eq!(driven.push(0, driven.id(peer), &[0xC0, answered]), Code::Ok);
+        }
+    }
+    driven.settle();
+    assert_eq!(driven.heard(peer).len(), 10);
+    pass(&mut driven, ms, ms + 60, None);
+    assert_eq!(driven.client_count(), 0);
+}
+
+/// Nobody accepts the clients of a manual server: newcomers are let in all the same, and the latest ports are kept.
+#[test]
+fn ports_of_clients_that_left_unaccepted_give_way() {
+    let mut config = config(Overflow::Wait);
+    config.server.max_clients = 3;
+    let mut driven = Driven::new(Role::Manual, &config);
+    let stays = driven.client();
+    for _ in 0..20 {
+        let peer = driven.client();
+        assert_eq!(driven.client_count(), 2);
+        driven
+            .session
+            .handle_failure(peer, driven.now, crate::session::Reason::of(Code::Io));
+        driven.carry_out();
+        assert_eq!(driven.client_count(), 1);
+    }
+    assert_eq!(driven.accepted.len(), 3, "the one that stays, and two that left");
+    let counters = &driven.shared().counters.network;
+    assert_eq!((counters.connections.get(), counters.rejected.get()), (21, 18));
+    assert_eq!(
+        driven
+            .shared()
+            .clients
+            .left_behind
+            .load(std::sync::atomic::Ordering::Relaxed),
+        2
+    );
+    // Those that are there keep their places, and all places can be taken.
+    let others = [driven.client(), driven.client()];
+    assert_eq!(driven.client_count(), 3);
+    assert!(driven.newcomer().is_none());
+    assert!(
+        ![stays, others[0], others[1]]
+            .iter()
+            .any(|peer| driven.closed.contains(&peer.0))
+    );
+    assert_eq!(driven.accepted.len(), 3);
+    // One that was accepted gives no way.
+    let acceptance = &driven.accepted[1].1.shared().clients.acceptance;
+    assert_eq!(acceptance.accept(), Accepted::Present);
 }
