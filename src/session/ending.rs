@@ -8,7 +8,7 @@ use super::connection::{Connection, Phase, Reason};
 use super::effect::{Effect, Keyed, Peer, PortKey};
 use super::output::Flow;
 use super::port::{Life, notification};
-use super::{Session, port};
+use super::{Session, port, unaccepted};
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::producer::Producer;
 use crate::realtime::ring::is_before;
@@ -272,36 +272,12 @@ impl Session {
         }
     }
 
-    /// Of a manual server, as many ports are kept as it may have clients. Where there are more, ports of clients that have
-    /// left and were not accepted give way, the oldest first: they are closed.
-    pub(super) fn bound_left_behind(&mut self, server: &Shared, now: u64) {
-        let clients = &server.clients;
-        let kept = || clients.count.load(Ordering::Relaxed) + clients.left_behind.load(Ordering::Acquire);
-        while kept() > server.config.server.max_clients {
-            let left = |(_, port): &(usize, &port::Port)| port.shared.clients.acceptance.is_left();
-            let oldest = self
-                .core
-                .ports
-                .iter()
-                .filter(left)
-                .min_by_key(|(_, port)| port.shared.id);
-            let Some((key, port)) = oldest else { return };
-            // Else it has been accepted meanwhile.
-            if port.shared.clients.acceptance.give_up() {
-                clients.left_behind.fetch_sub(1, Ordering::AcqRel);
-                server.counters.network.rejected.add(1);
-                self.core.effects.push(Effect::Withdraw(PortKey(key)));
-                self.release(PortKey(key), now);
-            }
-        }
-    }
-
     /// A client of a manual server has left. Its port is kept for `accept`.
     fn accepted_left(&mut self, server: PortKey, accepted: &Shared, announced: bool, left: Notification) {
         let Some(shared) = self.core.shared(server).map(Arc::clone) else {
             return;
         };
-        leaves_unaccepted(&shared, accepted);
+        unaccepted::leaves(&shared, accepted);
         shared.counters.network.disconnections.add(1);
         shared.control.notifications.announce_end(announced, left);
         self.core.changed(server);
@@ -479,28 +455,11 @@ impl Session {
             }
         }
         self.core.drain(key, now);
-        self.shut_down_unaccepted(key, now);
+        unaccepted::shut_down(self, key, now);
         if let Some(shared) = self.core.shared(key) {
             shared.set_up(false);
         }
         self.give_up(key, now);
-    }
-
-    /// Clients of a manual server that nobody can accept any more see the end.
-    fn shut_down_unaccepted(&mut self, key: PortKey, now: u64) {
-        let Some(server) = self.core.shared(key).filter(|shared| shared.role == Role::Manual) else {
-            return;
-        };
-        let accepted = self
-            .core
-            .ports
-            .iter()
-            .filter(|(_, port)| port.shared.role == Role::Accepted);
-        let unaccepted = accepted.filter(|(_, port)| leaves_unaccepted(server, &port.shared));
-        let unaccepted: Vec<PortKey> = unaccepted.map(|(other, _)| PortKey(other)).collect();
-        for port in unaccepted {
-            self.shut_down(port, now);
-        }
     }
 
     /// The peer of a port has gone for good, or the port was shut down: it ends when nothing is owed any more.
@@ -523,15 +482,4 @@ impl Session {
         }
         self.core.forget_if_done(key);
     }
-}
-
-/// Notes that a manual server's client leaves. True, once, if it was not accepted: then its port is kept.
-fn leaves_unaccepted(server: &Shared, accepted: &Shared) -> bool {
-    // Added first: a thread that accepts it takes it away again.
-    server.clients.left_behind.fetch_add(1, Ordering::AcqRel);
-    let unaccepted = accepted.clients.acceptance.leave();
-    if !unaccepted {
-        server.clients.left_behind.fetch_sub(1, Ordering::AcqRel);
-    }
-    unaccepted
 }

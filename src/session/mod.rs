@@ -12,7 +12,7 @@
 //! | all ports and connections | [`core`] |
 //! | one port | [`port`], [`schedule`], [`owed`], [`memory`], [`flush`] |
 //! | the way of a message | [`inbound`]: from peers to the in queue; [`outbound`] and [`repair`]: from the out queue to peers |
-//! | the end of connections and ports | [`ending`] |
+//! | the end of connections and ports | [`ending`]; [`unaccepted`]: ports that wait for `accept` |
 //!
 //! `net` calls it, and so does the simulation. It calls `realtime` and what lies below.
 
@@ -40,6 +40,7 @@ mod sniff;
 mod tests;
 mod timers;
 mod track;
+mod unaccepted;
 
 pub(crate) use connection::Reason;
 pub(crate) use effect::{Effect, Interest, Peer, PortKey};
@@ -199,7 +200,7 @@ impl Session {
         shared.counters.network.connections.add(1);
         let key = PortKey(self.core.ports.insert(Port::new(shared, Some(queues))));
         connection.port = key;
-        self.bound_left_behind(&server_shared, now);
+        unaccepted::bound(self, &server_shared, now);
         if let Some(server) = self.core.ports.at_mut(server) {
             server.peers.retain(|other| *other != peer);
         }
@@ -392,11 +393,8 @@ impl Session {
         while let Some((at, owner)) = self.core.timers.take_due(now) {
             match owner {
                 Owner::Connection(peer, serial) => {
-                    let connection = self
-                        .core
-                        .connections
-                        .at_mut(peer)
-                        .filter(|connection| connection.serial == serial);
+                    let connection = self.core.connections.at_mut(peer);
+                    let connection = connection.filter(|connection| connection.serial == serial);
                     if connection.is_some_and(|connection| connection.armed.comes(at)) {
                         self.connection_timeout(peer, now);
                     }
