@@ -196,6 +196,8 @@ fn a_refused_message_for_all_reaches_a_named_client_once() {
     for later in 0..260 {
         assert_eq!(driven.push(400 + later, 0, &[0xB1, 0, (later % 100) as u8]), Code::Full);
     }
+    driven.at(200);
+    driven.settle();
     driven.at(350);
     driven.settle();
     let banks = |driven: &mut Driven, peer| {
