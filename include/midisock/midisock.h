@@ -286,8 +286,10 @@ typedef struct midisock_config {
   uint32_t accept_mode;
   /**
    * Clients of a server that may be connected at the same time. Default: 64. At most 65536. The server closes
-   * further connections at once and counts them in midisock_stats.rejected. A client of a manual server that has
-   * left before midisock_accept handed it over still counts.
+   * further connections at once and counts them in midisock_stats.rejected. A client that has left does not count.
+   * A manual server keeps the ports of clients that left before midisock_accept, with what they sent, as long as all
+   * its ports are no more than this. Beyond, the oldest of those ports is closed for each newcomer, and counts in
+   * rejected.
    */
   uint32_t max_clients;
   /**
@@ -752,7 +754,7 @@ MIDISOCK_API midisock_result midisock_panic(struct midisock_port *port) MIDISOCK
 
 /**
  * Sends All Notes Off (CC 123, value 0) and Reset All Controllers (CC 121, value 0) on each of 16 channels to all
- * peers, after the messages that were pushed before.
+ * peers, after the messages that were pushed before, and after scheduled ones that are due now.
  *
  * The call always has room. It may make a system call as midisock_push.
  *
@@ -978,7 +980,8 @@ typedef struct midisock_stats {
   uint64_t disconnections;
   /**
    * Connections that the server rejected because of allow, max_clients or a lack of resources, or because they began
-   * with three or more data bytes, as HTTP, TLS and SSH do. One that was already announced also counts in
+   * with three or more data bytes, as HTTP, TLS and SSH do. Also those that left a manual server before
+   * midisock_accept, and whose ports gave way to newcomers. One that was already announced also counts in
    * connections and disconnections.
    */
   uint64_t rejected;

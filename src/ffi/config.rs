@@ -66,8 +66,10 @@ pub struct midisock_config {
     /// MIDISOCK_ACCEPT_MERGED (default) or MIDISOCK_ACCEPT_MANUAL.
     pub accept_mode: u32,
     /// Clients of a server that may be connected at the same time. Default: 64. At most 65536. The server closes
-    /// further connections at once and counts them in midisock_stats.rejected. A client of a manual server that has
-    /// left before midisock_accept handed it over still counts.
+    /// further connections at once and counts them in midisock_stats.rejected. A client that has left does not count.
+    /// A manual server keeps the ports of clients that left before midisock_accept, with what they sent, as long as all
+    /// its ports are no more than this. Beyond, the oldest of those ports is closed for each newcomer, and counts in
+    /// rejected.
     pub max_clients: u32,
     /// Addresses and CIDR ranges that may connect to a server, separated by commas, such as "192.168.1.0/24, ::1".
     /// Default: NULL, any. An IPv4 range also contains its IPv4-mapped IPv6 addresses.

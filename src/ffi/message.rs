@@ -353,7 +353,7 @@ pub unsafe extern "C" fn midisock_panic(port: *mut midisock_port) -> midisock_re
 }
 
 /// Sends All Notes Off (CC 123, value 0) and Reset All Controllers (CC 121, value 0) on each of 16 channels to all
-/// peers, after the messages that were pushed before.
+/// peers, after the messages that were pushed before, and after scheduled ones that are due now.
 ///
 /// The call always has room. It may make a system call as midisock_push.
 ///

@@ -99,7 +99,8 @@ pub struct midisock_stats {
     /// Connections that ended.
     pub disconnections: u64,
     /// Connections that the server rejected because of allow, max_clients or a lack of resources, or because they began
-    /// with three or more data bytes, as HTTP, TLS and SSH do. One that was already announced also counts in
+    /// with three or more data bytes, as HTTP, TLS and SSH do. Also those that left a manual server before
+    /// midisock_accept, and whose ports gave way to newcomers. One that was already announced also counts in
     /// connections and disconnections.
     pub rejected: u64,
     /// What midisock_pop_block adds to arrival times at present, in ns.

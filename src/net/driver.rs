@@ -122,17 +122,11 @@ impl Driver {
     /// Makes a port for a client of a manual server; None when it cannot be had.
     pub(super) fn open_accepted(&mut self, server: &Shared) -> Option<AcceptedEnds> {
         let network = Network::enter_from_inside(&self.control)?;
-        match Endpoint::with_network(Role::Accepted, &server.config, network.waker()) {
-            Ok((endpoint, ends)) => {
-                let local_port = server.status.local_port.load(Ordering::Relaxed);
-                ends.shared.status.local_port.store(local_port, Ordering::Relaxed);
-                Some((endpoint, network, ends))
-            }
-            Err(_) => {
-                Network::leave_from_inside(&self.control);
-                None
-            }
-        }
+        let made = Endpoint::with_network(Role::Accepted, &server.config, network.waker());
+        let (endpoint, ends) = made.ok()?;
+        let local_port = server.status.local_port.load(Ordering::Relaxed);
+        ends.shared.status.local_port.store(local_port, Ordering::Relaxed);
+        Some((endpoint, network, ends))
     }
 
     /// After a defect: as new.

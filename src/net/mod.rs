@@ -7,11 +7,13 @@
 //! | [`seat`] | one session with its sockets; it carries out what the session asks for |
 //! | [`transport`] | one connection's socket: the seam for anything else that carries bytes |
 //! | [`work`], [`listener`], [`connector`] | how connections are made, with [`bind`], [`resolver`], [`race`], [`backoff`] |
+//! | [`accept_queue`] | a manual server's clients that wait for `accept` |
 //! | [`thread`], [`life`], [`command`], [`reply`] | how other threads start, reach and join it |
 //! | [`sleep`], [`predict`], [`answers`], [`priority`] | when it wakes |
 //!
 //! `port` calls it. It calls `session` and what lies below.
 
+mod accept_queue;
 pub(crate) mod address;
 mod answers;
 mod backoff;
@@ -36,6 +38,7 @@ mod thread;
 mod transport;
 mod work;
 
+pub(crate) use accept_queue::AcceptQueue;
 pub(crate) use thread::Network;
 
 use crate::realtime::config::{Accept, Config};
@@ -45,7 +48,6 @@ use crate::session::options::Options;
 use crate::sys::clock::ms;
 use crate::sys::code::Code;
 use command::{Command, NewPort, Task};
-use crossbeam_queue::SegQueue;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -57,9 +59,6 @@ pub(crate) struct Opened {
     /// A manual server's clients that wait for `accept`.
     pub accepted: Option<Arc<AcceptQueue>>,
 }
-
-/// Clients of a manual server that wait for `accept`.
-pub(crate) type AcceptQueue = SegQueue<Opened>;
 
 /// A server, bound and listening, or binding in the background where that is asked for.
 pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Options) -> Result<Opened, Code> {

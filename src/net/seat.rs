@@ -331,6 +331,7 @@ impl Seat {
                 }
                 Effect::Measure(peer) => self.measure(peer, driver, now),
                 Effect::Accept(peer) => self.open_port(peer, driver, now),
+                Effect::Withdraw(port) => self.withdraw(port),
                 Effect::Disconnected { port, useful } => {
                     if let Work::Connect(connector) = &mut self.work {
                         let retries = connector.connection_lost(useful, now);
@@ -419,6 +420,18 @@ impl Seat {
             network,
             accepted: None,
         });
+    }
+
+    /// A port that nobody has accepted is closed.
+    fn withdraw(&mut self, port: PortKey) {
+        if let Work::Serve {
+            accepted: Some(waiting),
+            ..
+        } = &self.work
+            && let Some(shared) = self.session.core.shared(port)
+        {
+            drop(waiting.withdraw(shared.id));
+        }
     }
 
     /// Has the poller watch its sockets for what they wait for now.

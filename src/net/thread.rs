@@ -59,9 +59,11 @@ struct Running {
 /// Locked by control threads alone, when ports are made and when the last is closed.
 static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 
-/// A port's hold on the network thread. It must be given back with `leave`, or it holds for ever.
+/// A port's hold on the network thread. `leave` gives it back and waits; dropping it only gives it back.
 pub(crate) struct Network {
     control: Arc<Control>,
+    /// It has not been given back.
+    holds: bool,
 }
 
 impl Network {
@@ -72,7 +74,7 @@ impl Network {
             && there.control.life.join()
         {
             let control = Arc::clone(&there.control);
-            return Ok(Self { control });
+            return Ok(Self { control, holds: true });
         }
         if let Some(ending) = running.take() {
             // It waits for nothing any more.
@@ -89,19 +91,15 @@ impl Network {
             control: Arc::clone(&control),
             thread,
         });
-        Ok(Self { control })
+        Ok(Self { control, holds: true })
     }
 
     /// The network thread's own way to a hold for a port that it makes: there is a server, so the thread is not ending.
     pub(super) fn enter_from_inside(control: &Arc<Control>) -> Option<Self> {
         control.life.join().then(|| Self {
             control: Arc::clone(control),
+            holds: true,
         })
-    }
-
-    /// Undoes `enter_from_inside` for a port that could not be made.
-    pub(super) fn leave_from_inside(control: &Control) {
-        control.life.leave();
     }
 
     pub(crate) fn waker(&self) -> Arc<Waker> {
@@ -149,7 +147,8 @@ impl Network {
 
     /// Gives the hold back. The last one waits until the network thread has written what it may still write, and joins
     /// it; and for look-ups that are under way, for so long at most.
-    pub(crate) fn leave(self, patience: Duration) {
+    pub(crate) fn leave(mut self, patience: Duration) {
+        self.holds = false;
         let control = &self.control;
         if !control.life.leave() {
             return;
@@ -167,5 +166,13 @@ impl Network {
         }
         drop(running);
         resolver::wait_for_all(patience);
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if self.holds && self.control.life.leave() {
+            self.control.waker.wake();
+        }
     }
 }

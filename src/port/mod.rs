@@ -8,9 +8,10 @@
 pub(crate) mod wait;
 
 use crate::net::{self, AcceptQueue, Network, Opened, address};
+use crate::realtime::acceptance::Accepted;
 use crate::realtime::config::Config;
 use crate::realtime::endpoint::Endpoint;
-use crate::realtime::shared::Role;
+use crate::realtime::shared::{Role, Shared};
 use crate::session::options::Options;
 use crate::sys::code::Code;
 use std::sync::Arc;
@@ -84,7 +85,9 @@ impl Port {
             if shared.is_closed() {
                 return Some(Err(Code::Closed));
             }
-            waiting.pop().map(|opened| Ok(Self::of(opened)))
+            std::iter::from_fn(|| waiting.pop())
+                .find_map(|opened| Self::of(opened).accepted_from(shared))
+                .map(Ok)
         });
         let nothing = if timeout == Some(Duration::ZERO) {
             Code::Empty
@@ -92,12 +95,24 @@ impl Port {
             Code::Timeout
         };
         let port = taken.unwrap_or(Err(nothing))?;
-        if port.shared().clients.acceptance.accept() {
-            shared.clients.left_behind.fetch_sub(1, Ordering::AcqRel);
-        }
         // SAFETY: nobody has this port yet.
         unsafe { port.touch() }?;
         Ok(port)
+    }
+
+    /// The port is taken from its server's queue, unless it gave way to a newcomer.
+    fn accepted_from(self, server: &Shared) -> Option<Self> {
+        match self.shared().clients.acceptance.accept() {
+            Accepted::Present => Some(self),
+            Accepted::Left => {
+                server.clients.left_behind.fetch_sub(1, Ordering::AcqRel);
+                Some(self)
+            }
+            Accepted::GivenUp => {
+                self.close();
+                None
+            }
+        }
     }
 
     /// Whether a client waits for `accept`.

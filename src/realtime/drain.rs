@@ -33,12 +33,10 @@ pub(crate) enum Step<'a> {
     Panic,
     /// Everything scheduled so far is to be forgotten.
     Cancel,
-    Reset,
+    /// `asked_ns`: when it was asked for; 0: nothing was scheduled then.
+    Reset { asked_ns: u64 },
     /// A message. `cancelled`: it was pushed before a `cancel`.
-    Message {
-        record: Record<'a>,
-        cancelled: bool,
-    },
+    Message { record: Record<'a>, cancelled: bool },
     /// The summary of what push could not queue. The next call of `next` gives it back.
     Refused(&'a mut Lost),
 }
@@ -296,12 +294,14 @@ impl Drain {
                 Some(Step::Cancel)
             }
             Choice::Reset => {
+                let asked_ns = self.resets.map_or(0, |resets| resets.first_ns);
                 self.give_reset(consumer.position());
-                Some(Step::Reset)
+                Some(Step::Reset { asked_ns })
             }
             Choice::ResetAfterRefused => {
                 self.give_back();
-                Some(Step::Reset)
+                let asked_ns = self.shared.requests.reset.last_ns();
+                Some(Step::Reset { asked_ns })
             }
             Choice::Refused => self.give_refused(consumer.position()),
         }
@@ -339,6 +339,7 @@ impl Drain {
             self.shared.queues.scheduled_bytes.fetch_sub(dropped, Ordering::Relaxed);
         }
         let around = lost.resets_around(self.resets_done, asked);
+        let asked_ns = self.resets.map_or(0, |resets| resets.first_ns);
         self.resets_done = around.done;
         let requests = &self.shared.requests.reset;
         requests.forget_places(position);
@@ -346,7 +347,7 @@ impl Drain {
         let reset_after = around.after;
         if around.before {
             self.summary = Summary::Next { reset_after };
-            return Some(Step::Reset);
+            return Some(Step::Reset { asked_ns });
         }
         self.summary = Summary::Given { reset_after };
         self.refused.as_mut()?.taken().map(Step::Refused)
@@ -384,6 +385,13 @@ impl OutQueue {
         self.drain.next_if(&mut self.consumer, |_| true)
     }
 
+    /// The next step, but no message that begins at `end` or later.
+    #[must_use]
+    pub(crate) fn next_before(&mut self, end: usize) -> Option<Step<'_>> {
+        let wanted = is_before(self.consumer.position(), end);
+        self.drain.next_if(&mut self.consumer, |_| wanted)
+    }
+
     /// The next step of `Dropped`, `Panic` and `Cancel`, for use while a peer's buffer is full.
     #[must_use]
     pub(crate) fn next_request(&mut self) -> Option<Step<'_>> {
@@ -402,8 +410,9 @@ impl OutQueue {
         self.consumer.release();
     }
 
-    /// Shows every message that waits without taking it, and whether it was pushed before a `cancel`.
-    pub(crate) fn scan(&mut self, mut each: impl FnMut(&Record<'_>, bool)) {
+    /// Shows every message that waits without taking it, and whether it was pushed before a `cancel`. Returns where the last
+    /// of them ends.
+    pub(crate) fn scan(&mut self, mut each: impl FnMut(&Record<'_>, bool)) -> usize {
         self.drain.look_for_requests();
         let (from, end) = (self.consumer.position(), self.consumer.end());
         let cancelled_until = self.drain.cancelled_until.filter(|until| is_before(from, *until));
@@ -418,6 +427,7 @@ impl OutQueue {
                 });
             }
         }
+        end
     }
 
     /// Where the next message begins.

@@ -58,7 +58,7 @@ impl Ends {
     }
 
     fn reset(&self) {
-        self.ask(|shared, position| shared.requests.reset.ask(position));
+        self.ask(|shared, position| shared.requests.reset.ask(position, 0));
     }
 
     /// All steps: P, C, R, a value, one that was dropped (-), one that was cancelled (!), and what was refused in [].
@@ -77,7 +77,7 @@ fn say(step: Step<'_>) -> String {
         Step::Dropped(record) => format!("-{}", record.data[2]),
         Step::Panic => "P".into(),
         Step::Cancel => "C".into(),
-        Step::Reset => "R".into(),
+        Step::Reset { .. } => "R".into(),
         Step::Message { record, cancelled } => format!("{}{}", record.data[2], if cancelled { "!" } else { "" }),
         Step::Refused(lost) => {
             let mut values = Vec::new();

@@ -1,11 +1,14 @@
 //! Flushes: a control thread asks that everything it pushed is given to the system, and learns when that is done.
 
-use crate::sys::sync::{AtomicU32, Ordering};
+use crate::sys::clock::now_ns;
+use crate::sys::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Each flush takes a ticket, which is a number.
 #[derive(Default)]
 pub(crate) struct FlushTickets {
     asked: AtomicU32,
+    /// When the last ticket was taken.
+    asked_ns: AtomicU64,
     /// The session knows of the tickets up to here. Those that needed no wait are done already.
     seen: AtomicU32,
     /// The tickets up to here are done.
@@ -15,8 +18,10 @@ pub(crate) struct FlushTickets {
 }
 
 impl FlushTickets {
-    /// Asks for a flush of everything that the caller pushed before.
+    /// Asks for a flush of everything that the caller pushed before and that is due now.
     pub(crate) fn ask(&self) -> u32 {
+        // Relaxed: the number is written after it, with Release.
+        self.asked_ns.fetch_max(now_ns(), Ordering::Relaxed);
         self.asked.fetch_add(1, Ordering::Release).wrapping_add(1)
     }
 
@@ -26,16 +31,21 @@ impl FlushTickets {
         (asked != self.seen.load(Ordering::Relaxed)).then_some(asked)
     }
 
+    /// Network thread: when the tickets that `unseen` told of were taken, at the latest.
+    pub(crate) fn asked_ns(&self) -> u64 {
+        self.asked_ns.load(Ordering::Relaxed)
+    }
+
     /// Network thread: the session knows of all tickets up to this one. Call it after `finish`, if there is nothing to wait
     /// for.
     pub(crate) fn see(&self, ticket: u32) {
         self.seen.store(ticket, Ordering::Release);
     }
 
-    /// Network thread: all flushes up to this one are done; `lost` says whether something of this one was lost.
-    pub(crate) fn finish(&self, ticket: u32, lost: bool) {
-        if lost {
-            self.lost.store(ticket, Ordering::Relaxed);
+    /// Network thread: all flushes up to this one are done; `lost` is the last of them of which something was lost.
+    pub(crate) fn finish(&self, ticket: u32, lost: Option<u32>) {
+        if let Some(lost) = lost {
+            self.lost.store(lost, Ordering::Relaxed);
         }
         self.done.store(ticket, Ordering::Release);
     }

@@ -4,7 +4,7 @@
 //! `net/loom_models.rs` those of the network thread; `docs/memory-order.md` says which atomics they are about.
 
 use crate::midi::summary::Given;
-use crate::realtime::acceptance::Acceptance;
+use crate::realtime::acceptance::{Acceptance, Accepted};
 use crate::realtime::client_table::{ClientTable, Ids};
 use crate::realtime::config::{Config, DeliveryConfig, Overflow, QueueConfig};
 use crate::realtime::consumer::Record;
@@ -283,7 +283,7 @@ fn reset(shared: &Shared) {
     shared
         .requests
         .reset
-        .ask(shared.queues.outgoing.as_ref().unwrap().tail());
+        .ask(shared.queues.outgoing.as_ref().unwrap().tail(), 0);
     shared.requests.announce();
 }
 
@@ -306,7 +306,7 @@ fn a_drain_keeps_the_order() {
                 said.push(record.data[2]);
                 true
             }
-            Some(Step::Reset) => {
+            Some(Step::Reset { .. }) => {
                 said.push(0);
                 true
             }
@@ -338,7 +338,7 @@ fn a_drain_keeps_resets_beside_refused_messages() {
         let mut take = || {
             let some = match out.next() {
                 Some(Step::Message { record, .. }) => said.push(record.data[2]),
-                Some(Step::Reset) => said.push(0),
+                Some(Step::Reset { .. }) => said.push(0),
                 Some(Step::Refused(lost)) => {
                     let mut given = Given::new();
                     for (_, summary) in lost.summaries() {
@@ -412,11 +412,11 @@ fn resets_are_not_lost() {
     explore("resets", 500, 3, || {
         let resets = Arc::new(Resets::default());
         let other = Arc::clone(&resets);
-        let asking = thread::spawn(move || other.ask(16));
+        let asking = thread::spawn(move || other.ask(16, 0));
         let other = Arc::clone(&resets);
         let pusher = thread::spawn(move || {
-            other.ask(0);
-            other.ask(32);
+            other.ask(0, 0);
+            other.ask(32, 0);
         });
         // As `Drain` does: it goes to the place of the first that waits, and forgets the places up to there.
         let (mut done, mut given) = (0, Vec::new());
@@ -688,7 +688,8 @@ fn request_position_is_not_ahead_of_the_queue() {
     });
 }
 
-/// A client leaves while it is accepted: whoever comes second gives its place back, and nobody gives back another's.
+/// A client leaves while it is accepted, and its port may give way: one of them gives its place back, and nobody gives back
+/// another's.
 #[test]
 fn a_place_left_behind_is_given_back_once() {
     explore("acceptance", 20, 3, || {
@@ -696,11 +697,11 @@ fn a_place_left_behind_is_given_back_once() {
         let other = Arc::clone(&shared);
         let network = thread::spawn(move || {
             other.1.fetch_add(1, Ordering::AcqRel);
-            if !other.0.leave() {
+            if !other.0.leave() || other.0.give_up() {
                 other.1.fetch_sub(1, Ordering::AcqRel);
             }
         });
-        if shared.0.accept() {
+        if shared.0.accept() == Accepted::Left {
             shared.1.fetch_sub(1, Ordering::AcqRel);
         }
         assert!(shared.1.load(Ordering::Relaxed) <= 1);
@@ -747,7 +748,7 @@ fn a_flush_covers_what_came_before() {
             flag.store(1, Ordering::Relaxed);
             if let Some(ticket) = tickets.unseen() {
                 assert!(consumer.pop().is_some(), "the flush overtakes the push");
-                tickets.finish(ticket, true);
+                tickets.finish(ticket, Some(ticket));
                 tickets.see(ticket);
             }
         });

@@ -32,6 +32,8 @@ pub(crate) struct Lost {
 pub(crate) struct Moment {
     /// How many resets and panics had been asked for.
     pub resets: u32,
+    /// When the last reset was asked for, where messages were scheduled; else 0 or earlier.
+    pub reset_ns: u64,
     pub panics: u32,
     /// For when the message was meant; 0: at once.
     pub due_ns: u64,
@@ -86,37 +88,40 @@ impl Lost {
 
     /// Takes a message that was refused. Returns how many messages cannot be brought back for it.
     pub(super) fn refuse(&mut self, client: u32, message: &[u8], moment: Moment) -> u32 {
+        let mut unrepaired = 0;
         if (self.panics, self.resets.1) != (moment.panics, moment.resets) {
-            self.note_requests(moment);
+            unrepaired += self.note_requests(moment);
         }
         if moment.due_ns != 0 {
-            return self.refuse_later(client, message, moment.due_ns);
+            return unrepaired + self.refuse_later(client, message, moment.due_ns);
         }
         self.last_ns = self.last_ns.max(moment.now_ns);
-        let earlier = if self.later.is_empty() {
-            0
-        } else {
-            self.summarise_due(moment.now_ns)
-        };
-        earlier + self.lose(client, message)
+        if !self.later.is_empty() {
+            unrepaired += self.summarise_due(moment.now_ns);
+        }
+        unrepaired + self.lose(client, message)
     }
 
-    /// Something was asked for since the last message was refused.
+    /// Something was asked for since the last message was refused. Returns how many messages cannot be brought back for
+    /// it.
     #[cold]
     #[inline(never)]
-    fn note_requests(&mut self, moment: Moment) {
+    fn note_requests(&mut self, moment: Moment) -> u32 {
+        let mut unrepaired = 0;
         if self.panics != moment.panics {
             // The panic takes out what was meant for later before it.
             self.panics = moment.panics;
             self.later.clear();
         }
         if self.resets.1 != moment.resets {
-            // The reset has its place between what was refused before and after it.
+            // The reset has its place between what was refused before and after it, and after what fell due before it.
             self.resets.1 = moment.resets;
+            unrepaired = self.summarise_due(moment.reset_ns);
             for message in &RESET {
                 self.lose(0, message);
             }
         }
+        unrepaired
     }
 
     /// Summarises the messages whose time has come: they were meant for a time before the next message.
@@ -251,12 +256,6 @@ impl Lost {
         let named = self.named[..self.used].iter_mut();
         let named = named.map(|named| (named.client, &mut *named.summary));
         named.chain(std::iter::once((0, &mut *self.all)))
-    }
-
-    /// Whether a client has a summary of its own.
-    #[must_use]
-    pub(crate) fn is_named(&self, client: u32) -> bool {
-        self.named[..self.used].iter().any(|named| named.client == client)
     }
 
     /// Of so many resets that were asked for, of which so many are done, says which have their places around the

@@ -195,7 +195,7 @@ impl PairPeer {
                 // At most what the queue holds, at once.
                 Some(Step::Dropped(_)) => self.drain.drop_all(incoming),
                 Some(Step::Panic) => self.giving = &PANIC,
-                Some(Step::Reset) => self.giving = &RESET,
+                Some(Step::Reset { .. }) => self.giving = &RESET,
                 Some(Step::Refused(lost)) => count_lost(own, self.receiver.lose_refused(lost)),
                 // Nothing is scheduled on a pair.
                 Some(Step::Cancel) => {}
@@ -237,7 +237,7 @@ impl PairPeer {
                     count_lost(own, receiver.lose(record.data));
                 }
                 Some(Step::Panic) => lose_each(receiver, &PANIC),
-                Some(Step::Reset) => lose_each(receiver, &RESET),
+                Some(Step::Reset { .. }) => lose_each(receiver, &RESET),
                 Some(Step::Refused(lost)) => count_lost(own, receiver.lose_refused(lost)),
                 Some(Step::Cancel) | None => {}
             }

@@ -189,10 +189,10 @@ impl Producer {
         self.ring.capacity
     }
 
-    /// Whether everything written has been taken.
+    /// Up to where the consumer has taken messages: compared with `position`.
     #[must_use]
-    pub(crate) fn is_drained(&self) -> bool {
-        self.ring.consumer.taken.load(Ordering::Acquire) == self.tail
+    pub(crate) fn taken(&self) -> usize {
+        self.ring.consumer.taken.load(Ordering::Acquire)
     }
 
     /// A view of the positions for waiting threads.

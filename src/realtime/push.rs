@@ -281,6 +281,7 @@ impl PushSide {
         };
         let moment = Moment {
             resets: shared.requests.reset.count(),
+            reset_ns: shared.requests.reset.last_ns(),
             panics: shared.requests.panic.count(),
             due_ns,
             now_ns,

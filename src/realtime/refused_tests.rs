@@ -157,10 +157,10 @@ fn between_two_threads() {
 fn later(end: &mut RefusedIn, messages: &[(u64, [u8; 3])], now_ns: u64, panics: u32, scheduled: &AtomicUsize) {
     for (due_ns, message) in messages {
         let moment = Moment {
-            resets: 0,
             panics,
             due_ns: *due_ns,
             now_ns,
+            ..Moment::default()
         };
         end.refuse(0, message, moment, scheduled);
     }

@@ -1,7 +1,7 @@
 //! Panic, reset and cancel: any thread may ask for them without a place in the out queue; `drain.rs` carries them out.
 
 use crate::realtime::ring::is_before;
-use crate::sys::sync::{AtomicU32, AtomicUsize, Ordering};
+use crate::sys::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// All that can be asked for of one out queue.
 #[derive(Default)]
@@ -96,16 +96,23 @@ const NONE: usize = 1;
 /// The count alone says that a reset waits, and `last` has the position of the furthest: a reset is never lost. The
 /// places are those of earlier ones; one without a place is done with the last. Where threads ask at the same moment one
 /// of them may be done twice while it asks.
+///
+/// Each place has the time at which the last reset there was asked for: what fell due before that comes before it. A
+/// reset has no time where nothing is scheduled; an earlier one's, or 0, then stands in its place.
 pub(crate) struct Resets {
     last: Request,
+    last_ns: AtomicU64,
     places: [AtomicUsize; MOST_PLACES],
+    times: [AtomicU64; MOST_PLACES],
 }
 
 impl Default for Resets {
     fn default() -> Self {
         Self {
             last: Request::default(),
+            last_ns: AtomicU64::new(0),
             places: std::array::from_fn(|_| AtomicUsize::new(NONE)),
+            times: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 }
@@ -117,22 +124,29 @@ pub(crate) struct PendingResets {
     pub count: u32,
     /// The place of the first.
     pub first: usize,
+    /// When the last of those with that place was asked for; 0: nothing was scheduled then.
+    pub first_ns: u64,
     /// The place of the last.
     pub last: usize,
+    /// When it was asked for; 0: nothing was scheduled then.
+    pub last_ns: u64,
 }
 
 impl Resets {
-    /// Asks, at a position of the out queue.
+    /// Asks, at a position of the out queue and a time; 0: nothing is scheduled.
     #[inline]
-    pub(crate) fn ask(&self, position: usize) {
-        for place in &self.places {
+    pub(crate) fn ask(&self, position: usize, now_ns: u64) {
+        for (place, time) in self.places.iter().zip(&self.times) {
             // Relaxed: the count is written after it, with Release.
             match place.compare_exchange(NONE, position, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => break,
-                Err(other) if other == position => break,
-                Err(_) => {}
+                Err(other) if other != position => {}
+                _ => {
+                    raise(time, now_ns);
+                    break;
+                }
             }
         }
+        raise(&self.last_ns, now_ns);
         self.last.ask(position);
     }
 
@@ -140,11 +154,27 @@ impl Resets {
     #[must_use]
     pub(crate) fn pending(&self, done: u32) -> Option<PendingResets> {
         let (count, last) = self.last.pending(done)?;
-        let places = self.places.iter().map(|place| place.load(Ordering::Relaxed));
-        let first = places
-            .filter(|place| *place != NONE)
-            .fold(last, |first, place| if is_before(place, first) { place } else { first });
-        Some(PendingResets { count, first, last })
+        let last_ns = self.last_ns.load(Ordering::Relaxed);
+        let (mut first, mut first_ns) = (last, last_ns);
+        for (place, time) in self.places.iter().zip(&self.times) {
+            let at = place.load(Ordering::Relaxed);
+            if at != NONE && is_before(at, first) {
+                (first, first_ns) = (at, time.load(Ordering::Relaxed));
+            }
+        }
+        Some(PendingResets {
+            count,
+            first,
+            first_ns,
+            last,
+            last_ns,
+        })
+    }
+
+    /// When a reset was asked for last; 0: nothing was scheduled then.
+    #[must_use]
+    pub(crate) fn last_ns(&self) -> u64 {
+        self.last_ns.load(Ordering::Relaxed)
     }
 
     /// Forgets the places up to a position: what waited there is done. Only for the thread that empties the out queue.
@@ -152,7 +182,7 @@ impl Resets {
         for place in &self.places {
             let at = place.load(Ordering::Relaxed);
             if at != NONE && !is_before(position, at) {
-                // Nobody else changes a place that is taken.
+                // Nobody else changes a place that is taken. Its time stays: one that is asked for later is later.
                 place.store(NONE, Ordering::Relaxed);
             }
         }
@@ -176,6 +206,19 @@ impl Resets {
     }
 }
 
+/// Sets a time to a later one; 0 leaves it. The loop goes round only when another thread has set a time in between that
+/// is still before this one: once at most for each thread that asks at the same moment.
+#[inline]
+fn raise(time: &AtomicU64, now_ns: u64) {
+    let mut known = time.load(Ordering::Relaxed);
+    while known < now_ns {
+        match time.compare_exchange(known, now_ns, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => break,
+            Err(other) => known = other,
+        }
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -191,7 +234,7 @@ mod tests {
         let resets = Resets::default();
         assert_eq!(pending(&resets, 0), None);
         for position in [0, 32, 64] {
-            resets.ask(position);
+            resets.ask(position, 0);
         }
         assert_eq!(pending(&resets, 0), Some((3, 0, 64)));
         resets.forget_places(0);
@@ -206,7 +249,7 @@ mod tests {
     fn more_resets_than_places_end_with_the_last() {
         let resets = Resets::default();
         for position in 0..20 {
-            resets.ask(position * 16);
+            resets.ask(position * 16, 0);
         }
         for position in 0..MOST_PLACES {
             assert_eq!(pending(&resets, 0), Some((20, position * 16, 19 * 16)));
@@ -220,10 +263,25 @@ mod tests {
         let resets = Resets::default();
         let before = usize::MAX - 31;
         resets.last.position.store(before, Ordering::Relaxed);
-        resets.ask(before);
-        resets.ask(16);
+        resets.ask(before, 0);
+        resets.ask(16, 0);
         assert_eq!(pending(&resets, 0), Some((2, before, 16)));
         resets.forget_places(before);
         assert_eq!(pending(&resets, 1), Some((2, 16, 16)));
+    }
+
+    #[test]
+    fn each_place_has_the_time_of_its_last_reset() {
+        let resets = Resets::default();
+        for (position, now_ns) in [(0, 7), (0, 9), (32, 11), (64, 0)] {
+            resets.ask(position, now_ns);
+        }
+        let times = |done| resets.pending(done).map(|pending| (pending.first_ns, pending.last_ns));
+        assert_eq!(times(0), Some((9, 11)));
+        resets.forget_places(0);
+        assert_eq!(times(2), Some((11, 11)));
+        resets.forget_places(32);
+        // A reset without a time takes that of the one before: what was due then has left.
+        assert_eq!(times(3), Some((11, 11)));
     }
 }

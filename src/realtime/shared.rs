@@ -134,7 +134,8 @@ pub(crate) struct Status {
 pub(crate) struct Clients {
     pub table: ClientTable,
     pub count: AtomicU32,
-    /// On a manual server: clients that have left before the caller accepted them. Each still takes a place.
+    /// On a manual server: clients that have left before the caller accepted them. Their ports are kept while no newcomer
+    /// needs the place.
     pub left_behind: AtomicU32,
     /// On an accepted port.
     pub acceptance: Acceptance,

@@ -23,10 +23,13 @@ pub(super) enum Phase {
     Accepting,
     Open,
     /// The peer sends no more. What waits for it is written until `until`. `quiet_since`: since when nothing is left
-    /// to hand over, to write or to acknowledge.
+    /// to write or to acknowledge, and no answer is to be expected: all that it sent has been popped, or nobody pops.
     HalfClosed {
         until: u64,
         quiet_since: Option<u64>,
+        /// Where what it sent ends in the in queue, and up to where that had been popped at the last look.
+        sent_until: usize,
+        taken: usize,
     },
     /// This side ends it: what waits is written, then the sending side is shut down, then what comes is thrown away
     /// until the peer has acknowledged all, or `until`.

@@ -223,6 +223,8 @@ impl Core {
         };
         if let Some(ticket) = port.shared.control.flush.unseen() {
             let position = port.queue.as_ref().map_or(0, OutQueue::end);
+            // A flush that was asked for during this turn covers what has fallen due since the turn began.
+            let now = now.max(port.shared.control.flush.asked_ns());
             port.flushes.ask(ticket, position, now);
             let drained = self.outbound(key, now, |outbound| outbound.drain());
             self.again |= drained == Drained::More;
@@ -305,6 +307,7 @@ impl Core {
             effects: &mut self.effects,
             now,
             writes_first: false,
+            forgets: false,
         })
     }
 

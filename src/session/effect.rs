@@ -23,6 +23,8 @@ pub(crate) enum Effect {
     Measure(Peer),
     /// A manual server's new client needs a port of its own: answer with `accept` or `reject`.
     Accept(Peer),
+    /// A port that nobody has accepted is closed, and is not to be accepted any more.
+    Withdraw(PortKey),
     /// A client's connection has ended: connect again, or tell `give_up`. `useful`: it was more than an attempt.
     Disconnected { port: PortKey, useful: bool },
     /// Something that a waiting thread may want to know has changed.

@@ -8,9 +8,10 @@ use super::connection::{Connection, Phase, Reason};
 use super::effect::{Effect, Keyed, Peer, PortKey};
 use super::output::Flow;
 use super::port::{Life, notification};
-use super::{Session, port};
+use super::{Session, port, unaccepted};
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::producer::Producer;
+use crate::realtime::ring::is_before;
 use crate::realtime::shared::{Role, Shared};
 use crate::sys::clock::ms;
 use crate::sys::code::Code;
@@ -18,8 +19,8 @@ use crate::sys::tcp::Progress;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// How long a peer that shut down its sending side is kept for answers, once its messages have been popped and it has
-/// acknowledged all that was written.
+/// How long a peer that shut down its sending side is kept for answers, once it has acknowledged all that was written and
+/// its messages have been popped, or nobody pops.
 const ANSWER_MS: u32 = 50;
 
 impl Session {
@@ -61,6 +62,8 @@ impl Session {
             connection.phase = Phase::HalfClosed {
                 until: now + ms(port.config().delivery.linger_ms),
                 quiet_since: None,
+                sent_until: 0,
+                taken: port.incoming.as_ref().map_or(0, Producer::taken),
             };
         }
         if connection.output.is_broken() {
@@ -74,6 +77,13 @@ impl Session {
         // Its releases are owed from now on: what it sends is over, whatever becomes of what is sent to it.
         self.core.inbound(key, now, |inbound| inbound.depart(peer));
         self.core.settle(key, now);
+        let end = self.core.ports.at(key).and_then(|port| port.incoming.as_ref());
+        let end = end.map_or(0, Producer::position);
+        if let Some(connection) = self.core.connections.at_mut(peer)
+            && let Phase::HalfClosed { sent_until, .. } = &mut connection.phase
+        {
+            *sent_until = end;
+        }
         self.core.effects.push(Effect::Measure(peer));
     }
 
@@ -83,16 +93,25 @@ impl Session {
             return;
         };
         let waits = connection.waits_for_room();
-        let Phase::HalfClosed { until, quiet_since } = &mut connection.phase else {
+        let Phase::HalfClosed {
+            until,
+            quiet_since,
+            sent_until,
+            taken,
+        } = &mut connection.phase
+        else {
             return;
         };
         let Some(port) = self.core.ports.at(connection.port) else {
             return;
         };
         let is_over = now >= *until;
-        let handed_over = !waits && port.incoming.as_ref().is_none_or(Producer::is_drained);
+        // As long as somebody pops, an answer may come to what it sent last.
+        let now_taken = port.incoming.as_ref().map_or(*taken, Producer::taken);
+        let is_popped = !waits && !is_before(now_taken, *sent_until);
+        let nobody_pops = now_taken == std::mem::replace(taken, now_taken);
         let unacknowledged = progress.map_or(0, |progress| progress.unacknowledged);
-        if handed_over && connection.output.buffer.is_empty() && unacknowledged == 0 {
+        if (is_popped || nobody_pops) && connection.output.buffer.is_empty() && unacknowledged == 0 {
             quiet_since.get_or_insert(now);
         } else {
             *quiet_since = None;
@@ -120,7 +139,8 @@ impl Session {
             !output.buffer.is_empty() && !output.blocked && !output.is_broken()
         });
         if made || waits {
-            // It is no client any more, but what waits is still written.
+            // It is no client any more, but what waits is still written. What it sent and nobody popped is owed.
+            self.core.inbound(key, now, |inbound| inbound.depart(peer));
             self.begin_closing(peer, now);
             self.after_leaving(key, true, now);
         } else {
@@ -252,12 +272,12 @@ impl Session {
         }
     }
 
-    /// A client of a manual server has left. It keeps its place until it is accepted.
+    /// A client of a manual server has left. Its port is kept for `accept`.
     fn accepted_left(&mut self, server: PortKey, accepted: &Shared, announced: bool, left: Notification) {
         let Some(shared) = self.core.shared(server).map(Arc::clone) else {
             return;
         };
-        leaves_unaccepted(&shared, accepted);
+        unaccepted::leaves(&shared, accepted);
         shared.counters.network.disconnections.add(1);
         shared.control.notifications.announce_end(announced, left);
         self.core.changed(server);
@@ -435,28 +455,11 @@ impl Session {
             }
         }
         self.core.drain(key, now);
-        self.shut_down_unaccepted(key, now);
+        unaccepted::shut_down(self, key, now);
         if let Some(shared) = self.core.shared(key) {
             shared.set_up(false);
         }
         self.give_up(key, now);
-    }
-
-    /// Clients of a manual server that nobody can accept any more see the end.
-    fn shut_down_unaccepted(&mut self, key: PortKey, now: u64) {
-        let Some(server) = self.core.shared(key).filter(|shared| shared.role == Role::Manual) else {
-            return;
-        };
-        let accepted = self
-            .core
-            .ports
-            .iter()
-            .filter(|(_, port)| port.shared.role == Role::Accepted);
-        let unaccepted = accepted.filter(|(_, port)| leaves_unaccepted(server, &port.shared));
-        let unaccepted: Vec<PortKey> = unaccepted.map(|(other, _)| PortKey(other)).collect();
-        for port in unaccepted {
-            self.shut_down(port, now);
-        }
     }
 
     /// The peer of a port has gone for good, or the port was shut down: it ends when nothing is owed any more.
@@ -479,15 +482,4 @@ impl Session {
         }
         self.core.forget_if_done(key);
     }
-}
-
-/// Notes that a manual server's client leaves. True, once, if it was not accepted: then it still counts as a client.
-fn leaves_unaccepted(server: &Shared, accepted: &Shared) -> bool {
-    // Added first: a thread that accepts it takes it away again.
-    server.clients.left_behind.fetch_add(1, Ordering::AcqRel);
-    let unaccepted = accepted.clients.acceptance.leave();
-    if !unaccepted {
-        server.clients.left_behind.fetch_sub(1, Ordering::AcqRel);
-    }
-    unaccepted
 }

@@ -11,8 +11,8 @@ const MOST_PENDING: usize = 16;
 struct Pending {
     ticket: u32,
     stage: Stage,
-    /// Some of it was lost with its connection.
-    lost: bool,
+    /// The last ticket up to this one of which some was lost with its connection.
+    lost: Option<u32>,
 }
 
 enum Stage {
@@ -45,13 +45,14 @@ impl Flushes {
 
     /// A flush is asked for now, with the out queue filled up to `position`.
     pub(super) fn ask(&mut self, ticket: u32, position: usize, now: u64) {
+        let mut lost = None;
         if self.pending.len() == MOST_PENDING {
-            self.pending.pop();
+            lost = self.pending.pop().and_then(|last| last.lost);
         }
         self.pending.push(Pending {
             ticket,
             stage: Stage::Draining { position, due_ns: now },
-            lost: false,
+            lost,
         });
     }
 
@@ -83,19 +84,23 @@ impl Flushes {
     /// then, and so is what is not with a connection yet.
     pub(super) fn connection_ended(&mut self, peer: Peer, serial: u64, written: u64, alone: bool) {
         for pending in &mut self.pending {
+            let mut is_lost = false;
             match &mut pending.stage {
-                Stage::Draining { .. } => pending.lost |= alone,
+                Stage::Draining { .. } => is_lost = alone,
                 Stage::Writing(targets) => targets.retain(|target| {
                     let is_it = target.peer == peer && target.serial == serial;
-                    pending.lost |= is_it && alone && written < target.written;
+                    is_lost |= is_it && alone && written < target.written;
                     !is_it
                 }),
+            }
+            if is_lost {
+                pending.lost = Some(pending.ticket);
             }
         }
     }
 
-    /// Takes the next flush that is done: its ticket, and whether some of it was lost.
-    pub(super) fn take_done(&mut self, connections: &Slab<Connection>) -> Option<(u32, bool)> {
+    /// Takes the next flush that is done: its ticket, and the last one up to it of which some was lost.
+    pub(super) fn take_done(&mut self, connections: &Slab<Connection>) -> Option<(u32, Option<u32>)> {
         let first = self.pending.first()?;
         let Stage::Writing(targets) = &first.stage else {
             return None;

@@ -12,7 +12,7 @@
 //! | all ports and connections | [`core`] |
 //! | one port | [`port`], [`schedule`], [`owed`], [`memory`], [`flush`] |
 //! | the way of a message | [`inbound`]: from peers to the in queue; [`outbound`] and [`repair`]: from the out queue to peers |
-//! | the end of connections and ports | [`ending`] |
+//! | the end of connections and ports | [`ending`]; [`unaccepted`]: ports that wait for `accept` |
 //!
 //! `net` calls it, and so does the simulation. It calls `realtime` and what lies below.
 
@@ -36,8 +36,11 @@ mod send_buffer;
 #[cfg(all(test, not(loom)))]
 mod simulation;
 mod sniff;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod timers;
 mod track;
+mod unaccepted;
 
 pub(crate) use connection::Reason;
 pub(crate) use effect::{Effect, Interest, Peer, PortKey};
@@ -103,10 +106,7 @@ impl Session {
     /// Whether a server has a place for one more client.
     pub(crate) fn has_place(&self) -> bool {
         let shared = self.server.as_ref().and_then(|server| self.core.shared(server.port));
-        shared.is_some_and(|shared| {
-            let left_behind = shared.clients.left_behind.load(Ordering::Acquire);
-            shared.clients.count.load(Ordering::Relaxed) + left_behind < shared.config.server.max_clients
-        })
+        shared.is_some_and(|shared| shared.clients.count.load(Ordering::Relaxed) < shared.config.server.max_clients)
     }
 
     /// A newcomer at the server; None: it is turned away.
@@ -200,6 +200,7 @@ impl Session {
         shared.counters.network.connections.add(1);
         let key = PortKey(self.core.ports.insert(Port::new(shared, Some(queues))));
         connection.port = key;
+        unaccepted::bound(self, &server_shared, now);
         if let Some(server) = self.core.ports.at_mut(server) {
             server.peers.retain(|other| *other != peer);
         }
@@ -392,20 +393,17 @@ impl Session {
         while let Some((at, owner)) = self.core.timers.take_due(now) {
             match owner {
                 Owner::Connection(peer, serial) => {
-                    let connection = self
-                        .core
-                        .connections
-                        .at_mut(peer)
-                        .filter(|connection| connection.serial == serial);
+                    let connection = self.core.connections.at_mut(peer);
+                    let connection = connection.filter(|connection| connection.serial == serial);
                     if connection.is_some_and(|connection| connection.armed.comes(at)) {
                         self.connection_timeout(peer, now);
                     }
                 }
                 Owner::Port(key, id) => {
                     let port = self.core.ports.at_mut(key).filter(|port| port.shared.id == id);
+                    // What is due was drained in this turn already.
                     if port.is_some_and(|port| port.armed.comes(at)) {
                         self.core.settle(key, now);
-                        self.core.again = true;
                     }
                 }
             }
@@ -416,10 +414,11 @@ impl Session {
         let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
+        let mut is_measured = false;
         match connection.phase {
             Phase::New { until } if until <= now => self.confirm_client(peer, now),
             Phase::Accepting | Phase::Gone | Phase::New { .. } => {}
-            Phase::HalfClosed { .. } | Phase::Closing { .. } => self.core.effects.push(Effect::Measure(peer)),
+            Phase::HalfClosed { .. } | Phase::Closing { .. } => is_measured = true,
             Phase::Open => {
                 if connection.holds_first_bytes() && connection.input.arrived_ns + ms(FIRST_BYTES_MS) <= now {
                     self.take_first_bytes(peer, now);
@@ -428,13 +427,16 @@ impl Session {
                     return;
                 };
                 let is_due = connection.liveness.next_check_ns().is_some_and(|at| at <= now);
-                if is_due || connection.waits_for_room() {
-                    self.core.effects.push(Effect::Measure(peer));
-                }
+                is_measured = is_due || connection.waits_for_room();
             }
         }
         self.core.check_delay(peer, now);
-        self.core.rearm(peer, now);
+        if is_measured {
+            // The answer arms the next deadline: until then the one that has just come would come again.
+            self.core.effects.push(Effect::Measure(peer));
+        } else {
+            self.core.rearm(peer, now);
+        }
     }
 
     /// Connections that found no room in an in queue try again; whether one found some. Those that are read again are

@@ -3,19 +3,20 @@
 use super::connection::{Connection, Phase};
 use super::effect::{Keyed, Peer};
 use super::output::Flow;
-use super::port::{Effects, Port, notification};
-use super::schedule::OffsFor;
+use super::port::{Effects, Forwarded, Port, notification};
+use super::schedule::{OffsFor, Outgoing};
 use crate::midi::message;
 use crate::midi::reset::RESET;
 use crate::realtime::consumer::Record;
 use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::notifications::Kind;
+use crate::realtime::ring::is_before;
 use slab::Slab;
 
 /// Bytes taken from one out queue at one time.
 const TURN_BYTES: usize = 256 * 1024;
 /// Steps taken at one time.
-pub(super) const TURN_STEPS: usize = 64 * 1024;
+const TURN_STEPS: usize = 64 * 1024;
 
 /// How far a drain came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub(super) struct Outbound<'a> {
     pub now: u64,
     /// A buffer is full, and the system may take some of it.
     pub writes_first: bool,
+    /// What is pushed while nobody is there is not remembered, but for releases.
+    pub forgets: bool,
 }
 
 impl Outbound<'_> {
@@ -64,11 +67,8 @@ impl Outbound<'_> {
             self.port
                 .flushes
                 .drained(position, next_due, self.connections, &self.port.peers, alone);
-            if self.port.schedule.is_empty() {
-                // None of what was given ahead of its turn is left.
-                self.port.forwarded.clear();
-            }
         }
+        self.forget_forwarded(&queue);
         self.port.queue = Some(queue);
         drained
     }
@@ -81,13 +81,14 @@ impl Outbound<'_> {
             }
             steps -= 1;
             self.port.backed_up = self.port.is_backed_up(self.connections);
+            let position = queue.position();
             let step = if self.port.backed_up {
                 queue.next_request()
             } else {
                 queue.next()
             };
             let Some(step) = step else { break };
-            bytes = bytes.saturating_sub(self.take_step(step));
+            bytes = bytes.saturating_sub(self.take_step(step, position));
         }
         if !self.port.backed_up {
             self.deliver_due(self.now);
@@ -100,13 +101,51 @@ impl Outbound<'_> {
         }
     }
 
-    /// Takes one step of the out queue; how many bytes of a message that was.
-    fn take_step(&mut self, step: Step<'_>) -> usize {
+    /// Takes all that the out queue holds now, whoever has to read first, and what is due until then. It is for where nobody
+    /// is there, or one peer alone that leaves: nothing has to be kept for others.
+    fn take_all(&mut self, until_ns: u64) {
+        let Some(mut queue) = self.port.queue.take() else {
+            return;
+        };
+        let end = queue.end();
+        // Threads may go on asking for something: what does not lead towards the end is bounded.
+        let mut requests = TURN_STEPS;
+        while requests != 0 {
+            let position = queue.position();
+            let Some(step) = queue.next_before(end) else { break };
+            let is_message = matches!(step, Step::Message { .. } | Step::Dropped(_));
+            requests -= usize::from(!is_message || !is_before(position, end));
+            self.take_step(step, position);
+        }
+        self.deliver_due(until_ns);
+        queue.release();
+        self.forget_forwarded(&queue);
+        self.port.queue = Some(queue);
+    }
+
+    /// Takes what was pushed for a peer that has gone, or before there was one. `remembers`: what it does to the state is
+    /// kept for the next peer. What releases something is kept in any case, or the next peer would hold it for ever.
+    pub(super) fn discard(&mut self, remembers: bool) {
+        self.forgets = !remembers;
+        self.take_all(u64::MAX);
+        self.port.backed_up = false;
+    }
+
+    /// Takes one step of the out queue, which was at a position; how many bytes of a message that was.
+    fn take_step(&mut self, step: Step<'_>, position: usize) -> usize {
         match step {
+            Step::Dropped(record) | Step::Message { record, .. } if self.was_forwarded(&record, position) => {
+                if record.is_scheduled() {
+                    self.port.unschedule(record.data.len());
+                }
+            }
             Step::Dropped(record) => self.drop_for_panic(&record),
             Step::Panic => self.panic(),
             Step::Cancel => self.cancel(),
-            Step::Reset => self.send_all(&RESET),
+            Step::Reset { asked_ns } => {
+                self.deliver_due(self.time_of_call(asked_ns));
+                self.send_all(&RESET);
+            }
             Step::Message { record, cancelled } => {
                 self.take(&record, cancelled);
                 return record.data.len();
@@ -125,18 +164,23 @@ impl Outbound<'_> {
                 self.port.unschedule(bytes.len());
                 return self.port.count_lost(0);
             }
-            return self.schedule(record.time_ns, client, bytes, false);
+            return self.schedule(record.time_ns, Outgoing::pushed(client, bytes));
         }
-        // A push during this turn may be later than the turn's beginning.
-        let pushed_ns = if record.time_ns == 0 { self.now } else { record.time_ns };
+        let pushed_ns = self.time_of_call(record.time_ns);
         self.deliver_due(pushed_ns);
         let at = self.time_of(pushed_ns, client, bytes);
         if at > pushed_ns {
             self.port.count_scheduled(bytes.len());
-            self.schedule(pushed_ns, client, bytes, false);
+            self.schedule(pushed_ns, Outgoing::pushed(client, bytes));
         } else {
-            self.deliver(client, bytes, false);
+            self.deliver(Outgoing::pushed(client, bytes));
         }
+    }
+
+    /// The time of a push or a request. One during this turn may be later than the turn's beginning; one while nothing was
+    /// scheduled carries no time.
+    fn time_of_call(&self, noted_ns: u64) -> u64 {
+        if noted_ns == 0 { self.now } else { noted_ns }
     }
 
     /// When a message may leave: a Note Off not before its Note On.
@@ -150,11 +194,10 @@ impl Outbound<'_> {
         })
     }
 
-    /// `made`: it stands for one that push refused, and counted as dropped.
-    pub(super) fn schedule(&mut self, time_ns: u64, client: u32, bytes: &[u8], made: bool) {
+    pub(super) fn schedule(&mut self, time_ns: u64, message: Outgoing<'_>) {
         let (peers, connections) = (&self.port.peers, &mut *self.connections);
-        self.port.schedule.add(time_ns, client, bytes, made, |offs| {
-            is_unended(peers, connections, client, bytes, offs)
+        self.port.schedule.add(time_ns, message, |offs| {
+            is_unended(peers, connections, message.client, message.bytes, offs)
         });
     }
 
@@ -162,7 +205,7 @@ impl Outbound<'_> {
     pub(super) fn deliver_due(&mut self, until: u64) {
         while let Some(due) = self.port.schedule.take_due(until) {
             self.port.unschedule(due.bytes.len());
-            self.deliver(due.client, &due.bytes, due.made);
+            self.deliver(due.outgoing());
         }
     }
 
@@ -170,7 +213,7 @@ impl Outbound<'_> {
     fn cancel(&mut self) {
         for waiting in self.port.schedule.take_all() {
             if self.ends_what_sounds(waiting.client, &waiting.bytes) {
-                self.schedule(waiting.time_ns, waiting.client, &waiting.bytes, waiting.made);
+                self.schedule(waiting.time_ns, waiting.outgoing());
             } else {
                 self.port.unschedule(waiting.bytes.len());
                 self.port.count_forgotten(&waiting);
@@ -179,8 +222,11 @@ impl Outbound<'_> {
     }
 
     /// Whether a scheduled message ends something at a peer: a note that no Note Off in the schedule ends, or a pedal,
-    /// pressure, a bend or a sequencer that is not at rest.
+    /// pressure, a bend or a sequencer that is not at rest. Where nobody is there: at the next peer.
     pub(super) fn ends_what_sounds(&mut self, client: u32, bytes: &[u8]) -> bool {
+        if !self.has_receiver() {
+            return client == 0 && self.port.memory.releases(bytes);
+        }
         if message::is_note_off(bytes) {
             let schedule = &self.port.schedule;
             let offs = |client| schedule.note_offs(client, bytes);
@@ -191,9 +237,22 @@ impl Outbound<'_> {
         })
     }
 
+    /// Whether somebody gets what is pushed for all.
+    pub(super) fn has_receiver(&self) -> bool {
+        let takes = |peer: &Peer| {
+            self.connections
+                .at(*peer)
+                .is_some_and(|connection| connection.output.takes())
+        };
+        self.port.peers.iter().any(takes)
+    }
+
     /// Adds a message to the buffer of one client, or of all.
-    fn deliver(&mut self, client: u32, bytes: &[u8], made: bool) {
-        let takes = |connection: &Connection| connection.output.takes() && (client == 0 || connection.client == client);
+    fn deliver(&mut self, message: Outgoing<'_>) {
+        let Outgoing {
+            client, bytes, made, ..
+        } = message;
+        let takes = |connection: &Connection| connection.output.takes() && message.reaches(connection.client);
         let mut found = false;
         for index in 0..self.port.peers.len() {
             let peer = self.port.peers[index];
@@ -206,7 +265,7 @@ impl Outbound<'_> {
                 self.offer(peer, bytes);
             }
         }
-        if found || client != 0 && self.was_forwarded(client) {
+        if found {
             return;
         }
         // There is no peer, or it was pushed to a client that has gone.
@@ -216,16 +275,21 @@ impl Outbound<'_> {
         }
     }
 
-    /// Whether a message to a client that has left was given to it before.
-    pub(super) fn was_forwarded(&mut self, client: u32) -> bool {
-        let Some(count) = self.port.forwarded.get_mut(&client) else {
-            return false;
-        };
-        *count -= 1;
-        if *count == 0 {
-            self.port.forwarded.remove(&client);
-        }
-        true
+    /// Whether a message in the out queue, at a position, was given to its client before that left.
+    fn was_forwarded(&self, record: &Record<'_>, position: usize) -> bool {
+        let forwarded = self.port.forwarded.get(&record.client);
+        forwarded.is_some_and(|forwarded| {
+            let was_due = !record.is_scheduled() || record.time_ns <= forwarded.until_ns;
+            was_due && is_before(position, forwarded.position)
+        })
+    }
+
+    /// Forgets the clients of which the out queue holds nothing any more that was given to them.
+    fn forget_forwarded(&mut self, queue: &OutQueue) {
+        let position = queue.position();
+        self.port
+            .forwarded
+            .retain(|_, forwarded| is_before(position, forwarded.position));
     }
 
     /// Adds a message to the buffer of a peer, unless that is congested.
@@ -256,13 +320,12 @@ impl Outbound<'_> {
         self.effects.write(peer, connection);
     }
 
-    pub(super) fn send_all(&mut self, messages: &[[u8; 3]]) {
+    fn send_all(&mut self, messages: &[[u8; 3]]) {
+        if !self.has_receiver() {
+            // Not counted: a request is no message of the caller's.
+            return self.lose_request(messages);
+        }
         for message in messages {
-            if self.port.peers.is_empty() {
-                // Not counted: a request is no message of the caller's.
-                self.port.memory.lose(message);
-                continue;
-            }
             self.port.memory.follow(message);
             for index in 0..self.port.peers.len() {
                 self.offer(self.port.peers[index], message);
@@ -270,22 +333,36 @@ impl Outbound<'_> {
         }
     }
 
-    /// Gives one client what is due and still in the schedule and the out queue for it, without taking it from the others:
-    /// in order of time, then of pushing.
+    /// A client leaves: gives it what is due and still in the schedule and the out queue for it, in order of time, then of
+    /// pushing. What is for others too stays for them.
     pub(super) fn bring_forward(&mut self, peer: Peer) {
+        let is_other = |other: &Peer| {
+            let connection = self.connections.at(*other).filter(|_| *other != peer);
+            connection.is_some_and(|connection| connection.output.takes())
+        };
+        if self.port.peers.iter().any(is_other) {
+            self.give_copies(peer);
+        } else {
+            self.take_all(self.now);
+        }
+    }
+
+    fn give_copies(&mut self, peer: Peer) {
         let Some(mut queue) = self.port.queue.take() else {
             return;
         };
         let client = self.connections.at(peer).map_or(0, |connection| connection.client);
-        let mut named = 0;
-        let mut due: Vec<(u64, Vec<u8>)> = Vec::new();
-        for waiting in self.port.schedule.due(self.now, client) {
-            named += usize::from(waiting.client == client);
-            due.push((waiting.time_ns, waiting.bytes.to_vec()));
+        let mut due: Vec<(u64, bool, Box<[u8]>)> = Vec::new();
+        for waiting in self.port.schedule.due_for_all(self.now, client) {
+            due.push((waiting.time_ns, waiting.made, waiting.bytes.clone()));
+        }
+        for waiting in self.port.schedule.take_named(self.now, client) {
+            self.port.unschedule(waiting.bytes.len());
+            due.push((waiting.time_ns, waiting.made, waiting.bytes));
         }
         // One without the time of its push comes after those before it.
         let mut latest = 0;
-        queue.scan(|record, cancelled| {
+        let end = queue.scan(|record, cancelled| {
             let scheduled = record.is_scheduled();
             if !scheduled {
                 latest = record.time_ns.max(latest);
@@ -295,18 +372,22 @@ impl Outbound<'_> {
                 return;
             }
             if !(scheduled && cancelled) || self.ends_what_sounds(client, record.data) {
-                named += usize::from(record.client == client);
                 let at = if scheduled { record.time_ns } else { latest };
-                due.push((at, record.data.to_vec()));
+                due.push((at, false, record.data.into()));
+            } else if record.client == client {
+                self.port.count_lost(0);
             }
         });
-        due.sort_by_key(|(at, _)| *at);
-        for (_, message) in due {
+        due.sort_by_key(|(at, ..)| *at);
+        for (_, made, message) in due {
+            self.port.shared.counters.network.synthesized.add(made.into());
             self.offer(peer, &message);
         }
-        if named != 0 {
-            self.port.forwarded.insert(client, named);
-        }
+        let forwarded = Forwarded {
+            position: end,
+            until_ns: self.now,
+        };
+        self.port.forwarded.insert(client, forwarded);
         self.port.queue = Some(queue);
     }
 
@@ -317,7 +398,7 @@ impl Outbound<'_> {
             self.port.unschedule(waiting.bytes.len());
             // None is left in the schedule: each that is sent counts at the peer.
             if self.ends_what_sounds(waiting.client, &waiting.bytes) {
-                self.deliver(waiting.client, &waiting.bytes, waiting.made);
+                self.deliver(waiting.outgoing());
             } else {
                 self.port.count_forgotten(&waiting);
             }

@@ -33,6 +33,13 @@ pub(super) enum Life {
     Forgotten,
 }
 
+/// What a client by name was given of the out queue: what lies before a position and was due then.
+#[derive(Clone, Copy)]
+pub(super) struct Forwarded {
+    pub position: usize,
+    pub until_ns: u64,
+}
+
 /// The network's side of a port.
 pub(super) struct Port {
     pub shared: Arc<Shared>,
@@ -46,8 +53,8 @@ pub(super) struct Port {
     pub owed: Owed,
     pub memory: Memory,
     pub flushes: Flushes,
-    /// Clients that have left and were given what the out queue still holds for them by name: how many messages.
-    pub forwarded: HashMap<u32, usize>,
+    /// Clients that have left, and were given what the out queue still holds for them by name.
+    pub forwarded: HashMap<u32, Forwarded>,
     /// The out queue waits until a peer has read.
     pub backed_up: bool,
     /// A waiting thread is to be told of a change.

@@ -1,18 +1,16 @@
 //! What goes out where messages were lost: after congestion, a panic, refused pushes, and while there is no peer.
 
-use super::connection::Connection;
 use super::effect::{Keyed, Peer};
-use super::outbound::{Outbound, TURN_STEPS};
+use super::outbound::Outbound;
 use super::output::Flow;
 use super::port::notification;
-use super::schedule::channel_of;
+use super::schedule::{Outgoing, channel_of};
 use super::track::Track;
-use crate::midi::reset::{PANIC, RESET};
+use crate::midi::reset::PANIC;
 use crate::midi::short::Short;
 use crate::midi::state::{ChannelState, next_repair};
 use crate::midi::summary::Given;
 use crate::realtime::consumer::Record;
-use crate::realtime::drain::Step;
 use crate::realtime::lost::Lost;
 use crate::realtime::notifications::Kind;
 
@@ -84,12 +82,10 @@ impl Outbound<'_> {
                 port.count_lost(0);
             }
         }
-        if found || client != 0 && self.was_forwarded(client) {
-            return;
+        if !found {
+            let unrepaired = self.lose_without_peer(client, bytes);
+            self.port.count_lost(unrepaired);
         }
-        // There is no peer, or those that there are get nothing more.
-        let unrepaired = self.lose_without_peer(client, bytes);
-        self.port.count_lost(unrepaired);
     }
 
     /// What waits for the peers is dropped, and All Sound Off goes out. Where something was dropped that a repairing port
@@ -99,13 +95,10 @@ impl Outbound<'_> {
             self.port.unschedule(waiting.bytes.len());
             self.port.count_forgotten(&waiting);
         }
-        for message in &PANIC {
-            if self.port.peers.is_empty() {
-                self.port.memory.lose(message);
-            } else {
-                self.port.memory.follow(message);
-            }
+        if !self.has_receiver() {
+            return self.lose_request(&PANIC);
         }
+        PANIC.iter().for_each(|message| self.port.memory.follow(message));
         for index in 0..self.port.peers.len() {
             self.silence(self.port.peers[index]);
         }
@@ -150,7 +143,14 @@ impl Outbound<'_> {
             let list: Vec<Short> = std::iter::from_fn(|| summary.next(&mut given)).collect();
             lists.push((client, list));
         }
+        let named: Vec<u32> = lists
+            .iter()
+            .map(|(client, _)| *client)
+            .filter(|client| *client != 0)
+            .collect();
         for (client, mut list) in lists {
+            // Those named have all of it in their own lists.
+            let except: &[u32] = if client == 0 { &named } else { &[] };
             // What was meant for later, and had no room among what keeps its time, comes after what is scheduled before
             // it, or that would have the last word.
             let last = self.port.schedule.last_of_channels(client, lost.latest_ns());
@@ -161,25 +161,35 @@ impl Outbound<'_> {
                 let waits = with_note.max(after) > self.now;
                 if waits {
                     self.port.count_scheduled(message.len());
-                    self.schedule(self.now.max(after), client, message, true);
+                    let made = Outgoing {
+                        client,
+                        except,
+                        made: true,
+                        bytes: message,
+                    };
+                    self.schedule(self.now.max(after), made);
                 }
                 !waits
             });
-            self.refused_to(client, &list, |connection| !lost.is_named(connection.client));
+            self.refused_to(client, except, &list);
         }
         for later in lost.later() {
             // It counts among what is scheduled already.
             if !later.cancelled || self.ends_what_sounds(later.client, later.message()) {
-                self.schedule(later.due_ns, later.client, later.message(), true);
+                let made = Outgoing {
+                    made: true,
+                    ..Outgoing::pushed(later.client, later.message())
+                };
+                self.schedule(later.due_ns, made);
             } else {
                 self.port.unschedule(later.message().len());
             }
         }
     }
 
-    pub(super) fn refused_to(&mut self, client: u32, list: &[Short], concerns: impl Fn(&Connection) -> bool) {
+    fn refused_to(&mut self, client: u32, except: &[u32], list: &[Short]) {
         if client == 0 {
-            if self.port.peers.is_empty() {
+            if !self.has_receiver() {
                 // Counted as dropped when they were refused.
                 let unrepaired = list.iter().map(|message| self.port.memory.lose(message)).sum();
                 return self.port.shared.counters.network.unrepaired.add(unrepaired);
@@ -190,7 +200,7 @@ impl Outbound<'_> {
             let peer = self.port.peers[index];
             let wanted = self.connections.at(peer).is_some_and(|connection| {
                 if client == 0 {
-                    concerns(connection)
+                    !except.contains(&connection.client)
                 } else {
                     connection.client == client
                 }
@@ -202,7 +212,7 @@ impl Outbound<'_> {
     }
 
     /// Gives one peer the difference that what was refused makes to it.
-    pub(super) fn refused_to_peer(&mut self, peer: Peer, list: &[Short]) {
+    fn refused_to_peer(&mut self, peer: Peer, list: &[Short]) {
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
@@ -262,82 +272,19 @@ impl Outbound<'_> {
     /// A message pushed while there is no peer: what it does to the state is remembered. How many messages no difference
     /// restores.
     pub(super) fn lose_without_peer(&mut self, client: u32, bytes: &[u8]) -> u64 {
-        if client == 0 {
+        if client == 0 && (!self.forgets || self.port.memory.releases(bytes)) {
             self.port.memory.lose(bytes)
         } else {
             ChannelState::is_event(bytes).into()
         }
     }
 
-    /// Takes what was pushed for a peer that has gone, or before there was one. `remembers`: what it does to the state is
-    /// kept for the next peer. What releases something is kept in any case, or the next peer would hold it for ever.
-    pub(super) fn discard(&mut self, remembers: bool) {
-        let Some(mut queue) = self.port.queue.take() else {
-            return;
-        };
-        for waiting in self.port.schedule.take_all() {
-            self.port.unschedule(waiting.bytes.len());
-            let unrepaired = self.discard_one(waiting.client, &waiting.bytes, remembers);
-            if !waiting.made {
-                self.port.count_lost(unrepaired);
-            }
-        }
-        // At most what the queue holds, and the requests between.
-        for _ in 0..TURN_STEPS {
-            match queue.next() {
-                None => break,
-                Some(Step::Dropped(record) | Step::Message { record, .. }) => {
-                    if record.is_scheduled() {
-                        self.port.unschedule(record.data.len());
-                    }
-                    let unrepaired = self.discard_one(record.client, record.data, remembers);
-                    self.port.count_lost(unrepaired);
-                }
-                Some(Step::Panic) if remembers => self.lose_request(&PANIC),
-                Some(Step::Reset) if remembers => self.lose_request(&RESET),
-                Some(Step::Panic | Step::Reset) => {}
-                Some(Step::Cancel) => {}
-                Some(Step::Refused(lost)) => self.lose_refused(lost),
-            }
-        }
-        queue.release();
-        self.port.queue = Some(queue);
-        self.port.backed_up = false;
-    }
-
-    /// How many messages no difference restores for it.
-    fn discard_one(&mut self, client: u32, bytes: &[u8], remembers: bool) -> u64 {
-        if remembers || self.port.memory.releases(bytes) {
-            self.lose_without_peer(client, bytes)
-        } else {
-            ChannelState::is_event(bytes).into()
-        }
-    }
-
+    /// A panic or a reset while there is no peer.
     pub(super) fn lose_request(&mut self, messages: &[[u8; 3]]) {
-        for message in messages {
-            self.port.memory.lose(message);
-        }
-    }
-
-    /// What push could not queue, for a peer that is not there. It was counted as dropped when it was refused.
-    pub(super) fn lose_refused(&mut self, lost: &mut Lost) {
-        let mut given = Given::new();
-        let mut unrepaired = 0;
-        for (client, summary) in lost.summaries() {
-            given.clear();
-            while let Some(message) = summary.next(&mut given) {
-                if client == 0 {
-                    unrepaired += self.port.memory.lose(&message);
-                }
+        if !self.forgets {
+            for message in messages {
+                self.port.memory.lose(message);
             }
         }
-        for later in lost.later() {
-            self.port.unschedule(later.message().len());
-            if later.client == 0 {
-                unrepaired += self.port.memory.lose(later.message());
-            }
-        }
-        self.port.shared.counters.network.unrepaired.add(unrepaired);
     }
 }

@@ -8,6 +8,34 @@ use crate::midi::message;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
+/// A message on its way to the peers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outgoing<'a> {
+    /// Whom it is for; 0: everybody, but those in `except`.
+    pub client: u32,
+    pub except: &'a [u32],
+    /// It stands for one that push refused, and counted as dropped.
+    pub made: bool,
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Outgoing<'a> {
+    /// One that was pushed.
+    pub(super) fn pushed(client: u32, bytes: &'a [u8]) -> Self {
+        Self {
+            client,
+            except: &[],
+            made: false,
+            bytes,
+        }
+    }
+
+    /// Whether it is for a client.
+    pub(super) fn reaches(&self, client: u32) -> bool {
+        (self.client == 0 || self.client == client) && !self.except.contains(&client)
+    }
+}
+
 /// A message that waits.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Scheduled {
@@ -15,9 +43,20 @@ pub(super) struct Scheduled {
     /// In order of pushing.
     number: u64,
     pub client: u32,
-    /// It stands for one that push refused, and counted as dropped.
+    except: Box<[u32]>,
     pub made: bool,
     pub bytes: Box<[u8]>,
+}
+
+impl Scheduled {
+    pub(super) fn outgoing(&self) -> Outgoing<'_> {
+        Outgoing {
+            client: self.client,
+            except: &self.except,
+            made: self.made,
+            bytes: &self.bytes,
+        }
+    }
 }
 
 impl Ord for Scheduled {
@@ -115,14 +154,13 @@ impl Schedule {
     }
 
     /// Holds a message back until `time_ns`, or, a Note Off, until its Note On has left.
-    pub(super) fn add(
-        &mut self,
-        time_ns: u64,
-        client: u32,
-        bytes: &[u8],
-        made: bool,
-        unended: impl FnOnce(OffsFor) -> bool,
-    ) {
+    pub(super) fn add(&mut self, time_ns: u64, message: Outgoing<'_>, unended: impl FnOnce(OffsFor) -> bool) {
+        let Outgoing {
+            client,
+            except,
+            made,
+            bytes,
+        } = message;
         let number = self.pushed;
         self.pushed += 1;
         let mut at = time_ns;
@@ -147,6 +185,7 @@ impl Schedule {
             time_ns: at,
             number,
             client,
+            except: except.into(),
             made,
             bytes: bytes.into(),
         });
@@ -169,12 +208,26 @@ impl Schedule {
         last
     }
 
-    /// What is due for a client, in order.
-    pub(super) fn due(&self, now: u64, client: u32) -> Vec<&Scheduled> {
+    /// What is due for a client and for others too, in order.
+    pub(super) fn due_for_all(&self, now: u64, client: u32) -> Vec<&Scheduled> {
         let waiting = self.heap.iter().filter(|waiting| waiting.time_ns <= now);
-        let mut due: Vec<&Scheduled> = waiting.filter(|waiting| meet(waiting.client, client)).collect();
+        let is_shared = |waiting: &&Scheduled| waiting.client == 0 && waiting.outgoing().reaches(client);
+        let mut due: Vec<&Scheduled> = waiting.filter(is_shared).collect();
         due.sort_by(|one, other| other.cmp(one));
         due
+    }
+
+    /// Takes what is due for one client alone, in order.
+    pub(super) fn take_named(&mut self, now: u64, client: u32) -> Vec<Scheduled> {
+        let is_named = |waiting: &Scheduled| waiting.time_ns <= now && waiting.client == client;
+        if !self.heap.iter().any(is_named) {
+            return Vec::new();
+        }
+        let (mut named, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.heap).into_iter().partition(is_named);
+        self.heap = others.into();
+        named.sort_by(|one, other| other.cmp(one));
+        named.iter().for_each(|message| self.note_leaves(message));
+        named
     }
 
     /// When the next message is due.
@@ -188,13 +241,15 @@ impl Schedule {
             return None;
         }
         let next = self.heap.pop()?;
-        if message::is_note_on(&next.bytes) || message::is_note_off(&next.bytes) {
-            self.note_leaves(&next);
-        }
+        self.note_leaves(&next);
         Some(next)
     }
 
+    /// Keeps the books on notes when a message leaves.
     fn note_leaves(&mut self, leaving: &Scheduled) {
+        if !message::is_note_on(&leaving.bytes) && !message::is_note_off(&leaving.bytes) {
+            return;
+        }
         let number = key_of(&leaving.bytes);
         let Some(key) = self.keys.get_mut(&number) else { return };
         if message::is_note_off(&leaving.bytes) {
@@ -257,7 +312,7 @@ mod tests {
 
     fn push(schedule: &mut Schedule, time: u64, client: u32, bytes: &[u8], sounding: usize) -> u64 {
         let at = schedule.time_of(time, client, bytes, sounds(client, sounding));
-        schedule.add(time, client, bytes, false, sounds(client, sounding));
+        schedule.add(time, Outgoing::pushed(client, bytes), sounds(client, sounding));
         at
     }
 
@@ -354,7 +409,7 @@ mod tests {
         let waiting = (0..100_000).filter(|_| {
             let waits = schedule.time_of(0, 0, &OFF, sounds(0, 0)) > 0;
             if waits {
-                schedule.add(0, 0, &OFF, false, sounds(0, 0));
+                schedule.add(0, Outgoing::pushed(0, &OFF), sounds(0, 0));
             }
             waits
         });

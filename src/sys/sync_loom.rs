@@ -104,5 +104,5 @@ atomic!(AtomicBool, bool);
 atomic!(AtomicI32, i32);
 atomic!(AtomicU16, u16);
 atomic!(AtomicU32, u32, fetch_add, fetch_sub, fetch_or, fetch_and);
-atomic!(AtomicU64, u64, fetch_add);
+atomic!(AtomicU64, u64, fetch_add, fetch_max);
 atomic!(AtomicUsize, usize, fetch_add, fetch_sub);

@@ -1,5 +1,6 @@
 /* midisock_flush tells the truth: all that is due is with the system, or it was lost. */
 #include "check.h"
+#include "link.h"
 #include "raw.h"
 
 #include <stdlib.h>
@@ -7,57 +8,23 @@
 
 #define MS UINT64_C(1000000)
 
-enum { LONG = 1000000, IN_VAIN_MS = 30, ROLES = 3 };
-
-/* A port and its peer, whose receive buffer is small. */
-typedef struct link {
-    midisock_port *server, *port;
-    int fd, listener;
-} link;
-
-/* 0: a merged server, 1: an accepted port, 2: a client. */
-static link make_link(int role, midisock_config c)
-{
-    link l = {NULL, NULL, -1, -1};
-    c.in_queue_bytes = c.out_queue_bytes = 8 << 20;
-    c.max_message_bytes = 2 << 20;
-    c.accept_mode = role == 1 ? MIDISOCK_ACCEPT_MANUAL : MIDISOCK_ACCEPT_MERGED;
-    if (role == 2) {
-        uint16_t number = 0;
-        l.listener = raw_listen_small(&number);
-        c.reconnect_max_ms = 0;
-        CHECK_OK(midisock_connect("127.0.0.1", number, &c, &l.port));
-        l.fd = raw_accept(l.listener);
-        CHECK_OK(midisock_wait_connected(l.port, DEADLINE_MS));
-        return l;
-    }
-    l.server = check_listen(&c);
-    l.fd = raw_connect_small(midisock_local_port(l.server));
-    RAW_SEND(l.fd, 0xf8);
-    if (role == 1)
-        CHECK_OK(midisock_accept(l.server, DEADLINE_MS, &l.port));
-    else
-        l.port = l.server;
-    EXPECT(l.port, 0xf8);
-    return l;
-}
-
-static void end_link(link l)
-{
-    if (l.fd >= 0)
-        raw_close(l.fd);
-    if (l.listener >= 0)
-        raw_close(l.listener);
-    midisock_close(l.port);
-    if (l.server != l.port)
-        midisock_close(l.server);
-}
+enum { LONG = 1000000, IN_VAIN_MS = 30 };
 
 static midisock_config waiting(void)
 {
     midisock_config c = check_config();
     c.overflow = MIDISOCK_OVERFLOW_WAIT;
+    c.in_queue_bytes = c.out_queue_bytes = 8 << 20;
+    c.max_message_bytes = 2 << 20;
     return c;
+}
+
+/* Whose peer has a small receive buffer, and which does not connect again. */
+static link small_link(int role)
+{
+    midisock_config c = waiting();
+    c.reconnect_max_ms = 0;
+    return make_link(role, c, 1);
 }
 
 static void push_long(midisock_port *port, uint64_t time_ns)
@@ -86,7 +53,7 @@ static void what_is_due_is_waited_for(void)
 {
     for (int role = 0; role < ROLES; role++)
         for (int scheduled = 0; scheduled < 2; scheduled++) {
-            link l = make_link(role, waiting());
+            link l = small_link(role);
             uint64_t due = scheduled ? midisock_now_ns() + 5 * MS : 0;
             push_long(l.port, due);
             while (midisock_now_ns() <= due)
@@ -105,7 +72,7 @@ static void what_is_due_is_waited_for(void)
 static void what_falls_due_behind_a_full_buffer_is_waited_for(void)
 {
     for (int role = 0; role < ROLES; role++) {
-        link l = make_link(role, waiting());
+        link l = small_link(role);
         push_long(l.port, 0);
         uint64_t due = midisock_now_ns() + 5 * MS;
         midisock_message m = {due, (const uint8_t[]){0x90, 60, 1}, 3, 0, 0, 0, {0, 0}};
@@ -139,7 +106,7 @@ static void what_is_lost_with_the_connection(void)
     for (int role = 0; role < ROLES; role++)
         for (int messages = 1; messages <= 5; messages += 4)
             for (int by_reset = 0; by_reset < 2; by_reset++) {
-                link l = make_link(role, waiting());
+                link l = small_link(role);
                 for (int i = 0; i < messages; i++)
                     push_long(l.port, 0);
                 CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(l.port, 0));
@@ -166,8 +133,6 @@ static void what_is_lost_with_the_connection(void)
 static void a_reconnection_does_not_hide_the_loss(void)
 {
     midisock_config c = waiting();
-    c.in_queue_bytes = c.out_queue_bytes = 8 << 20;
-    c.max_message_bytes = 2 << 20;
     c.reconnect_min_ms = 1;
     c.reconnect_max_ms = 1;
     uint16_t number = 0;
@@ -199,7 +164,7 @@ static void a_reconnection_does_not_hide_the_loss(void)
 static void many_at_once(void)
 {
     enum { THREADS = 24 };
-    link l = make_link(0, waiting());
+    link l = small_link(ROLE_MERGED);
     push_long(l.port, 0);
     flushing f[THREADS];
     pthread_t threads[THREADS];

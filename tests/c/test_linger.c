@@ -1,6 +1,7 @@
 /* linger_ms 0: what was pushed and the releases are still offered to the system once, so a healthy peer that reads gets
  * them, in every role and by every way to end. */
 #include "check.h"
+#include "link.h"
 #include "raw.h"
 #include "sounding.h"
 
@@ -77,34 +78,26 @@ static void merged(midisock_config c, int way, int flushed)
         midisock_close(server);
 }
 
+static void of_role(int role, midisock_config c, int way, int flushed)
+{
+    link l = make_link(role, c, 0);
+    play(l.port, flushed);
+    end(l.port, way);
+    peer_gets_all(l.fd);
+    l.fd = -1;
+    if (way == CLOSE)
+        l.port = NULL;
+    end_link(l);
+}
+
 static void accepted(midisock_config c, int way, int flushed)
 {
-    midisock_port *server = sounding_listen_manual(c);
-    int fd = raw_connect(midisock_local_port(server));
-    RAW_SEND(fd, 0xf8);
-    midisock_port *port = sounding_accept(server);
-    play(port, flushed);
-    end(port, way);
-    peer_gets_all(fd);
-    if (way != CLOSE)
-        midisock_close(port);
-    midisock_close(server);
+    of_role(ROLE_ACCEPTED, c, way, flushed);
 }
 
 static void client(midisock_config c, int way, int flushed)
 {
-    uint16_t number = 0;
-    int listener = raw_listen(&number);
-    midisock_port *port;
-    CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
-    int fd = raw_accept(listener);
-    CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
-    play(port, flushed);
-    end(port, way);
-    peer_gets_all(fd);
-    if (way != CLOSE)
-        midisock_close(port);
-    raw_close(listener);
+    of_role(ROLE_CLIENT, c, way, flushed);
 }
 
 static void of_a_merged_server(void)

@@ -1,57 +1,25 @@
 /* What push refused with FULL on a repairing port and was meant for later keeps its time, and is cancelled like all that
  * is scheduled. What was meant for now is never cancelled. */
 #include "check.h"
+#include "link.h"
 #include "raw.h"
 
 #define MS UINT64_C(1000000)
 /* Within the horizon, and beyond every deadline of a case that works. */
 #define FAR (9000 * MS)
 
-enum { ROLES = 3 };
-
-typedef struct link {
-    midisock_port *server, *port;
-    int fd, listener;
-} link;
-
-/* 0: a merged server, 1: an accepted port, 2: a client. A controller sounds at the peer, and a note. */
-static link make_link(int role, uint32_t wake)
+/* A controller sounds at the peer, and a note. */
+static link sounding_link(int role, uint32_t wake)
 {
-    link l = {NULL, NULL, -1, -1};
     midisock_config c = check_config();
     c.overflow = MIDISOCK_OVERFLOW_REPAIR;
     c.out_queue_bytes = 4096;
     c.wake = wake;
-    c.accept_mode = role == 1 ? MIDISOCK_ACCEPT_MANUAL : MIDISOCK_ACCEPT_MERGED;
-    if (role == 2) {
-        uint16_t number = 0;
-        l.listener = raw_listen(&number);
-        CHECK_OK(midisock_connect("127.0.0.1", number, &c, &l.port));
-        l.fd = raw_accept(l.listener);
-        CHECK_OK(midisock_wait_connected(l.port, DEADLINE_MS));
-    } else {
-        l.server = check_listen(&c);
-        l.fd = raw_connect(midisock_local_port(l.server));
-        RAW_SEND(l.fd, 0xf8);
-        l.port = l.server;
-        if (role == 1)
-            CHECK_OK(midisock_accept(l.server, DEADLINE_MS, &l.port));
-        EXPECT(l.port, 0xf8);
-    }
+    link l = make_link(role, c, 0);
     CHECK_OK(midisock_push(l.port, BYTES(0x91, 60, 100)));
     CHECK_OK(midisock_push(l.port, BYTES(0xb1, 7, 100)));
     RAW_EXPECT(l.fd, 0x91, 60, 100, 0xb1, 7, 100);
     return l;
-}
-
-static void end_link(link l)
-{
-    raw_close(l.fd);
-    if (l.listener >= 0)
-        raw_close(l.listener);
-    midisock_close(l.port);
-    if (l.server != l.port)
-        midisock_close(l.server);
 }
 
 static midisock_result push_at(midisock_port *port, uint64_t time_ns, const uint8_t *data, size_t size)
@@ -86,7 +54,7 @@ static void it_comes_at_its_time(void)
 {
     for (int role = 0; role < ROLES; role++)
         for (uint32_t wake = MIDISOCK_WAKE_TICK; wake <= MIDISOCK_WAKE_SIGNAL; wake++) {
-            link l = make_link(role, wake);
+            link l = sounding_link(role, wake);
             uint64_t due = midisock_now_ns() + 700 * MS;
             fill(l.port, due);
             refuse_both(l.port, due);
@@ -118,7 +86,7 @@ static void cancel_keeps_the_note_off_alone(void)
     for (int role = 0; role < ROLES; role++)
         for (uint32_t wake = MIDISOCK_WAKE_TICK; wake <= MIDISOCK_WAKE_SIGNAL; wake++)
             for (int first = 0; first < 2; first++) {
-                link l = make_link(role, wake);
+                link l = sounding_link(role, wake);
                 uint64_t due = midisock_now_ns() + 700 * MS;
                 fill(l.port, due);
                 refuse_both(l.port, due);
@@ -142,7 +110,7 @@ static void cancel_does_not_concern_what_is_for_now(void)
     for (int role = 0; role < ROLES; role++)
         for (uint32_t wake = MIDISOCK_WAKE_TICK; wake <= MIDISOCK_WAKE_SIGNAL; wake++)
             for (int first = 0; first < 2; first++) {
-                link l = make_link(role, wake);
+                link l = sounding_link(role, wake);
                 fill(l.port, midisock_now_ns() + FAR);
                 midisock_result refused = midisock_push(l.port, BYTES(0xc1, 5));
                 CHECK(refused == MIDISOCK_ERR_FULL || refused == MIDISOCK_OK);

@@ -1,60 +1,39 @@
 /* What a socket shows is told at once, and what is lost with it is counted. In every case linger_ms is far beyond the
  * deadlines, so nothing here may wait for it. */
 #include "check.h"
+#include "link.h"
 #include "raw.h"
 
-enum { FOR_EVER_MS = 600000, ROLES = 3 };
+enum { FOR_EVER_MS = 600000 };
 
-typedef struct link {
-    midisock_port *server, *port;
-    int fd, listener;
-} link;
-
-/* 0: a merged server, 1: an accepted port, 2: a client, which connects again. */
-static link make_link(int role, uint32_t overflow)
+/* A client connects again. */
+static link told_link(int role, uint32_t overflow)
 {
-    link l = {NULL, NULL, -1, -1};
     midisock_config c;
     midisock_config_init(&c, sizeof c);
     c.overflow = overflow;
     c.linger_ms = FOR_EVER_MS;
     c.reconnect_min_ms = 10;
-    c.accept_mode = role == 1 ? MIDISOCK_ACCEPT_MANUAL : MIDISOCK_ACCEPT_MERGED;
-    if (role == 2) {
-        uint16_t number = 0;
-        l.listener = raw_listen(&number);
-        CHECK_OK(midisock_connect("127.0.0.1", number, &c, &l.port));
-        l.fd = raw_accept(l.listener);
-        CHECK_OK(midisock_wait_connected(l.port, DEADLINE_MS));
+    link l = make_link(role, c, 0);
+    if (role == ROLE_CLIENT)
         NOTIFIED(l.port, MIDISOCK_NOTIFY_CONNECTED);
-        return l;
-    }
-    l.server = check_listen(&c);
-    l.fd = raw_connect(midisock_local_port(l.server));
-    RAW_SEND(l.fd, 0xf8);
-    if (role == 1)
-        CHECK_OK(midisock_accept(l.server, DEADLINE_MS, &l.port));
     else
-        l.port = l.server;
-    NOTIFIED(l.server, MIDISOCK_NOTIFY_CLIENT_JOINED);
-    EXPECT(l.port, 0xf8);
+        NOTIFIED(l.server, MIDISOCK_NOTIFY_CLIENT_JOINED);
     return l;
 }
 
-static void end_link(link l)
+/* The case has closed the peer's socket. */
+static void end_told(link l)
 {
-    if (l.listener >= 0)
-        raw_close(l.listener);
-    midisock_close(l.port);
-    if (l.server != l.port)
-        midisock_close(l.server);
+    l.fd = -1;
+    end_link(l);
 }
 
 static midisock_notification told(link l, int role)
 {
-    if (role != 0) {
+    if (role != ROLE_MERGED) {
         midisock_notification n = NOTIFIED(l.port, MIDISOCK_NOTIFY_DISCONNECTED);
-        if (role == 1)
+        if (role == ROLE_ACCEPTED)
             NOTIFIED(l.server, MIDISOCK_NOTIFY_CLIENT_LEFT);
         return n;
     }
@@ -68,7 +47,7 @@ static void an_orderly_end_is_told(void)
         for (uint32_t overflow = MIDISOCK_OVERFLOW_WAIT; overflow <= MIDISOCK_OVERFLOW_REPAIR; overflow++)
             for (int sounds = 0; sounds < 2; sounds++)
                 for (int half = 0; half < 2; half++) {
-                    link l = make_link(role, overflow);
+                    link l = told_link(role, overflow);
                     uint8_t status = sounds ? 0x90 : 0xb0;
                     CHECK_OK(midisock_push(l.port, BYTES(status, 60, 64)));
                     RAW_EXPECT(l.fd, status, 60, 64);
@@ -77,11 +56,11 @@ static void an_orderly_end_is_told(void)
                     else
                         raw_close(l.fd);
                     CHECK_INT(MIDISOCK_OK, told(l, role).reason);
-                    if (role == 0)
+                    if (role == ROLE_MERGED)
                         CHECK_INT(0, midisock_client_count(l.port));
                     if (half)
                         raw_close(l.fd);
-                    end_link(l);
+                    end_told(l);
                 }
 }
 
@@ -91,7 +70,7 @@ static void a_reset_in_answer_is_told_and_the_loss_is_counted(void)
     for (int role = 0; role < ROLES; role++)
         for (uint32_t overflow = MIDISOCK_OVERFLOW_WAIT; overflow <= MIDISOCK_OVERFLOW_REPAIR; overflow++)
             for (int round = 0; round < 20; round++) {
-                link l = make_link(role, overflow);
+                link l = told_link(role, overflow);
                 CHECK_OK(midisock_push(l.port, BYTES(0x90, 60, 64)));
                 RAW_EXPECT(l.fd, 0x90, 60, 64);
                 raw_close(l.fd);
@@ -116,7 +95,7 @@ static void a_reset_in_answer_is_told_and_the_loss_is_counted(void)
                 /* What was refused as OFFLINE is in dropped_out too. */
                 CHECK(s.messages_out + s.dropped_out >= accepted);
                 CHECK(s.messages_out + s.dropped_out <= accepted + 1);
-                end_link(l);
+                end_told(l);
             }
 }
 
@@ -124,7 +103,7 @@ static void a_reset_is_told(void)
 {
     for (int role = 0; role < ROLES; role++)
         for (int half = 0; half < 2; half++) {
-            link l = make_link(role, MIDISOCK_OVERFLOW_AUTO);
+            link l = told_link(role, MIDISOCK_OVERFLOW_AUTO);
             CHECK_OK(midisock_push(l.port, BYTES(0x90, 60, 64)));
             RAW_EXPECT(l.fd, 0x90, 60, 64);
             if (half)
@@ -132,7 +111,7 @@ static void a_reset_is_told(void)
             raw_reset(l.fd);
             told(l, role);
             CHECK_COUNT(l.port, messages_out, 1);
-            end_link(l);
+            end_told(l);
         }
 }
 
@@ -140,7 +119,7 @@ static void a_reset_is_told(void)
 static void a_client_connects_again_at_once(void)
 {
     for (uint32_t overflow = MIDISOCK_OVERFLOW_WAIT; overflow <= MIDISOCK_OVERFLOW_REPAIR; overflow++) {
-        link l = make_link(2, overflow);
+        link l = told_link(ROLE_CLIENT, overflow);
         for (int i = 0; i < 5; i++) {
             CHECK_OK(midisock_push(l.port, BYTES(0x90, 60, 64)));
             RAW_EXPECT(l.fd, 0x90, 60, 64);
@@ -152,7 +131,7 @@ static void a_client_connects_again_at_once(void)
             CHECK_OK(midisock_wait_connected(l.port, DEADLINE_MS));
         }
         raw_close(l.fd);
-        end_link(l);
+        end_told(l);
     }
 }
 

@@ -321,6 +321,11 @@ impl Node {
                 }
                 Effect::Measure(peer) => self.measure(peer, world),
                 Effect::Accept(peer) => self.open_port(peer, world),
+                Effect::Withdraw(port) => {
+                    trace!(world.now, "node {}: port {} gives way", self.number, port.0);
+                    let audio = &mut world.audios[self.audios[&port.0]];
+                    (audio.closed, audio.shut) = (true, true);
+                }
                 Effect::Disconnected { port, useful } => self.lost_connection(port, useful, world),
                 Effect::Wake(_) => {}
                 Effect::Forget(port) => {

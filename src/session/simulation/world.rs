@@ -10,6 +10,7 @@ use super::raw::Raw;
 use super::trace;
 use super::wires::{End, Owner};
 use crate::midi::state::receiver_model::Make;
+use crate::realtime::acceptance::Accepted;
 use crate::realtime::config::Config;
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::shared::Role;
@@ -224,7 +225,7 @@ impl World {
                 if audio.closed {
                     return;
                 }
-                if audio.shared.clients.acceptance.accept() {
+                if audio.shared.clients.acceptance.accept() == Accepted::Left {
                     let server = self.audios[0].shared.as_ref();
                     server
                         .clients
