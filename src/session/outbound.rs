@@ -447,6 +447,8 @@ fn reached(
 ) -> bool {
     peers.iter().any(|peer| {
         let connection = connections.at_mut(*peer);
+        // One that has left, and is only written empty, holds what it holds.
+        let connection = connection.filter(|connection| connection.output.takes());
         let connection = connection.filter(|connection| client == 0 || connection.client == client);
         connection.is_some_and(&mut holds)
     })

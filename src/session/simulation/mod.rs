@@ -63,6 +63,10 @@ const FAILED_ONCE: &[(u64, &str)] = &[
         505916,
         "a half-closed peer that still gets what waits gets no more after that, released or not",
     ),
+    (
+        525916,
+        "a Note Off waits for its Note On whatever a client holds that is being closed",
+    ),
 ];
 
 fn run(seed: u64) -> Outcome {
