@@ -48,6 +48,7 @@ use crate::realtime::drain::OutQueue;
 use crate::realtime::notifications::Kind;
 use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, Shared};
+use crate::sys::address::Address;
 use crate::sys::clock::ms;
 use connection::{Connection, Phase};
 use effect::Keyed;
@@ -110,7 +111,7 @@ impl Session {
     }
 
     /// A newcomer at the server; None: it is turned away.
-    pub(crate) fn add_client(&mut self, address: Option<SocketAddr>, now: u64) -> Option<Peer> {
+    pub(crate) fn add_client(&mut self, address: Option<Address>, now: u64) -> Option<Peer> {
         if !self.has_place() {
             self.make_place(now);
         }
@@ -120,7 +121,8 @@ impl Session {
         let port = self.core.ports.at_mut(key)?;
         let shared = Arc::clone(&port.shared);
         let allow = server.options.allow.as_ref();
-        let permitted = allow.is_none_or(|allow| address.is_some_and(|address| allow.permits(address.ip())));
+        let ip = address.and_then(|address| address.ip());
+        let permitted = allow.is_none_or(|allow| ip.is_some_and(|ip| allow.permits(ip)));
         let entered = if permitted && has_place && !port.is_ending() {
             server.ids.insert(&shared.clients.table, address.unwrap_or(UNKNOWN))
         } else {
@@ -130,7 +132,7 @@ impl Session {
             shared.counters.network.rejected.add(1);
             return None;
         };
-        let patience = if address.is_some_and(|address| address.ip().is_loopback()) {
+        let patience = if ip.is_some_and(|ip| ip.is_loopback()) {
             SNIFF_LOOPBACK_MS
         } else {
             SNIFF_MS
@@ -164,6 +166,10 @@ impl Session {
         }
         self.core.changed(key);
         self.core.rearm(peer, now);
+        if address.is_some_and(|address| address.is_unix()) {
+            // No browser connects to a Unix socket.
+            self.confirm_client(peer, now);
+        }
         Some(peer)
     }
 
@@ -198,6 +204,7 @@ impl Session {
         let server = connection.port;
         let server_shared = Arc::clone(&self.core.ports.at(server)?.shared);
         shared.counters.network.connections.add(1);
+        shared.status.peer.set(connection.address);
         let key = PortKey(self.core.ports.insert(Port::new(shared, Some(queues))));
         connection.port = key;
         if let Some(server) = self.core.ports.at_mut(server) {
@@ -493,4 +500,7 @@ impl Session {
 }
 
 /// In the table of clients, where the system told no address.
-const UNKNOWN: SocketAddr = SocketAddr::new(std::net::IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), 0);
+const UNKNOWN: Address = Address::Ip(SocketAddr::new(
+    std::net::IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
+    0,
+));
