@@ -252,6 +252,7 @@ static void a_connection_that_breaks(void)
     EXPECT(port, 0x90, 60, 64);
     raw_reset(fds[1]);
     EXPECT(port, 0x80, 60, 64);
+    NOTIFIED(port, MIDISOCK_NOTIFY_CONNECTED);
     CHECK_RESULT(MIDISOCK_ERR_IO, NOTIFIED(port, MIDISOCK_NOTIFY_DISCONNECTED).reason);
     CHECK_SOON(midisock_state(port) == MIDISOCK_STATE_CLOSED);
     midisock_close(port);
@@ -432,6 +433,7 @@ static void peer_address_of_each_port(void)
     CHECK_INVALID(midisock_peer_address((midisock_port *)(void *)((char *)client + 1), text, sizeof text));
     CHECK_OK(midisock_peer_address(client, text, SIZE_MAX));
     midisock_close(server);
+    NOTIFIED(client, MIDISOCK_NOTIFY_CONNECTED);
     NOTIFIED(client, MIDISOCK_NOTIFY_DISCONNECTED);
     CHECK_OK(midisock_peer_address(client, text, sizeof text));
     CHECK_TEXT("", text);
