@@ -56,15 +56,9 @@ use options::Options;
 use port::{Port, notification};
 use sniff::Verdict;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use timers::Owner;
-
-/// How long a silent client may still turn out to be a browser before it is announced. On loopback a browser's request
-/// comes with the connection.
-const SNIFF_MS: u32 = 50;
-const SNIFF_LOOPBACK_MS: u32 = 10;
 
 /// What only the session of a server has.
 struct Server {
@@ -124,7 +118,7 @@ impl Session {
         let ip = address.and_then(|address| address.ip());
         let permitted = allow.is_none_or(|allow| ip.is_some_and(|ip| allow.permits(ip)));
         let entered = if permitted && has_place && !port.is_ending() {
-            server.ids.insert(&shared.clients.table, address.unwrap_or(UNKNOWN))
+            server.ids.insert(&shared.clients.table, address.unwrap_or(Address::UNKNOWN))
         } else {
             None
         };
@@ -132,14 +126,8 @@ impl Session {
             shared.counters.network.rejected.add(1);
             return None;
         };
-        let patience = if ip.is_some_and(|ip| ip.is_loopback()) {
-            SNIFF_LOOPBACK_MS
-        } else {
-            SNIFF_MS
-        };
-        let phase = Phase::New {
-            until: now + ms(patience),
-        };
+        let patience = ms(sniff::patience_ms(address));
+        let phase = Phase::New { until: now + patience };
         self.core.serial += 1;
         let mut connection = Connection::new(self.core.serial, key, address, phase, port.config(), now);
         connection.client = client;
@@ -166,8 +154,7 @@ impl Session {
         }
         self.core.changed(key);
         self.core.rearm(peer, now);
-        if address.is_some_and(|address| address.is_unix()) {
-            // No browser connects to a Unix socket.
+        if patience == 0 {
             self.confirm_client(peer, now);
         }
         Some(peer)
@@ -498,9 +485,3 @@ impl Session {
         progress
     }
 }
-
-/// In the table of clients, where the system told no address.
-const UNKNOWN: Address = Address::Ip(SocketAddr::new(
-    std::net::IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
-    0,
-));

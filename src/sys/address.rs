@@ -1,7 +1,7 @@
 //! The address of a peer or of a listener.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// The beginning of the text of a Unix socket's address.
 const UNIX: &str = "unix:";
@@ -60,6 +60,9 @@ impl fmt::Debug for UnixPath {
 impl Address {
     /// A Unix socket's without a path.
     pub(crate) const UNNAMED: Self = Self::Unix(UnixPath::UNNAMED);
+
+    /// Where the system told none.
+    pub(crate) const UNKNOWN: Self = Self::Ip(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0));
 
     /// Whether text is meant as a Unix socket's address, even if its path is none.
     pub(crate) fn is_unix_text(text: &str) -> bool {
