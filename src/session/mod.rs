@@ -126,8 +126,9 @@ impl Session {
             shared.counters.network.rejected.add(1);
             return None;
         };
-        let patience = ms(sniff::patience_ms(address));
-        let phase = Phase::New { until: now + patience };
+        let phase = Phase::New {
+            until: now + ms(sniff::patience_ms(address)),
+        };
         self.core.serial += 1;
         let mut connection = Connection::new(self.core.serial, key, address, phase, port.config(), now);
         connection.client = client;
@@ -154,9 +155,6 @@ impl Session {
         }
         self.core.changed(key);
         self.core.rearm(peer, now);
-        if patience == 0 {
-            self.confirm_client(peer, now);
-        }
         Some(peer)
     }
 

@@ -437,13 +437,23 @@ static void a_silent_newcomer_is_there_at_once(void)
 static void what_is_no_midi_is_turned_away(void)
 {
     begin();
-    midisock_port *server = serve(NULL);
-    int fd = raw_unix_connect();
-    raw_send(fd, "GET / HTTP/1.1\r\n", 16);
-    RAW_EXPECT_GONE(fd);
-    CHECK_COUNT(server, rejected, 1);
-    raw_close(fd);
-    midisock_close(server);
+    for (uint32_t mode = MIDISOCK_ACCEPT_MERGED; mode <= MIDISOCK_ACCEPT_MANUAL; mode++)
+        for (int silent = 0; silent < 2; silent++) {
+            midisock_config c = check_config();
+            c.accept_mode = mode;
+            midisock_port *server = serve(&c), *accepted = NULL;
+            int fd = raw_unix_connect();
+            if (silent && mode == MIDISOCK_ACCEPT_MANUAL)
+                CHECK_OK(midisock_accept(server, DEADLINE_MS, &accepted));
+            else if (silent)
+                NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
+            raw_send(fd, "GET / HTTP/1.1\r\n", 16);
+            RAW_EXPECT_GONE(fd);
+            CHECK_COUNT(server, rejected, 1);
+            raw_close(fd);
+            midisock_close(accepted);
+            midisock_close(server);
+        }
     end();
 }
 
