@@ -118,7 +118,9 @@ impl Session {
         let ip = address.and_then(|address| address.ip());
         let permitted = allow.is_none_or(|allow| ip.is_some_and(|ip| allow.permits(ip)));
         let entered = if permitted && has_place && !port.is_ending() {
-            server.ids.insert(&shared.clients.table, address.unwrap_or(Address::UNKNOWN))
+            server
+                .ids
+                .insert(&shared.clients.table, address.unwrap_or(Address::UNKNOWN))
         } else {
             None
         };
