@@ -390,8 +390,12 @@ typedef struct midisock_config {
    * A program that learns that priority later calls midisock_set_realtime_priority.
    */
   uint32_t realtime_priority;
-  /** Zero. */
-  uint32_t reserved;
+  /**
+   * The traffic class (DSCP) of the packets of TCP connections, 0 to 63. Default: 0, that of ordinary traffic. 46 is
+   * expedited forwarding, which networks and Wi-Fi use for live audio. A higher value is an error. A system that
+   * refuses it is not an error; Windows ignores it.
+   */
+  uint32_t traffic_class;
 } midisock_config;
 
 /**
@@ -431,21 +435,33 @@ typedef struct midisock_port midisock_port;
  * ("::1" or "[::1]"). A name binds every address that it resolves to. The call waits for the look-up, for at most
  * connect_timeout_ms. `port` 0 takes a free port; midisock_local_port returns it. `config` may be NULL.
  *
+ * A link-local IPv6 address needs its interface ("fe80::1%eth0").
+ *
+ * "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. Only its user can connect: the file has mode
+ * 0600. A socket of this user that lies there and refuses connections is replaced; any other file is
+ * MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it still is the port's own. Its
+ * folder must be readable, because it is locked for a moment. midisock_local_port is 0, and clients are reported with the
+ * address "unix:".
+ *
  * The server rejects a connection that begins with three or more data bytes (below 0x80), as HTTP, TLS and SSH do. A
  * client that sends nothing at first is announced, and receives its first messages, 10 ms (loopback) or 50 ms after it
- * connected.
+ * connected; on a Unix socket at once.
  *
  * [control]
  * Threads: any.
  * Returns:
  * - MIDISOCK_OK: `out` is a port. The caller must close it.
- * - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, or a field of `config` is invalid.
- * - MIDISOCK_ERR_ADDRESS: `host` cannot be parsed or resolved, or `allow` cannot be parsed.
- * - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, and listen_retry_ms is 0.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, a field of `config` is invalid, or `host` is a Unix socket and `port`
+ *   is not 0 or `allow` not NULL.
+ * - MIDISOCK_ERR_ADDRESS: `host` cannot be parsed or resolved, the path is too long or its folder missing, or `allow`
+ *   cannot be parsed.
+ * - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, or another file lies there, and
+ *   listen_retry_ms is 0.
  * - MIDISOCK_ERR_PERMISSION: the system forbids it, for instance a port number below 1024.
  * - MIDISOCK_ERR_UNREACHABLE: no interface has this address.
  * - MIDISOCK_ERR_IO: any other system error.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
+ * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
  */
 MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
     const struct midisock_config *config, struct midisock_port **out) MIDISOCK_NOEXCEPT;
@@ -459,14 +475,19 @@ MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
  * connect_timeout_ms is short), up to eight go on side by side, and the first connection that is established is used.
  * `port` is not 0. `config` may be NULL.
  *
+ * "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. As long as there is no such file, the reason
+ * of a failed attempt is MIDISOCK_ERR_REFUSED.
+ *
  * [control]
  * Threads: any.
  * Returns:
  * - MIDISOCK_OK: `out` is a port. The caller must close it.
- * - MIDISOCK_ERR_INVALID_ARGUMENT: `host` or `out` is NULL, `port` is 0, or a field of `config` is invalid.
- * - MIDISOCK_ERR_ADDRESS: `host` or `allow` cannot be parsed. midisock_wait_connected and notifications report a name
- *   that does not resolve.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `host` or `out` is NULL, `port` is 0 (with a Unix socket: is not 0, or `allow` is not
+ *   NULL), or a field of `config` is invalid.
+ * - MIDISOCK_ERR_ADDRESS: `host` or `allow` cannot be parsed, or a path is too long. midisock_wait_connected and
+ *   notifications report a name that does not resolve.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
+ * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
  */
 MIDISOCK_API midisock_result midisock_connect(const char *host, uint16_t port,
     const struct midisock_config *config, struct midisock_port **out) MIDISOCK_NOEXCEPT;
@@ -490,6 +511,29 @@ MIDISOCK_API midisock_result midisock_connect(const char *host, uint16_t port,
  * - MIDISOCK_ERR_CLOSED: the server was shut down.
  */
 MIDISOCK_API midisock_result midisock_accept(struct midisock_port *server, int32_t timeout_ms,
+    struct midisock_port **out) MIDISOCK_NOEXCEPT;
+
+/**
+ * Makes a port of a connected stream socket that the caller made: TCP, Unix, or one end of a socketpair.
+ *
+ * It is for connections that a host makes in its own way: through TLS, out of a sandbox, or by socket activation. The
+ * state is MIDISOCK_STATE_CONNECTED at once, with MIDISOCK_NOTIFY_CONNECTED. When the connection ends, the port is closed
+ * for good. `config` may be NULL; `allow`, max_clients, and what concerns listening and connecting have no effect,
+ * keepalive_ms and traffic_class only on TCP.
+ *
+ * On success the socket is the port's, which closes it: it no longer blocks, and programs that are executed do not
+ * inherit it. On an error it stays the caller's, unchanged. `socket` is a descriptor, on Windows a SOCKET.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `out` is a port. The caller must close it.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `socket` is not a connected stream socket, `out` is NULL, or a field of `config` is
+ *   invalid.
+ * - MIDISOCK_ERR_ADDRESS: `allow` cannot be parsed.
+ * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
+ */
+MIDISOCK_API midisock_result midisock_adopt(ptrdiff_t socket, const struct midisock_config *config,
     struct midisock_port **out) MIDISOCK_NOEXCEPT;
 
 /**
@@ -560,7 +604,8 @@ MIDISOCK_API midisock_result midisock_shutdown(struct midisock_port *port) MIDIS
 MIDISOCK_API void midisock_close(struct midisock_port *port) MIDISOCK_NOEXCEPT;
 
 /**
- * Splits "host:port", "[ipv6]:port" or ":port", which has an empty host.
+ * Splits "host:port", "[ipv6]:port", "[ipv6%interface]:port" or ":port", which has an empty host. "unix:/path" is a host
+ * as a whole, and its port is 0.
  *
  * `host` receives the host without brackets, and a NUL. A capacity of 256 is always enough.
  *
@@ -568,7 +613,7 @@ MIDISOCK_API void midisock_close(struct midisock_port *port) MIDISOCK_NOEXCEPT;
  * Threads: any.
  * Returns:
  * - MIDISOCK_OK: `host` and `port` are set. On an error neither is.
- * - MIDISOCK_ERR_ADDRESS: the address cannot be parsed.
+ * - MIDISOCK_ERR_ADDRESS: the address cannot be parsed, or its path is too long.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `host_capacity` is too small.
  */
 MIDISOCK_API midisock_result midisock_parse_address(const char *address, char *host,
@@ -909,7 +954,7 @@ MIDISOCK_API midisock_result midisock_push_frame(struct midisock_port *port, uin
 #define MIDISOCK_STATE_LISTENING 2
 /** A connecting port without a connection, which tries to make one. */
 #define MIDISOCK_STATE_CONNECTING 3
-/** A connecting or accepted port, or one of a pair, that has its peer. */
+/** A connecting, accepted or adopted port, or one of a pair, that has its peer. */
 #define MIDISOCK_STATE_CONNECTED 4
 /** The port was shut down, or its peer has gone and the port does not connect again. */
 #define MIDISOCK_STATE_CLOSED 5
@@ -941,7 +986,7 @@ MIDISOCK_API uint32_t midisock_client_count(const struct midisock_port *port) MI
  *
  * [realtime]
  * Threads: any.
- * Returns: the number. It is 0 if there is none, on a pair, and if `port` is NULL.
+ * Returns: the number. It is 0 if there is none, as on a pair or a Unix socket, and if `port` is NULL.
  */
 MIDISOCK_API uint16_t midisock_local_port(const struct midisock_port *port) MIDISOCK_REALTIME;
 
@@ -1117,7 +1162,7 @@ MIDISOCK_API midisock_result midisock_flush(struct midisock_port *port, int32_t 
 
 /** @name Kinds of notifications
  * @{ */
-/** A port that midisock_connect made has a connection. */
+/** A port that midisock_connect or midisock_adopt made has a connection. */
 #define MIDISOCK_NOTIFY_CONNECTED 1
 /**
  * An attempt to connect failed, or to bind with listen_retry_ms. While attempts go on, it is reported once per change
@@ -1163,8 +1208,9 @@ typedef struct midisock_notification {
   /** The system's error number behind the reason, or 0. */
   int32_t os_error;
   /**
-   * The peer's address, such as "192.168.1.7:5000" or "[::1]:5000", as midisock_parse_address accepts it. Empty if
-   * there is none.
+   * The peer's address, such as "192.168.1.7:5000", "[::1]:5000" or "unix:/run/midi.sock", as midisock_parse_address
+   * accepts it. "unix:" is a Unix socket without a path, such as a client's, or with one that does not fit. Empty if
+   * there is no address.
    */
   char address[64];
   /** Zero. */
@@ -1202,6 +1248,21 @@ MIDISOCK_API midisock_result midisock_poll_notification(struct midisock_port *po
  */
 MIDISOCK_API midisock_result midisock_client_address(struct midisock_port *server, uint32_t client,
     char *buffer, size_t capacity) MIDISOCK_NOEXCEPT;
+
+/**
+ * Returns the address of the peer of a connected, accepted or adopted port, as notifications have it.
+ *
+ * `buffer` receives the text and a NUL. A capacity of 64 is always enough. Without a peer now, the text is empty.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `buffer` has the address, or an empty text.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `capacity` is too small.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is a server, or one of a pair.
+ */
+MIDISOCK_API midisock_result midisock_peer_address(struct midisock_port *port, char *buffer,
+    size_t capacity) MIDISOCK_NOEXCEPT;
 
 /**
  * Disconnects a client of a merged server in good order. Messages that are due for it are written first, within

@@ -5,7 +5,8 @@ import suites_project  # noqa: F401  scripts, licences
 import suites_structure  # noqa: F401  the layers of src, and its limits
 import suites_rust     # noqa: F401  fmt, clippy, unit tests
 import suites_library  # noqa: F401  the shipped library and its header
-import suites_c        # noqa: F401  C test programs, examples
+import suites_c        # noqa: F401  C test programs
+import suites_examples  # noqa: F401  the examples in C
 import suites_python   # noqa: F401  tests with mido
 import suites_tools    # noqa: F401  the tools and their readers
 import suites_realtime  # noqa: F401  no system call, allocation, fault, waiting

@@ -1,4 +1,4 @@
-"""The C test programs in tests/c and the programs in examples/c."""
+"""The C test programs in tests/c."""
 
 import re
 
@@ -9,6 +9,8 @@ from runner import Failure, suite, tail
 
 TESTS = ROOT / "tests" / "c"
 EXAMPLES = ROOT / "examples" / "c"
+# The example that needs OpenSSL: see suites_examples.
+TLS = "tls-midi"
 
 # One program with all its cases; each case has its own deadline, well below this.
 PROGRAM_SECONDS = 150
@@ -65,22 +67,13 @@ def valgrind(run):
         "--errors-for-leak-kinds=definite,indirect", "--num-callers=30"])
 
 
-@suite("examples", "the examples compile without a warning", budget=120, needs=["library"])
-def examples(run):
-    for compiler in compilers.available(run, cxx=False):
-        build_examples(run, compiler,
-                       BIN if compiler is compilers.default() else OUT / "examples-clang")
-    # An example of a test is one.
-    run.case("plugin-test passes", [BIN / "plugin-test"])
-
-
 def has_main(source):
     return re.search(r"^int main\(", source.read_text(), re.MULTILINE) is not None
 
 
 def build_examples(run, compiler, into):
-    """Compiles the examples; each that is a program is a case."""
-    for program in build_programs(run, compiler, EXAMPLES, into, ["-O2"]):
+    """Compiles the examples that need nothing else; each that is a program is a case."""
+    for program in build_programs(run, compiler, EXAMPLES, into, ["-O2"], leave=[TLS]):
         run.ok(f"{compiler.name} {program.name}")
 
 
@@ -89,10 +82,10 @@ def build_tests(run, compiler, variant, options=()):
     return build_programs(run, compiler, TESTS, OUT / f"tests-{variant}", ["-O1", "-g", *options])
 
 
-def build_programs(run, compiler, folder, into, options, link_flags=LINK):
-    """Compiles every program of a folder; the paths of those that compiled, the others are failed
+def build_programs(run, compiler, folder, into, options, link_flags=LINK, leave=()):
+    """Compiles every program of a folder, but for those to leave; the paths of those that compiled, the others are failed
     cases. A source with a main is a program, the rest belongs to all of them."""
-    sources = sorted(folder.glob("*.c"))
+    sources = sorted(source for source in folder.glob("*.c") if source.stem not in leave)
     mains = [s for s in sources if has_main(s)]
     if not mains:
         raise Failure(f"there is no program in {folder}")

@@ -142,8 +142,10 @@ pub struct midisock_config {
     /// midisock_stats.network_priority the actual priority. One below the priority of the audio thread is a good value.
     /// A program that learns that priority later calls midisock_set_realtime_priority.
     pub realtime_priority: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// The traffic class (DSCP) of the packets of TCP connections, 0 to 63. Default: 0, that of ordinary traffic. 46 is
+    /// expedited forwarding, which networks and Wi-Fi use for live audio. A higher value is an error. A system that
+    /// refuses it is not an error; Windows ignores it.
+    pub traffic_class: u32,
 }
 
 /// Where each field ends: a caller's struct that ends inside a field does not have that field.
@@ -175,7 +177,7 @@ const FIELDS: &[(usize, usize)] = {
         #[cfg(target_pointer_width = "32")] reserved_after_allow
         overflow max_delay_ms client_buffer_bytes connect_timeout_ms reconnect_min_ms reconnect_max_ms listen_retry_ms
         keepalive_ms stall_timeout_ms linger_ms release_on_disconnect release_on_close greet wake tick_us busy_poll_us
-        latency_ns push_latency_ns realtime_priority reserved
+        latency_ns push_latency_ns realtime_priority traffic_class
     }
 };
 
@@ -224,7 +226,7 @@ impl midisock_config {
             latency_ns: c.blocks.latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
             push_latency_ns: c.blocks.push_latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
             realtime_priority: c.pacing.realtime_priority,
-            reserved: 0,
+            traffic_class: c.connection.traffic_class,
         }
     }
 
@@ -307,6 +309,7 @@ impl midisock_config {
                 reconnect_max_ms: self.reconnect_max_ms,
                 keepalive_ms: self.keepalive_ms,
                 stall_timeout_ms: self.stall_timeout_ms,
+                traffic_class: self.traffic_class,
             },
             pacing: PacingConfig {
                 wake,

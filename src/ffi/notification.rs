@@ -9,7 +9,7 @@ use std::ffi::c_char;
 
 /// @name Kinds of notifications
 ///
-/// A port that midisock_connect made has a connection.
+/// A port that midisock_connect or midisock_adopt made has a connection.
 pub const MIDISOCK_NOTIFY_CONNECTED: i32 = 1;
 /// An attempt to connect failed, or to bind with listen_retry_ms. While attempts go on, it is reported once per change
 /// of reason.
@@ -45,8 +45,9 @@ pub struct midisock_notification {
     pub client: u32,
     /// The system's error number behind the reason, or 0.
     pub os_error: i32,
-    /// The peer's address, such as "192.168.1.7:5000" or "[::1]:5000", as midisock_parse_address accepts it. Empty if
-    /// there is none.
+    /// The peer's address, such as "192.168.1.7:5000", "[::1]:5000" or "unix:/run/midi.sock", as midisock_parse_address
+    /// accepts it. "unix:" is a Unix socket without a path, such as a client's, or with one that does not fit. Empty if
+    /// there is no address.
     pub address: [c_char; 64],
     /// Zero.
     pub reserved: [u32; 2],
@@ -56,7 +57,7 @@ impl midisock_notification {
     fn of(notification: &Notification) -> Self {
         let mut address = [0; 64];
         if let Some(peer) = notification.address {
-            let text = crate::net::address::text(peer);
+            let text = peer.text();
             for (to, from) in address.iter_mut().take(63).zip(text.bytes()) {
                 *to = from as c_char;
             }
@@ -134,7 +135,41 @@ pub unsafe extern "C" fn midisock_client_address(
     unsafe {
         control_port(server, |server| match server.client_address(client) {
             // SAFETY: room for `capacity` bytes, by this function's contract.
-            Ok(address) => match write_text(&crate::net::address::text(address), buffer, capacity) {
+            Ok(address) => match write_text(&address.text(), buffer, capacity) {
+                true => Code::Ok,
+                false => Code::InvalidArgument,
+            },
+            Err(code) => code,
+        })
+    }
+}
+
+/// Returns the address of the peer of a connected, accepted or adopted port, as notifications have it.
+///
+/// `buffer` receives the text and a NUL. A capacity of 64 is always enough. Without a peer now, the text is empty.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `buffer` has the address, or an empty text.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `capacity` is too small.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a server, or one of a pair.
+///
+/// # Safety
+/// `port` is a live port, `buffer` has room for `capacity` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_peer_address(
+    port: *mut midisock_port,
+    buffer: *mut c_char,
+    capacity: usize,
+) -> midisock_result {
+    if buffer.is_null() {
+        return Code::InvalidArgument as i32;
+    }
+    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    unsafe {
+        control_port(port, |port| match port.peer_address() {
+            // SAFETY: room for `capacity` bytes, by this function's contract.
+            Ok(address) => match write_text(&address, buffer, capacity) {
                 true => Code::Ok,
                 false => Code::InvalidArgument,
             },

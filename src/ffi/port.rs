@@ -17,20 +17,32 @@ use std::ffi::{CStr, c_char};
 /// ("::1" or "[::1]"). A name binds every address that it resolves to. The call waits for the look-up, for at most
 /// connect_timeout_ms. `port` 0 takes a free port; midisock_local_port returns it. `config` may be NULL.
 ///
+/// A link-local IPv6 address needs its interface ("fe80::1%eth0").
+///
+/// "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. Only its user can connect: the file has mode
+/// 0600. A socket of this user that lies there and refuses connections is replaced; any other file is
+/// MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it still is the port's own. Its
+/// folder must be readable, because it is locked for a moment. midisock_local_port is 0, and clients are reported with the
+/// address "unix:".
+///
 /// The server rejects a connection that begins with three or more data bytes (below 0x80), as HTTP, TLS and SSH do. A
 /// client that sends nothing at first is announced, and receives its first messages, 10 ms (loopback) or 50 ms after it
-/// connected.
+/// connected; on a Unix socket at once.
 ///
 /// Threads: any.
 /// Returns:
 /// - MIDISOCK_OK: `out` is a port. The caller must close it.
-/// - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, or a field of `config` is invalid.
-/// - MIDISOCK_ERR_ADDRESS: `host` cannot be parsed or resolved, or `allow` cannot be parsed.
-/// - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, and listen_retry_ms is 0.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, a field of `config` is invalid, or `host` is a Unix socket and `port`
+///   is not 0 or `allow` not NULL.
+/// - MIDISOCK_ERR_ADDRESS: `host` cannot be parsed or resolved, the path is too long or its folder missing, or `allow`
+///   cannot be parsed.
+/// - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, or another file lies there, and
+///   listen_retry_ms is 0.
 /// - MIDISOCK_ERR_PERMISSION: the system forbids it, for instance a port number below 1024.
 /// - MIDISOCK_ERR_UNREACHABLE: no interface has this address.
 /// - MIDISOCK_ERR_IO: any other system error.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
+/// - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
 ///
 /// # Safety
 /// `host` is NULL or NUL-terminated, `config` NULL or as midisock_config describes, `out` writable.
@@ -57,13 +69,18 @@ pub unsafe extern "C" fn midisock_listen(
 /// connect_timeout_ms is short), up to eight go on side by side, and the first connection that is established is used.
 /// `port` is not 0. `config` may be NULL.
 ///
+/// "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. As long as there is no such file, the reason
+/// of a failed attempt is MIDISOCK_ERR_REFUSED.
+///
 /// Threads: any.
 /// Returns:
 /// - MIDISOCK_OK: `out` is a port. The caller must close it.
-/// - MIDISOCK_ERR_INVALID_ARGUMENT: `host` or `out` is NULL, `port` is 0, or a field of `config` is invalid.
-/// - MIDISOCK_ERR_ADDRESS: `host` or `allow` cannot be parsed. midisock_wait_connected and notifications report a name
-///   that does not resolve.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `host` or `out` is NULL, `port` is 0 (with a Unix socket: is not 0, or `allow` is not
+///   NULL), or a field of `config` is invalid.
+/// - MIDISOCK_ERR_ADDRESS: `host` or `allow` cannot be parsed, or a path is too long. midisock_wait_connected and
+///   notifications report a name that does not resolve.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
+/// - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
 ///
 /// # Safety
 /// `host` is NUL-terminated, `config` NULL or as midisock_config describes, `out` writable.
@@ -76,9 +93,8 @@ pub unsafe extern "C" fn midisock_connect(
 ) -> midisock_result {
     // SAFETY: the contract of this function is `open`'s.
     unsafe {
-        open(host, config, out, |host, config, _| match host {
-            Some(host) if port != 0 => Port::connect(host, port, &config),
-            _ => Err(Code::InvalidArgument),
+        open(host, config, out, |host, config, options| {
+            Port::connect(host.ok_or(Code::InvalidArgument)?, port, &config, &options)
         })
     }
 }
@@ -121,6 +137,40 @@ pub unsafe extern "C" fn midisock_accept(
                 }
                 Err(code) => code,
             }
+        })
+    }
+}
+
+/// Makes a port of a connected stream socket that the caller made: TCP, Unix, or one end of a socketpair.
+///
+/// It is for connections that a host makes in its own way: through TLS, out of a sandbox, or by socket activation. The
+/// state is MIDISOCK_STATE_CONNECTED at once, with MIDISOCK_NOTIFY_CONNECTED. When the connection ends, the port is closed
+/// for good. `config` may be NULL; `allow`, max_clients, and what concerns listening and connecting have no effect,
+/// keepalive_ms and traffic_class only on TCP.
+///
+/// On success the socket is the port's, which closes it: it no longer blocks, and programs that are executed do not
+/// inherit it. On an error it stays the caller's, unchanged. `socket` is a descriptor, on Windows a SOCKET.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `out` is a port. The caller must close it.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `socket` is not a connected stream socket, `out` is NULL, or a field of `config` is
+///   invalid.
+/// - MIDISOCK_ERR_ADDRESS: `allow` cannot be parsed.
+/// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
+///
+/// # Safety
+/// `socket` is not used by anything else on success, `config` NULL or as midisock_config describes, `out` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_adopt(
+    socket: isize,
+    config: *const midisock_config,
+    out: *mut *mut midisock_port,
+) -> midisock_result {
+    // SAFETY: no host; the rest of this function's contract is `open`'s.
+    unsafe {
+        open(std::ptr::null(), config, out, |_, config, _| {
+            Port::adopt(socket, &config)
         })
     }
 }
@@ -237,14 +287,15 @@ pub unsafe extern "C" fn midisock_close(port: *mut midisock_port) {
     });
 }
 
-/// Splits "host:port", "[ipv6]:port" or ":port", which has an empty host.
+/// Splits "host:port", "[ipv6]:port", "[ipv6%interface]:port" or ":port", which has an empty host. "unix:/path" is a host
+/// as a whole, and its port is 0.
 ///
 /// `host` receives the host without brackets, and a NUL. A capacity of 256 is always enough.
 ///
 /// Threads: any.
 /// Returns:
 /// - MIDISOCK_OK: `host` and `port` are set. On an error neither is.
-/// - MIDISOCK_ERR_ADDRESS: the address cannot be parsed.
+/// - MIDISOCK_ERR_ADDRESS: the address cannot be parsed, or its path is too long.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `host_capacity` is too small.
 ///
 /// # Safety
@@ -300,7 +351,7 @@ unsafe fn write_bytes(from: *const u8, length: usize, to: *mut c_char, capacity:
     true
 }
 
-/// What listen and connect have in common.
+/// What listen, connect and adopt have in common.
 ///
 /// # Safety
 /// `host` is NULL or NUL-terminated, `config` NULL or as midisock_config describes, `out` NULL or writable.

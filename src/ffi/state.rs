@@ -14,7 +14,7 @@ pub const MIDISOCK_STATE_BINDING: i32 = 1;
 pub const MIDISOCK_STATE_LISTENING: i32 = 2;
 /// A connecting port without a connection, which tries to make one.
 pub const MIDISOCK_STATE_CONNECTING: i32 = 3;
-/// A connecting or accepted port, or one of a pair, that has its peer.
+/// A connecting, accepted or adopted port, or one of a pair, that has its peer.
 pub const MIDISOCK_STATE_CONNECTED: i32 = 4;
 /// The port was shut down, or its peer has gone and the port does not connect again.
 pub const MIDISOCK_STATE_CLOSED: i32 = 5;
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn midisock_client_count(port: *const midisock_port) -> u3
 /// server's.
 ///
 /// Threads: any.
-/// Returns: the number. It is 0 if there is none, on a pair, and if `port` is NULL.
+/// Returns: the number. It is 0 if there is none, as on a pair or a Unix socket, and if `port` is NULL.
 ///
 /// cbindgen:postfix=MIDISOCK_REALTIME
 ///

@@ -1,10 +1,14 @@
-//! Addresses as text.
+//! Addresses from text.
 
+use crate::sys::address::{Address, UnixPath};
 use crate::sys::code::{Code, Failure};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// Splits "host:port", "[ipv6]:port" or ":port"; an empty host stays empty.
+/// Splits "host:port", "[ipv6]:port" or ":port"; an empty host stays empty. "unix:/path" is a host, and its port is 0.
 pub(crate) fn split(address: &str) -> Option<(&str, u16)> {
+    if let Some(path) = Address::unix_path(address) {
+        return UnixPath::new(path).map(|_| (address, 0));
+    }
     let (host, port) = address.rsplit_once(':')?;
     let host = match host.strip_prefix('[') {
         Some(inner) => inner.strip_suffix(']').filter(|inner| ip_v6(inner).is_some())?,
@@ -22,6 +26,9 @@ pub(crate) fn split(address: &str) -> Option<(&str, u16)> {
 
 /// A host without the brackets that an IPv6 address may wear; None where it can be neither a name nor an address.
 pub(crate) fn host(text: &str) -> Option<&str> {
+    if let Some(path) = Address::unix_path(text) {
+        return UnixPath::new(path).map(|_| text);
+    }
     let bare = match text.strip_prefix('[') {
         Some(inner) => inner.strip_suffix(']').filter(|inner| ip_v6(inner).is_some())?,
         None => text,
@@ -57,11 +64,15 @@ fn ip_v6(text: &str) -> Option<Ipv6Addr> {
 
 /// The addresses of a host that needs no look-up: an IP address, or `localhost` (RFC 6761, section 6.3). None for any
 /// other name. An error where the interface of an IPv6 address does not exist.
-pub(crate) fn without_look_up(host: &str, port: u16) -> Option<Result<Vec<SocketAddr>, Failure>> {
+pub(crate) fn without_look_up(host: &str, port: u16) -> Option<Result<Vec<Address>, Failure>> {
+    if let Some(path) = Address::unix_path(host) {
+        let path = UnixPath::new(path).map(|path| vec![Address::Unix(path)]);
+        return Some(path.ok_or(Failure::new(Code::Address)));
+    }
     let is_localhost = |name: &str| name.eq_ignore_ascii_case("localhost");
     if is_localhost(host) || host.strip_suffix('.').is_some_and(is_localhost) {
         let loopback: [IpAddr; 2] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
-        return Some(Ok(loopback.map(|ip| SocketAddr::new(ip, port)).into()));
+        return Some(Ok(loopback.map(|ip| SocketAddr::new(ip, port).into()).into()));
     }
     let address = match host.split_once('%') {
         None => SocketAddr::new(host.parse().ok()?, port),
@@ -73,38 +84,12 @@ pub(crate) fn without_look_up(host: &str, port: u16) -> Option<Result<Vec<Socket
             }
         }
     };
-    Some(Ok(vec![canonical(address)]))
+    Some(Ok(vec![Address::Ip(address).canonical()]))
 }
 
 /// The index of an interface that is given by its name, or as a number.
 fn interface_index(interface: &str) -> Option<u32> {
     crate::sys::interface_index(interface).or_else(|| interface.parse().ok())
-}
-
-/// Whether an address is link-local and does not say on which interface.
-pub(crate) fn lacks_interface(address: SocketAddr) -> bool {
-    match address {
-        SocketAddr::V4(_) => false,
-        SocketAddr::V6(v6) => v6.ip().is_unicast_link_local() && v6.scope_id() == 0,
-    }
-}
-
-/// An address without the mapping of IPv4 into IPv6.
-pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
-        // With its interface.
-        IpAddr::V6(_) => address,
-    }
-}
-
-/// An address as text for notifications, in a form that `split` takes.
-pub(crate) fn text(address: SocketAddr) -> String {
-    match address {
-        SocketAddr::V4(v4) => v4.to_string(),
-        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("[{}%{}]:{}", v6.ip(), v6.scope_id(), v6.port()),
-        SocketAddr::V6(v6) => format!("[{}]:{}", v6.ip(), v6.port()),
-    }
 }
 
 #[cfg(test)]
@@ -120,6 +105,10 @@ mod tests {
             ("[::1]:5000", Some(("::1", 5000))),
             ("[fe80::1%eth0]:5000", Some(("fe80::1%eth0", 5000))),
             ("host:65535", Some(("host", 65535))),
+            ("unix:/run/midi.sock", Some(("unix:/run/midi.sock", 0))),
+            ("unix:/a b:80", Some(("unix:/a b:80", 0))),
+            ("unix:80", Some(("unix", 80))),
+            ("unix:midi.sock", None),
             ("host:65536", None),
             ("host:-1", None),
             ("host:+1", None),
@@ -144,25 +133,29 @@ mod tests {
         assert_eq!(host("[::1]"), Some("::1"));
         assert_eq!(host("::1"), Some("::1"));
         assert_eq!(host("a.example"), Some("a.example"));
+        assert_eq!(host("unix:/tmp/x"), Some("unix:/tmp/x"));
+        assert_eq!(host(&format!("unix:/{}", "x".repeat(120))), None);
+        assert_eq!(host("unix:x"), None);
         assert_eq!(host("["), None);
         assert_eq!(host("a b"), None);
         assert_eq!(host(&"x".repeat(254)), None);
     }
 
-    fn known(host: &str) -> Vec<SocketAddr> {
+    fn known(host: &str) -> Vec<Address> {
         without_look_up(host, 9).expect(host).expect(host)
+    }
+
+    fn ip(text: &str) -> Address {
+        Address::Ip(text.parse().unwrap())
     }
 
     #[test]
     fn addresses_and_localhost_need_no_look_up() {
-        assert_eq!(known("192.0.2.1"), ["192.0.2.1:9".parse().unwrap()]);
-        assert_eq!(known("::1"), ["[::1]:9".parse().unwrap()]);
-        assert_eq!(known("::ffff:127.0.0.1"), ["127.0.0.1:9".parse().unwrap()]);
+        assert_eq!(known("192.0.2.1"), [ip("192.0.2.1:9")]);
+        assert_eq!(known("::1"), [ip("[::1]:9")]);
+        assert_eq!(known("::ffff:127.0.0.1"), [ip("127.0.0.1:9")]);
         for name in ["localhost", "LocalHost", "localhost."] {
-            assert_eq!(
-                known(name),
-                ["[::1]:9".parse().unwrap(), "127.0.0.1:9".parse().unwrap()]
-            );
+            assert_eq!(known(name), [ip("[::1]:9"), ip("127.0.0.1:9")]);
         }
         for name in ["localhost.example", "example", "localhost..", "1.2.3", "1.2.3.4.5", ""] {
             assert_eq!(without_look_up(name, 9), None, "{name}");
@@ -171,7 +164,11 @@ mod tests {
 
     #[test]
     fn an_interface_is_a_number_or_a_name() {
-        let scoped = |index| vec![SocketAddrV6::new("fe80::1".parse().unwrap(), 9, 0, index).into()];
+        let scoped = |index| {
+            vec![Address::Ip(
+                SocketAddrV6::new("fe80::1".parse().unwrap(), 9, 0, index).into(),
+            )]
+        };
         assert_eq!(known("fe80::1%7"), scoped(7));
         assert_eq!(
             without_look_up("fe80::1%no-such-interface", 9),
@@ -183,24 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn a_link_local_address_needs_its_interface() {
-        for (address, lacks) in [
-            ("[fe80::1]:9", true),
-            ("[febf::1]:9", true),
-            ("[fec0::1]:9", false),
-            ("[::1]:9", false),
-            ("169.254.1.1:9", false),
-        ] {
-            assert_eq!(lacks_interface(address.parse().unwrap()), lacks, "{address}");
-        }
-        assert!(!lacks_interface(known("fe80::1%1")[0]));
-    }
-
-    #[test]
     fn the_text_of_an_address_can_be_split_again() {
-        for address in ["1.2.3.4:5", "[::1]:6", "[fe80::2]:7", "[fe80::2%3]:7"] {
-            let address: SocketAddr = address.parse().unwrap();
-            let text = text(address);
+        let path = Address::Unix(UnixPath::new("/tmp/a:b").unwrap());
+        for address in ["1.2.3.4:5", "[::1]:6", "[fe80::2]:7", "[fe80::2%3]:7"]
+            .map(ip)
+            .into_iter()
+            .chain([path])
+        {
+            let text = address.text();
             let (host, port) = split(&text).unwrap();
             assert_eq!(without_look_up(host, port), Some(Ok(vec![address])));
         }

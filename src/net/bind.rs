@@ -1,22 +1,20 @@
 //! Binding a server's addresses.
 
 use super::resolver;
+use super::socket::{self, Listener, SocketSettings};
 use crate::net::address;
+use crate::sys::address::Address;
 use crate::sys::code::{Code, Failure};
-use socket2::{Domain, Protocol, Socket, Type};
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-/// Connections that the system takes before they are accepted here.
-const BACKLOG: i32 = 128;
 /// Free ports taken for one address may not be free for the next.
 const FREE_PORT_TRIES: usize = 32;
 
 /// Sockets that listen, all on one port.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    pub listeners: Vec<Socket>,
+    pub listeners: Vec<Listener>,
     pub port: u16,
 }
 
@@ -24,13 +22,13 @@ pub(crate) struct Bound {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BindError {
     pub failure: Failure,
-    pub address: Option<SocketAddr>,
+    pub address: Option<Address>,
 }
 
 impl BindError {
-    fn new(error: &io::Error, address: SocketAddr) -> Self {
+    fn new(failure: Failure, address: Address) -> Self {
         Self {
-            failure: Failure::of_address(error),
+            failure,
             address: Some(address),
         }
     }
@@ -41,13 +39,13 @@ impl BindError {
     pub(crate) fn may_pass(&self) -> bool {
         !matches!(
             self.failure.code,
-            Code::Address | Code::InvalidArgument | Code::Permission
+            Code::Address | Code::InvalidArgument | Code::Permission | Code::Unsupported
         )
     }
 }
 
 /// The addresses that `midisock_listen` means.
-pub(crate) fn addresses(host: Option<&str>, port: u16, look_up_timeout: Duration) -> Result<Vec<SocketAddr>, Failure> {
+pub(crate) fn addresses(host: Option<&str>, port: u16, look_up_timeout: Duration) -> Result<Vec<Address>, Failure> {
     let ips: [IpAddr; 2] = match host {
         None => [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
         Some("") => [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()],
@@ -57,12 +55,12 @@ pub(crate) fn addresses(host: Option<&str>, port: u16, look_up_timeout: Duration
             return known.unwrap_or_else(|| resolver::resolve_and_wait(host, port, look_up_timeout));
         }
     };
-    Ok(ips.map(|ip| SocketAddr::new(ip, port)).into())
+    Ok(ips.map(|ip| SocketAddr::new(ip, port).into()).into())
 }
 
 /// Binds every address, on one port. An address of a family that this machine does not have, or that this process must
 /// not use, is left out as long as there is another.
-pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Bound, BindError> {
+pub(crate) fn bind(addresses: &[Address], settings: SocketSettings) -> Result<Bound, BindError> {
     let takes_free_port = addresses.iter().any(|address| address.port() == 0);
     let mut tries = if takes_free_port && addresses.len() > 1 {
         FREE_PORT_TRIES
@@ -71,34 +69,34 @@ pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Bound, BindError> {
     };
     loop {
         tries -= 1;
-        match bind_all(addresses) {
+        match bind_all(addresses, settings) {
             Err(error) if error.failure.code == Code::AddressInUse && tries > 0 => {}
             outcome => return outcome,
         }
     }
 }
 
-fn bind_all(addresses: &[SocketAddr]) -> Result<Bound, BindError> {
+fn bind_all(addresses: &[Address], settings: SocketSettings) -> Result<Bound, BindError> {
     let mut bound = Bound {
         listeners: Vec::new(),
         port: 0,
     };
     let mut missing = None;
     for address in addresses {
-        let mut address = address::canonical(*address);
+        let mut address = address.canonical();
         if address.port() == 0 {
             address.set_port(bound.port);
         }
-        match bind_one(address) {
-            Ok((socket, port)) => {
-                bound.port = port;
-                bound.listeners.push(socket);
+        match socket::listen(&address, settings) {
+            Ok(listener) => {
+                bound.port = listener.port();
+                bound.listeners.push(listener);
             }
             // The first one tells most: the second family is often missing altogether.
-            Err(error) if is_missing(&error, address) => {
-                missing.get_or_insert(BindError::new(&error, address));
+            Err(refusal) if refusal.is_missing => {
+                missing.get_or_insert(BindError::new(refusal.failure, address));
             }
-            Err(error) => return Err(BindError::new(&error, address)),
+            Err(refusal) => return Err(BindError::new(refusal.failure, address)),
         }
     }
     if bound.listeners.is_empty() {
@@ -111,36 +109,6 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Bound, BindError> {
     }
 }
 
-/// Whether the machine has no such address or family. A sandbox or a firewall may deny IPv6 altogether.
-fn is_missing(error: &io::Error, address: SocketAddr) -> bool {
-    match error.kind() {
-        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported => true,
-        io::ErrorKind::PermissionDenied => address.is_ipv6(),
-        _ => crate::sys::is_missing_family(error),
-    }
-}
-
-/// Binds one address, and gives the port that it got.
-fn bind_one(address: SocketAddr) -> io::Result<(Socket, u16)> {
-    if address::lacks_interface(address) {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    #[cfg(windows)]
-    crate::sys::tcp::take_exclusively(&socket)?;
-    if address.is_ipv6() {
-        // IPv4 has a socket of its own, so that both families of a name or of "every interface" work alike.
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    let local = socket.local_addr()?.as_socket();
-    Ok((socket, local.map_or(0, |local| local.port())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,7 +117,8 @@ mod tests {
 
     fn listen(host: Option<&str>, port: u16) -> Result<Bound, BindError> {
         let addresses = addresses(host, port, NO_PATIENCE);
-        bind(&addresses.map_err(|failure| BindError { failure, address: None })?)
+        let addresses = addresses.map_err(|failure| BindError { failure, address: None })?;
+        bind(&addresses, SocketSettings::default())
     }
 
     #[test]
@@ -159,7 +128,7 @@ mod tests {
             assert_ne!(bound.port, 0);
         }
         let mapped = listen(Some("::ffff:127.0.0.1"), 0).unwrap();
-        let local = mapped.listeners[0].local_addr().unwrap().as_socket().unwrap();
+        let local = mapped.listeners[0].socket.local_addr().unwrap().as_socket().unwrap();
         assert!(local.is_ipv4());
     }
 
@@ -168,7 +137,10 @@ mod tests {
         let first = listen(Some("127.0.0.1"), 0).unwrap();
         let error = listen(None, first.port).unwrap_err();
         assert_eq!(error.failure.code, Code::AddressInUse);
-        assert_eq!(error.address, Some(SocketAddr::from((Ipv4Addr::LOCALHOST, first.port))));
+        assert_eq!(
+            error.address,
+            Some(SocketAddr::from((Ipv4Addr::LOCALHOST, first.port)).into())
+        );
         assert!(error.may_pass());
     }
 
@@ -176,7 +148,10 @@ mod tests {
     fn the_address_in_use_may_be_the_second() {
         let Ok(first) = listen(Some("::1"), 0) else { return };
         let error = listen(None, first.port).unwrap_err();
-        assert_eq!(error.address, Some(SocketAddr::from((Ipv6Addr::LOCALHOST, first.port))));
+        assert_eq!(
+            error.address,
+            Some(SocketAddr::from((Ipv6Addr::LOCALHOST, first.port)).into())
+        );
     }
 
     #[test]
@@ -193,20 +168,6 @@ mod tests {
         let error = listen(Some("192.0.2.1"), 0).unwrap_err();
         assert_eq!(error.failure.code, Code::Unreachable);
         assert!(error.may_pass());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_denied_ipv6_is_left_out_and_a_denied_ipv4_is_not() {
-        let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
-        for number in [libc::EPERM, libc::EACCES] {
-            let error = io::Error::from_raw_os_error(number);
-            assert!(is_missing(&error, v6));
-            assert!(!is_missing(&error, v4));
-        }
-        let unsupported = io::Error::from_raw_os_error(libc::EAFNOSUPPORT);
-        assert!(is_missing(&unsupported, v4));
     }
 
     #[cfg(target_os = "linux")]
@@ -229,7 +190,10 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_lack_of_descriptors_passes_and_a_lack_of_rights_does_not() {
-        let error = |number| BindError::new(&io::Error::from_raw_os_error(number), SocketAddr::from(([0; 4], 1)));
+        let error = |number| {
+            let failure = Failure::of_address(&std::io::Error::from_raw_os_error(number));
+            BindError::new(failure, SocketAddr::from(([0; 4], 1)).into())
+        };
         for number in [
             libc::EMFILE,
             libc::ENFILE,

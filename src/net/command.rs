@@ -4,15 +4,18 @@ use super::AcceptQueue;
 use super::bind::Bound;
 use super::reply::Reply;
 use super::resolver::Resolution;
+use super::socket::SocketSettings;
 use crate::realtime::endpoint::NetworkHalf;
 use crate::session::options::Options;
-use std::net::SocketAddr;
+use crate::sys::address::Address;
+use socket2::Socket;
 use std::sync::Arc;
 
 /// What makes the connections of a new port.
 pub(super) enum Task {
     Serve {
-        addresses: Vec<SocketAddr>,
+        addresses: Vec<Address>,
+        settings: SocketSettings,
         /// None while the address is in use.
         listeners: Option<Bound>,
         accepted: Option<Arc<AcceptQueue>>,
@@ -20,6 +23,13 @@ pub(super) enum Task {
     Connect {
         host: String,
         port: u16,
+    },
+    /// The connection is there already.
+    Adopt {
+        socket: Socket,
+        peer: Address,
+        /// CONNECTED was told.
+        announced: bool,
     },
 }
 

@@ -6,12 +6,12 @@
 use super::backoff::Backoff;
 use super::race::{Race, SLOTS, Step};
 use super::resolver::Resolution;
+use super::socket::{self, SocketSettings};
 use crate::net::address;
+use crate::sys::address::Address;
 use crate::sys::code::{Code, Failure};
 use crate::sys::poller::{Event, Poller};
-use socket2::{Domain, Protocol, Socket, Type};
-use std::io;
-use std::net::SocketAddr;
+use socket2::Socket;
 use std::time::Duration;
 
 /// After how many ns the poller is asked again when it has refused to watch a socket.
@@ -20,6 +20,7 @@ const WATCH_RETRY_NS: u64 = 10_000_000;
 /// Times in ns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectSettings {
+    pub socket: SocketSettings,
     /// How long one attempt may take.
     pub timeout_ns: u64,
     /// The shortest pause between attempts, and the longest. Without a longest there is one connection at most.
@@ -42,12 +43,12 @@ pub(crate) enum Outcome {
     /// The attempt, or the pause before the next, goes on: see `next_timeout`.
     Waiting,
     /// The socket is no longer in the poller.
-    Connected { socket: Socket, peer: SocketAddr },
+    Connected { socket: Socket, peer: Address },
     /// An attempt has failed. `announce`: for another reason than the attempt before.
     Failed {
         failure: Failure,
         /// The address that the reason is about.
-        address: Option<SocketAddr>,
+        address: Option<Address>,
         announce: bool,
         /// Another attempt follows.
         retries: bool,
@@ -61,7 +62,7 @@ pub(crate) struct Connector {
     phase: Phase,
     backoff: Backoff,
     /// The address of the last connection.
-    preferred: Option<SocketAddr>,
+    preferred: Option<Address>,
     /// The reason that was announced last, since there was a connection.
     announced: Option<Code>,
     /// A look-up is under way. It may outlive its attempt; then the next attempt waits for it too.
@@ -87,6 +88,7 @@ enum Phase {
 struct Attempts {
     race: Race,
     sockets: [Option<Runner>; SLOTS],
+    settings: SocketSettings,
 }
 
 /// A socket that is connecting.
@@ -148,7 +150,10 @@ impl Connector {
         let Some(runner) = attempts.sockets.get(slot).and_then(Option::as_ref) else {
             return Outcome::Waiting;
         };
-        match established(&runner.socket) {
+        let Some(address) = attempts.race.address(slot) else {
+            return Outcome::Waiting;
+        };
+        match socket::established(&runner.socket, &address) {
             // The event was of an earlier socket in this slot.
             Ok(None) => Outcome::Waiting,
             Ok(Some(peer)) => self.connected(slot, peer, surroundings.poller),
@@ -198,13 +203,14 @@ impl Connector {
 
     fn race(&mut self, answer: Resolution, surroundings: &mut Surroundings, now: u64, deadline: u64) -> Outcome {
         let addresses: Vec<_> = match answer {
-            Ok(addresses) => addresses.into_iter().map(address::canonical).collect(),
+            Ok(addresses) => addresses.into_iter().map(Address::canonical).collect(),
             Err(failure) => return self.failed(failure, None, now),
         };
         let race = Race::new(&addresses, self.preferred, now, deadline);
         self.phase = Phase::Racing(Box::new(Attempts {
             race,
             sockets: Default::default(),
+            settings: self.settings.socket,
         }));
         self.run(surroundings, now)
     }
@@ -233,7 +239,7 @@ impl Connector {
         }
     }
 
-    fn connected(&mut self, slot: usize, peer: SocketAddr, poller: &Poller) -> Outcome {
+    fn connected(&mut self, slot: usize, peer: Address, poller: &Poller) -> Outcome {
         let Phase::Racing(mut attempts) = std::mem::replace(&mut self.phase, Phase::Connected) else {
             return Outcome::Waiting;
         };
@@ -245,13 +251,10 @@ impl Connector {
         };
         self.preferred = tried;
         self.announced = None;
-        Outcome::Connected {
-            socket,
-            peer: address::canonical(peer),
-        }
+        Outcome::Connected { socket, peer }
     }
 
-    fn failed(&mut self, failure: Failure, address: Option<SocketAddr>, now: u64) -> Outcome {
+    fn failed(&mut self, failure: Failure, address: Option<Address>, now: u64) -> Outcome {
         let announce = self.announced.replace(failure.code) != Some(failure.code);
         let retries = self.pause(now);
         Outcome::Failed {
@@ -278,17 +281,8 @@ impl Connector {
 
 impl Attempts {
     /// Begins to connect, without waiting.
-    fn begin(
-        &mut self,
-        slot: usize,
-        address: SocketAddr,
-        surroundings: &Surroundings,
-        now: u64,
-    ) -> Result<(), Failure> {
-        if address::lacks_interface(address) {
-            return Err(Failure::new(Code::Address));
-        }
-        let socket = begin(address).map_err(|error| Failure::of_address(&error))?;
+    fn begin(&mut self, slot: usize, address: Address, surroundings: &Surroundings, now: u64) -> Result<(), Failure> {
+        let socket = socket::connect(&address, self.settings)?;
         let mut runner = Runner { socket, watch_at: None };
         runner.watch(slot, surroundings, now);
         self.sockets[slot] = Some(runner);
@@ -323,7 +317,7 @@ impl Attempts {
 
     fn discard(&mut self, slot: usize, poller: &Poller) {
         let Some(socket) = self.take(slot, poller) else { return };
-        if is_its_own_peer(&socket) {
+        if socket::is_its_own_peer(&socket) {
             // An orderly close would leave a TIME-WAIT, which keeps a server from this address for a minute.
             let _ = socket.set_linger(Some(Duration::ZERO));
         }
@@ -342,48 +336,6 @@ impl Runner {
         // It leaves the poller in `Attempts::take`, and in no other place.
         let added = surroundings.poller.add(&self.socket, event);
         self.watch_at = added.is_err().then_some(now + WATCH_RETRY_NS);
-    }
-}
-
-fn begin(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    match socket.connect(&address.into()) {
-        Ok(()) => Ok(socket),
-        Err(error) if is_in_progress(&error) => Ok(socket),
-        Err(error) => Err(error),
-    }
-}
-
-fn is_in_progress(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    if matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) {
-        return true;
-    }
-    error.kind() == io::ErrorKind::WouldBlock
-}
-
-/// The peer of a socket that has connected; None while it is still connecting.
-fn established(socket: &Socket) -> Result<Option<SocketAddr>, Failure> {
-    let outcome = socket.take_error().and_then(|error| error.map_or(Ok(()), Err));
-    outcome.map_err(|error| Failure::of_address(&error))?;
-    if is_its_own_peer(socket) {
-        // There is no server, or the port would not have been free.
-        return Err(Failure::new(Code::Refused));
-    }
-    match socket.peer_addr() {
-        Ok(peer) => Ok(peer.as_socket()),
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(None),
-        Err(error) => Err(Failure::from(&error)),
-    }
-}
-
-/// Whether a socket has met itself. TCP allows that on loopback, when the system happens to give a client the very
-/// port that it connects to.
-fn is_its_own_peer(socket: &Socket) -> bool {
-    match (socket.local_addr(), socket.peer_addr()) {
-        (Ok(local), Ok(peer)) => local.as_socket().is_some() && local.as_socket() == peer.as_socket(),
-        _ => false,
     }
 }
 

@@ -1,7 +1,8 @@
 use super::*;
 use crate::sys::clock::now_ns;
 use crate::sys::poller::Events;
-use std::net::TcpListener;
+use socket2::{Domain, Type};
+use std::net::{SocketAddr, TcpListener};
 
 const MS: u64 = 1_000_000;
 
@@ -17,6 +18,7 @@ struct Bench {
 impl Bench {
     fn new(host: &str, port: u16, timeout_ms: u64, reconnect_max_ms: u64) -> Self {
         let settings = ConnectSettings {
+            socket: SocketSettings::default(),
             timeout_ns: timeout_ms * MS,
             reconnect_min_ns: MS,
             reconnect_max_ns: reconnect_max_ms * MS,
@@ -48,7 +50,7 @@ impl Bench {
     }
 
     fn resolved(&mut self, addresses: &[SocketAddr]) -> Outcome {
-        let answer = Ok(addresses.to_vec());
+        let answer = Ok(addresses.iter().copied().map(Address::from).collect());
         self.call(|connector, surroundings, now| connector.resolved(answer, surroundings, now))
     }
 
@@ -98,7 +100,9 @@ fn silent(ip: [u8; 4], port: u16) -> (Socket, Vec<Socket>) {
     full.set_reuse_address(true).unwrap();
     full.bind(&address.into()).unwrap();
     full.listen(0).unwrap();
-    let fillers = (0..4).map(|_| begin(address).unwrap()).collect();
+    let fillers = (0..4)
+        .map(|_| socket::connect(&address.into(), SocketSettings::default()).unwrap())
+        .collect();
     std::thread::sleep(Duration::from_millis(50));
     (full, fillers)
 }
@@ -124,7 +128,7 @@ fn an_address_and_localhost_connect_without_a_look_up() {
         let outcome = bench.start();
         match bench.finish(outcome) {
             Outcome::Connected { socket, peer } => {
-                assert_eq!(peer, address, "{host}");
+                assert_eq!(peer, address.into(), "{host}");
                 bench
                     .poller
                     .add(&socket, Event::writable(1))
@@ -156,7 +160,7 @@ fn a_silent_first_address_costs_a_delay_and_leaves_nothing_behind() {
             panic!("round {round}");
         };
         let took = (now_ns() - began) / MS;
-        assert_eq!(peer, good);
+        assert_eq!(peer, good.into());
         assert!(took >= least_ms && took < 2_000, "{took} ms in round {round}");
         drop(socket);
         assert!(bench.is_quiet());
@@ -275,7 +279,8 @@ fn an_abandoned_attempt_leaves_nothing_behind() {
 #[test]
 fn an_event_of_an_earlier_socket_in_the_slot_is_ignored() {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    assert!(matches!(established(&socket), Ok(None)));
+    let tried = SocketAddr::from(([127, 0, 0, 1], 9)).into();
+    assert!(matches!(socket::established(&socket, &tried), Ok(None)));
 }
 
 #[cfg(unix)]
@@ -286,13 +291,15 @@ fn a_socket_that_met_itself_is_refused_and_leaves_its_address_free() {
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = socket.local_addr().unwrap();
     socket.connect(&address).unwrap();
-    assert!(is_its_own_peer(&socket));
-    assert_eq!(established(&socket).unwrap_err().code, Code::Refused);
+    assert!(socket::is_its_own_peer(&socket));
+    let tried = Address::of(&address).unwrap();
+    assert_eq!(socket::established(&socket, &tried).unwrap_err().code, Code::Refused);
     let poller = Poller::new().unwrap();
     poller.add(&socket, Event::writable(1)).unwrap();
     let mut attempts = Attempts {
         race: Race::new(&[], None, 0, 0),
         sockets: Default::default(),
+        settings: SocketSettings::default(),
     };
     attempts.sockets[3] = Some(Runner { socket, watch_at: None });
     attempts.discard_all(&poller);

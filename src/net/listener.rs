@@ -2,12 +2,12 @@
 
 use super::bind::{self, BindError, Bound};
 use super::registry::{Registry, Source};
-use crate::net::address::canonical;
+use super::socket::{Listener, SocketSettings};
+use crate::sys::address::Address;
 use crate::sys::clock::ms;
 use crate::sys::poller::{Event, Poller};
 use socket2::Socket;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 
 /// Out of descriptors: how long a listener is not watched. A level-triggered poller would tell of it again at once.
 const SILENCE_MS: u32 = 100;
@@ -15,14 +15,15 @@ const SILENCE_MS: u32 = 100;
 const BIND_RETRY_MS: u32 = 100;
 
 struct Listening {
-    socket: Socket,
+    listener: Listener,
     key: usize,
     /// Not watched until then; 0: watched.
     silent_until: u64,
 }
 
 struct Binding {
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
+    settings: SocketSettings,
     /// Until when to try.
     until: u64,
     next_try: u64,
@@ -40,7 +41,7 @@ pub(super) enum Attempt {
 
 /// What a try to accept came to.
 pub(super) enum Accepted {
-    Client(Socket, Option<SocketAddr>),
+    Client(Socket, Option<Address>),
     /// One that was gone before it was taken.
     Gone,
     /// Nobody waits, or the listener was silenced.
@@ -55,9 +56,10 @@ pub(super) struct Listeners {
 
 impl Listeners {
     /// Tries to bind from now on, until `until`.
-    pub(super) fn bind_later(&mut self, addresses: Vec<SocketAddr>, until: u64, now: u64) {
+    pub(super) fn bind_later(&mut self, addresses: Vec<Address>, settings: SocketSettings, until: u64, now: u64) {
         self.binding = Some(Binding {
             addresses,
+            settings,
             until,
             next_try: now,
         });
@@ -65,10 +67,10 @@ impl Listeners {
 
     /// Starts to watch bound sockets.
     pub(super) fn listen(&mut self, bound: Bound, seat: usize, poller: &Poller, registry: &mut Registry, now: u64) {
-        for socket in bound.listeners {
+        for listener in bound.listeners {
             let key = registry.add(seat, Source::Listener(self.listening.len()));
             let mut listening = Listening {
-                socket,
+                listener,
                 key,
                 silent_until: 0,
             };
@@ -82,15 +84,15 @@ impl Listeners {
         let Some(listening) = self.listening.get_mut(index) else {
             return Accepted::Nobody;
         };
-        match listening.socket.accept() {
-            Ok((socket, address)) => Accepted::Client(socket, address.as_socket().map(canonical)),
+        match listening.listener.accept() {
+            Ok((socket, address)) => Accepted::Client(socket, address),
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {
                 Accepted::Gone
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nobody,
             Err(_) => {
                 // Most likely out of descriptors.
-                let _ = poller.delete(&listening.socket);
+                let _ = poller.delete(&listening.listener.socket);
                 listening.silent_until = now + ms(SILENCE_MS);
                 Accepted::Nobody
             }
@@ -122,7 +124,7 @@ impl Listeners {
         if now < binding.next_try.min(binding.until) {
             return None;
         }
-        match bind::bind(&binding.addresses) {
+        match bind::bind(&binding.addresses, binding.settings) {
             Ok(bound) => {
                 self.binding = None;
                 let port = bound.port;
@@ -145,7 +147,7 @@ impl Listeners {
         self.binding = None;
         for listening in self.listening.drain(..) {
             if listening.silent_until == 0 {
-                let _ = poller.delete(&listening.socket);
+                let _ = poller.delete(&listening.listener.socket);
             }
             registry.remove(listening.key);
         }
@@ -155,7 +157,7 @@ impl Listeners {
 impl Listening {
     fn watch(&mut self, poller: &Poller, now: u64) {
         // It is taken out before it is dropped: in `Listeners::close`, and while it is silent.
-        let added = poller.add(&self.socket, Event::readable(self.key));
+        let added = poller.add(&self.listener.socket, Event::readable(self.key));
         self.silent_until = if added.is_ok() { 0 } else { now + ms(SILENCE_MS) };
     }
 }

@@ -4,9 +4,9 @@
 //! The families alternate. A new address is begun when the last one has been silent for 250 ms, and at once when one
 //! fails. The first connection that is established wins. One deadline holds for the whole race.
 
+use crate::sys::address::Address;
 use crate::sys::code::{Code, Failure};
 use std::collections::HashSet;
-use std::net::SocketAddr;
 
 /// Connections that are under way at the same time. When more are needed, the oldest is given up.
 pub(crate) const SLOTS: usize = 8;
@@ -25,7 +25,7 @@ const PATIENCE_AFTER_REFUSAL_NS: u64 = 1_200_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Give up the connection in this slot, if it holds one, and begin to connect to this address.
-    Begin { slot: usize, address: SocketAddr },
+    Begin { slot: usize, address: Address },
     /// Nothing is to be done before `next_timeout`.
     Wait,
     /// No address can win any more.
@@ -36,22 +36,22 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct Race {
     /// In the order in which they are tried.
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
     /// The index of the address to try next.
     next: usize,
     /// When to begin it.
     next_begins: u64,
     delay: u64,
     /// The addresses that are being tried, and since when; 0: the slot is free.
-    slots: [Option<SocketAddr>; SLOTS],
+    slots: [Option<Address>; SLOTS],
     began: [u64; SLOTS],
     deadline: u64,
-    failure: Option<(Failure, SocketAddr)>,
+    failure: Option<(Failure, Address)>,
 }
 
 impl Race {
     /// `preferred`, which won last time, comes first where it is among the addresses.
-    pub(crate) fn new(addresses: &[SocketAddr], preferred: Option<SocketAddr>, now: u64, deadline: u64) -> Self {
+    pub(crate) fn new(addresses: &[Address], preferred: Option<Address>, now: u64, deadline: u64) -> Self {
         let addresses = in_order(addresses, preferred);
         // A short timeout is shared out, so that the last address has its chance too.
         let share = deadline.saturating_sub(now) / addresses.len().max(1) as u64;
@@ -98,7 +98,7 @@ impl Race {
     }
 
     /// The address that is tried in a slot.
-    pub(crate) fn address(&self, slot: usize) -> Option<SocketAddr> {
+    pub(crate) fn address(&self, slot: usize) -> Option<Address> {
         *self.slots.get(slot)?
     }
 
@@ -112,7 +112,7 @@ impl Race {
     }
 
     /// Why no address has won, and which one that says most about. Meaningful once `step` has said `Lost`.
-    pub(crate) fn failure(&self) -> (Failure, Option<SocketAddr>) {
+    pub(crate) fn failure(&self) -> (Failure, Option<Address>) {
         match self.failure {
             Some((failure, address)) => (failure, Some(address)),
             None => (Failure::new(Code::Address), None),
@@ -149,9 +149,9 @@ impl Race {
 
     /// Keeps the failure that tells most. The choice does not depend on which one came first, so that attempts that
     /// fail alike give the same reason.
-    fn note(&mut self, failure: Failure, address: SocketAddr) {
+    fn note(&mut self, failure: Failure, address: Address) {
         let place = |address| self.addresses.iter().position(|other| *other == address);
-        let rank = |(failure, address): (Failure, SocketAddr)| (weight(failure.code), place(address));
+        let rank = |(failure, address): (Failure, Address)| (weight(failure.code), place(address));
         let candidate = (failure, address);
         if self.failure.is_none_or(|best| rank(candidate) < rank(best)) {
             self.failure = Some(candidate);
@@ -163,7 +163,7 @@ impl Race {
     }
 
     /// Frees a slot; the address that was tried in it.
-    fn free(&mut self, slot: usize) -> Option<SocketAddr> {
+    fn free(&mut self, slot: usize) -> Option<Address> {
         *self.began.get_mut(slot)? = 0;
         self.slots[slot].take()
     }
@@ -185,14 +185,14 @@ fn weight(code: Code) -> u32 {
 
 /// Every address once, as far as there are not too many; the families in turn, beginning with the family of the first
 /// (RFC 8305, section 4).
-fn in_order(addresses: &[SocketAddr], preferred: Option<SocketAddr>) -> Vec<SocketAddr> {
+fn in_order(addresses: &[Address], preferred: Option<Address>) -> Vec<Address> {
     let mut seen = HashSet::new();
-    let mut distinct: Vec<SocketAddr> = Vec::with_capacity(addresses.len());
+    let mut distinct: Vec<Address> = Vec::with_capacity(addresses.len());
     distinct.extend(preferred.filter(|preferred| addresses.contains(preferred)));
     distinct.extend(addresses);
     distinct.retain(|address| seen.insert(*address));
     distinct.truncate(MOST_ADDRESSES);
-    let leads_with_v6 = distinct.first().is_some_and(SocketAddr::is_ipv6);
+    let leads_with_v6 = distinct.first().is_some_and(Address::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = distinct
         .into_iter()
         .partition(|address| address.is_ipv6() == leads_with_v6);

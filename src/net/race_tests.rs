@@ -4,19 +4,19 @@ const MS: u64 = 1_000_000;
 const START: u64 = 7_000 * MS;
 const TIMEOUT: u64 = 5_000 * MS;
 
-fn v4(last: u8) -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, last], 9080))
+fn v4(last: u8) -> Address {
+    std::net::SocketAddr::from(([192, 0, 2, last], 9080)).into()
 }
 
-fn v6(last: u16) -> SocketAddr {
-    SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, last], 9080))
+fn v6(last: u16) -> Address {
+    std::net::SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, last], 9080)).into()
 }
 
 fn refused() -> Failure {
     Failure::new(Code::Refused)
 }
 
-fn race(addresses: &[SocketAddr]) -> Race {
+fn race(addresses: &[Address]) -> Race {
     Race::new(addresses, None, START, START + TIMEOUT)
 }
 
@@ -31,17 +31,17 @@ enum Host {
 #[derive(Debug, PartialEq)]
 struct Run {
     /// In order, with the time in ms after the start.
-    begun: Vec<(u64, SocketAddr)>,
-    winner: Option<SocketAddr>,
+    begun: Vec<(u64, Address)>,
+    winner: Option<Address>,
     ended_ms: u64,
     most_at_once: usize,
 }
 
 /// Runs a race to its end against hosts.
-fn run(race: &mut Race, hosts: impl Fn(SocketAddr) -> Host) -> Run {
+fn run(race: &mut Race, hosts: impl Fn(Address) -> Host) -> Run {
     let mut now = START;
     let mut begun = Vec::new();
-    let mut under_way: [Option<(u64, SocketAddr, bool)>; SLOTS] = [None; SLOTS];
+    let mut under_way: [Option<(u64, Address, bool)>; SLOTS] = [None; SLOTS];
     let mut most_at_once = 0;
     for _ in 0..10_000 {
         let step = race.step(now);
@@ -69,7 +69,7 @@ fn run(race: &mut Race, hosts: impl Fn(SocketAddr) -> Host) -> Run {
         }
         let next = (0..SLOTS)
             .filter(|slot| under_way[*slot].is_some())
-            .min_by_key(|slot| under_way[*slot]);
+            .min_by_key(|slot| under_way[*slot].map(|(at, ..)| at));
         let timeout = race.next_timeout();
         assert!(timeout > now, "a timer that has passed would spin");
         match next.and_then(|slot| under_way[slot].map(|event| (slot, event))) {
@@ -110,7 +110,7 @@ fn the_address_that_won_last_time_comes_first_only_if_it_is_still_given() {
 
 #[test]
 fn a_silent_first_address_costs_one_delay() {
-    let hosts = |address: SocketAddr| {
+    let hosts = |address: Address| {
         if address.is_ipv6() {
             Host::Silent
         } else {
@@ -199,7 +199,7 @@ fn a_hundred_addresses_hold_few_sockets_and_all_get_a_turn() {
 #[test]
 fn beside_a_refusal_the_silent_ones_are_not_waited_for_long() {
     // The server is being restarted; its other address is a black hole. The next attempt must come soon.
-    let hosts = |address: SocketAddr| {
+    let hosts = |address: Address| {
         if address.is_ipv6() {
             Host::Silent
         } else {

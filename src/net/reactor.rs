@@ -7,6 +7,7 @@ use super::listener::Listeners;
 use super::registry::Source;
 use super::seat::Seat;
 use super::sleep::Sleep;
+use super::socket::SocketSettings;
 use super::thread::Control;
 use super::work::Work;
 use crate::realtime::shared::{Shared, State};
@@ -163,6 +164,7 @@ impl Reactor {
                 accepted: accepted.clone(),
             },
             Task::Connect { host, port } => Work::Connect(connector(host.clone(), *port, &shared)),
+            Task::Adopt { .. } => Work::Nothing,
         };
         let (seat, key) = Seat::new(seat_key, &shared, half.queues, options, work);
         let seat = entry.insert(seat);
@@ -170,7 +172,10 @@ impl Reactor {
         self.driver.priority.review = true;
         match task {
             Task::Serve {
-                addresses, listeners, ..
+                addresses,
+                settings,
+                listeners,
+                ..
             } => {
                 let (poller, registry) = self.driver.poller_and_registry();
                 if let Work::Serve { listeners: own, .. } = &mut seat.work {
@@ -180,7 +185,7 @@ impl Reactor {
                             shared.set_state(State::Listening);
                             own.listen(bound, seat_key, poller, registry, now);
                         }
-                        None => own.bind_later(addresses, until(&shared, now), now),
+                        None => own.bind_later(addresses, settings, until(&shared, now), now),
                     }
                 }
                 self.driver.woken(&shared);
@@ -190,6 +195,11 @@ impl Reactor {
                     connector.start(surroundings, now)
                 });
             }
+            Task::Adopt {
+                socket,
+                peer,
+                announced,
+            } => seat.adopt(socket, peer, announced, &mut self.driver, now),
         }
     }
 
@@ -274,6 +284,10 @@ fn until(shared: &Shared, now: u64) -> u64 {
 fn connector(host: String, port: u16, shared: &Shared) -> Connector {
     let config = &shared.config;
     let settings = ConnectSettings {
+        socket: SocketSettings {
+            traffic_class: config.connection.traffic_class,
+            ..Default::default()
+        },
         timeout_ns: ms(config.connection.connect_timeout_ms),
         reconnect_min_ns: ms(config.connection.reconnect_min_ms),
         reconnect_max_ns: ms(config.connection.reconnect_max_ms),

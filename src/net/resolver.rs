@@ -1,23 +1,24 @@
 //! Names to addresses. Each look-up has a thread of its own, because it may hang for a minute and must hold nobody up.
 //! The last close of a port waits for the threads that do not hang, so that none is left behind.
 
+use crate::sys::address::Address;
 use crate::sys::code::{Code, Failure};
 use parking_lot::{Condvar, Mutex};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The outcome of a look-up: at least one address, or why there is none.
-pub(crate) type Resolution = Result<Vec<SocketAddr>, Failure>;
+pub(crate) type Resolution = Result<Vec<Address>, Failure>;
 
 const STACK_BYTES: usize = 256 * 1024;
 
 fn look_up(host: &str, port: u16) -> Resolution {
     match (host, port).to_socket_addrs() {
         Ok(found) => {
-            let mut addresses: Vec<_> = found.collect();
+            let mut addresses: Vec<_> = found.map(Address::from).collect();
             let mut seen = std::collections::HashSet::new();
             addresses.retain(|address| seen.insert(*address));
             if addresses.is_empty() {

@@ -14,6 +14,7 @@ use crate::realtime::producer::Producer;
 use crate::realtime::shared::Shared;
 use crate::session::options::Options;
 use crate::session::{Effect, Peer, PortKey, Reason, Session};
+use crate::sys::address::Address;
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
 use socket2::Socket;
@@ -239,12 +240,12 @@ impl Seat {
         }
     }
 
-    pub(super) fn add_wire(&mut self, peer: Peer, socket: Socket, driver: &mut Driver) {
+    pub(super) fn add_wire(&mut self, peer: Peer, socket: Socket, address: Option<Address>, driver: &mut Driver) {
         let Some(shared) = self.session.core.port_of(peer) else {
             return;
         };
         let wire = Wire {
-            transport: Transport::tcp(socket, &shared.config),
+            transport: Transport::new(socket, address, &shared.config),
             key: driver.registry.add(self.key, Source::Connection(peer)),
             acknowledgement: Acknowledgement::default(),
         };

@@ -1,8 +1,9 @@
-//! What a connection is made of: a connected stream socket. This is the seam for anything else that carries a stream of
-//! bytes both ways.
+//! What a connection is made of: a connected stream socket, TCP or Unix. This is the seam for anything else that carries a
+//! stream of bytes both ways.
 
 use crate::realtime::config::Config;
 use crate::session::Interest;
+use crate::sys::address::Address;
 use crate::sys::poller::{Event, Poller};
 use crate::sys::tcp::{self, Progress};
 use socket2::{Socket, TcpKeepalive};
@@ -18,19 +19,26 @@ const MOST_LAST_READS: usize = 64;
 /// A connected stream.
 pub(super) struct Transport {
     socket: Socket,
+    is_tcp: bool,
     /// What the poller watches it for; None: it is not in the poller.
     watched: Option<Interest>,
 }
 
 impl Transport {
-    /// Takes a connected TCP socket that does not block.
-    pub(super) fn tcp(socket: Socket, config: &Config) -> Self {
-        // Each of these makes a connection better, and none is worth refusing it for.
-        let _ = socket.set_tcp_nodelay(true);
-        let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
-        tcp::prepare(&socket);
-        keep_alive(&socket, config.connection.keepalive_ms);
-        Self { socket, watched: None }
+    /// Takes a connected socket that does not block.
+    pub(super) fn new(socket: Socket, peer: Option<Address>, config: &Config) -> Self {
+        let is_tcp = !peer.is_some_and(|peer| peer.is_unix());
+        if is_tcp {
+            prepare_tcp(&socket, config);
+        }
+        // A dead peer must never raise SIGPIPE in the host.
+        #[cfg(target_vendor = "apple")]
+        let _ = socket.set_nosigpipe(true);
+        Self {
+            socket,
+            is_tcp,
+            watched: None,
+        }
     }
 
     pub(super) fn read(&self, into: &mut [u8]) -> io::Result<usize> {
@@ -59,7 +67,11 @@ impl Transport {
 
     /// How far the peer has acknowledged, where the system tells.
     pub(super) fn progress(&self) -> Option<Progress> {
-        tcp::progress(&self.socket)
+        if self.is_tcp {
+            tcp::progress(&self.socket)
+        } else {
+            tcp::progress_of_local(&self.socket)
+        }
     }
 
     /// Why the connection broke, if it did and no call has told.
@@ -69,7 +81,9 @@ impl Transport {
 
     /// Acknowledges at once what was read.
     pub(super) fn acknowledge_at_once(&self) {
-        tcp::acknowledge_at_once(&self.socket);
+        if self.is_tcp {
+            tcp::acknowledge_at_once(&self.socket);
+        }
     }
 
     /// Has the poller watch it. A socket stays in the poller while nothing is wanted of it: the poller then still tells
@@ -100,6 +114,17 @@ impl Transport {
                 break;
             }
         }
+    }
+}
+
+/// What every TCP connection gets. Each of these makes it better, and none is worth refusing it for.
+fn prepare_tcp(socket: &Socket, config: &Config) {
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
+    tcp::prepare(socket);
+    keep_alive(socket, config.connection.keepalive_ms);
+    if config.connection.traffic_class != 0 {
+        tcp::set_traffic_class(socket, config.connection.traffic_class);
     }
 }
 

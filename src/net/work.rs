@@ -5,11 +5,12 @@ use super::connector::{Connector, Outcome, Surroundings};
 use super::driver::Driver;
 use super::listener::{Accepted, Attempt, Listeners};
 use super::seat::Seat;
+use super::socket::local_port;
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::shared::State;
 use crate::session::PortKey;
+use crate::sys::address::Address;
 use socket2::Socket;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -49,7 +50,7 @@ impl Seat {
         driver.again = true;
     }
 
-    fn add_client(&mut self, socket: Socket, address: Option<SocketAddr>, driver: &mut Driver, now: u64) {
+    fn add_client(&mut self, socket: Socket, address: Option<Address>, driver: &mut Driver, now: u64) {
         if !self.session.has_place() {
             // Clients whose sockets are not read may have left unnoticed.
             for peer in self.session.core.peers_in_doubt() {
@@ -61,9 +62,20 @@ impl Seat {
             return;
         }
         if let Some(peer) = self.session.add_client(address, now) {
-            self.add_wire(peer, socket, driver);
+            self.add_wire(peer, socket, address, driver);
             // Its first bytes come with the connection more often than not.
             self.read(peer, driver, now);
+        }
+        self.carry_out(driver, now);
+    }
+
+    /// Takes the connection that the caller brought.
+    pub(super) fn adopt(&mut self, socket: Socket, peer: Address, announced: bool, driver: &mut Driver, now: u64) {
+        let Some(key) = self.places.first().map(|place| place.key) else {
+            return;
+        };
+        if let Some(connection) = self.session.core.adopt(key, peer, announced, now) {
+            self.add_wire(connection, socket, Some(peer), driver);
         }
         self.carry_out(driver, now);
     }
@@ -85,11 +97,9 @@ impl Seat {
         match outcome {
             Outcome::Waiting => {}
             Outcome::Connected { socket, peer } => {
-                let local = socket.local_addr().ok().and_then(|local| local.as_socket());
-                let local_port = local.map_or(0, |local| local.port());
-                shared.status.local_port.store(local_port, Ordering::Relaxed);
-                if let Some(peer) = self.session.core.connect(key, Some(peer), now) {
-                    self.add_wire(peer, socket, driver);
+                shared.status.local_port.store(local_port(&socket), Ordering::Relaxed);
+                if let Some(connection) = self.session.core.connect(key, peer, now) {
+                    self.add_wire(connection, socket, Some(peer), driver);
                 }
             }
             Outcome::Failed {

@@ -1,4 +1,4 @@
-//! What a handle of the C API is: opening, accepting, pairing and closing ports, and what threads wait for.
+//! What a handle of the C API is: opening, accepting, adopting, pairing and closing ports, and what threads wait for.
 //!
 //! [`Port`] holds the caller's ends of the queues ([`Endpoint`], from `realtime`) and, but for a pair, a hold on the
 //! network thread. [`wait`] has the conditions that a control thread can wait for.
@@ -13,10 +13,23 @@ use crate::realtime::config::Config;
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::shared::{Role, Shared};
 use crate::session::options::Options;
+use crate::sys::address::Address;
 use crate::sys::code::Code;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+/// Whether a host is a Unix socket. Such a socket has no port number, and its clients no addresses.
+fn check_unix(host: Option<&str>, port: u16, options: &Options) -> Result<bool, Code> {
+    let is_unix = host.is_some_and(Address::is_unix_text);
+    if is_unix && cfg!(not(unix)) {
+        return Err(Code::Unsupported);
+    }
+    if is_unix && (port != 0 || options.allow.is_some()) {
+        return Err(Code::InvalidArgument);
+    }
+    Ok(is_unix)
+}
 
 /// One handle of the C API.
 pub(crate) struct Port {
@@ -57,12 +70,22 @@ impl Port {
 
     /// A server, bound and listening.
     pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Options) -> Result<Self, Code> {
+        check_unix(host, port, &options)?;
         net::listen(host, port, config, options).map(Self::of)
     }
 
     /// A client, which connects in the background.
-    pub(crate) fn connect(host: &str, port: u16, config: &Config) -> Result<Self, Code> {
+    pub(crate) fn connect(host: &str, port: u16, config: &Config, options: &Options) -> Result<Self, Code> {
+        let is_unix = check_unix(Some(host), port, options)?;
+        if port == 0 && !is_unix {
+            return Err(Code::InvalidArgument);
+        }
         net::connect(address::host(host).ok_or(Code::Address)?, port, config).map(Self::of)
+    }
+
+    /// A port for a connected socket of the caller's.
+    pub(crate) fn adopt(socket: isize, config: &Config) -> Result<Self, Code> {
+        net::adopt(socket, config).map(Self::of)
     }
 
     /// Two ports joined in memory.

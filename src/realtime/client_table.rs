@@ -4,6 +4,7 @@
 //! used. A slot retires after its last generation, so an id is never reused during the life of a port.
 
 use crate::realtime::config::MOST_CLIENTS;
+use crate::sys::address::Address;
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::sys::touched;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -17,9 +18,12 @@ pub(crate) struct ClientTable {
 struct Slot {
     /// The id of the client in this slot, or 0. The words are consistent while the id stays the same.
     id: AtomicU32,
-    /// The IPv6 address (IPv4 is mapped), then port and zone.
+    /// The IPv6 address (IPv4 is mapped), then port and zone; or [`UNIX`].
     words: [AtomicU64; 3],
 }
+
+/// In place of port and zone: a client of a Unix socket, which has no address.
+const UNIX: u64 = u64::MAX;
 
 impl ClientTable {
     pub(crate) fn new(max_clients: u32) -> Self {
@@ -52,7 +56,7 @@ impl ClientTable {
     }
 
     /// The address of a client.
-    pub(crate) fn address(&self, id: u32) -> Option<SocketAddr> {
+    pub(crate) fn address(&self, id: u32) -> Option<Address> {
         if !self.contains(id) {
             return None;
         }
@@ -63,12 +67,16 @@ impl ClientTable {
         if slot.id.load(Ordering::Relaxed) != id {
             return None;
         }
+        if rest == UNIX {
+            return Some(Address::UNNAMED);
+        }
         let ip = Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low));
         let port = (rest >> 32) as u16;
-        Some(match ip.to_ipv4_mapped() {
+        let address = match ip.to_ipv4_mapped() {
             Some(v4) => SocketAddr::new(IpAddr::V4(v4), port),
             None => SocketAddr::V6(SocketAddrV6::new(ip, port, 0, rest as u32)),
-        })
+        };
+        Some(Address::Ip(address))
     }
 }
 
@@ -89,22 +97,20 @@ impl Ids {
     }
 
     /// Inserts a client. Returns None if no slot is free.
-    pub(crate) fn insert(&mut self, table: &ClientTable, address: SocketAddr) -> Option<u32> {
+    pub(crate) fn insert(&mut self, table: &ClientTable, address: Address) -> Option<u32> {
         let slot = self.free.pop_front()?;
         let generation = &mut self.generations[slot as usize];
         let id = (*generation << table.slot_bits | slot) + 1;
         *generation += 1;
-        let (ip, zone) = match address {
-            SocketAddr::V4(v4) => (v4.ip().to_ipv6_mapped(), 0),
-            SocketAddr::V6(v6) => (*v6.ip(), v6.scope_id()),
+        let port = u64::from(address.port()) << 32;
+        let (ip, rest) = match address {
+            Address::Ip(SocketAddr::V4(v4)) => (v4.ip().to_ipv6_mapped(), port),
+            Address::Ip(SocketAddr::V6(v6)) => (*v6.ip(), port | u64::from(v6.scope_id())),
+            Address::Unix(_) => (Ipv6Addr::UNSPECIFIED, UNIX),
         };
         let target = table.slot(id);
         let bits = ip.to_bits();
-        let words = [
-            (bits >> 64) as u64,
-            bits as u64,
-            u64::from(address.port()) << 32 | u64::from(zone),
-        ];
+        let words = [(bits >> 64) as u64, bits as u64, rest];
         // A reader that still has the former id must not see the new words with it.
         fence(Ordering::Release);
         for (word, value) in target.words.iter().zip(words) {
@@ -132,11 +138,15 @@ impl Ids {
 mod tests {
     use super::*;
 
+    fn ip(text: &str) -> Address {
+        Address::Ip(text.parse().unwrap())
+    }
+
     #[test]
     fn ids_are_never_zero_nor_reused() {
         let table = ClientTable::new(2);
         let mut ids = Ids::new(&table);
-        let address = "1.2.3.4:5".parse().unwrap();
+        let address = ip("1.2.3.4:5");
         let mut seen = std::collections::HashSet::new();
         for _ in 0..1000 {
             let a = ids.insert(&table, address).unwrap();
@@ -154,7 +164,7 @@ mod tests {
     fn a_slot_without_generations_left_is_retired() {
         let table = ClientTable::new(MANY);
         let mut ids = Ids::new(&table);
-        let address = "[::1]:5".parse().unwrap();
+        let address = ip("[::1]:5");
         let last = u32::MAX >> table.slot_bits;
         ids.generations[0] = last - 1;
         let id = ids.insert(&table, address).unwrap();
@@ -169,8 +179,8 @@ mod tests {
     fn addresses_are_found() {
         let table = ClientTable::new(8);
         let mut ids = Ids::new(&table);
-        for text in ["1.2.3.4:5", "[::1]:6", "[fe80::1]:65535"] {
-            let address = text.parse().unwrap();
+        let addresses = ["1.2.3.4:5", "[::1]:6", "[fe80::1%7]:65535"].map(ip);
+        for address in addresses.into_iter().chain([Address::UNNAMED]) {
             let id = ids.insert(&table, address).unwrap();
             assert_eq!(table.address(id), Some(address));
             ids.remove(&table, id);

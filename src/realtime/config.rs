@@ -104,6 +104,8 @@ pub(crate) struct ConnectionConfig {
     pub reconnect_max_ms: u32,
     pub keepalive_ms: u32,
     pub stall_timeout_ms: u32,
+    /// The DSCP of its packets; 0: the system's.
+    pub traffic_class: u32,
 }
 
 impl Default for ConnectionConfig {
@@ -114,6 +116,7 @@ impl Default for ConnectionConfig {
             reconnect_max_ms: 5000,
             keepalive_ms: 10000,
             stall_timeout_ms: 0,
+            traffic_class: 0,
         }
     }
 }
@@ -154,11 +157,14 @@ impl Default for BlockConfig {
     }
 }
 
+/// The highest DSCP: it has six bits.
+const MOST_TRAFFIC_CLASS: u32 = 63;
+
 /// No port needs more clients. The client table grows with this number.
 pub(crate) const MOST_CLIENTS: u32 = 65536;
 
 impl Config {
-    /// Clamps the numbers to their ranges. Fails for a queue size that cannot be meant.
+    /// Clamps the numbers to their ranges. Fails for a queue size or a traffic class that cannot be meant.
     pub(crate) fn normalized(mut self) -> Result<Self, Code> {
         let queues = &mut self.queues;
         for bytes in [&mut queues.in_queue_bytes, &mut queues.out_queue_bytes] {
@@ -175,6 +181,9 @@ impl Config {
         pacing.tick_us = pacing.tick_us.clamp(50, 1_000_000);
         pacing.busy_poll_us = pacing.busy_poll_us.min(1_000_000);
         let connection = &mut self.connection;
+        if connection.traffic_class > MOST_TRAFFIC_CLASS {
+            return Err(Code::InvalidArgument);
+        }
         connection.connect_timeout_ms = connection.connect_timeout_ms.max(1);
         connection.reconnect_min_ms = connection.reconnect_min_ms.max(1);
         Ok(self)

@@ -15,11 +15,11 @@ use crate::realtime::ring::{queue, untouched_queue};
 use crate::realtime::shared::{Role, Shared};
 use crate::realtime::side::Side;
 use crate::realtime::waker::Waker;
+use crate::sys::address::Address;
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
 use crate::sys::touched;
 use crate::timing::{Block, BlockClock};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -395,11 +395,19 @@ impl Endpoint {
         self.shared.control.notifications.take()
     }
 
-    pub(crate) fn client_address(&self, client: u32) -> Result<SocketAddr, Code> {
+    pub(crate) fn client_address(&self, client: u32) -> Result<Address, Code> {
         if self.shared.role != Role::Merged {
             return Err(Code::WrongRole);
         }
         self.shared.clients.table.address(client).ok_or(Code::NoSuchClient)
+    }
+
+    /// The address of the peer, as text; empty without one.
+    pub(crate) fn peer_address(&self) -> Result<String, Code> {
+        match self.shared.role {
+            Role::Client | Role::Accepted | Role::Adopted => Ok(self.shared.status.peer.get()),
+            Role::Merged | Role::Manual | Role::Pair => Err(Code::WrongRole),
+        }
     }
 
     /// Shuts the port down and, on a pair, closes the other one. Returns false if it was shut down before.

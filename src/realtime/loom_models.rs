@@ -24,7 +24,6 @@ use crate::realtime::shared::{Role, Shared};
 use crate::sys::code::Code;
 use crate::sys::sync::{Arc, AtomicU32, AtomicUsize, Ordering};
 use loom::thread;
-use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize as Counter;
 
 /// Explores a model; fails when fewer than `at_least` executions were looked at.
@@ -714,7 +713,7 @@ fn a_place_left_behind_is_given_back_once() {
 #[test]
 fn client_addresses_are_not_mixed_up() {
     explore("client table", 200, 3, || {
-        let of = |n: u16| SocketAddr::new([n as u8; 4].into(), n);
+        let of = |n: u16| crate::sys::address::Address::Ip(std::net::SocketAddr::new([n as u8; 4].into(), n));
         let table = Arc::new(ClientTable::new(1));
         let mut ids = Ids::new(&table);
         let first = ids.insert(&table, of(1)).unwrap();

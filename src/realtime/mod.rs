@@ -11,7 +11,7 @@
 //! | pop | `pop.rs`, `consumer.rs`, `skip.rs` with `still_held.rs`; on a pair, `pair.rs` |
 //! | the memory between the two threads | `ring.rs` |
 //! | panic, reset, cancel | `requests.rs`; `drain.rs` has the order in which an out queue is emptied |
-//! | shared state | `shared.rs`, `config.rs`, `stats.rs`, `client_table.rs`, `acceptance.rs`, `beat.rs` |
+//! | shared state | `shared.rs`, `config.rs`, `stats.rs`, `client_table.rs`, `peer_address.rs`, `acceptance.rs`, `beat.rs` |
 //! | waking and waiting | `waker.rs` and `sleeper.rs` for the network thread; `readiness.rs` and `event.rs` for others |
 //! | control threads | `notifications.rs`, `flush.rs`, `priority.rs` |
 //!
@@ -32,6 +32,7 @@ pub(crate) mod loom_models;
 pub(crate) mod lost;
 pub(crate) mod notifications;
 pub(crate) mod pair;
+pub(crate) mod peer_address;
 pub(crate) mod pop;
 pub(crate) mod priority;
 pub(crate) mod producer;

@@ -1,8 +1,8 @@
 //! Notifications of a port: connections that were made, lost or refused. A control thread polls them.
 
+use crate::sys::address::Address;
 use crate::sys::code::Code;
 use crossbeam_queue::SegQueue;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The numbers are the C API's.
@@ -26,7 +26,7 @@ pub(crate) struct Notification {
     pub reason: Code,
     pub client: u32,
     pub os_error: i32,
-    pub address: Option<SocketAddr>,
+    pub address: Option<Address>,
 }
 
 impl Notification {
@@ -53,7 +53,7 @@ impl Notification {
         Self { client, ..self }
     }
 
-    pub(crate) fn address(self, address: Option<SocketAddr>) -> Self {
+    pub(crate) fn address(self, address: Option<Address>) -> Self {
         Self { address, ..self }
     }
 }

@@ -7,6 +7,7 @@ use crate::realtime::config::{Config, Overflow, Wake};
 use crate::realtime::event::Event;
 use crate::realtime::flush::FlushTickets;
 use crate::realtime::notifications::Notifications;
+use crate::realtime::peer_address::PeerAddress;
 use crate::realtime::priority::PriorityWish;
 use crate::realtime::requests::Requests;
 use crate::realtime::ring::Gauge;
@@ -24,6 +25,8 @@ pub(crate) enum Role {
     Merged,
     Manual,
     Accepted,
+    /// Of a socket that the caller brought.
+    Adopted,
     Pair,
 }
 
@@ -126,6 +129,8 @@ pub(crate) struct Queues {
 pub(crate) struct Status {
     state: AtomicI32,
     pub local_port: AtomicU16,
+    /// The address of the one peer; empty without one, and on a server.
+    pub peer: PeerAddress,
     /// The error of the last attempt to connect; 0 when it succeeded.
     pub failure: AtomicI32,
 }
@@ -164,7 +169,7 @@ impl Shared {
         let (flags, state) = match role {
             Role::Merged | Role::Manual => (0, State::Listening),
             Role::Client => (0, State::Connecting),
-            Role::Accepted | Role::Pair => (UP, State::Connected),
+            Role::Accepted | Role::Adopted | Role::Pair => (UP, State::Connected),
         };
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -190,6 +195,7 @@ impl Shared {
             status: Status {
                 state: AtomicI32::new(state as i32),
                 local_port: AtomicU16::new(0),
+                peer: PeerAddress::default(),
                 failure: AtomicI32::new(0),
             },
             clients: Clients {

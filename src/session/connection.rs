@@ -8,8 +8,8 @@ use super::timers::Armed;
 use super::track::Track;
 use crate::midi::parser::Parser;
 use crate::realtime::config::Config;
+use crate::sys::address::Address;
 use crate::sys::code::Code;
-use std::net::SocketAddr;
 
 /// Where a connection is in its life, with what only means something there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub(super) struct Connection {
     /// The server whose client it is, and its id there; 0 for a client's own connection.
     pub server: Option<PortKey>,
     pub client: u32,
-    pub address: Option<SocketAddr>,
+    pub address: Option<Address>,
     pub phase: Phase,
     pub input: Input,
     pub output: Output,
@@ -110,7 +110,7 @@ impl Connection {
     pub(super) fn new(
         serial: u64,
         port: PortKey,
-        address: Option<SocketAddr>,
+        address: Option<Address>,
         phase: Phase,
         config: &Config,
         now: u64,

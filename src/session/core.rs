@@ -10,9 +10,9 @@ use super::timers::{Owner, Timers};
 use crate::realtime::drain::OutQueue;
 use crate::realtime::notifications::Kind;
 use crate::realtime::shared::{Shared, State};
+use crate::sys::address::Address;
 use crate::sys::clock::ms;
 use slab::Slab;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -328,26 +328,40 @@ impl Core {
     }
 
     /// A client's port has a connection.
-    pub(crate) fn connect(&mut self, key: PortKey, address: Option<SocketAddr>, now: u64) -> Option<Peer> {
-        let port = self.ports.at_mut(key)?;
-        self.serial += 1;
-        let mut connection = Connection::new(self.serial, key, address, Phase::Open, port.config(), now);
-        let connected = notification(Kind::Connected, now).address(address);
-        connection.announced = port.shared.control.notifications.announce_begin(connected);
-        let peer = Peer(self.connections.insert(connection));
-        let shared = Arc::clone(&port.shared);
-        self.outbound(key, now, |outbound| {
-            // Pushed while there was no connection.
-            outbound.discard(true);
-            outbound.port.peers.push(peer);
-            outbound.greet_again(peer);
-        });
-        shared.counters.network.connections.add(1);
+    pub(crate) fn connect(&mut self, key: PortKey, address: Address, now: u64) -> Option<Peer> {
+        let shared = Arc::clone(self.shared(key)?);
+        shared.status.peer.set(Some(address));
+        let connected = notification(Kind::Connected, now).address(Some(address));
+        let announced = shared.control.notifications.announce_begin(connected);
+        // Pushed while there was no connection.
+        self.outbound(key, now, |outbound| outbound.discard(true));
+        let peer = self.add_peer(key, address, announced, now)?;
+        self.outbound(key, now, |outbound| outbound.greet_again(peer));
         shared.status.failure.store(0, Ordering::Release);
         shared.set_state(State::Connected);
         shared.set_up(true);
         self.changed(key);
         self.rearm(peer, now);
+        Some(peer)
+    }
+
+    /// A port was made with its connection. Its state says so from the beginning, and what was pushed is for the peer.
+    pub(crate) fn adopt(&mut self, key: PortKey, address: Address, announced: bool, now: u64) -> Option<Peer> {
+        let peer = self.add_peer(key, address, announced, now)?;
+        self.changed(key);
+        self.rearm(peer, now);
+        Some(peer)
+    }
+
+    /// Adds a port's own connection. `announced`: CONNECTED was told.
+    fn add_peer(&mut self, key: PortKey, address: Address, announced: bool, now: u64) -> Option<Peer> {
+        let port = self.ports.at_mut(key)?;
+        self.serial += 1;
+        let mut connection = Connection::new(self.serial, key, Some(address), Phase::Open, port.config(), now);
+        connection.announced = announced;
+        let peer = Peer(self.connections.insert(connection));
+        port.peers.push(peer);
+        port.shared.counters.network.connections.add(1);
         Some(peer)
     }
 

@@ -172,7 +172,7 @@ impl Session {
         let Some(role) = self.core.shared(key).map(|shared| shared.role) else {
             return;
         };
-        if matches!(role, Role::Client | Role::Accepted) {
+        if matches!(role, Role::Client | Role::Accepted | Role::Adopted) {
             // Only a repairing port makes good all that was pushed for the peer that has gone.
             self.core
                 .outbound(key, now, |outbound| outbound.discard(outbound.port.repairs()));
@@ -184,7 +184,7 @@ impl Session {
                 }
                 self.core.effects.push(Effect::Disconnected { port: key, useful });
             }
-            Role::Accepted => self.give_up(key, now),
+            Role::Accepted | Role::Adopted => self.give_up(key, now),
             _ => {}
         }
         self.core.settle(key, now);
@@ -252,8 +252,9 @@ impl Session {
                 .control
                 .notifications
                 .announce_end(announced, left(Kind::ClientLeft)),
-            Role::Client => {
+            Role::Client | Role::Adopted => {
                 shared.set_up(false);
+                shared.status.peer.set(None);
                 shared
                     .control
                     .notifications
@@ -261,6 +262,7 @@ impl Session {
             }
             _ => {
                 shared.set_up(false);
+                shared.status.peer.set(None);
                 shared
                     .control
                     .notifications

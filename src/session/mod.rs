@@ -51,6 +51,7 @@ use crate::realtime::drain::OutQueue;
 use crate::realtime::notifications::Kind;
 use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, Shared};
+use crate::sys::address::Address;
 use crate::sys::clock::ms;
 use connection::{Connection, Phase};
 use effect::Keyed;
@@ -58,15 +59,9 @@ use options::Options;
 use port::{Port, notification};
 use sniff::Verdict;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use timers::Owner;
-
-/// How long a silent client may still turn out to be a browser before it is announced. On loopback a browser's request
-/// comes with the connection.
-const SNIFF_MS: u32 = 50;
-const SNIFF_LOOPBACK_MS: u32 = 10;
 
 /// What only the session of a server has.
 struct Server {
@@ -110,7 +105,7 @@ impl Session {
     }
 
     /// A newcomer at the server; None: it is turned away.
-    pub(crate) fn add_client(&mut self, address: Option<SocketAddr>, now: u64) -> Option<Peer> {
+    pub(crate) fn add_client(&mut self, address: Option<Address>, now: u64) -> Option<Peer> {
         if !self.has_place() {
             self.make_place(now);
         }
@@ -120,9 +115,12 @@ impl Session {
         let port = self.core.ports.at_mut(key)?;
         let shared = Arc::clone(&port.shared);
         let allow = server.options.allow.as_ref();
-        let permitted = allow.is_none_or(|allow| address.is_some_and(|address| allow.permits(address.ip())));
+        let ip = address.and_then(|address| address.ip());
+        let permitted = allow.is_none_or(|allow| ip.is_some_and(|ip| allow.permits(ip)));
         let entered = if permitted && has_place && !port.is_ending() {
-            server.ids.insert(&shared.clients.table, address.unwrap_or(UNKNOWN))
+            server
+                .ids
+                .insert(&shared.clients.table, address.unwrap_or(Address::UNKNOWN))
         } else {
             None
         };
@@ -130,13 +128,8 @@ impl Session {
             shared.counters.network.rejected.add(1);
             return None;
         };
-        let patience = if address.is_some_and(|address| address.ip().is_loopback()) {
-            SNIFF_LOOPBACK_MS
-        } else {
-            SNIFF_MS
-        };
         let phase = Phase::New {
-            until: now + ms(patience),
+            until: now + ms(sniff::patience_ms(address)),
         };
         self.core.serial += 1;
         let mut connection = Connection::new(self.core.serial, key, address, phase, port.config(), now);
@@ -198,6 +191,7 @@ impl Session {
         let server = connection.port;
         let server_shared = Arc::clone(&self.core.ports.at(server)?.shared);
         shared.counters.network.connections.add(1);
+        shared.status.peer.set(connection.address);
         let key = PortKey(self.core.ports.insert(Port::new(shared, Some(queues))));
         connection.port = key;
         unaccepted::bound(self, &server_shared, now);
@@ -493,6 +487,3 @@ impl Session {
         progress
     }
 }
-
-/// In the table of clients, where the system told no address.
-const UNKNOWN: SocketAddr = SocketAddr::new(std::net::IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), 0);

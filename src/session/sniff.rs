@@ -4,6 +4,22 @@
 //! STUN, TURN and SSH all begin with three or more bytes below 80. MIDI begins with a status byte; one or two stray data
 //! bytes before it are tolerated, as a client that joins a running stream may send them.
 
+use crate::sys::address::Address;
+
+/// How long a silent client may still turn out to be a browser before it is announced, in ms. On loopback a browser's
+/// request comes with the connection.
+const PATIENCE_MS: u32 = 50;
+const PATIENCE_ON_LOOPBACK_MS: u32 = 10;
+
+/// How long to wait for the first bytes of a client; 0: it is no browser, which cannot connect to a Unix socket.
+pub(super) fn patience_ms(address: Option<Address>) -> u32 {
+    match address {
+        Some(Address::Unix(_)) => 0,
+        Some(Address::Ip(address)) if address.ip().is_loopback() => PATIENCE_ON_LOOPBACK_MS,
+        _ => PATIENCE_MS,
+    }
+}
+
 /// So many data bytes before the first status byte are no MIDI.
 const MOST_DATA_BYTES: usize = 2;
 

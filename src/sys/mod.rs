@@ -1,11 +1,12 @@
 //! What differs between operating systems, behind one set of names.
 //!
 //! Each file is one subject on one system: `poller_linux.rs` beside `poller_other.rs`, `tcp_linux.rs` beside
-//! `tcp_other.rs`, and so on. Besides there is what every layer needs: [`clock`], result codes in [`code`], and atomics
-//! that a model checker can watch in [`sync`].
+//! `tcp_other.rs`, and so on. Besides there is what every layer needs: [`clock`], result codes in [`code`], addresses in
+//! [`address`], and atomics that a model checker can watch in [`sync`].
 //!
 //! Every other module may call it; it calls none.
 
+pub(crate) mod address;
 pub(crate) mod clock;
 pub(crate) mod code;
 #[cfg(midisock_defect)]
@@ -54,6 +55,14 @@ pub(crate) mod notified;
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "tcp_linux.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "tcp_other.rs")]
 pub(crate) mod tcp;
+
+#[cfg_attr(unix, path = "local_unix.rs")]
+#[cfg_attr(not(unix), path = "local_other.rs")]
+pub(crate) mod local;
+
+#[cfg_attr(unix, path = "adopt_unix.rs")]
+#[cfg_attr(windows, path = "adopt_windows.rs")]
+pub(crate) mod adopt;
 
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "poller_linux.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "poller_other.rs")]

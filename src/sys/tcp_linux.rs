@@ -19,6 +19,12 @@ pub(crate) fn acknowledge_at_once(socket: &Socket) {
     set(socket, libc::TCP_QUICKACK, 1);
 }
 
+/// Marks its packets with a DSCP, of both families: one of IPv6 may also carry IPv4. The system keeps the two bits below.
+pub(crate) fn set_traffic_class(socket: &Socket, dscp: u32) {
+    let _ = socket.set_tos_v4(dscp << 2);
+    let _ = socket.set_tclass_v6(dscp << 2);
+}
+
 fn set(socket: &Socket, option: c_int, value: c_int) {
     // SAFETY: the value is a c_int and its size is told; the descriptor is the socket's own. An option that the
     // kernel does not know is an error that nothing depends on.
@@ -92,6 +98,24 @@ pub(crate) fn progress(socket: &Socket) -> Option<Progress> {
         resent_every_ms: (info.unacked > 0).then_some(u64::from(info.rto_us) / 1000),
         silent_ms: info.last_ack_received_ms.into(),
         ended: info.state != ESTABLISHED,
+    })
+}
+
+/// The same of a Unix socket: what it takes is with the peer.
+pub(crate) fn progress_of_local(socket: &Socket) -> Option<Progress> {
+    let mut asked = libc::pollfd {
+        fd: socket.as_raw_fd(),
+        events: libc::POLLRDHUP,
+        revents: 0,
+    };
+    // SAFETY: one struct, which the call reads and writes; it does not wait.
+    let outcome = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    (outcome >= 0).then_some(Progress {
+        unacknowledged: 0,
+        probing: false,
+        resent_every_ms: None,
+        silent_ms: 0,
+        ended: asked.revents & (libc::POLLRDHUP | libc::POLLHUP) != 0,
     })
 }
 

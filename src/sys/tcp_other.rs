@@ -7,11 +7,13 @@ use std::ffi::c_int;
 pub(crate) const SEND_FLAGS: c_int = 0;
 
 /// Options set once on each connection, as far as the system knows them.
-pub(crate) fn prepare(socket: &Socket) {
-    #[cfg(target_vendor = "apple")]
-    let _ = socket.set_nosigpipe(true);
-    #[cfg(not(target_vendor = "apple"))]
-    let _ = socket;
+pub(crate) fn prepare(_: &Socket) {}
+
+/// Marks its packets with a DSCP, of both families: one of IPv6 may also carry IPv4.
+pub(crate) fn set_traffic_class(socket: &Socket, dscp: u32) {
+    let _ = socket.set_tos_v4(dscp << 2);
+    #[cfg(not(windows))]
+    let _ = socket.set_tclass_v6(dscp << 2);
 }
 
 /// These systems do not delay acknowledgements so long that it would matter, or cannot be told.
@@ -35,6 +37,17 @@ pub(crate) struct Progress {
 /// Asks the system; None where it does not tell.
 pub(crate) fn progress(_: &Socket) -> Option<Progress> {
     None
+}
+
+/// The same of a Unix socket: what it takes is with the peer. Whether that has ended only reading tells.
+pub(crate) fn progress_of_local(_: &Socket) -> Option<Progress> {
+    Some(Progress {
+        unacknowledged: 0,
+        probing: false,
+        resent_every_ms: None,
+        silent_ms: 0,
+        ended: false,
+    })
 }
 
 /// No such option.

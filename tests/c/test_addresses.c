@@ -44,6 +44,12 @@ static void valid_addresses_are_parsed(void)
         {":9080", "", 9080},
         {"[::1]:9080", "::1", 9080},
         {"[fe80::1]:5", "fe80::1", 5},
+        {"[fe80::1%eth0]:5", "fe80::1%eth0", 5},
+        {"[fe80::1%eth0.100]:5", "fe80::1%eth0.100", 5},
+        {"[fe80::1%2]:5", "fe80::1%2", 5},
+        {"unix:/run/midi.sock", "unix:/run/midi.sock", 0},
+        {"unix:/run/a b:80", "unix:/run/a b:80", 0},
+        {"unix:80", "unix", 80},
         {"my-studio.example.org:5004", "my-studio.example.org", 5004},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -69,7 +75,8 @@ static void invalid_addresses_are_refused(void)
         "[::1:8080",  "::1]:8080",  "[]:80",         "host:65536",     "host:99999999999999999999",
         "host:-1",    "host:+1",    "host: 1",       "host:1 ",        "host:0x10",
         "host:1:2",   "host:eighty", "a:b:1",        "[localhost:1",   "host:1.5",
-        "[::1]:1:1",  "[1::2::3]:1",
+        "[::1]:1:1",  "[1::2::3]:1", "unix:",        "unix:midi.sock", "unix:./midi.sock",
+        "[fe80::1%]:5", "[fe80::1%a b]:5", "[127.0.0.1%lo]:5", "fe80::1%lo:5",
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         char host[64];

@@ -105,6 +105,7 @@ static void null_ports(void)
     CHECK_INVALID(midisock_flush(NULL, -1));
     CHECK_INVALID(midisock_poll_notification(NULL, &n));
     CHECK_INVALID(midisock_client_address(NULL, 1, text, sizeof text));
+    CHECK_INVALID(midisock_peer_address(NULL, text, sizeof text));
     CHECK_INVALID(midisock_disconnect(NULL, 1));
     CHECK_INVALID(midisock_set_realtime_priority(NULL, 1));
 
@@ -134,6 +135,8 @@ static void all_null(void)
     CHECK_INVALID(midisock_wait_any(NULL, 0, 0, 0, NULL));
     CHECK_INVALID(midisock_poll_notification(NULL, NULL));
     CHECK_INVALID(midisock_client_address(NULL, 0, NULL, 0));
+    CHECK_INVALID(midisock_peer_address(NULL, NULL, 0));
+    CHECK_INVALID(midisock_adopt(-1, NULL, NULL));
     CHECK_INVALID(midisock_disconnect(NULL, 0));
 }
 

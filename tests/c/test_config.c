@@ -36,7 +36,7 @@ static void defaults(void)
     CHECK(c.latency_ns == MIDISOCK_LATENCY_AUTO);
     CHECK(c.push_latency_ns == 0);
     CHECK_INT(0, c.realtime_priority);
-    CHECK_INT(0, c.reserved);
+    CHECK_INT(0, c.traffic_class);
 }
 
 static const midisock_config constant = MIDISOCK_CONFIG_INIT;

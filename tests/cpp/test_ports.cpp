@@ -1,6 +1,8 @@
 // Ports are owners, exchange messages in every role, and offer only the calls of their role.
 #include "check.hpp"
 
+#include <sys/socket.h>
+
 #include <chrono>
 #include <cstring>
 #include <type_traits>
@@ -32,6 +34,7 @@ CALL(has_push_to, P.push_to(1u, midisock::stop()));
 CALL(has_client_count, P.client_count());
 CALL(has_disconnect, P.disconnect(1u));
 CALL(has_client_address, P.client_address(1u));
+CALL(has_peer_address, P.peer_address());
 CALL(has_accept, P.accept());
 CALL(has_wait_connected, P.wait_connected());
 CALL(waits_for_message, P.wait(midisock::event::message));
@@ -57,6 +60,7 @@ static_assert(only<waits_for_client, false, false, false, true>);
 static_assert(only<has_push_to, false, false, true, false>);
 static_assert(only<has_disconnect, false, false, true, false>);
 static_assert(only<has_client_address, false, false, true, false>);
+static_assert(only<has_peer_address, true, true, false, false>);
 static_assert(only<has_client_count, false, false, true, true>);
 static_assert(only<has_accept, false, false, false, true>);
 static_assert(only<has_wait_connected, false, true, false, false>);
@@ -188,6 +192,32 @@ static void a_listener_and_its_ports()
     CHECK_OUTCOME(ok, accepted->push(midisock::resume())); // outlives its listener
     CHECK_OUTCOME(ok, accepted->flush(deadline));
     CHECK(same(next(c).data_bytes(), {0xFB}));
+}
+
+static void sockets_of_ones_own()
+{
+    int ends[2];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    midisock::result<port> made = port::adopt_socket(ends[0]);
+    midisock::result<port> other = port::adopt_socket(ends[1]);
+    CHECK(made && other);
+    CHECK_OUTCOME(ok, made->push(midisock::note_on(0, 60, 64)));
+    CHECK_OUTCOME(ok, other->wait(midisock::event::message, deadline));
+    message m;
+    CHECK_OUTCOME(ok, other->pop(m));
+    CHECK(m.is_note_on());
+    CHECK(std::strcmp(made->peer_address()->text, "unix:") == 0);
+    CHECK_OUTCOME(invalid_argument, port::adopt_socket(-1).error());
+
+    midisock::result<midisock::pair> pair = midisock::pair::make();
+    CHECK(pair);
+    CHECK_OUTCOME(wrong_role, pair->a.peer_address().error());
+    midisock::result<server> serving = server::listen(midisock::loopback, 0);
+    CHECK(serving);
+    midisock::result<client> connecting = client::connect("127.0.0.1", serving->local_port());
+    CHECK(connecting);
+    CHECK_OUTCOME(ok, connecting->wait_connected(deadline));
+    CHECK(std::strncmp(connecting->peer_address()->text, "127.0.0.1:", 10) == 0);
 }
 
 static void ranges_end_where_nothing_is_left()
@@ -397,6 +427,7 @@ int main()
 {
     a_server_and_its_clients();
     a_listener_and_its_ports();
+    sockets_of_ones_own();
     ranges_end_where_nothing_is_left();
     blocks();
     initializers_are_the_defaults();

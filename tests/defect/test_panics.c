@@ -73,6 +73,7 @@ DEFINE(cancel, midisock_cancel(port))
 /* The control functions. */
 DEFINE(listen, midisock_listen(NULL, 0, NULL, &made))
 DEFINE(connect, midisock_connect("127.0.0.1", 9, NULL, &made))
+DEFINE(adopt, midisock_adopt(0, NULL, &made))
 DEFINE(pair, midisock_pair(NULL, &made, &made_too))
 DEFINE(accept, midisock_accept(port, 0, &made))
 DEFINE(shutdown, midisock_shutdown(port))
@@ -83,6 +84,7 @@ DEFINE(wait_connected, midisock_wait_connected(port, 0))
 DEFINE(flush, midisock_flush(port, 0))
 DEFINE(poll_notification, midisock_poll_notification(port, &notification))
 DEFINE(client_address, midisock_client_address(port, 1, text, sizeof text))
+DEFINE(peer_address, midisock_peer_address(port, text, sizeof text))
 DEFINE(disconnect, midisock_disconnect(port, 1))
 DEFINE(set_realtime_priority, midisock_set_realtime_priority(port, 0))
 
@@ -92,9 +94,9 @@ static const struct {
     const char *name;
     int (*call)(void);
 } ROWS[] = {
-    REALTIME_FUNCTIONS(FUNCTION_ROW) ROW(listen) ROW(connect) ROW(pair) ROW(accept) ROW(shutdown)
+    REALTIME_FUNCTIONS(FUNCTION_ROW) ROW(listen) ROW(connect) ROW(adopt) ROW(pair) ROW(accept) ROW(shutdown)
         ROW(parse_address) ROW(wait) ROW(wait_any) ROW(wait_connected) ROW(flush)
-            ROW(poll_notification) ROW(client_address) ROW(disconnect) ROW(set_realtime_priority)};
+            ROW(poll_notification) ROW(client_address) ROW(peer_address) ROW(disconnect) ROW(set_realtime_priority)};
 
 static void open_pair(void)
 {

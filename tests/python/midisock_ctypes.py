@@ -10,8 +10,8 @@ import os
 import re
 import time
 from ctypes import (
-    POINTER, Structure, c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint8, c_uint16,
-    c_uint32, c_uint64, c_void_p,
+    POINTER, Structure, c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_ssize_t, c_uint8,
+    c_uint16, c_uint32, c_uint64, c_void_p,
 )
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class Config(Structure):
         ("latency_ns", c_uint64),
         ("push_latency_ns", c_uint64),
         ("realtime_priority", c_uint32),
-        ("reserved", c_uint32),
+        ("traffic_class", c_uint32),
     ]
 
 
@@ -134,6 +134,7 @@ FUNCTIONS = {  # name: (what it returns, what it takes)
     "listen": (c_int32, [c_char_p, c_uint16, POINTER(Config), POINTER(HANDLE)]),
     "connect": (c_int32, [c_char_p, c_uint16, POINTER(Config), POINTER(HANDLE)]),
     "accept": (c_int32, [HANDLE, c_int32, POINTER(HANDLE)]),
+    "adopt": (c_int32, [c_ssize_t, POINTER(Config), POINTER(HANDLE)]),
     "pair": (c_int32, [POINTER(Config), POINTER(HANDLE), POINTER(HANDLE)]),
     "shutdown": (c_int32, [HANDLE]),
     "close": (None, [HANDLE]),
@@ -158,6 +159,7 @@ FUNCTIONS = {  # name: (what it returns, what it takes)
     "flush": (c_int32, [HANDLE, c_int32]),
     "poll_notification": (c_int32, [HANDLE, POINTER(Notification)]),
     "client_address": (c_int32, [HANDLE, c_uint32, c_char_p, c_size_t]),
+    "peer_address": (c_int32, [HANDLE, c_char_p, c_size_t]),
     "disconnect": (c_int32, [HANDLE, c_uint32]),
     "set_realtime_priority": (c_int32, [HANDLE, c_uint32]),
 }
@@ -237,6 +239,13 @@ class Port:
     @classmethod
     def connect(cls, host, port, **fields):
         return cls._made("connect", host.encode(), port, config(**fields))
+
+    @classmethod
+    def adopt(cls, connected, **fields):
+        """The port of a connected socket, which it takes over."""
+        port = cls._made("adopt", connected.fileno(), config(**fields))
+        connected.detach()
+        return port
 
     @classmethod
     def pair(cls, **fields):
@@ -372,4 +381,9 @@ class Port:
     def client_address(self, client):
         buffer = ctypes.create_string_buffer(64)
         check(call("client_address", self.handle, client, buffer, 64), "client_address")
+        return buffer.value.decode()
+
+    def peer_address(self):
+        buffer = ctypes.create_string_buffer(64)
+        check(call("peer_address", self.handle, buffer, 64), "peer_address")
         return buffer.value.decode()

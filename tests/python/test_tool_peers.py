@@ -178,3 +178,15 @@ def test_the_look_up_of_a_name_can_be_ended(tmp_path, tool, arguments, signal_st
         assert one.wait(10) == signal_status
         finished = subprocess.run([*mount, BIN / tool, *arguments, "-t", "0.2", "slow.example:9", *words], timeout=10)
         assert finished.returncode == timeout_status
+
+
+# -- Unix sockets
+
+def test_a_unix_socket_is_an_address(tmp_path):
+    path = f"unix:{tmp_path}/midi.sock"
+    with Tool("midisock-monitor", path) as monitor:
+        assert monitor.line() == f"listening on {path}"
+        finished = run("midisock-send", path, "note-on", "0", "60")
+        assert finished.returncode == 0, finished.stderr
+        monitor.line_with("note")
+    assert run("midisock-send", "unix:midi.sock", "clock").returncode != 0

@@ -19,6 +19,12 @@ static const char *mapped_ipv4(const char *host)
     return strchr(host, '.') != NULL && strspn(host, "0123456789.") == strlen(host) ? host : NULL;
 }
 
+/* A Unix socket has no port. */
+static int is_unix(const char *text)
+{
+    return strncmp(text, "unix:/", 6) == 0;
+}
+
 /* Completes a host or a port alone to the form that the library parses. */
 static void complete(const char *text, char *full, size_t capacity)
 {
@@ -29,7 +35,9 @@ static void complete(const char *text, char *full, size_t capacity)
         text++; /* every interface, as the tools print it */
     length = strlen(text);
     colon = strchr(text, ':');
-    if (length > 0 && strspn(text, "0123456789") == length)
+    if (is_unix(text))
+        wrote = snprintf(full, capacity, "%s", text);
+    else if (length > 0 && strspn(text, "0123456789") == length)
         wrote = snprintf(full, capacity, ":%s", text);
     else if (colon == NULL || (text[0] == '[' && text[length - 1] == ']'))
         wrote = snprintf(full, capacity, "%s:%d", text, DEFAULT_PORT);
@@ -45,7 +53,10 @@ static void write_text(struct address *address)
 {
     const char *host = address->loopback ? "127.0.0.1" : address->host[0] == '\0' ? "*" : address->host;
     const char *format = strchr(host, ':') != NULL && host[0] != '[' ? "[%s]:%u" : "%s:%u";
-    snprintf(address->text, sizeof address->text, format, host, (unsigned)address->port);
+    if (is_unix(host))
+        strcpy(address->text, host);
+    else
+        snprintf(address->text, sizeof address->text, format, host, (unsigned)address->port);
 }
 
 void address_parse(const char *text, int listening, struct address *address)
@@ -57,7 +68,7 @@ void address_parse(const char *text, int listening, struct address *address)
     complete(text != NULL ? text : "", full, sizeof full);
     result = midisock_parse_address(full, address->host, sizeof address->host, &address->port);
     if (result != MIDISOCK_OK)
-        cli_usage_error("'%s' is not an address (host:port, [IPv6]:port, a host or a port): %s",
+        cli_usage_error("'%s' is not an address (host:port, [IPv6]:port, unix:/path, a host or a port): %s",
                         text != NULL ? text : "", midisock_strerror(result));
     if (address->host[0] == '\0') {
         if (!listening)
@@ -68,7 +79,7 @@ void address_parse(const char *text, int listening, struct address *address)
     ipv4 = mapped_ipv4(address->host);
     if (ipv4 != NULL)
         memmove(address->host, ipv4, strlen(ipv4) + 1);
-    if (!listening && address->port == 0)
+    if (!listening && address->port == 0 && !is_unix(address->host))
         cli_usage_error("'%s': there is no port 0 to connect to", text);
     write_text(address);
 }

@@ -5,6 +5,8 @@
 #include <midisock/midisock.h>
 
 #define DEFAULT_PORT 9080
+/* Expedited forwarding, as live audio has it. */
+#define LIVE_TRAFFIC_CLASS 46
 /* The longest message that a port can take. */
 #define MAX_MESSAGE_BYTES (((size_t)1 << 28) - 1)
 
@@ -16,7 +18,7 @@ struct address {
 };
 
 /* Takes "host:port", "host", "port", ":port" or "*:port", an IPv6 address with or
- * without brackets, or NULL. The default port is 9080. The default host is this
+ * without brackets, "unix:/path", or NULL. The default port is 9080. The default host is this
  * machine alone; to listen on ":port" or "*:port" means every interface. Ends
  * the program with a message if `text` is none of these. */
 void address_parse(const char *text, int listening, struct address *address);

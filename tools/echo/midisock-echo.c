@@ -292,6 +292,7 @@ int main(int argc, char **argv)
     config.wake = strcmp(wake, "tick") == 0 ? MIDISOCK_WAKE_TICK : MIDISOCK_WAKE_SIGNAL;
     config.stall_timeout_ms = (uint32_t)stall_ms;
     config.busy_poll_us = busy_poll_us;
+    config.traffic_class = LIVE_TRAFFIC_CLASS;
     config_allow_clients(&config, allow);
     if (max_clients > 0)
         config.max_clients = max_clients;

@@ -339,6 +339,7 @@ int main(int argc, char **argv)
     config.push_latency_ns = config.latency_ns != 0 ? MIDISOCK_LATENCY_AUTO : 0;
     bridge->delays_input = config.push_latency_ns != 0;
     config.realtime_priority = program.priority != PRIORITY_AUTO ? program.priority : 0;
+    config.traffic_class = LIVE_TRAFFIC_CLASS;
     config_allow_clients(&config, allow);
     if (max_clients > 0)
         config.max_clients = max_clients;

@@ -204,6 +204,7 @@ int main(int argc, char **argv)
 
     midisock_config_init(&config, sizeof config);
     config.overflow = drop ? MIDISOCK_OVERFLOW_REPAIR : MIDISOCK_OVERFLOW_WAIT;
+    config.traffic_class = LIVE_TRAFFIC_CLASS;
     config_allow_clients(&config, allow);
     if (max_clients > 0)
         config.max_clients = max_clients;

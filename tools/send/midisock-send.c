@@ -247,6 +247,7 @@ int main(int argc, char **argv)
         timeout_ms = 5000;
 
     midisock_config_init(&config, sizeof config);
+    config.traffic_class = LIVE_TRAFFIC_CLASS;
     config_allow_clients(&config, allow);
     config.release_on_close = hold ? 0 : 1;
     config.wake = MIDISOCK_WAKE_SIGNAL;

@@ -9,13 +9,33 @@
 namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 
-/** An accepted client or one of a pair; also any other port that carries messages, if its role does not matter. */
+/** The address of a peer or a client, as text. */
+struct peer_address {
+    /** As midisock_parse_address() takes it. */
+    char text[64];
+};
+
+/** An accepted client, an adopted socket or one of a pair; also any other port that carries messages, if its role does not
+ * matter. */
 class port final : public message_port {
 public:
     /** No port. */
     constexpr port() noexcept = default;
     /** From any port that carries messages. */
     port(message_port &&other) noexcept : message_port(std::move(other)) {}
+    /** [control] Makes a port of a connected stream socket. On an error the socket stays the caller's. See
+     * midisock_adopt(). */
+    static result<port> adopt_socket(std::intptr_t socket, const config &how = {}) noexcept
+    {
+        return make<port>([&](midisock_port **raw) { return midisock_adopt(socket, &how, raw); });
+    }
+    /** [control] Returns the address of the peer; empty without one. On a pair, and on a server, outcome::wrong_role. */
+    result<midisock::peer_address> peer_address() const noexcept
+    {
+        return result<midisock::peer_address>::of([&](midisock::peer_address &address) {
+            return midisock_peer_address(port_, address.text, sizeof address.text);
+        });
+    }
 };
 
 /** Connects to a server, in the background, and again when the connection is lost. */
@@ -31,12 +51,13 @@ public:
     {
         return status(midisock_wait_connected(port_, limit.ms));
     }
-};
-
-/** The address of a client, as text. */
-struct peer_address {
-    /** As midisock_parse_address() takes it. */
-    char text[64];
+    /** [control] Returns the address of the server; empty without a connection. */
+    result<midisock::peer_address> peer_address() const noexcept
+    {
+        return result<midisock::peer_address>::of([&](midisock::peer_address &address) {
+            return midisock_peer_address(port_, address.text, sizeof address.text);
+        });
+    }
 };
 
 /** Accepts clients. Their messages come out merged, each with its client's id. Pushed messages go to all clients. */

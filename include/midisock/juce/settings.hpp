@@ -102,6 +102,7 @@ struct settings {
         how.reconnect_max_ms = 2000;
         how.linger_ms = 250;
         how.greet = 1;
+        how.traffic_class = expedited_forwarding;
         how.allow = allow.trim().isEmpty() ? nullptr : allow.toRawUTF8();
         how.latency_ns = latency_ms < 0 ? std::uint64_t{MIDISOCK_LATENCY_AUTO}
                                         : static_cast<std::uint64_t>(juce::jmin(latency_ms, most_latency_ms)) * 1000000u;
@@ -110,6 +111,8 @@ struct settings {
 
     /** The most tags of a harmless text. */
     static constexpr int most_elements = 64;
+    /** The traffic class (DSCP) of live audio, see midisock_config::traffic_class. */
+    static constexpr std::uint32_t expedited_forwarding = 46;
     /** The most that latency_ms may be. */
     static constexpr int most_latency_ms = 1000;
 };

@@ -201,7 +201,7 @@ impl Node {
         if world.plan.tidy && !self.wires.is_empty() {
             self.drain(world);
         }
-        let address = SocketAddr::from(([127, 0, 0, 1], 1024 + socket.0 as u16 % 60000));
+        let address = SocketAddr::from(([127, 0, 0, 1], 1024 + socket.0 as u16 % 60000)).into();
         let Some(audio) = self.audios.get(&self.main.0).copied() else {
             return world.network.close(socket, world.now);
         };
@@ -247,8 +247,8 @@ impl Node {
     /// A client's port is connected.
     pub(super) fn connected(&mut self, socket: Socket, world: &mut World) {
         let audio = self.audios[&self.main.0];
-        let address = SocketAddr::from(([127, 0, 0, 1], 1000));
-        match self.session.core.connect(self.main, Some(address), world.now) {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1000)).into();
+        match self.session.core.connect(self.main, address, world.now) {
             Some(peer) => {
                 trace!(world.now, "node {} is connected as peer {}", self.number, peer.0);
                 world.ends[socket.0].connects(&world.audios[audio]);

@@ -7,6 +7,7 @@ use crate::realtime::shared::{Role, Shared};
 use crate::realtime::waker::Waker;
 use crate::session::options::Options;
 use crate::session::{Effect, Peer, PortKey, Session};
+use crate::sys::address::Address;
 use crate::sys::clock::simulated::set_now_ns;
 use crate::sys::code::Code;
 use crate::sys::tcp::Progress;
@@ -78,7 +79,7 @@ impl Driven {
 
     /// A client comes; None: it is turned away.
     pub(super) fn newcomer(&mut self) -> Option<Peer> {
-        let address = SocketAddr::from(([127, 0, 0, 1], 1024));
+        let address = Address::Ip(SocketAddr::from(([127, 0, 0, 1], 1024)));
         let peer = self.session.add_client(Some(address), self.now);
         self.carry_out();
         if let Some(peer) = peer {
@@ -90,7 +91,8 @@ impl Driven {
 
     /// A client's port is connected.
     pub(super) fn connect(&mut self) -> Peer {
-        let peer = self.session.core.connect(self.key, None, self.now).unwrap();
+        let server = Address::Ip(SocketAddr::from(([127, 0, 0, 1], 9080)));
+        let peer = self.session.core.connect(self.key, server, self.now).unwrap();
         self.carry_out();
         peer
     }
