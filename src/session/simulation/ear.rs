@@ -51,7 +51,15 @@ impl Ear {
                     }
                 }
                 Some(name) if name.is_empty() => {}
-                _ => drop(self.blind.insert(format!("{channel} rpn 0 0"))),
+                _ => {
+                    // A manager's MPE configuration sets those of its members.
+                    let channels = if matches!(channel, 0 | 15) {
+                        0..16
+                    } else {
+                        channel..channel + 1
+                    };
+                    self.blind.extend(channels.map(|channel| format!("{channel} rpn 0 0")));
+                }
             }
         }
         self.model.receive(message);
