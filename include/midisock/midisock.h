@@ -341,9 +341,9 @@ typedef struct midisock_config {
    */
   uint32_t linger_ms;
   /**
-   * 1 (default): when a peer leaves, midisock_pop returns releases of what the peer held. A peer that closed only its
-   * sending side receives releases of what the port left on. A port that connects again first sends releases of what
-   * the previous connection may have left on. 0: none of these.
+   * 1 (default): when a peer leaves, midisock_pop returns releases of what the peer held. A peer that closed only
+   * its sending side receives releases of what the port left on. A port that connects again first sends releases of
+   * what the previous connection may have left on. 0: none of these.
    */
   uint32_t release_on_disconnect;
   /**
@@ -437,11 +437,11 @@ typedef struct midisock_port midisock_port;
  *
  * A link-local IPv6 address needs its interface ("fe80::1%eth0").
  *
- * "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. Only its user can connect: the file has mode
- * 0600. A socket of this user that lies there and refuses connections is replaced; any other file is
+ * "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. Only its user can connect: the file has
+ * mode 0600. A socket of this user that lies there and refuses connections is replaced; any other file is
  * MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it still is the port's own. Its
- * folder must be readable, because it is locked for a moment. midisock_local_port is 0, and clients are reported with the
- * address "unix:".
+ * folder must be readable, because it is locked for a moment. midisock_local_port is 0, and clients are reported with
+ * the address "unix:".
  *
  * The server rejects a connection that begins with three or more data bytes (below 0x80), as HTTP, TLS and SSH do. A
  * client that sends nothing at first is announced, and receives its first messages, 10 ms (loopback) or 50 ms after it
@@ -451,8 +451,8 @@ typedef struct midisock_port midisock_port;
  * Threads: any.
  * Returns:
  * - MIDISOCK_OK: `out` is a port. The caller must close it.
- * - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, a field of `config` is invalid, or `host` is a Unix socket and `port`
- *   is not 0 or `allow` not NULL.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, a field of `config` is invalid, or `host` is a Unix socket and
+ *   `port` is not 0 or `allow` not NULL.
  * - MIDISOCK_ERR_ADDRESS: `host` cannot be parsed or resolved, the path is too long or its folder missing, or `allow`
  *   cannot be parsed.
  * - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, or another file lies there, and
@@ -475,15 +475,15 @@ MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
  * connect_timeout_ms is short), up to eight go on side by side, and the first connection that is established is used.
  * `port` is not 0. `config` may be NULL.
  *
- * "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. As long as there is no such file, the reason
- * of a failed attempt is MIDISOCK_ERR_REFUSED.
+ * "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. As long as there is no such file, the
+ * reason of a failed attempt is MIDISOCK_ERR_REFUSED.
  *
  * [control]
  * Threads: any.
  * Returns:
  * - MIDISOCK_OK: `out` is a port. The caller must close it.
- * - MIDISOCK_ERR_INVALID_ARGUMENT: `host` or `out` is NULL, `port` is 0 (with a Unix socket: is not 0, or `allow` is not
- *   NULL), or a field of `config` is invalid.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `host` or `out` is NULL, `port` is 0 (with a Unix socket: is not 0, or `allow` is
+ *   not NULL), or a field of `config` is invalid.
  * - MIDISOCK_ERR_ADDRESS: `host` or `allow` cannot be parsed, or a path is too long. midisock_wait_connected and
  *   notifications report a name that does not resolve.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
@@ -517,9 +517,9 @@ MIDISOCK_API midisock_result midisock_accept(struct midisock_port *server, int32
  * Makes a port of a connected stream socket that the caller made: TCP, Unix, or one end of a socketpair.
  *
  * It is for connections that a host makes in its own way: through TLS, out of a sandbox, or by socket activation. The
- * state is MIDISOCK_STATE_CONNECTED at once, with MIDISOCK_NOTIFY_CONNECTED. When the connection ends, the port is closed
- * for good. `config` may be NULL; `allow`, max_clients, and what concerns listening and connecting have no effect,
- * keepalive_ms and traffic_class only on TCP.
+ * state is MIDISOCK_STATE_CONNECTED at once, with MIDISOCK_NOTIFY_CONNECTED. When the connection ends, the port is
+ * closed for good. `config` may be NULL; `allow`, max_clients, and what concerns listening and connecting have no
+ * effect, keepalive_ms and traffic_class only on TCP.
  *
  * On success the socket is the port's, which closes it: it no longer blocks, and programs that are executed do not
  * inherit it. On an error it stays the caller's, unchanged. `socket` is a descriptor, on Windows a SOCKET.
@@ -604,8 +604,8 @@ MIDISOCK_API midisock_result midisock_shutdown(struct midisock_port *port) MIDIS
 MIDISOCK_API void midisock_close(struct midisock_port *port) MIDISOCK_NOEXCEPT;
 
 /**
- * Splits "host:port", "[ipv6]:port", "[ipv6%interface]:port" or ":port", which has an empty host. "unix:/path" is a host
- * as a whole, and its port is 0.
+ * Splits "host:port", "[ipv6]:port", "[ipv6%interface]:port" or ":port", which has an empty host. "unix:/path" is a
+ * host as a whole, and its port is 0.
  *
  * `host` receives the host without brackets, and a NUL. A capacity of 256 is always enough.
  *
@@ -922,8 +922,8 @@ MIDISOCK_API midisock_result midisock_pop_block(struct midisock_port *port,
  * Sends one whole message at the time of a frame of the block, to the peer or to all clients.
  *
  * The time is the smoothed time of the frame plus midisock_config.push_latency_ns. If it has passed, or with
- * MIDISOCK_BLOCK_FREEWHEEL, the message is sent now. Refused messages are treated, and a system call may be made, as by
- * midisock_push.
+ * MIDISOCK_BLOCK_FREEWHEEL, the message is sent now. Refused messages are treated, and a system call may be made, as
+ * by midisock_push.
  *
  * [realtime]
  * Threads: the thread that called midisock_begin_block. It must be the pushing thread as well.
@@ -1197,8 +1197,8 @@ typedef struct midisock_notification {
   /** When it happened. See midisock_now_ns. */
   uint64_t time_ns;
   /**
-   * MIDISOCK_NOTIFY_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED or
-   * _PRIORITY_REFUSED. Ignore kinds that you do not know.
+   * MIDISOCK_NOTIFY_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED
+   * or _PRIORITY_REFUSED. Ignore kinds that you do not know.
    */
   int32_t kind;
   /** Why it happened. MIDISOCK_OK if there is no error. */

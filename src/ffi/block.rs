@@ -192,8 +192,8 @@ pub unsafe extern "C" fn midisock_pop_block(port: *mut midisock_port, out: *mut 
 /// Sends one whole message at the time of a frame of the block, to the peer or to all clients.
 ///
 /// The time is the smoothed time of the frame plus midisock_config.push_latency_ns. If it has passed, or with
-/// MIDISOCK_BLOCK_FREEWHEEL, the message is sent now. Refused messages are treated, and a system call may be made, as by
-/// midisock_push.
+/// MIDISOCK_BLOCK_FREEWHEEL, the message is sent now. Refused messages are treated, and a system call may be made, as
+/// by midisock_push.
 ///
 /// Threads: the thread that called midisock_begin_block. It must be the pushing thread as well.
 /// Returns:

@@ -104,9 +104,9 @@ pub struct midisock_config {
     /// midisock_disconnect, in ms. Default: 1000. 0: they are offered to the system once. A peer that has closed its
     /// sending side is kept no longer than this either.
     pub linger_ms: u32,
-    /// 1 (default): when a peer leaves, midisock_pop returns releases of what the peer held. A peer that closed only its
-    /// sending side receives releases of what the port left on. A port that connects again first sends releases of what
-    /// the previous connection may have left on. 0: none of these.
+    /// 1 (default): when a peer leaves, midisock_pop returns releases of what the peer held. A peer that closed only
+    /// its sending side receives releases of what the port left on. A port that connects again first sends releases of
+    /// what the previous connection may have left on. 0: none of these.
     pub release_on_disconnect: u32,
     /// 1 (default): when the port closes a connection, the peer receives releases of what the port left on. 0: it does
     /// not.

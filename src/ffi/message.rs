@@ -158,9 +158,9 @@ fn quickly(way: impl FnOnce() -> bool) -> midisock_result {
     )
 }
 
-/// Pushes what nearly every message is, see `push_usual`; OTHERWISE: it is for one of the next two. They stand apart, so
-/// that what this does needs no stack. `WITH_MORE` tells the two callers apart, so that each has a copy of its own of
-/// what would else be called.
+/// Pushes what nearly every message is, see `push_usual`; OTHERWISE: it is for one of the next two. They stand apart,
+/// so that what this does needs no stack. `WITH_MORE` tells the two callers apart, so that each has a copy of its own
+/// of what would else be called.
 ///
 /// # Safety
 /// `data` is NULL or points to `size` bytes.

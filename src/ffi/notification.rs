@@ -36,8 +36,8 @@ pub const MIDISOCK_NOTIFY_PRIORITY_REFUSED: i32 = 8;
 pub struct midisock_notification {
     /// When it happened. See midisock_now_ns.
     pub time_ns: u64,
-    /// MIDISOCK_NOTIFY_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED or
-    /// _PRIORITY_REFUSED. Ignore kinds that you do not know.
+    /// MIDISOCK_NOTIFY_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED
+    /// or _PRIORITY_REFUSED. Ignore kinds that you do not know.
     pub kind: i32,
     /// Why it happened. MIDISOCK_OK if there is no error.
     pub reason: midisock_result,
