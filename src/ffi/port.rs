@@ -76,8 +76,8 @@ pub unsafe extern "C" fn midisock_connect(
 ) -> midisock_result {
     // SAFETY: the contract of this function is `open`'s.
     unsafe {
-        open(host, config, out, |host, config, _| match host {
-            Some(host) if port != 0 => Port::connect(host, port, &config),
+        open(host, config, out, |host, config, options| match host {
+            Some(host) if port != 0 => Port::connect(host, port, &config, options),
             _ => Err(Code::InvalidArgument),
         })
     }
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn midisock_pair(
     control(Code::Internal, || {
         touch::own_pages();
         // SAFETY: as this function's contract says.
-        match unsafe { config::read(config) }.and_then(|config| Port::pair(&config.0)) {
+        match unsafe { config::read(config) }.and_then(|(config, options)| Port::pair(&config, &options)) {
             Ok((first, second)) => {
                 // SAFETY: checked above as far as can be, and writable by this function's contract.
                 unsafe {

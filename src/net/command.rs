@@ -5,6 +5,7 @@ use super::bind::Bound;
 use super::reply::Reply;
 use super::resolver::Resolution;
 use crate::realtime::endpoint::NetworkHalf;
+use crate::session::allow::Allow;
 use crate::session::options::Options;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,6 +44,11 @@ pub(super) enum Command {
     Disconnect {
         port: u64,
         client: u32,
+        done: Reply,
+    },
+    SetAllow {
+        port: u64,
+        allow: Option<Allow>,
         done: Reply,
     },
     /// The outcome of a look-up.

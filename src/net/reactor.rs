@@ -10,6 +10,7 @@ use super::sleep::Sleep;
 use super::thread::Control;
 use super::work::Work;
 use crate::realtime::shared::{Shared, State};
+use crate::session::admission;
 use crate::sys::clock::{ms, now_ns};
 use crate::sys::poller::Events;
 use slab::Slab;
@@ -115,6 +116,7 @@ impl Reactor {
             Command::ShutDown { port }
             | Command::Close { port, .. }
             | Command::Disconnect { port, .. }
+            | Command::SetAllow { port, .. }
             | Command::Resolved { port, .. } => Some(*port),
         };
         let place = port.and_then(|port| self.driver.ports.get(&port).copied());
@@ -141,6 +143,11 @@ impl Reactor {
                 let found = seat.session.disconnect(key, client, now);
                 seat.carry_out(driver, now);
                 done.answer(found);
+            }
+            (Command::SetAllow { allow, done, .. }, Some((seat, key))) => {
+                let changed = admission::set_allow(&mut seat.session, key, allow, now);
+                seat.carry_out(driver, now);
+                done.answer(changed);
             }
             (Command::Resolved { resolution, .. }, Some((seat, _))) => {
                 seat.connect(driver, now, |connector, surroundings| {
