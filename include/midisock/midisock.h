@@ -710,6 +710,9 @@ MIDISOCK_API midisock_result midisock_cancel(struct midisock_port *port) MIDISOC
 /**
  * Takes the next message, in order of arrival.
  *
+ * With a handle for messages (midisock_wait_handle), the first call that finds the queue empty makes one system call,
+ * which does not block.
+ *
  * [realtime]
  * Threads: the popping thread.
  * Returns:
@@ -732,6 +735,8 @@ MIDISOCK_API midisock_result midisock_pop(struct midisock_port *port, struct mid
  *
  * The next pops read what was thrown away, once for each client that sent it. One call reads at most a thousand
  * messages. So after a long pause midisock_pop may return MIDISOCK_EMPTY several times before the difference comes.
+ *
+ * With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop.
  *
  * [realtime]
  * Threads: the popping thread.
@@ -868,6 +873,8 @@ MIDISOCK_API midisock_result midisock_begin_block(struct midisock_port *port,
  * by a delay-locked loop (F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005), so messages keep
  * the spacing at which they arrived. With latency 0 nothing is smoothed, and waiting messages are at the beginning of
  * the block.
+ *
+ * With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop.
  *
  * [realtime]
  * Threads: the popping thread.

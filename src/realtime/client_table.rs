@@ -22,11 +22,8 @@ struct Slot {
 }
 
 impl Slot {
-    /// The words of the client with this id; None if it is not in this slot, or leaves it meanwhile.
+    /// The words of the client with this id, which was seen here; None if it leaves meanwhile.
     fn read(&self, id: u32) -> Option<[u64; 4]> {
-        if id == 0 || self.id.load(Ordering::Acquire) != id {
-            return None;
-        }
         let words = [0, 1, 2, 3].map(|word: usize| self.words[word].load(Ordering::Relaxed));
         // The words are valid only if the id is still the same after they were read.
         fence(Ordering::Acquire);
@@ -66,6 +63,9 @@ impl ClientTable {
 
     /// The address of a client.
     pub(crate) fn address(&self, id: u32) -> Option<SocketAddr> {
+        if !self.contains(id) {
+            return None;
+        }
         let [high, low, rest, _] = self.slot(id).read(id)?;
         let ip = Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low));
         let port = (rest >> 32) as u16;
@@ -78,8 +78,9 @@ impl ClientTable {
     /// The ids of all clients, in the order in which they came. A client that comes or goes meanwhile may be left out.
     pub(crate) fn in_order(&self) -> Vec<u32> {
         let client = |slot: &Slot| {
-            let id = slot.id.load(Ordering::Relaxed);
-            slot.read(id).map(|[.., before]| (before, id))
+            let id = slot.id.load(Ordering::Acquire);
+            let [.., before] = slot.read(id).filter(|_| id != 0)?;
+            Some((before, id))
         };
         let mut clients: Vec<(u64, u32)> = self.slots.iter().filter_map(client).collect();
         clients.sort_unstable();

@@ -3,9 +3,11 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-pub(crate) struct Ready(OwnedFd);
+pub(crate) type Ready = EventFd;
 
-impl Ready {
+pub(crate) struct EventFd(OwnedFd);
+
+impl EventFd {
     /// Not readable yet.
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: no memory is involved.

@@ -3,12 +3,14 @@
 use crate::sys::sync::{AtomicU32, Ordering};
 use std::io;
 
+pub(crate) type Ready = Modelled;
+
 #[derive(Default)]
-pub(crate) struct Ready {
+pub(crate) struct Modelled {
     count: AtomicU32,
 }
 
-impl Ready {
+impl Modelled {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self::default())
     }

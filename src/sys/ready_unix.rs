@@ -3,7 +3,9 @@
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsRawFd, RawFd};
 
-pub(crate) struct Ready {
+pub(crate) type Ready = Pipe;
+
+pub(crate) struct Pipe {
     reader: PipeReader,
     writer: PipeWriter,
 }
@@ -19,7 +21,7 @@ fn set_nonblocking(descriptor: RawFd) -> io::Result<()> {
     Ok(())
 }
 
-impl Ready {
+impl Pipe {
     /// Not readable yet. Both ends are closed on exec.
     pub(crate) fn new() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;

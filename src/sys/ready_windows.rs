@@ -6,13 +6,15 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use windows_sys::Win32::Foundation::WAIT_OBJECT_0;
 use windows_sys::Win32::System::Threading::{CreateEventW, ResetEvent, SetEvent, WaitForSingleObject};
 
-pub(crate) struct Ready {
+pub(crate) type Ready = EventObject;
+
+pub(crate) struct EventObject {
     event: OwnedHandle,
     /// Looking at the event and resetting it are two calls. Nobody holds this lock for longer than that.
     clearing: Mutex<()>,
 }
 
-impl Ready {
+impl EventObject {
     /// Not signalled yet. It stays signalled until it is cleared, whoever waits for it.
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: neither attributes nor a name are given.
