@@ -301,6 +301,15 @@ typedef struct midisock_config {
   /** Zero. It fills the place of a 64-bit pointer. */
   uint32_t reserved_after_allow;
 #endif
+  /**
+   * Who this port is: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. Nothing sends it in
+   * this version. See midisock_set_name.
+   */
+  const char *name;
+#if defined(MIDISOCK_32_BIT)
+  /** Zero. It fills the place of a 64-bit pointer. */
+  uint32_t reserved_after_name;
+#endif
   /** MIDISOCK_OVERFLOW_AUTO (default), MIDISOCK_OVERFLOW_WAIT or MIDISOCK_OVERFLOW_REPAIR. */
   uint32_t overflow;
   /** With REPAIR a peer is congested if its oldest unsent byte is older than this, in ms. Default: 500. */
@@ -392,15 +401,6 @@ typedef struct midisock_config {
   uint32_t realtime_priority;
   /** Zero. */
   uint32_t reserved;
-  /**
-   * Who this port is: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. Nothing sends it in
-   * this version. See midisock_set_name.
-   */
-  const char *name;
-#if defined(MIDISOCK_32_BIT)
-  /** Zero. It fills the place of a 64-bit pointer. */
-  uint32_t reserved_after_name;
-#endif
 } midisock_config;
 
 /**
@@ -409,8 +409,8 @@ typedef struct midisock_config {
  */
 #define MIDISOCK_CONFIG_INIT \
     {sizeof(midisock_config), 65536, 65536, 16384, 0, 64, MIDISOCK_NULL, \
-    MIDISOCK_ZERO_ON_32_BIT 0, 500, 65536, 5000, 100, 5000, 0, 10000, 0, 1000, 1, 1, 0, 0, 500, 0, \
-    UINT64_MAX, 0, 0, 0}
+    MIDISOCK_ZERO_ON_32_BIT MIDISOCK_NULL, MIDISOCK_ZERO_ON_32_BIT 0, 500, 65536, 5000, 100, 5000, \
+    0, 10000, 0, 1000, 1, 1, 0, 0, 500, 0, UINT64_MAX, 0, 0, 0}
 
 /**
  * Fills a config with the defaults.
@@ -921,8 +921,8 @@ MIDISOCK_API midisock_result midisock_push_frame(struct midisock_port *port, uin
  * Changes who may connect to a server. `allow` is as in midisock_config.allow; NULL allows any address.
  *
  * Clients that are connected and no longer allowed are disconnected in good order. Messages that are due for them are
- * written first, within linger_ms. They receive releases of what the server left on, and midisock_pop returns releases of
- * what they held, each unless the config turns it off. MIDISOCK_NOTIFY_CLIENT_LEFT follows for each, with the reason
+ * written first, within linger_ms. They receive releases of what the server left on, and midisock_pop returns releases
+ * of what they held, each unless the config turns it off. MIDISOCK_NOTIFY_CLIENT_LEFT follows for each, with the reason
  * MIDISOCK_ERR_PERMISSION. On a manual server this includes the ports that it accepted, which get
  * MIDISOCK_NOTIFY_DISCONNECTED with that reason, and clients that wait for midisock_accept. A client that has sent
  * nothing and is not announced yet is closed without a notification and counts in midisock_stats.rejected.
@@ -1142,8 +1142,8 @@ MIDISOCK_API midisock_result midisock_wait_any(struct midisock_port *const *port
  *
  * The handle is level-triggered: it stays readable until the reason is gone. For messages that is when midisock_pop,
  * midisock_pop_block or midisock_skip has found the queue empty, so take messages until MIDISOCK_EMPTY. While messages
- * wait for a later block, it stays readable. Once the port is closed, it stays readable for good. If two threads meet, it
- * may be readable for a moment without a reason.
+ * wait for a later block, it stays readable. Once the port is closed, it stays readable for good. If two threads meet,
+ * it may be readable for a moment without a reason.
  *
  * With the handle for messages, the first midisock_pop, midisock_pop_block or midisock_skip that finds the queue empty
  * makes one system call, which does not block; a second one if a message arrives at that very moment. Take none for a

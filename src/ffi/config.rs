@@ -76,6 +76,12 @@ pub struct midisock_config {
     /// Zero. It fills the place of a 64-bit pointer.
     #[cfg(target_pointer_width = "32")]
     pub reserved_after_allow: u32,
+    /// Who this port is: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. Nothing sends it in
+    /// this version. See midisock_set_name.
+    pub name: *const c_char,
+    /// Zero. It fills the place of a 64-bit pointer.
+    #[cfg(target_pointer_width = "32")]
+    pub reserved_after_name: u32,
     /// MIDISOCK_OVERFLOW_AUTO (default), MIDISOCK_OVERFLOW_WAIT or MIDISOCK_OVERFLOW_REPAIR.
     pub overflow: u32,
     /// With REPAIR a peer is congested if its oldest unsent byte is older than this, in ms. Default: 500.
@@ -143,12 +149,6 @@ pub struct midisock_config {
     pub realtime_priority: u32,
     /// Zero.
     pub reserved: u32,
-    /// Who this port is: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. Nothing sends it in
-    /// this version. See midisock_set_name.
-    pub name: *const c_char,
-    /// Zero. It fills the place of a 64-bit pointer.
-    #[cfg(target_pointer_width = "32")]
-    pub reserved_after_name: u32,
 }
 
 /// Where each field ends: a caller's struct that ends inside a field does not have that field.
@@ -178,10 +178,11 @@ const FIELDS: &[(usize, usize)] = {
     fields! {
         struct_size in_queue_bytes out_queue_bytes max_message_bytes accept_mode max_clients allow
         #[cfg(target_pointer_width = "32")] reserved_after_allow
+        name
+        #[cfg(target_pointer_width = "32")] reserved_after_name
         overflow max_delay_ms client_buffer_bytes connect_timeout_ms reconnect_min_ms reconnect_max_ms listen_retry_ms
         keepalive_ms stall_timeout_ms linger_ms release_on_disconnect release_on_close greet wake tick_us busy_poll_us
-        latency_ns push_latency_ns realtime_priority reserved name
-        #[cfg(target_pointer_width = "32")] reserved_after_name
+        latency_ns push_latency_ns realtime_priority reserved
     }
 };
 
@@ -211,6 +212,9 @@ impl midisock_config {
             allow: std::ptr::null(),
             #[cfg(target_pointer_width = "32")]
             reserved_after_allow: 0,
+            name: std::ptr::null(),
+            #[cfg(target_pointer_width = "32")]
+            reserved_after_name: 0,
             overflow: MIDISOCK_OVERFLOW_AUTO,
             max_delay_ms: c.delivery.max_delay_ms,
             client_buffer_bytes: c.delivery.client_buffer_bytes,
@@ -231,9 +235,6 @@ impl midisock_config {
             push_latency_ns: c.blocks.push_latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
             realtime_priority: c.pacing.realtime_priority,
             reserved: 0,
-            name: std::ptr::null(),
-            #[cfg(target_pointer_width = "32")]
-            reserved_after_name: 0,
         }
     }
 

@@ -10,8 +10,8 @@ use std::ffi::{CStr, c_char};
 /// Changes who may connect to a server. `allow` is as in midisock_config.allow; NULL allows any address.
 ///
 /// Clients that are connected and no longer allowed are disconnected in good order. Messages that are due for them are
-/// written first, within linger_ms. They receive releases of what the server left on, and midisock_pop returns releases of
-/// what they held, each unless the config turns it off. MIDISOCK_NOTIFY_CLIENT_LEFT follows for each, with the reason
+/// written first, within linger_ms. They receive releases of what the server left on, and midisock_pop returns releases
+/// of what they held, each unless the config turns it off. MIDISOCK_NOTIFY_CLIENT_LEFT follows for each, with the reason
 /// MIDISOCK_ERR_PERMISSION. On a manual server this includes the ports that it accepted, which get
 /// MIDISOCK_NOTIFY_DISCONNECTED with that reason, and clients that wait for midisock_accept. A client that has sent
 /// nothing and is not announced yet is closed without a notification and counts in midisock_stats.rejected.

@@ -118,8 +118,8 @@ pub unsafe extern "C" fn midisock_wait_any(
 ///
 /// The handle is level-triggered: it stays readable until the reason is gone. For messages that is when midisock_pop,
 /// midisock_pop_block or midisock_skip has found the queue empty, so take messages until MIDISOCK_EMPTY. While messages
-/// wait for a later block, it stays readable. Once the port is closed, it stays readable for good. If two threads meet, it
-/// may be readable for a moment without a reason.
+/// wait for a later block, it stays readable. Once the port is closed, it stays readable for good. If two threads meet,
+/// it may be readable for a moment without a reason.
 ///
 /// With the handle for messages, the first midisock_pop, midisock_pop_block or midisock_skip that finds the queue empty
 /// makes one system call, which does not block; a second one if a message arrives at that very moment. Take none for a

@@ -48,6 +48,8 @@ class Config(Structure):
         ("max_clients", c_uint32),
         ("allow", c_char_p),
         *([("reserved_after_allow", c_uint32)] if ctypes.sizeof(c_void_p) == 4 else []),
+        ("name", c_char_p),
+        *([("reserved_after_name", c_uint32)] if ctypes.sizeof(c_void_p) == 4 else []),
         ("overflow", c_uint32),
         ("max_delay_ms", c_uint32),
         ("client_buffer_bytes", c_uint32),
@@ -68,8 +70,6 @@ class Config(Structure):
         ("push_latency_ns", c_uint64),
         ("realtime_priority", c_uint32),
         ("reserved", c_uint32),
-        ("name", c_char_p),
-        *([("reserved_after_name", c_uint32)] if ctypes.sizeof(c_void_p) == 4 else []),
     ]
 
 
