@@ -301,6 +301,15 @@ typedef struct midisock_config {
   /** Zero. It fills the place of a 64-bit pointer. */
   uint32_t reserved_after_allow;
 #endif
+  /**
+   * Who this port is: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. Nothing sends it in
+   * this version. See midisock_set_name.
+   */
+  const char *name;
+#if defined(MIDISOCK_32_BIT)
+  /** Zero. It fills the place of a 64-bit pointer. */
+  uint32_t reserved_after_name;
+#endif
   /** MIDISOCK_OVERFLOW_AUTO (default), MIDISOCK_OVERFLOW_WAIT or MIDISOCK_OVERFLOW_REPAIR. */
   uint32_t overflow;
   /** With REPAIR a peer is congested if its oldest unsent byte is older than this, in ms. Default: 500. */
@@ -404,8 +413,8 @@ typedef struct midisock_config {
  */
 #define MIDISOCK_CONFIG_INIT \
     {sizeof(midisock_config), 65536, 65536, 16384, 0, 64, MIDISOCK_NULL, \
-    MIDISOCK_ZERO_ON_32_BIT 0, 500, 65536, 5000, 100, 5000, 0, 10000, 0, 1000, 1, 1, 0, 0, 500, 0, \
-    UINT64_MAX, 0, 0, 0}
+    MIDISOCK_ZERO_ON_32_BIT MIDISOCK_NULL, MIDISOCK_ZERO_ON_32_BIT 0, 500, 65536, 5000, 100, 5000, \
+    0, 10000, 0, 1000, 1, 1, 0, 0, 500, 0, UINT64_MAX, 0, 0, 0}
 
 /**
  * Fills a config with the defaults.
@@ -533,7 +542,7 @@ MIDISOCK_API midisock_result midisock_accept(struct midisock_port *server, int32
  * - MIDISOCK_ERR_ADDRESS: `allow` cannot be parsed.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
  */
-MIDISOCK_API midisock_result midisock_adopt(ptrdiff_t socket, const struct midisock_config *config,
+MIDISOCK_API midisock_result midisock_adopt(intptr_t socket, const struct midisock_config *config,
     struct midisock_port **out) MIDISOCK_NOEXCEPT;
 
 /**
@@ -746,6 +755,9 @@ MIDISOCK_API midisock_result midisock_cancel(struct midisock_port *port) MIDISOC
 /**
  * Takes the next message, in order of arrival.
  *
+ * With a handle for messages (midisock_wait_handle), the first call that finds the queue empty makes one system call,
+ * which does not block.
+ *
  * [realtime]
  * Threads: the popping thread.
  * Returns:
@@ -768,6 +780,8 @@ MIDISOCK_API midisock_result midisock_pop(struct midisock_port *port, struct mid
  *
  * The next pops read what was thrown away, once for each client that sent it. One call reads at most a thousand
  * messages. So after a long pause midisock_pop may return MIDISOCK_EMPTY several times before the difference comes.
+ *
+ * With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop.
  *
  * [realtime]
  * Threads: the popping thread.
@@ -905,6 +919,8 @@ MIDISOCK_API midisock_result midisock_begin_block(struct midisock_port *port,
  * the spacing at which they arrived. With latency 0 nothing is smoothed, and waiting messages are at the beginning of
  * the block.
  *
+ * With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop.
+ *
  * [realtime]
  * Threads: the popping thread.
  * Returns:
@@ -941,6 +957,53 @@ MIDISOCK_API midisock_result midisock_pop_block(struct midisock_port *port,
  */
 MIDISOCK_API midisock_result midisock_push_frame(struct midisock_port *port, uint32_t frame,
     const uint8_t *data, size_t size) MIDISOCK_REALTIME;
+
+/* ------------------------------------------------------------------------------------------------
+ * Changing a live port
+ * ------------------------------------------------------------------------------------------------ */
+
+/**
+ * Changes who may connect to a server. `allow` is as in midisock_config.allow; NULL allows any address.
+ *
+ * Clients that are connected and no longer allowed are disconnected in good order. Messages that are due for them are
+ * written first, within linger_ms. They receive releases of what the server left on, and midisock_pop returns releases
+ * of what they held, each unless the config turns it off. MIDISOCK_NOTIFY_CLIENT_LEFT follows for each, with the reason
+ * MIDISOCK_ERR_PERMISSION. On a manual server this includes the ports that it accepted, which get
+ * MIDISOCK_NOTIFY_DISCONNECTED with that reason, and clients that wait for midisock_accept. A client that has sent
+ * nothing and is not announced yet is closed without a notification and counts in midisock_stats.rejected.
+ *
+ * When the call returns, the clients that are no longer allowed no longer belong to the server, and newcomers are
+ * checked against the new list. A server that waits for its address (MIDISOCK_STATE_BINDING) keeps the list for later.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: the list has taken effect.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `server` is NULL, or listens on a Unix socket and `allow` is not NULL.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is not a server.
+ * - MIDISOCK_ERR_CLOSED: the server is closed.
+ * - MIDISOCK_ERR_ADDRESS: `allow` cannot be parsed. Nothing has changed.
+ */
+MIDISOCK_API midisock_result midisock_set_allow(struct midisock_port *server, const char *allow)
+    MIDISOCK_NOEXCEPT;
+
+/**
+ * Changes the name of a port: who it is, for the people at the other end. `name` is up to 63 bytes of UTF-8 without
+ * control characters. NULL and "" mean no name.
+ *
+ * Nothing sends it in this version: no peer learns it. Ports that a manual server accepts later begin with the server's
+ * name.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: the name has changed.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL, or `name` is too long, is not UTF-8 or has a control character.
+ *   Nothing has changed.
+ * - MIDISOCK_ERR_CLOSED: the port is closed.
+ */
+MIDISOCK_API midisock_result midisock_set_name(struct midisock_port *port, const char *name)
+    MIDISOCK_NOEXCEPT;
 
 /* ------------------------------------------------------------------------------------------------
  * State and counters
@@ -1115,6 +1178,36 @@ MIDISOCK_API midisock_result midisock_wait_any(struct midisock_port *const *port
     uint32_t events, int32_t timeout_ms, size_t *index) MIDISOCK_NOEXCEPT;
 
 /**
+ * Returns a handle for the event loop of another library: a descriptor, on Windows an event object, that is readable
+ * (signalled) while `what` holds. It fits poll, epoll, kqueue, GLib, Qt, libuv, CLAP's posix-fd-support and JUCE.
+ *
+ * `what` is one of MIDISOCK_WAIT_MESSAGE, MIDISOCK_WAIT_NOTIFICATION and MIDISOCK_WAIT_CLIENT. Each has a handle of its
+ * own, and a second call returns the same one. The port closes it in midisock_close; the caller never closes, reads or
+ * writes it. Forget it before midisock_close.
+ *
+ * The handle is level-triggered: it stays readable until the reason is gone. For messages that is when midisock_pop,
+ * midisock_pop_block or midisock_skip has found the queue empty, so take messages until MIDISOCK_EMPTY. While messages
+ * wait for a later block, it stays readable. Once the port is closed, it stays readable for good. If two threads meet,
+ * it may be readable for a moment without a reason.
+ *
+ * With the handle for messages, the first midisock_pop, midisock_pop_block or midisock_skip that finds the queue empty
+ * makes one system call, which does not block; a second one if a message arrives at that very moment. Take none for a
+ * port whose messages an audio thread pops. A port whose handle was not asked for pays nothing.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `out` is the handle.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `out` is NULL, or `what` is not exactly one of the three.
+ * - MIDISOCK_ERR_UNSUPPORTED: the port is one of a pair.
+ * - MIDISOCK_ERR_WRONG_ROLE: MIDISOCK_WAIT_CLIENT on a port that is not a manual server, or MIDISOCK_WAIT_MESSAGE on a
+ *   manual server.
+ * - MIDISOCK_ERR_NO_RESOURCES, _IO: the system gives none.
+ */
+MIDISOCK_API midisock_result midisock_wait_handle(struct midisock_port *port, uint32_t what,
+    intptr_t *out) MIDISOCK_NOEXCEPT;
+
+/**
  * Waits until a port is connected.
  *
  * `timeout_ms` is the time limit: 0 checks once, -1 waits without limit.
@@ -1263,6 +1356,24 @@ MIDISOCK_API midisock_result midisock_client_address(struct midisock_port *serve
  */
 MIDISOCK_API midisock_result midisock_peer_address(struct midisock_port *port, char *buffer,
     size_t capacity) MIDISOCK_NOEXCEPT;
+
+/**
+ * Returns the ids of the clients of a merged server, in the order in which they connected.
+ *
+ * `count` receives how many clients there are, also if that is more than `capacity`. At most `capacity` ids are written
+ * to `ids`, which may be NULL if only the number is wanted. They are the clients that midisock_client_count counts:
+ * those that connected a moment ago are among them, though MIDISOCK_NOTIFY_CLIENT_JOINED may still be to come. A client
+ * that connects or leaves during the call may be left out.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `ids` and `count` are written. After midisock_shutdown there are no clients.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `server` or `count` is NULL.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port is not a merged server. Each client of a manual server is a port of its own.
+ */
+MIDISOCK_API midisock_result midisock_clients(struct midisock_port *server, uint32_t *ids,
+    size_t capacity, size_t *count) MIDISOCK_NOEXCEPT;
 
 /**
  * Disconnects a client of a merged server in good order. Messages that are due for it are written first, within

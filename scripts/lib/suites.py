@@ -7,6 +7,7 @@ import suites_rust     # noqa: F401  fmt, clippy, unit tests
 import suites_library  # noqa: F401  the shipped library and its header
 import suites_c        # noqa: F401  C test programs
 import suites_examples  # noqa: F401  the examples in C
+import suites_loops    # noqa: F401  the examples with event loops of their own
 import suites_python   # noqa: F401  tests with mido
 import suites_tools    # noqa: F401  the tools and their readers
 import suites_realtime  # noqa: F401  no system call, allocation, fault, waiting

@@ -60,12 +60,13 @@ SPARE = {
     ("src/sys/notified.rs", "!self.0.swap(true, Ordering::AcqRel)", "acquire"): HALF,
     ("src/sys/notified.rs", "self.0.swap(false, Ordering::AcqRel);", "release"): HALF,
 }
-# Files of which the same is so throughout: who came first is all that they tell.
-SPARE_FILES = ("src/realtime/acceptance.rs", "src/net/life.rs")
+# Files of which the same is so throughout: who came first is all that they tell. The last stands for the system.
+SPARE_FILES = ("src/realtime/acceptance.rs", "src/net/life.rs", "src/sys/ready_loom.rs")
 # What the argument in docs/memory-order.md needs, and no model notices: there it is the argument alone that stands.
 UNSHOWN = [
     ("src/realtime/client_table.rs", "target.id.store(id, Ordering::Release);", "release"),
     ("src/realtime/client_table.rs", "id != 0 && self.slot(id).id.load(Ordering::Acquire) == id", "acquire"),
+    ("src/realtime/client_table.rs", "let id = slot.id.load(Ordering::Acquire);", "acquire"),
     ("src/realtime/refused.rs", "self.lossy = self.slots.0[self.current].state.load(Ordering::Acquire) == FULL;", "acquire"),
     ("src/realtime/refused.rs", "self.0.0.iter().any(|slot| slot.state.load(Ordering::Acquire) != FREE)", "acquire"),
     ("src/realtime/refused.rs", "slot.state.store(FREE, Ordering::Release);", "release"),

@@ -157,6 +157,8 @@ pub unsafe extern "C" fn midisock_begin_block(
 /// the spacing at which they arrived. With latency 0 nothing is smoothed, and waiting messages are at the beginning of
 /// the block.
 ///
+/// With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop.
+///
 /// Threads: the popping thread.
 /// Returns:
 /// - MIDISOCK_OK: `out` is the message.

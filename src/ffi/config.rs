@@ -1,14 +1,13 @@
 //! `midisock_config`: how a port behaves.
 
-use super::sized;
+use super::{live, sized};
 use crate::realtime::config::{
     Accept, BlockConfig, Config, ConnectionConfig, DeliveryConfig, Overflow, PacingConfig, QueueConfig, ServerConfig,
     Wake,
 };
-use crate::session::allow::Allow;
 use crate::session::options::Options;
 use crate::sys::code::Code;
-use std::ffi::{CStr, c_char};
+use std::ffi::c_char;
 use std::mem::offset_of;
 
 /// @name Values of midisock_config.accept_mode
@@ -77,6 +76,12 @@ pub struct midisock_config {
     /// Zero. It fills the place of a 64-bit pointer.
     #[cfg(target_pointer_width = "32")]
     pub reserved_after_allow: u32,
+    /// Who this port is: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. Nothing sends it in
+    /// this version. See midisock_set_name.
+    pub name: *const c_char,
+    /// Zero. It fills the place of a 64-bit pointer.
+    #[cfg(target_pointer_width = "32")]
+    pub reserved_after_name: u32,
     /// MIDISOCK_OVERFLOW_AUTO (default), MIDISOCK_OVERFLOW_WAIT or MIDISOCK_OVERFLOW_REPAIR.
     pub overflow: u32,
     /// With REPAIR a peer is congested if its oldest unsent byte is older than this, in ms. Default: 500.
@@ -175,6 +180,8 @@ const FIELDS: &[(usize, usize)] = {
     fields! {
         struct_size in_queue_bytes out_queue_bytes max_message_bytes accept_mode max_clients allow
         #[cfg(target_pointer_width = "32")] reserved_after_allow
+        name
+        #[cfg(target_pointer_width = "32")] reserved_after_name
         overflow max_delay_ms client_buffer_bytes connect_timeout_ms reconnect_min_ms reconnect_max_ms listen_retry_ms
         keepalive_ms stall_timeout_ms linger_ms release_on_disconnect release_on_close greet wake tick_us busy_poll_us
         latency_ns push_latency_ns realtime_priority traffic_class
@@ -207,6 +214,9 @@ impl midisock_config {
             allow: std::ptr::null(),
             #[cfg(target_pointer_width = "32")]
             reserved_after_allow: 0,
+            name: std::ptr::null(),
+            #[cfg(target_pointer_width = "32")]
+            reserved_after_name: 0,
             overflow: MIDISOCK_OVERFLOW_AUTO,
             max_delay_ms: c.delivery.max_delay_ms,
             client_buffer_bytes: c.delivery.client_buffer_bytes,
@@ -258,28 +268,15 @@ impl midisock_config {
     /// Checks the fields and makes them the library's own.
     ///
     /// # Safety
-    /// `allow` is NULL or a NUL-terminated string.
+    /// `allow` and `name` are each NULL or a NUL-terminated string.
     unsafe fn check(&self) -> Result<(Config, Options), Code> {
         let config = self.options()?;
-        // SAFETY: this function's contract is `allow`'s.
-        let allow = unsafe { self.allow() }?;
-        config.normalized().map(|config| (config, Options { allow }))
+        // SAFETY: this function's contract is theirs.
+        let (allow, name) = unsafe { (live::allow_of(self.allow)?, live::name_of(self.name)?) };
+        config.normalized().map(|config| (config, Options { allow, name }))
     }
 
-    /// The addresses that may connect.
-    ///
-    /// # Safety
-    /// `allow` is NULL or a NUL-terminated string.
-    unsafe fn allow(&self) -> Result<Option<Allow>, Code> {
-        if self.allow.is_null() {
-            return Ok(None);
-        }
-        // SAFETY: a NUL-terminated string, by this function's contract.
-        let text = unsafe { CStr::from_ptr(self.allow) };
-        text.to_str().map_err(|_| Code::Address)?.parse().map(Some)
-    }
-
-    /// The fields other than `allow`, with enumerated values checked and numbers as they are.
+    /// The fields other than texts, with enumerated values checked and numbers as they are.
     fn options(&self) -> Result<Config, Code> {
         let (accept, overflow, wake) = (self.accept()?, self.overflow()?, self.wake()?);
         let delay = |ns: u64| Some(ns).filter(|ns| *ns != MIDISOCK_LATENCY_AUTO);
@@ -366,6 +363,6 @@ pub(super) unsafe fn read(config: *const midisock_config) -> Result<(Config, Opt
     let whole = FIELD_ENDS.iter().copied().filter(|end| *end <= size).max().unwrap_or(0);
     // SAFETY: the caller's struct is `size` bytes long, and `whole` is at most that and at most our own size.
     unsafe { sized::read_prefix(config, whole, size, &mut known)? };
-    // SAFETY: `allow` is the caller's string, by `midisock_config`'s description.
+    // SAFETY: `allow` and `name` are the caller's strings, by `midisock_config`'s description.
     unsafe { known.check() }
 }

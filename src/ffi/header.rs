@@ -14,7 +14,7 @@ use super::{block::midisock_block, config::midisock_config};
 use std::path::Path;
 
 /// The files of this folder that the header is made from, and the titles of their sections.
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("version", "Version and clock"),
     ("result", "Results"),
     ("config", "Configuration of a port"),
@@ -22,6 +22,7 @@ const SECTIONS: [(&str, &str); 10] = [
     ("port", "Making and ending ports"),
     ("message", "Messages"),
     ("block", "Audio blocks"),
+    ("live", "Changing a live port"),
     ("state", "State and counters"),
     ("wait", "Waiting"),
     ("notification", "Notifications and clients"),
@@ -63,7 +64,9 @@ pub(super) fn generated() -> String {
         .unwrap();
     let mut text = Vec::new();
     bindings.write(&mut text);
-    arranged(&String::from_utf8(text).unwrap(), root)
+    // With `usize_is_size_t` cbindgen has another name for `isize` than a handle should have.
+    let text = String::from_utf8(text).unwrap().replace("ptrdiff_t", "intptr_t");
+    arranged(&text, root)
 }
 
 /// One declaration with its comment.

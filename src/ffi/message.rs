@@ -251,6 +251,9 @@ pub unsafe extern "C" fn midisock_cancel(port: *mut midisock_port) -> midisock_r
 
 /// Takes the next message, in order of arrival.
 ///
+/// With a handle for messages (midisock_wait_handle), the first call that finds the queue empty makes one system call,
+/// which does not block.
+///
 /// Threads: the popping thread.
 /// Returns:
 /// - MIDISOCK_OK: `out` is the message.
@@ -309,6 +312,8 @@ unsafe fn pop_otherwise(port: &Port, out: *mut midisock_message) -> midisock_res
 ///
 /// The next pops read what was thrown away, once for each client that sent it. One call reads at most a thousand
 /// messages. So after a long pause midisock_pop may return MIDISOCK_EMPTY several times before the difference comes.
+///
+/// With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop.
 ///
 /// Threads: the popping thread.
 /// Returns:

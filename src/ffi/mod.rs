@@ -4,7 +4,7 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `version`, `result`, `config`, `port`, `message`, `block`, `state`, `wait`, `notification` | a section of the C header each: its constants, its struct, its functions |
+//! | `version`, `result`, `config`, `port`, `message`, `block`, `live`, `state`, `wait`, `notification` | a section of the C header each: its constants, its struct, its functions |
 //! | `sized` | structs that travel with their size |
 //! | `touch` | the functions whose pages are touched before the first port exists |
 //! | `header`, `initializer` | make the C header from these files (tests only) |
@@ -38,6 +38,8 @@ pub mod port;
 pub mod message;
 
 pub mod block;
+
+pub mod live;
 
 pub mod state;
 

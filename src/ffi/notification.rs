@@ -178,6 +178,49 @@ pub unsafe extern "C" fn midisock_peer_address(
     }
 }
 
+/// Returns the ids of the clients of a merged server, in the order in which they connected.
+///
+/// `count` receives how many clients there are, also if that is more than `capacity`. At most `capacity` ids are written
+/// to `ids`, which may be NULL if only the number is wanted. They are the clients that midisock_client_count counts:
+/// those that connected a moment ago are among them, though MIDISOCK_NOTIFY_CLIENT_JOINED may still be to come. A client
+/// that connects or leaves during the call may be left out.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `ids` and `count` are written. After midisock_shutdown there are no clients.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `server` or `count` is NULL.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is not a merged server. Each client of a manual server is a port of its own.
+///
+/// # Safety
+/// `server` is a live port, `ids` NULL or with room for `capacity` ids, `count` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_clients(
+    server: *mut midisock_port,
+    ids: *mut u32,
+    capacity: usize,
+    count: *mut usize,
+) -> midisock_result {
+    if !usable(count) || !ids.is_aligned() {
+        return Code::InvalidArgument as i32;
+    }
+    // SAFETY: `server` is NULL or a live port, by this function's contract.
+    unsafe {
+        control_port(server, |server| match server.clients() {
+            Ok(clients) => {
+                let most = if ids.is_null() { 0 } else { capacity };
+                for (index, id) in clients.iter().take(most).enumerate() {
+                    // SAFETY: aligned, and below `capacity`, for which there is room by this function's contract.
+                    ids.add(index).write(*id);
+                }
+                // SAFETY: checked above as far as can be, and writable by this function's contract.
+                count.write(clients.len());
+                Code::Ok
+            }
+            Err(code) => code,
+        })
+    }
+}
+
 /// Disconnects a client of a merged server in good order. Messages that are due for it are written first, within
 /// linger_ms.
 ///

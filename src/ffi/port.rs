@@ -94,7 +94,7 @@ pub unsafe extern "C" fn midisock_connect(
     // SAFETY: the contract of this function is `open`'s.
     unsafe {
         open(host, config, out, |host, config, options| {
-            Port::connect(host.ok_or(Code::InvalidArgument)?, port, &config, &options)
+            Port::connect(host.ok_or(Code::InvalidArgument)?, port, &config, options)
         })
     }
 }
@@ -169,8 +169,8 @@ pub unsafe extern "C" fn midisock_adopt(
 ) -> midisock_result {
     // SAFETY: no host; the rest of this function's contract is `open`'s.
     unsafe {
-        open(std::ptr::null(), config, out, |_, config, _| {
-            Port::adopt(socket, &config)
+        open(std::ptr::null(), config, out, |_, config, options| {
+            Port::adopt(socket, &config, options)
         })
     }
 }
@@ -202,7 +202,7 @@ pub unsafe extern "C" fn midisock_pair(
     control(Code::Internal, || {
         touch::own_pages();
         // SAFETY: as this function's contract says.
-        match unsafe { config::read(config) }.and_then(|config| Port::pair(&config.0)) {
+        match unsafe { config::read(config) }.and_then(|(config, options)| Port::pair(&config, &options)) {
             Ok((first, second)) => {
                 // SAFETY: checked above as far as can be, and writable by this function's contract.
                 unsafe {

@@ -1,8 +1,9 @@
 //! Waiting.
 
 use super::result::midisock_result;
-use super::{code, control_port, midisock_port, timeout};
+use super::{code, control_port, midisock_port, timeout, usable};
 use crate::port::wait::{self, What};
+use crate::realtime::wait_handle::What as Handle;
 use crate::sys::code::Code;
 
 /// @name What to wait for
@@ -106,6 +107,57 @@ pub unsafe extern "C" fn midisock_wait_any(
         }
         code
     }) as i32
+}
+
+/// Returns a handle for the event loop of another library: a descriptor, on Windows an event object, that is readable
+/// (signalled) while `what` holds. It fits poll, epoll, kqueue, GLib, Qt, libuv, CLAP's posix-fd-support and JUCE.
+///
+/// `what` is one of MIDISOCK_WAIT_MESSAGE, MIDISOCK_WAIT_NOTIFICATION and MIDISOCK_WAIT_CLIENT. Each has a handle of its
+/// own, and a second call returns the same one. The port closes it in midisock_close; the caller never closes, reads or
+/// writes it. Forget it before midisock_close.
+///
+/// The handle is level-triggered: it stays readable until the reason is gone. For messages that is when midisock_pop,
+/// midisock_pop_block or midisock_skip has found the queue empty, so take messages until MIDISOCK_EMPTY. While messages
+/// wait for a later block, it stays readable. Once the port is closed, it stays readable for good. If two threads meet,
+/// it may be readable for a moment without a reason.
+///
+/// With the handle for messages, the first midisock_pop, midisock_pop_block or midisock_skip that finds the queue empty
+/// makes one system call, which does not block; a second one if a message arrives at that very moment. Take none for a
+/// port whose messages an audio thread pops. A port whose handle was not asked for pays nothing.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `out` is the handle.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `out` is NULL, or `what` is not exactly one of the three.
+/// - MIDISOCK_ERR_UNSUPPORTED: the port is one of a pair.
+/// - MIDISOCK_ERR_WRONG_ROLE: MIDISOCK_WAIT_CLIENT on a port that is not a manual server, or MIDISOCK_WAIT_MESSAGE on a
+///   manual server.
+/// - MIDISOCK_ERR_NO_RESOURCES, _IO: the system gives none.
+///
+/// # Safety
+/// `port` is a live port, `out` writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_wait_handle(port: *mut midisock_port, what: u32, out: *mut isize) -> midisock_result {
+    if !usable(out) {
+        return Code::InvalidArgument as i32;
+    }
+    let handle = match what {
+        MIDISOCK_WAIT_MESSAGE => Handle::Message,
+        MIDISOCK_WAIT_NOTIFICATION => Handle::Notification,
+        MIDISOCK_WAIT_CLIENT => Handle::Client,
+        _ => return Code::InvalidArgument as i32,
+    };
+    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    unsafe {
+        control_port(port, |port| match port.wait_handle(handle) {
+            Ok(handle) => {
+                // SAFETY: checked above as far as can be, and writable by this function's contract.
+                out.write(handle);
+                Code::Ok
+            }
+            Err(code) => code,
+        })
+    }
 }
 
 /// Waits until a port is connected.

@@ -6,6 +6,7 @@ use super::reply::Reply;
 use super::resolver::Resolution;
 use super::socket::SocketSettings;
 use crate::realtime::endpoint::NetworkHalf;
+use crate::session::allow::Allow;
 use crate::session::options::Options;
 use crate::sys::address::Address;
 use socket2::Socket;
@@ -53,6 +54,11 @@ pub(super) enum Command {
     Disconnect {
         port: u64,
         client: u32,
+        done: Reply,
+    },
+    SetAllow {
+        port: u64,
+        allow: Option<Allow>,
         done: Reply,
     },
     /// The outcome of a look-up.

@@ -80,7 +80,7 @@ impl Driver {
     pub(super) fn wake(&mut self) {
         for shared in self.woken.drain(..) {
             shared.control.wake_pending.store(false, Ordering::Relaxed);
-            shared.control.event.signal();
+            shared.signal();
         }
     }
 

@@ -54,7 +54,7 @@ impl Priority {
                 port.control
                     .notifications
                     .announce(Notification::new(Kind::PriorityRefused).reason(code, os_error));
-                port.control.event.signal();
+                port.signal();
             }
         }
     }

@@ -11,6 +11,7 @@ use super::socket::SocketSettings;
 use super::thread::Control;
 use super::work::Work;
 use crate::realtime::shared::{Shared, State};
+use crate::session::admission;
 use crate::sys::clock::{ms, now_ns};
 use crate::sys::poller::Events;
 use slab::Slab;
@@ -116,6 +117,7 @@ impl Reactor {
             Command::ShutDown { port }
             | Command::Close { port, .. }
             | Command::Disconnect { port, .. }
+            | Command::SetAllow { port, .. }
             | Command::Resolved { port, .. } => Some(*port),
         };
         let place = port.and_then(|port| self.driver.ports.get(&port).copied());
@@ -142,6 +144,11 @@ impl Reactor {
                 let found = seat.session.disconnect(key, client, now);
                 seat.carry_out(driver, now);
                 done.answer(found);
+            }
+            (Command::SetAllow { allow, done, .. }, Some((seat, key))) => {
+                let changed = admission::set_allow(&mut seat.session, key, allow, now);
+                seat.carry_out(driver, now);
+                done.answer(changed);
             }
             (Command::Resolved { resolution, .. }, Some((seat, _))) => {
                 seat.connect(driver, now, |connector, surroundings| {

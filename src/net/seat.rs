@@ -1,17 +1,18 @@
 //! One session with what it needs of the system: its sockets, its listeners or its attempts to connect. It feeds the
 //! session, and carries out what that asks for.
 
-use super::Opened;
 use super::answers::Acknowledgement;
 use super::driver::Driver;
 use super::predict::{Observed, Prediction};
 use super::registry::Source;
 use super::transport::Transport;
 use super::work::Work;
+use super::{AcceptQueue, Opened};
 use crate::realtime::drain::OutQueue;
 use crate::realtime::endpoint::{Endpoint, NetworkHalf};
 use crate::realtime::producer::Producer;
 use crate::realtime::shared::Shared;
+use crate::realtime::wait_handle::What;
 use crate::session::options::Options;
 use crate::session::{Effect, Peer, PortKey, Reason, Session};
 use crate::sys::address::Address;
@@ -20,6 +21,7 @@ use crate::sys::code::Code;
 use socket2::Socket;
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 /// How often a port without a peer is looked at: what is pushed is remembered, and nobody waits for that.
 const OFFLINE_TICK_NS: u64 = 20_000_000;
@@ -394,7 +396,7 @@ impl Seat {
     /// A manual server's client gets a port of its own.
     fn open_port(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
         let server = self.session.core.port_of(peer).map(Arc::clone);
-        let opened = server.and_then(|server| driver.open_accepted(&server));
+        let opened = server.as_ref().and_then(|server| driver.open_accepted(server));
         let (
             Some((endpoint, network, ends)),
             Work::Serve {
@@ -421,6 +423,9 @@ impl Seat {
             network,
             accepted: None,
         });
+        if let Some(server) = server {
+            tell_of_client(&server, &waiting);
+        }
     }
 
     /// A port that nobody has accepted is closed.
@@ -471,9 +476,18 @@ impl Seat {
         for place in &self.places {
             place.shared.set_up(false);
             place.shared.end();
-            place.shared.control.event.signal();
+            place.shared.signal();
         }
     }
+}
+
+/// Tells event loops whether a client waits for `accept`.
+fn tell_of_client(server: &Shared, waiting: &AcceptQueue) {
+    fence(Ordering::SeqCst);
+    server
+        .control
+        .handles
+        .update(What::Client, || server.is_closed() || !waiting.is_empty());
 }
 
 /// The caller's ends of an accepted port, with which the server answers `accept`.

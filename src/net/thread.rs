@@ -7,6 +7,7 @@ use super::reply::{Done, Reply};
 use super::resolver::{self, Resolution};
 use crate::realtime::shared::Shared;
 use crate::realtime::waker::Waker;
+use crate::session::allow::Allow;
 use crate::sys;
 use crate::sys::code::Code;
 use crossbeam_queue::SegQueue;
@@ -129,6 +130,12 @@ impl Network {
     pub(crate) fn disconnect(&self, shared: &Shared, client: u32) -> bool {
         let port = shared.id;
         self.ask(|done| Command::Disconnect { port, client, done })
+    }
+
+    /// Changes who may connect to a server; false when the server has ended.
+    pub(crate) fn set_allow(&self, shared: &Shared, allow: Option<Allow>) -> bool {
+        let port = shared.id;
+        self.ask(|done| Command::SetAllow { port, allow, done })
     }
 
     fn ask(&self, command: impl FnOnce(Reply) -> Command) -> bool {

@@ -12,9 +12,13 @@ use crate::realtime::acceptance::Accepted;
 use crate::realtime::config::Config;
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::shared::{Role, Shared};
+use crate::realtime::wait_handle::What as Handle;
+use crate::session::allow::Allow;
+use crate::session::name::Name;
 use crate::session::options::Options;
 use crate::sys::address::Address;
 use crate::sys::code::Code;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -38,6 +42,10 @@ pub(crate) struct Port {
     network: Option<Network>,
     /// A manual server's clients that wait for `accept`.
     accepted: Option<Arc<AcceptQueue>>,
+    /// Who this port says it is. Control threads set it, and ports that a server accepts begin with the server's.
+    name: Mutex<Name>,
+    /// A server on a Unix socket: its clients have no addresses that could be allowed.
+    is_unix: bool,
 }
 
 impl std::ops::Deref for Port {
@@ -50,11 +58,13 @@ impl std::ops::Deref for Port {
 }
 
 impl Port {
-    fn of(opened: Opened) -> Self {
+    fn of(opened: Opened, name: Name) -> Self {
         Self {
             endpoint: opened.endpoint,
             network: Some(opened.network),
             accepted: opened.accepted,
+            name: Mutex::new(name),
+            is_unix: false,
         }
     }
 
@@ -65,36 +75,46 @@ impl Port {
             endpoint,
             network: None,
             accepted: None,
+            name: Mutex::default(),
+            is_unix: false,
         }
     }
 
     /// A server, bound and listening.
     pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Options) -> Result<Self, Code> {
-        check_unix(host, port, &options)?;
-        net::listen(host, port, config, options).map(Self::of)
+        let is_unix = check_unix(host, port, &options)?;
+        let name = options.name.clone();
+        let opened = net::listen(host, port, config, options)?;
+        Ok(Self {
+            is_unix,
+            ..Self::of(opened, name)
+        })
     }
 
     /// A client, which connects in the background.
-    pub(crate) fn connect(host: &str, port: u16, config: &Config, options: &Options) -> Result<Self, Code> {
-        let is_unix = check_unix(Some(host), port, options)?;
+    pub(crate) fn connect(host: &str, port: u16, config: &Config, options: Options) -> Result<Self, Code> {
+        let is_unix = check_unix(Some(host), port, &options)?;
         if port == 0 && !is_unix {
             return Err(Code::InvalidArgument);
         }
-        net::connect(address::host(host).ok_or(Code::Address)?, port, config).map(Self::of)
+        let host = address::host(host).ok_or(Code::Address)?;
+        net::connect(host, port, config).map(|opened| Self::of(opened, options.name))
     }
 
     /// A port for a connected socket of the caller's.
-    pub(crate) fn adopt(socket: isize, config: &Config) -> Result<Self, Code> {
-        net::adopt(socket, config).map(Self::of)
+    pub(crate) fn adopt(socket: isize, config: &Config, options: Options) -> Result<Self, Code> {
+        net::adopt(socket, config).map(|opened| Self::of(opened, options.name))
     }
 
     /// Two ports joined in memory.
-    pub(crate) fn pair(config: &Config) -> Result<(Self, Self), Code> {
+    pub(crate) fn pair(config: &Config, options: &Options) -> Result<(Self, Self), Code> {
         let (first, second) = Endpoint::pair(config)?;
         let port = |endpoint| Self {
             endpoint,
             network: None,
             accepted: None,
+            name: Mutex::new(options.name.clone()),
+            is_unix: false,
         };
         Ok((port(first), port(second)))
     }
@@ -109,9 +129,10 @@ impl Port {
                 return Some(Err(Code::Closed));
             }
             std::iter::from_fn(|| waiting.pop())
-                .find_map(|opened| Self::of(opened).accepted_from(shared))
+                .find_map(|opened| Self::of(opened, self.name.lock().clone()).accepted_from(shared))
                 .map(Ok)
         });
+        self.endpoint.update_handle(Handle::Client, || self.tells_of_client());
         let nothing = if timeout == Some(Duration::ZERO) {
             Code::Empty
         } else {
@@ -138,6 +159,28 @@ impl Port {
         }
     }
 
+    /// Whether the handle for clients is to be readable.
+    fn tells_of_client(&self) -> bool {
+        self.has_client() || self.shared().is_closed()
+    }
+
+    /// The handle for an event loop that waits for `what`.
+    pub(crate) fn wait_handle(&self, what: Handle) -> Result<isize, Code> {
+        let role = self.shared().role;
+        if role == Role::Pair {
+            return Err(Code::Unsupported);
+        }
+        match what {
+            Handle::Message if !role.has_queues() => Err(Code::WrongRole),
+            Handle::Client if role != Role::Manual => Err(Code::WrongRole),
+            Handle::Message => self.endpoint.wait_handle(what, || self.shared().tells_of_message()),
+            Handle::Notification => self
+                .endpoint
+                .wait_handle(what, || self.shared().tells_of_notification()),
+            Handle::Client => self.endpoint.wait_handle(what, || self.tells_of_client()),
+        }
+    }
+
     /// Whether a client waits for `accept`.
     pub(crate) fn has_client(&self) -> bool {
         self.accepted.as_ref().is_some_and(|waiting| !waiting.is_empty())
@@ -161,6 +204,36 @@ impl Port {
         }
     }
 
+    /// Changes who may connect to a server; None: everybody. When this returns, whoever is in and is not allowed any more
+    /// belongs to it no longer.
+    pub(crate) fn set_allow(&self, allow: impl FnOnce() -> Result<Option<Allow>, Code>) -> Result<(), Code> {
+        if !self.shared().role.is_server() {
+            return Err(Code::WrongRole);
+        }
+        if self.shared().is_closed() {
+            return Err(Code::Closed);
+        }
+        let allow = allow()?;
+        if self.is_unix && allow.is_some() {
+            return Err(Code::InvalidArgument);
+        }
+        let network = self.network.as_ref().ok_or(Code::Internal)?;
+        if network.set_allow(self.shared(), allow) {
+            Ok(())
+        } else {
+            Err(Code::Closed)
+        }
+    }
+
+    /// Changes who this port says it is.
+    pub(crate) fn set_name(&self, name: Name) -> Result<(), Code> {
+        if self.shared().is_closed() {
+            return Err(Code::Closed);
+        }
+        *self.name.lock() = name;
+        Ok(())
+    }
+
     pub(crate) fn set_realtime_priority(&self, priority: u32) -> Code {
         if self.shared().is_closed() {
             return Code::Closed;
@@ -179,7 +252,7 @@ impl Port {
         if let Some(network) = &self.network {
             network.shut_down(self.shared());
         }
-        self.shared().control.event.signal();
+        self.shared().signal();
     }
 
     /// The orderly end. What is unwritten goes to the network thread; the last port of the process waits for it.
@@ -190,7 +263,7 @@ impl Port {
             network.close(self.shared());
             // Nobody will take these any more; they count as ports, and so does this one until they are closed.
             while let Some(opened) = self.accepted.as_ref().and_then(|waiting| waiting.pop()) {
-                Self::of(opened).close();
+                Self::of(opened, Name::default()).close();
             }
             drop(self);
             network.leave(patience);

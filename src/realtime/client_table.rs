@@ -18,8 +18,18 @@ pub(crate) struct ClientTable {
 struct Slot {
     /// The id of the client in this slot, or 0. The words are consistent while the id stays the same.
     id: AtomicU32,
-    /// The IPv6 address (IPv4 is mapped), then port and zone; or [`UNIX`].
-    words: [AtomicU64; 3],
+    /// The IPv6 address (IPv4 is mapped), then port and zone or [`UNIX`], then how many clients came before.
+    words: [AtomicU64; 4],
+}
+
+impl Slot {
+    /// The words of the client with this id, which was seen here; None if it leaves meanwhile.
+    fn read(&self, id: u32) -> Option<[u64; 4]> {
+        let words = [0, 1, 2, 3].map(|word: usize| self.words[word].load(Ordering::Relaxed));
+        // The words are valid only if the id is still the same after they were read.
+        fence(Ordering::Acquire);
+        (self.id.load(Ordering::Relaxed) == id).then_some(words)
+    }
 }
 
 /// In place of port and zone: a client of a Unix socket, which has no address.
@@ -60,13 +70,7 @@ impl ClientTable {
         if !self.contains(id) {
             return None;
         }
-        let slot = self.slot(id);
-        let [high, low, rest] = [0, 1, 2].map(|word: usize| slot.words[word].load(Ordering::Relaxed));
-        // The words are valid only if the id is still the same after they were read.
-        fence(Ordering::Acquire);
-        if slot.id.load(Ordering::Relaxed) != id {
-            return None;
-        }
+        let [high, low, rest, _] = self.slot(id).read(id)?;
         if rest == UNIX {
             return Some(Address::UNNAMED);
         }
@@ -78,6 +82,18 @@ impl ClientTable {
         };
         Some(Address::Ip(address))
     }
+
+    /// The ids of all clients, in the order in which they came. A client that comes or goes meanwhile may be left out.
+    pub(crate) fn in_order(&self) -> Vec<u32> {
+        let client = |slot: &Slot| {
+            let id = slot.id.load(Ordering::Acquire);
+            let [.., before] = slot.read(id).filter(|_| id != 0)?;
+            Some((before, id))
+        };
+        let mut clients: Vec<(u64, u32)> = self.slots.iter().filter_map(client).collect();
+        clients.sort_unstable();
+        clients.into_iter().map(|(_, id)| id).collect()
+    }
 }
 
 /// Assigns ids. The network thread owns it.
@@ -85,6 +101,8 @@ pub(crate) struct Ids {
     free: std::collections::VecDeque<u32>,
     /// How often each slot was used.
     generations: Vec<u32>,
+    /// How many clients have come.
+    count: u64,
 }
 
 impl Ids {
@@ -93,6 +111,7 @@ impl Ids {
         Self {
             free: (0..slots).collect(),
             generations: vec![0; slots as usize],
+            count: 0,
         }
     }
 
@@ -110,7 +129,8 @@ impl Ids {
         };
         let target = table.slot(id);
         let bits = ip.to_bits();
-        let words = [(bits >> 64) as u64, bits as u64, rest];
+        let words = [(bits >> 64) as u64, bits as u64, rest, self.count];
+        self.count += 1;
         // A reader that still has the former id must not see the new words with it.
         fence(Ordering::Release);
         for (word, value) in target.words.iter().zip(words) {
@@ -187,5 +207,45 @@ mod tests {
             assert_eq!(table.address(id), None);
         }
         assert!(!table.contains(0) && !table.contains(u32::MAX));
+    }
+
+    #[test]
+    fn clients_are_listed_in_the_order_in_which_they_came() {
+        let table = ClientTable::new(4);
+        let mut ids = Ids::new(&table);
+        let address = Address::Ip("1.2.3.4:5".parse().unwrap());
+        let mut there = std::collections::VecDeque::new();
+        assert!(table.in_order().is_empty());
+        for turn in 0..100 {
+            there.push_back(ids.insert(&table, address).unwrap());
+            assert_eq!(table.in_order(), Vec::from(there.clone()));
+            // Now the first goes, now the last but one, so that a later client gets an earlier slot.
+            let gone = if turn % 3 == 0 {
+                0
+            } else {
+                there.len().saturating_sub(2)
+            };
+            if there.len() > 2 {
+                ids.remove(&table, there.remove(gone).unwrap());
+            }
+            assert_eq!(table.in_order(), Vec::from(there.clone()));
+        }
+    }
+
+    /// A look-up reads one slot, whatever the id and however many clients there are. Its cost does not depend on them.
+    #[test]
+    fn a_client_is_found_in_its_own_slot() {
+        let table = ClientTable::new(MANY);
+        let mut ids = Ids::new(&table);
+        let address = Address::Ip("1.2.3.4:5".parse().unwrap());
+        let all: Vec<u32> = (0..MANY).map(|_| ids.insert(&table, address).unwrap()).collect();
+        let slots: std::collections::HashSet<usize> = all.iter().map(|id| table.index(*id)).collect();
+        assert_eq!(slots.len(), all.len(), "no two clients share a slot");
+        assert!(all.iter().all(|id| table.slot(*id).id.load(Ordering::Relaxed) == *id));
+        assert!(
+            all.iter()
+                .all(|id| table.contains(*id) && table.address(*id) == Some(address))
+        );
+        assert_eq!(table.in_order(), all);
     }
 }

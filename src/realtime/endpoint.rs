@@ -14,6 +14,7 @@ use crate::realtime::refused::{MOST_NAMED, RefusedIn, RefusedOut, refused};
 use crate::realtime::ring::{queue, untouched_queue};
 use crate::realtime::shared::{Role, Shared};
 use crate::realtime::side::Side;
+use crate::realtime::wait_handle::{OwnHandles, What};
 use crate::realtime::waker::Waker;
 use crate::sys::address::Address;
 use crate::sys::clock::now_ns;
@@ -42,6 +43,7 @@ pub(crate) struct Endpoint {
     /// On a pair, the other port.
     peer: Option<Arc<Shared>>,
     readiness: Readiness,
+    handles: OwnHandles,
 }
 
 impl Endpoint {
@@ -80,6 +82,7 @@ impl Endpoint {
             push: Side::new(None),
             pop: Side::new(None),
             peer: None,
+            handles: OwnHandles::default(),
         }
     }
 
@@ -130,6 +133,7 @@ impl Endpoint {
             pop: Side::new(Some(pop)),
             peer: other,
             readiness,
+            handles: OwnHandles::default(),
         }
     }
 
@@ -245,6 +249,7 @@ impl Endpoint {
     /// The result of a pop that found nothing: nothing yet, or nothing any more.
     #[cold]
     fn nothing_to_pop(&self, side: &mut PopSide) -> Code {
+        self.update_message_handle();
         // The last message is published before the end. So the queue is checked once more after the end was seen.
         if self.readiness.has_ended() && side.is_empty() {
             Code::Closed
@@ -260,7 +265,11 @@ impl Endpoint {
     /// before.
     pub(crate) unsafe fn skip(&self) -> Code {
         let skip = |side: &mut PopSide| {
-            if !side.skip() && self.readiness.has_ended() && side.is_empty() {
+            if side.skip() {
+                return Code::Ok;
+            }
+            self.update_message_handle();
+            if self.readiness.has_ended() && side.is_empty() {
                 Code::Closed
             } else {
                 Code::Ok
@@ -268,6 +277,14 @@ impl Endpoint {
         };
         // SAFETY: this function's contract is that of `on_pop_side`.
         unsafe { self.on_pop_side(skip) }.unwrap_or_else(|code| code)
+    }
+
+    /// The popping thread has found the queue empty.
+    #[inline]
+    fn update_message_handle(&self) {
+        if let Some(handle) = self.handles.get(What::Message) {
+            handle.update(|| self.shared.tells_of_message());
+        }
     }
 
     pub(crate) fn panic(&self) -> Code {
@@ -392,7 +409,23 @@ impl Endpoint {
     }
 
     pub(crate) fn poll_notification(&self) -> Option<Notification> {
-        self.shared.control.notifications.take()
+        let notification = self.shared.control.notifications.take();
+        self.update_handle(What::Notification, || self.shared.tells_of_notification());
+        notification
+    }
+
+    /// The handle for an event loop that waits for `what`. At rest it is readable while `holds`.
+    pub(crate) fn wait_handle(&self, what: What, holds: impl Fn() -> bool) -> Result<isize, Code> {
+        let handle = self.handles.get_or_make(what, &self.shared.control.handles)?;
+        handle.update(holds);
+        Ok(handle.handle())
+    }
+
+    /// Control threads, after a change: has a handle tell whether `holds`, if there is one.
+    pub(crate) fn update_handle(&self, what: What, holds: impl Fn() -> bool) {
+        if let Some(handle) = self.handles.get(what) {
+            handle.update(holds);
+        }
     }
 
     pub(crate) fn client_address(&self, client: u32) -> Result<Address, Code> {
@@ -408,6 +441,14 @@ impl Endpoint {
             Role::Client | Role::Accepted | Role::Adopted => Ok(self.shared.status.peer.get()),
             Role::Merged | Role::Manual | Role::Pair => Err(Code::WrongRole),
         }
+    }
+
+    /// The ids of a merged server's clients, in the order in which they came.
+    pub(crate) fn clients(&self) -> Result<Vec<u32>, Code> {
+        if self.shared.role != Role::Merged {
+            return Err(Code::WrongRole);
+        }
+        Ok(self.shared.clients.table.in_order())
     }
 
     /// Shuts the port down and, on a pair, closes the other one. Returns false if it was shut down before.

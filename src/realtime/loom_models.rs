@@ -21,6 +21,7 @@ use crate::realtime::refused::{RefusedIn, RefusedOut, refused};
 use crate::realtime::requests::{Request, Resets};
 use crate::realtime::ring::queue;
 use crate::realtime::shared::{Role, Shared};
+use crate::realtime::wait_handle::WaitHandle;
 use crate::sys::code::Code;
 use crate::sys::sync::{Arc, AtomicU32, AtomicUsize, Ordering};
 use loom::thread;
@@ -730,6 +731,100 @@ fn client_addresses_are_not_mixed_up() {
         let second = network.join().unwrap();
         assert_eq!(second, first + 1);
         assert_eq!((table.address(first), table.address(second)), (None, Some(of(2))));
+    });
+}
+
+/// What a wait handle tells of, and how it is changed by one thread.
+struct Told {
+    handle: WaitHandle,
+    there: AtomicU32,
+}
+
+impl Told {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            handle: WaitHandle::new().unwrap(),
+            there: AtomicU32::new(0),
+        })
+    }
+
+    fn update(&self) {
+        self.handle.update(|| self.there.load(Ordering::Relaxed) != 0);
+    }
+
+    fn bring(&self) {
+        self.there.fetch_add(1, Ordering::Relaxed);
+        self.update();
+    }
+
+    /// Takes one, if there is one; only one thread does.
+    fn take(&self) {
+        let there = self.there.load(Ordering::Relaxed);
+        if there != 0 {
+            self.there.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.update();
+    }
+
+    /// Whether the handle is right, when all threads are at rest.
+    fn is_right(&self) -> bool {
+        (self.handle.handle() != 0) == (self.there.load(Ordering::Relaxed) != 0)
+    }
+}
+
+/// However the thread that brings messages and the one that takes them meet: at rest the handle is readable if one is
+/// there, so that no wake-up is lost, and not readable if none is, so that a loop does not go round for nothing.
+#[test]
+fn a_wait_handle_is_right_at_rest() {
+    explore("wait handle", 200, 3, || {
+        let told = Told::new();
+        let other = Arc::clone(&told);
+        let network = thread::spawn(move || {
+            other.bring();
+            other.bring();
+        });
+        told.take();
+        told.take();
+        network.join().unwrap();
+        assert!(told.is_right());
+    });
+}
+
+/// The same where two threads find that nothing is there, as with notifications.
+#[test]
+fn a_wait_handle_is_right_for_several_takers() {
+    explore("wait handle of several", 200, 2, || {
+        let told = Told::new();
+        told.bring();
+        let (first, second) = (Arc::clone(&told), Arc::clone(&told));
+        let network = thread::spawn(move || first.bring());
+        let looks = thread::spawn(move || second.update());
+        told.take();
+        network.join().unwrap();
+        looks.join().unwrap();
+        assert!(told.is_right());
+    });
+}
+
+/// Clients are listed in the order in which they came, also while one goes and another takes its place.
+#[test]
+fn clients_are_listed_in_order() {
+    explore("list of clients", 100, 3, || {
+        let address = SocketAddr::new([1; 4].into(), 1);
+        let table = Arc::new(ClientTable::new(2));
+        let mut ids = Ids::new(&table);
+        let first = ids.insert(&table, address).unwrap();
+        let second = ids.insert(&table, address).unwrap();
+        let other = Arc::clone(&table);
+        let network = thread::spawn(move || {
+            ids.remove(&other, first);
+            ids.insert(&other, address).unwrap()
+        });
+        let seen = table.in_order();
+        let third = network.join().unwrap();
+        let possible = [vec![first, second], vec![second], vec![second, third]];
+        assert!(possible.contains(&seen), "{seen:?}");
+        assert_eq!(table.in_order(), possible[2]);
     });
 }
 

@@ -12,7 +12,7 @@
 //! | the memory between the two threads | `ring.rs` |
 //! | panic, reset, cancel | `requests.rs`; `drain.rs` has the order in which an out queue is emptied |
 //! | shared state | `shared.rs`, `config.rs`, `stats.rs`, `client_table.rs`, `peer_address.rs`, `acceptance.rs`, `beat.rs` |
-//! | waking and waiting | `waker.rs` and `sleeper.rs` for the network thread; `readiness.rs` and `event.rs` for others |
+//! | waking and waiting | `waker.rs` and `sleeper.rs` for the network thread; `readiness.rs` and `event.rs` for others; `wait_handle.rs` for event loops |
 //! | control threads | `notifications.rs`, `flush.rs`, `priority.rs` |
 //!
 //! `session`, `net`, `port` and `ffi` call this module. It calls `timing`, `midi` and `sys`.
@@ -47,4 +47,5 @@ pub(crate) mod skip;
 pub(crate) mod sleeper;
 pub(crate) mod stats;
 pub(crate) mod still_held;
+pub(crate) mod wait_handle;
 pub(crate) mod waker;

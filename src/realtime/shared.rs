@@ -12,6 +12,7 @@ use crate::realtime::priority::PriorityWish;
 use crate::realtime::requests::Requests;
 use crate::realtime::ring::Gauge;
 use crate::realtime::stats::{NetworkCounters, PopCounters, PushCounters};
+use crate::realtime::wait_handle::{Handles, What};
 use crate::realtime::waker::Waker;
 use crate::sys::sync::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
@@ -154,6 +155,8 @@ pub(crate) struct Control {
     /// Network thread: it signals `event` at the end of its turn.
     pub wake_pending: AtomicBool,
     pub notifications: Notifications,
+    /// For event loops that wait for something of this port.
+    pub handles: Handles,
 }
 
 impl Shared {
@@ -210,6 +213,7 @@ impl Shared {
                 event: CachePadded::default(),
                 wake_pending: AtomicBool::new(false),
                 notifications: Notifications::new(256 + 2 * clients as usize),
+                handles: Handles::default(),
             },
         }
     }
@@ -337,6 +341,29 @@ impl Shared {
     /// Network thread: the peer has gone for good, and nothing more will be published.
     pub(crate) fn end(&self) {
         self.flags.fetch_or(CLOSED | ENDED, Ordering::AcqRel);
+    }
+
+    /// Tells the threads and the event loops that wait for something of this port that something has changed. Clients
+    /// that wait for `accept` are not known here: see `AcceptQueue`.
+    pub(crate) fn signal(&self) {
+        // Its fence comes after the change, and before the look at the handles.
+        self.control.event.signal();
+        let handles = &self.control.handles;
+        handles.update(What::Message, || self.tells_of_message());
+        handles.update(What::Notification, || self.tells_of_notification());
+        if self.is_closed() {
+            handles.update(What::Client, || true);
+        }
+    }
+
+    /// Whether the handle for messages is to be readable. On a port that is no pair.
+    pub(crate) fn tells_of_message(&self) -> bool {
+        self.queues.incoming.as_ref().is_some_and(Gauge::has_message) || self.is_closed()
+    }
+
+    /// Whether the handle for notifications is to be readable.
+    pub(crate) fn tells_of_notification(&self) -> bool {
+        !self.control.notifications.is_empty() || self.is_closed()
     }
 
     pub(crate) fn state(&self) -> i32 {

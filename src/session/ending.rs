@@ -141,7 +141,7 @@ impl Session {
         if made || waits {
             // It is no client any more, but what waits is still written. What it sent and nobody popped is owed.
             self.core.inbound(key, now, |inbound| inbound.depart(peer));
-            self.begin_closing(peer, now);
+            self.begin_closing(peer, Reason::ORDERLY, now);
             self.after_leaving(key, true, now);
         } else {
             self.end(peer, Reason::ORDERLY, now);
@@ -168,7 +168,7 @@ impl Session {
     }
 
     /// What follows for a port when a connection has left it.
-    fn after_leaving(&mut self, key: PortKey, useful: bool, now: u64) {
+    pub(super) fn after_leaving(&mut self, key: PortKey, useful: bool, now: u64) {
         let Some(role) = self.core.shared(key).map(|shared| shared.role) else {
             return;
         };
@@ -340,6 +340,12 @@ impl Session {
         let Some(peer) = server.and_then(|server| server.by_client.get(&client).copied()) else {
             return false;
         };
+        self.dismiss(key, peer, Reason::ORDERLY, now);
+        true
+    }
+
+    /// Ends the connection of a port's peer in good order.
+    pub(super) fn dismiss(&mut self, key: PortKey, peer: Peer, reason: Reason, now: u64) {
         // What was pushed before this goes out first, also of a queue that is held up by another client.
         self.core.drain(key, now);
         self.core.outbound(key, now, |outbound| {
@@ -347,13 +353,12 @@ impl Session {
             let release = outbound.port.config().delivery.release_on_close;
             outbound.finish_output(peer, release);
         });
-        self.begin_closing(peer, now);
+        self.begin_closing(peer, reason, now);
         self.core.changed(key);
-        true
     }
 
     /// This side ends a connection.
-    fn begin_closing(&mut self, peer: Peer, now: u64) {
+    fn begin_closing(&mut self, peer: Peer, reason: Reason, now: u64) {
         let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
@@ -365,7 +370,7 @@ impl Session {
             }
             self.confirm_client(peer, now);
         }
-        self.leave(peer, Reason::ORDERLY, now);
+        self.leave(peer, reason, now);
         if let Some(connection) = self.core.connections.at_mut(peer) {
             // Bytes of the peer that were not handed over are dropped.
             connection.input.backlog = Vec::new();
@@ -453,7 +458,7 @@ impl Session {
         });
         for peer in port.peers.clone() {
             if self.core.connections.at(peer).is_some_and(Connection::is_live) {
-                self.begin_closing(peer, now);
+                self.begin_closing(peer, Reason::ORDERLY, now);
             }
         }
         self.core.drain(key, now);

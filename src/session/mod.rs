@@ -16,6 +16,7 @@
 //!
 //! `net` calls it, and so does the simulation. It calls `realtime` and what lies below.
 
+pub(crate) mod admission;
 pub(crate) mod allow;
 mod connection;
 mod core;
@@ -25,6 +26,7 @@ mod flush;
 mod inbound;
 mod liveness;
 mod memory;
+pub(crate) mod name;
 pub(crate) mod options;
 mod outbound;
 mod output;
@@ -114,9 +116,7 @@ impl Session {
         let key = server.port;
         let port = self.core.ports.at_mut(key)?;
         let shared = Arc::clone(&port.shared);
-        let allow = server.options.allow.as_ref();
-        let ip = address.and_then(|address| address.ip());
-        let permitted = allow.is_none_or(|allow| ip.is_some_and(|ip| allow.permits(ip)));
+        let permitted = admission::permits(server.options.allow.as_ref(), address);
         let entered = if permitted && has_place && !port.is_ending() {
             server
                 .ids

@@ -68,6 +68,18 @@ pub(crate) mod adopt;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "poller_other.rs")]
 pub(crate) mod poller;
 
+#[cfg_attr(loom, path = "ready_loom.rs")]
+#[cfg_attr(
+    all(not(loom), any(target_os = "linux", target_os = "android")),
+    path = "ready_linux.rs"
+)]
+#[cfg_attr(
+    all(not(loom), unix, not(any(target_os = "linux", target_os = "android"))),
+    path = "ready_unix.rs"
+)]
+#[cfg_attr(all(not(loom), windows), path = "ready_windows.rs")]
+pub(crate) mod ready;
+
 mod touched;
 pub(crate) use touched::touched;
 

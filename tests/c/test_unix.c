@@ -362,6 +362,22 @@ static void unusable_arguments(void)
     end();
 }
 
+static void its_clients_have_no_addresses_to_allow(void)
+{
+    midisock_port *server = NULL, *client = NULL;
+    begin();
+    CHECK_OK(midisock_listen(address, 0, NULL, &server));
+    CHECK_OK(midisock_connect(address, 0, NULL, &client));
+    CHECK_OK(midisock_wait_connected(client, DEADLINE_MS));
+    CHECK_INVALID(midisock_set_allow(server, "127.0.0.1"));
+    CHECK_OK(midisock_set_allow(server, NULL));
+    CHECK_OK(midisock_push(client, BYTES(0xf6)));
+    EXPECT(server, 0xf6);
+    midisock_close(client);
+    midisock_close(server);
+    end();
+}
+
 static void a_server_waits_for_its_path(void)
 {
     begin();
@@ -509,6 +525,7 @@ int main(int argc, char **argv)
         CASE(paths_that_are_too_long),
         CASE(a_text_of_63_bytes_fits),
         CASE(unusable_arguments),
+        CASE(its_clients_have_no_addresses_to_allow),
         CASE(a_server_waits_for_its_path),
         CASE(a_client_waits_for_its_server_and_connects_again),
         CASE(a_silent_newcomer_is_there_at_once),

@@ -36,6 +36,11 @@ CALL(has_disconnect, P.disconnect(1u));
 CALL(has_client_address, P.client_address(1u));
 CALL(has_peer_address, P.peer_address());
 CALL(has_accept, P.accept());
+CALL(has_clients, P.clients());
+CALL(has_set_allow, P.set_allow(nullptr));
+CALL(has_set_name, P.set_name(nullptr));
+CALL(has_message_handle, P.wait_handle(midisock::event::message));
+CALL(has_client_handle, P.wait_handle(midisock::listener_event::client));
 CALL(has_wait_connected, P.wait_connected());
 CALL(waits_for_message, P.wait(midisock::event::message));
 CALL(waits_for_client, P.wait(midisock::listener_event::client));
@@ -63,6 +68,11 @@ static_assert(only<has_client_address, false, false, true, false>);
 static_assert(only<has_peer_address, true, true, false, false>);
 static_assert(only<has_client_count, false, false, true, true>);
 static_assert(only<has_accept, false, false, false, true>);
+static_assert(only<has_clients, false, false, true, false>);
+static_assert(only<has_set_allow, false, false, true, true>);
+static_assert(only<has_set_name, true, true, true, true>);
+static_assert(only<has_message_handle, true, true, true, false>);
+static_assert(only<has_client_handle, false, false, false, true>);
 static_assert(only<has_wait_connected, false, true, false, false>);
 static_assert(only<has_state, true, true, true, true>);
 static_assert(only<has_shutdown, true, true, true, true>);
@@ -161,6 +171,24 @@ static void a_server_and_its_clients()
     CHECK(same(next(two).data_bytes(), {0xFC}));
     CHECK_OUTCOME(no_such_client, s.push_to(0, midisock::stop()));
     CHECK_OUTCOME(no_such_client, s.push_to(first + second + 1000000, midisock::stop()));
+
+    std::uint32_t ids[2] = {};
+    std::size_t listed = 0;
+    for (std::uint32_t id : s.clients()) {
+        CHECK(listed < 2);
+        ids[listed++] = id;
+    }
+    CHECK(listed == 2 && ids[0] == first && ids[1] == second);
+    CHECK_OUTCOME(ok, s.clients().listed());
+    CHECK(s.clients().size() == 2 && !s.clients().empty());
+    CHECK_OUTCOME(ok, s.set_name("B\xc3\xbchne"));
+    CHECK_OUTCOME(invalid_argument, s.set_name("\n"));
+    CHECK_OUTCOME(ok, s.set_allow("127.0.0.0/8"));
+    CHECK_OUTCOME(address, s.set_allow("nobody"));
+    CHECK(s.client_count() == 2);
+    const midisock::result<std::intptr_t> messages = s.wait_handle(midisock::event::message);
+    CHECK(messages && *messages >= 0 && *s.wait_handle(midisock::event::message) == *messages);
+    CHECK(s.wait_handle(midisock::event::room).error().code() == outcome::invalid_argument);
 
     const midisock::result<midisock::peer_address> address = s.client_address(first);
     CHECK(address && std::strncmp(address->text, "127.0.0.1:", 10) == 0);

@@ -24,6 +24,7 @@ static midisock_notification notification;
 static midisock_port *made;
 static midisock_port *made_too;
 static uint16_t number;
+static intptr_t handle;
 static size_t index_of;
 static char text[64];
 
@@ -86,6 +87,10 @@ DEFINE(poll_notification, midisock_poll_notification(port, &notification))
 DEFINE(client_address, midisock_client_address(port, 1, text, sizeof text))
 DEFINE(peer_address, midisock_peer_address(port, text, sizeof text))
 DEFINE(disconnect, midisock_disconnect(port, 1))
+DEFINE(clients, midisock_clients(port, NULL, 0, &index_of))
+DEFINE(set_allow, midisock_set_allow(port, NULL))
+DEFINE(set_name, midisock_set_name(port, NULL))
+DEFINE(wait_handle, midisock_wait_handle(port, MIDISOCK_WAIT_NOTIFICATION, &handle))
 DEFINE(set_realtime_priority, midisock_set_realtime_priority(port, 0))
 
 #define FUNCTION_ROW(upper, lower) {#lower, call_##lower},
@@ -96,7 +101,8 @@ static const struct {
 } ROWS[] = {
     REALTIME_FUNCTIONS(FUNCTION_ROW) ROW(listen) ROW(connect) ROW(adopt) ROW(pair) ROW(accept) ROW(shutdown)
         ROW(parse_address) ROW(wait) ROW(wait_any) ROW(wait_connected) ROW(flush)
-            ROW(poll_notification) ROW(client_address) ROW(peer_address) ROW(disconnect) ROW(set_realtime_priority)};
+            ROW(poll_notification) ROW(client_address) ROW(peer_address) ROW(disconnect) ROW(set_realtime_priority)
+                ROW(clients) ROW(set_allow) ROW(set_name) ROW(wait_handle)};
 
 static void open_pair(void)
 {

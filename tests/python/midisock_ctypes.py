@@ -48,6 +48,8 @@ class Config(Structure):
         ("max_clients", c_uint32),
         ("allow", c_char_p),
         *([("reserved_after_allow", c_uint32)] if ctypes.sizeof(c_void_p) == 4 else []),
+        ("name", c_char_p),
+        *([("reserved_after_name", c_uint32)] if ctypes.sizeof(c_void_p) == 4 else []),
         ("overflow", c_uint32),
         ("max_delay_ms", c_uint32),
         ("client_buffer_bytes", c_uint32),
@@ -162,6 +164,10 @@ FUNCTIONS = {  # name: (what it returns, what it takes)
     "peer_address": (c_int32, [HANDLE, c_char_p, c_size_t]),
     "disconnect": (c_int32, [HANDLE, c_uint32]),
     "set_realtime_priority": (c_int32, [HANDLE, c_uint32]),
+    "clients": (c_int32, [HANDLE, POINTER(c_uint32), c_size_t, POINTER(c_size_t)]),
+    "set_allow": (c_int32, [HANDLE, c_char_p]),
+    "set_name": (c_int32, [HANDLE, c_char_p]),
+    "wait_handle": (c_int32, [HANDLE, c_uint32, POINTER(c_ssize_t)]),
 }
 
 
@@ -377,6 +383,28 @@ class Port:
 
     def disconnect(self, client):
         check(call("disconnect", self.handle, client), "disconnect")
+
+    def clients(self):
+        """The ids of a merged server's clients, in the order in which they connected."""
+        count = c_size_t()
+        check(call("clients", self.handle, None, 0, count), "clients")
+        ids = (c_uint32 * (count.value + 8))()
+        check(call("clients", self.handle, ids, len(ids), count), "clients")
+        return ids[:min(count.value, len(ids))]
+
+    def set_allow(self, allow):
+        check(call("set_allow", self.handle, allow.encode() if allow is not None else None), "set_allow")
+
+    def set_name(self, name):
+        check(call("set_name", self.handle, name.encode() if name is not None else None), "set_name")
+
+    def fileno(self, what=None):
+        """The descriptor that is readable while there is a message, or what else is asked for; for
+        select, selectors and asyncio."""
+        handle = c_ssize_t()
+        what = CONSTANTS["WAIT_MESSAGE"] if what is None else what
+        check(call("wait_handle", self.handle, what, handle), "wait_handle")
+        return handle.value
 
     def client_address(self, client):
         buffer = ctypes.create_string_buffer(64)

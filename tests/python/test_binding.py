@@ -1,5 +1,6 @@
 """The Python binding matches the header: layout of structs, constants, functions."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -91,6 +92,48 @@ def test_blocks_with_the_hosts_counter_and_the_devices_time():
             assert b.begin_block(start, 480, flags=device_time, position=2**62 + 480 * number) == midisock.CONSTANTS["OK"]
             assert b.pop_block().frame == 240
             assert b.pop_block() is None
+
+
+def test_clients_a_list_and_a_name():
+    with midisock.Port.listen(allow=b"127.0.0.1", name=b"desk") as server:
+        with midisock.Port.connect("127.0.0.1", server.number) as client:
+            client.wait_connected()
+            joined = server.notified(midisock.NOTIFY_CLIENT_JOINED)
+            assert server.clients() == [joined.client]
+            server.set_name("B\u00fchne")
+            server.set_name(None)
+            with pytest.raises(midisock.Error, match="ERR_INVALID_ARGUMENT"):
+                server.set_name("x" * 64)
+            with pytest.raises(midisock.Error, match="ERR_ADDRESS"):
+                server.set_allow("nobody")
+            server.set_allow("127.0.0.2")
+            assert server.clients() == []
+            left = server.notified(midisock.NOTIFY_CLIENT_LEFT)
+            assert (left.client, left.reason) == (joined.client, midisock.ERR_PERMISSION)
+
+
+def test_a_port_in_asyncio():
+    """A port is what an event loop of Python's waits for."""
+    async def receive(server, client, count):
+        loop, got, done = asyncio.get_running_loop(), [], asyncio.Event()
+
+        def ready():
+            while (message := server.pop()) is not None:
+                got.append(message.data)
+            if len(got) == count:
+                done.set()
+        loop.add_reader(server, ready)
+        for number in range(count):
+            client.push(bytes([0x90, number % 128, 1]))
+            await asyncio.sleep(0)
+        await asyncio.wait_for(done.wait(), midisock.DEADLINE)
+        loop.remove_reader(server)
+        return got
+
+    with midisock.Port.listen() as server, midisock.Port.connect("127.0.0.1", server.number) as client:
+        client.wait_connected()
+        got = asyncio.run(receive(server, client, 1000))
+        assert got == [bytes([0x90, number % 128, 1]) for number in range(1000)]
 
 
 def test_no_thread_is_left_after_the_last_close():

@@ -24,13 +24,14 @@
 #error "the jail does not know this processor's system calls"
 #endif
 
-/* In the last two arguments of a write of the trap's own; the kernel ignores
- * them, the filter lets such a write through. */
+/* In the last two arguments of a write or read of the trap's own; the kernel
+ * ignores them, the filter lets such a call through. */
 #define PASS_4 0x6d696469u
 #define PASS_5 0x736f636bu
 
 static unsigned long trapped;
 static unsigned long writes;
+static unsigned long reads;
 static long first = -1;
 static jail_kind kind_now;
 
@@ -64,14 +65,14 @@ static const struct {
     {SYS_set_robust_list, "set_robust_list"},
 };
 
-static long pass_write(const ucontext_t *context)
+static long pass(long number, const ucontext_t *context)
 {
 #if defined(__x86_64__)
     const greg_t *r = context->uc_mcontext.gregs;
-    return syscall(SYS_write, r[REG_RDI], r[REG_RSI], r[REG_RDX], 0, (long)PASS_4, (long)PASS_5);
+    return syscall(number, r[REG_RDI], r[REG_RSI], r[REG_RDX], 0, (long)PASS_4, (long)PASS_5);
 #else
     const unsigned long long *r = context->uc_mcontext.regs;
-    return syscall(SYS_write, r[0], r[1], r[2], 0, (long)PASS_4, (long)PASS_5);
+    return syscall(number, r[0], r[1], r[2], 0, (long)PASS_4, (long)PASS_5);
 #endif
 }
 
@@ -84,8 +85,11 @@ static void trap(int signal, siginfo_t *info, void *context_)
     __atomic_fetch_add(&trapped, 1, __ATOMIC_RELAXED);
     if (info->si_syscall == SYS_write)
         __atomic_fetch_add(&writes, 1, __ATOMIC_RELAXED);
-    if (info->si_syscall == SYS_write && kind_now == JAIL_PASS_WRITES) {
-        result = pass_write(context);
+    if (info->si_syscall == SYS_read)
+        __atomic_fetch_add(&reads, 1, __ATOMIC_RELAXED);
+    if ((info->si_syscall == SYS_write && kind_now == JAIL_PASS_WRITES) ||
+        (info->si_syscall == SYS_read && kind_now == JAIL_PASS_READS)) {
+        result = pass(info->si_syscall, context);
         if (result < 0)
             result = -errno;
     } else {
@@ -114,8 +118,9 @@ static void lock_in(void)
         IF_IS(ARCHITECTURE, 1, 0),
         GIVE(SECCOMP_RET_TRAP),
         LOAD(nr),
-        IF_IS(SYS_exit, 6, 0),
-        IF_IS(SYS_rt_sigreturn, 5, 0),
+        IF_IS(SYS_exit, 7, 0),
+        IF_IS(SYS_rt_sigreturn, 6, 0),
+        IF_IS(SYS_read, 1, 0),
         IF_IS(SYS_write, 0, 5),
         LOAD(args[4]),
         IF_IS(PASS_4, 0, 3),
@@ -168,6 +173,11 @@ unsigned long jail_trapped(void)
 unsigned long jail_trapped_writes(void)
 {
     return __atomic_load_n(&writes, __ATOMIC_RELAXED);
+}
+
+unsigned long jail_trapped_reads(void)
+{
+    return __atomic_load_n(&reads, __ATOMIC_RELAXED);
 }
 
 const char *jail_first(void)

@@ -72,6 +72,8 @@ public:
     {
         return status(midisock_set_realtime_priority(port_, priority));
     }
+    /** [control] See midisock_set_name(). */
+    status set_name(const char *name) noexcept { return status(midisock_set_name(port_, name)); }
     /** [control] Closes the port now rather than in the destructor. */
     void close() noexcept { midisock_close(std::exchange(port_, nullptr)); }
 
@@ -163,6 +165,14 @@ public:
     status wait(event what, timeout limit = for_ever) noexcept
     {
         return status(midisock_wait(port_, static_cast<std::uint32_t>(what), limit.ms));
+    }
+    /** [control] A descriptor, or on Windows an event object, for another event loop. Not for event::room. See
+     * midisock_wait_handle(). */
+    result<std::intptr_t> wait_handle(event what) noexcept
+    {
+        return result<std::intptr_t>::of([&](std::intptr_t &out) {
+            return midisock_wait_handle(port_, static_cast<std::uint32_t>(what), &out);
+        });
     }
     /** [control] Waits until all messages that are due were handed to the system. */
     status flush(timeout limit = for_ever) noexcept { return status(midisock_flush(port_, limit.ms)); }

@@ -4,6 +4,7 @@
 #ifndef MIDISOCK_CPP_ROLES_HPP
 #define MIDISOCK_CPP_ROLES_HPP
 
+#include <midisock/cpp/clients.hpp>
 #include <midisock/cpp/port.hpp>
 
 namespace midisock {
@@ -84,6 +85,10 @@ public:
             return midisock_client_address(port_, client, address.text, sizeof address.text);
         });
     }
+    /** [control] `for (std::uint32_t client : server.clients())`: the ids, in the order in which the clients connected. */
+    client_list clients() const noexcept { return client_list(port_); }
+    /** [control] Changes who may connect; nullptr: everybody. See midisock_set_allow(). */
+    status set_allow(const char *allow) noexcept { return status(midisock_set_allow(port_, allow)); }
     /** [control] Disconnects a client in good order. */
     status disconnect(std::uint32_t client) noexcept { return status(midisock_disconnect(port_, client)); }
 };
@@ -108,6 +113,15 @@ public:
     status wait(listener_event what, timeout limit = for_ever) noexcept
     {
         return status(midisock_wait(port_, static_cast<std::uint32_t>(what), limit.ms));
+    }
+    /** [control] Changes who may connect, accepted ports included; nullptr: everybody. See midisock_set_allow(). */
+    status set_allow(const char *allow) noexcept { return status(midisock_set_allow(port_, allow)); }
+    /** [control] A descriptor, or on Windows an event object, for another event loop. See midisock_wait_handle(). */
+    result<std::intptr_t> wait_handle(listener_event what) noexcept
+    {
+        return result<std::intptr_t>::of([&](std::intptr_t &out) {
+            return midisock_wait_handle(port_, static_cast<std::uint32_t>(what), &out);
+        });
     }
 };
 

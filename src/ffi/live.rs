@@ -1,0 +1,83 @@
+//! Changing a live port. No connection is dropped for it, except those that are not allowed any more.
+
+use super::result::midisock_result;
+use super::{code, control_port, midisock_port};
+use crate::session::allow::Allow;
+use crate::session::name::Name;
+use crate::sys::code::Code;
+use std::ffi::{CStr, c_char};
+
+/// Changes who may connect to a server. `allow` is as in midisock_config.allow; NULL allows any address.
+///
+/// Clients that are connected and no longer allowed are disconnected in good order. Messages that are due for them are
+/// written first, within linger_ms. They receive releases of what the server left on, and midisock_pop returns releases
+/// of what they held, each unless the config turns it off. MIDISOCK_NOTIFY_CLIENT_LEFT follows for each, with the reason
+/// MIDISOCK_ERR_PERMISSION. On a manual server this includes the ports that it accepted, which get
+/// MIDISOCK_NOTIFY_DISCONNECTED with that reason, and clients that wait for midisock_accept. A client that has sent
+/// nothing and is not announced yet is closed without a notification and counts in midisock_stats.rejected.
+///
+/// When the call returns, the clients that are no longer allowed no longer belong to the server, and newcomers are
+/// checked against the new list. A server that waits for its address (MIDISOCK_STATE_BINDING) keeps the list for later.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: the list has taken effect.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `server` is NULL, or listens on a Unix socket and `allow` is not NULL.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is not a server.
+/// - MIDISOCK_ERR_CLOSED: the server is closed.
+/// - MIDISOCK_ERR_ADDRESS: `allow` cannot be parsed. Nothing has changed.
+///
+/// # Safety
+/// `server` is a live port, `allow` NULL or NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_set_allow(server: *mut midisock_port, allow: *const c_char) -> midisock_result {
+    // SAFETY: `server` is NULL or a live port, `allow` NULL or NUL-terminated, by this function's contract.
+    unsafe { control_port(server, |server| code(server.set_allow(|| allow_of(allow)))) }
+}
+
+/// Changes the name of a port: who it is, for the people at the other end. `name` is up to 63 bytes of UTF-8 without
+/// control characters. NULL and "" mean no name.
+///
+/// Nothing sends it in this version: no peer learns it. Ports that a manual server accepts later begin with the server's
+/// name.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: the name has changed.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL, or `name` is too long, is not UTF-8 or has a control character.
+///   Nothing has changed.
+/// - MIDISOCK_ERR_CLOSED: the port is closed.
+///
+/// # Safety
+/// `port` is a live port, `name` NULL or NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_set_name(port: *mut midisock_port, name: *const c_char) -> midisock_result {
+    // SAFETY: `port` is NULL or a live port, `name` NULL or NUL-terminated, by this function's contract.
+    unsafe { control_port(port, |port| code(name_of(name).and_then(|name| port.set_name(name)))) }
+}
+
+/// The addresses that may connect; None: any.
+///
+/// # Safety
+/// `allow` is NULL or NUL-terminated.
+pub(super) unsafe fn allow_of(allow: *const c_char) -> Result<Option<Allow>, Code> {
+    if allow.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: NUL-terminated by this function's contract.
+    let text = unsafe { CStr::from_ptr(allow) };
+    text.to_str().map_err(|_| Code::Address)?.parse().map(Some)
+}
+
+/// A name; NULL is none.
+///
+/// # Safety
+/// `name` is NULL or NUL-terminated.
+pub(super) unsafe fn name_of(name: *const c_char) -> Result<Name, Code> {
+    if name.is_null() {
+        return Ok(Name::default());
+    }
+    // SAFETY: NUL-terminated by this function's contract.
+    let text = unsafe { CStr::from_ptr(name) };
+    text.to_str().map_err(|_| Code::InvalidArgument)?.parse()
+}
