@@ -22,12 +22,12 @@ def test_a_client_that_ends_leaves_and_others_stay(start_peer, how):
         peers = [start_peer("client", server.number) for _ in range(2)]
         for peer in peers:
             assert peer.says() == {"ready": True}
-        joined = {server.notified(midisock.CLIENT_JOINED).client for _ in peers}
+        joined = {server.notified(midisock.NOTIFY_CLIENT_JOINED).client for _ in peers}
         assert len(joined) == 2
         assert {server.receive().data for _ in peers} == {NOTE_ON}
 
         end(peers[0], how)
-        left = server.notified(midisock.CLIENT_LEFT)
+        left = server.notified(midisock.NOTIFY_CLIENT_LEFT)
         assert left.client in joined
         assert left.reason == midisock.OK  # the system says good-bye for a dead process
         until(lambda: server.client_count == 1, "count of one client")
@@ -44,13 +44,13 @@ def test_a_client_that_ends_with_unread_data_leaves_too(start_peer, how):
     with Port.listen() as server:
         peer = start_peer("client", server.number)
         assert peer.says() == {"ready": True}
-        joined = server.notified(midisock.CLIENT_JOINED)
+        joined = server.notified(midisock.NOTIFY_CLIENT_JOINED)
         for note in range(100):
             server.push(bytes([0x90, note, 1]))
         server.flush()
         end(peer, how)
         # Unread data makes this a reset.
-        assert server.notified(midisock.CLIENT_LEFT).client == joined.client
+        assert server.notified(midisock.NOTIFY_CLIENT_LEFT).client == joined.client
 
 
 @pytest.mark.parametrize("how", ["close", "exit", "kill"])
@@ -60,7 +60,7 @@ def test_an_accepted_port_sees_its_client_end(start_peer, how):
         with server.accept() as port:
             assert port.receive().data == NOTE_ON
             end(peer, how)
-            assert port.notified(midisock.DISCONNECTED).reason == midisock.OK
+            assert port.notified(midisock.NOTIFY_DISCONNECTED).reason == midisock.OK
             message = midisock.Message()
             assert midisock.call("pop", port.handle, message) == midisock.ERR_CLOSED
             assert port.try_push(NOTE_ON) == midisock.ERR_CLOSED
@@ -74,16 +74,16 @@ def test_a_server_that_ends_is_noticed_and_found_again(start_peer, how):
     with Port.connect("127.0.0.1", number, reconnect_min_ms=10, reconnect_max_ms=50,
                       release_on_disconnect=0) as port:
         assert first.says() == {"ready": True}
-        port.notified(midisock.CONNECTED)
+        port.notified(midisock.NOTIFY_CONNECTED)
         assert port.receive().data == NOTE_ON
         end(first, how)
-        assert port.notified(midisock.DISCONNECTED).reason == midisock.OK
-        assert port.notified(midisock.CONNECT_FAILED).reason == midisock.ERR_REFUSED
+        assert port.notified(midisock.NOTIFY_DISCONNECTED).reason == midisock.OK
+        assert port.notified(midisock.NOTIFY_CONNECT_FAILED).reason == midisock.ERR_REFUSED
 
         second = start_peer("server", number)
         assert second.says() == {"port": number}
         assert second.says() == {"ready": True}
-        port.notified(midisock.CONNECTED)
+        port.notified(midisock.NOTIFY_CONNECTED)
         assert port.receive().data == NOTE_ON
         port.push(b"\x90\x3d\x01")
         second.tell("read")

@@ -37,7 +37,7 @@ def sent(server, *arguments):
     """Runs midisock-send to its end: what it printed, and what the server got."""
     finished = run("midisock-send", *arguments[:-1], f"127.0.0.1:{server.number}", arguments[-1])
     assert finished.returncode == 0, finished
-    server.notified(midisock.CLIENT_LEFT)
+    server.notified(midisock.NOTIFY_CLIENT_LEFT)
     messages = []
     while (message := server.pop()) is not None:
         messages.append(message.data.hex(" "))

@@ -54,7 +54,7 @@ def sent(server, *arguments, text=None):
     """Runs midisock-send. Returns what the server received, in hexadecimal."""
     finished = run("midisock-send", "--hold", *arguments, text=text)
     assert (finished.returncode, finished.stderr) == (0, ""), finished
-    server.notified(midisock.CLIENT_LEFT)
+    server.notified(midisock.NOTIFY_CLIENT_LEFT)
     messages = []
     while (message := server.pop()) is not None:
         messages.append(message.data.hex(" "))
@@ -88,7 +88,7 @@ def test_panic_is_all_sound_off(server):
 def test_what_is_left_on_is_released_at_the_end(server):
     finished = run("midisock-send", address(server), "note-on", "0", "60", "cc", "1", "64", "127")
     assert finished.returncode == 0
-    server.notified(midisock.CLIENT_LEFT)
+    server.notified(midisock.NOTIFY_CLIENT_LEFT)
     assert server.receive_bytes(4) == [
         bytes.fromhex(m) for m in ("90 3c 40", "b1 40 7f", "80 3c 40", "b1 40 00")]
     assert server.pop() is None
@@ -183,7 +183,7 @@ def test_ctrl_c_ends_a_song_and_releases_its_notes(server, tmp_path):
         send.interrupt()
         assert send.status() == 130
     assert server.receive().data == b"\x80\x3c\x40"
-    server.notified(midisock.CLIENT_LEFT)
+    server.notified(midisock.NOTIFY_CLIENT_LEFT)
     assert server.pop() is None
 
 

@@ -26,7 +26,7 @@ def address(server):
 
 def received(server):
     """What the server has got from a client that has left."""
-    server.notified(midisock.CLIENT_LEFT)
+    server.notified(midisock.NOTIFY_CLIENT_LEFT)
     messages = []
     while (message := server.pop()) is not None:
         messages.append(message.data.hex(" "))

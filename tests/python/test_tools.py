@@ -67,7 +67,7 @@ def test_a_stopped_server_ends_well(tool, number):
             client.wait_connected()
             server.interrupt(number)
             assert server.status() == 0
-            client.notified(midisock.DISCONNECTED)
+            client.notified(midisock.NOTIFY_DISCONNECTED)
         assert server.errors == ""
 
 
