@@ -22,12 +22,14 @@
  *
  *   settings   the user's choices: role, host, port, allowed addresses, latency; saved with the plugin's state
  *   midi_link  the connection: process() on the audio thread; apply(), poll(), panic() on the message thread
+ *   audio_side what the audio thread uses of it
  *   status     the result of poll(): state, problem, connected peers, counters
  *   held       the notes and pedals that a receiver holds, to release them when a link is bypassed or replaced
  */
 #ifndef MIDISOCK_JUCE_HPP
 #define MIDISOCK_JUCE_HPP
 
+#include <midisock/juce/audio_side.hpp>
 #include <midisock/juce/held.hpp>
 #include <midisock/juce/link.hpp>
 #include <midisock/juce/settings.hpp>

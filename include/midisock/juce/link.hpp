@@ -4,42 +4,19 @@
 #ifndef MIDISOCK_JUCE_LINK_HPP
 #define MIDISOCK_JUCE_LINK_HPP
 
-#include <midisock/juce/held.hpp>
+#include <midisock/juce/audio_side.hpp>
+#include <midisock/juce/lanes.hpp>
+#include <midisock/juce/moment.hpp>
 #include <midisock/juce/settings.hpp>
 #include <midisock/juce/status.hpp>
 
-#include <juce_audio_basics/juce_audio_basics.h>
-
 #include <algorithm>
-#include <atomic>
-#include <memory>
-
-#ifndef MIDISOCK_JUCE_LV2_BYTES
-/** The rsz:minimumSize of an LV2 plugin's event output. The default is the size that JUCE requests from the host.
- * Define it if your bundle has a greater one. */
-#define MIDISOCK_JUCE_LV2_BYTES 8192
-#endif
+#include <utility>
+#include <vector>
 
 namespace midisock {
 inline namespace MIDISOCK_CPP_ABI {
 namespace plugin {
-
-/** One call of processBlock. */
-struct moment {
-    /** Frames of the block; 0 is allowed. */
-    int frames = 0;
-    /** Frames per second. */
-    double sample_rate = 0.0;
-    /** The host does not render in real time. */
-    bool offline = false;
-    /** The host's transport is running. */
-    bool playing = false;
-    /** midisock_now_ns() at the start. 0: the library reads the clock. */
-    std::uint64_t start_ns = 0;
-    /** Bytes of the atom sequence that an LV2 host takes from a block. 0: it is not an LV2 host. Messages beyond them
-     * would be lost, and JUCE 7.0.5 would leave the sequence broken. */
-    std::size_t lv2_bytes = 0;
-};
 
 /** MIDI between a host and a socket, at sample positions.
  *
@@ -60,24 +37,21 @@ public:
     /** A link can be neither copied nor moved. */
     midi_link &operator=(const midi_link &) = delete;
     /** [control] No block may be processed any more. Peers receive releases of what they hold. */
-    ~midi_link()
-    {
-        collect();
-        delete pending_.load();
-        delete playing_;
-    }
+    ~midi_link() = default;
 
     /* ---- Control: the message thread ---- */
 
-    /** If the settings have changed, closes the port and makes one with the new settings. A client connects in the
-     * background, and a server whose address is in use keeps trying. The status has problems that are known at once,
-     * such as outcome::invalid_argument for a port number above 65535. Closing the last port of the process takes up
-     * to a quarter of a second if peers have not read everything. */
+    /** Uses other settings. If only the latency or the allowed addresses differ, the port is kept: the connections of
+     * clients that are no longer allowed are closed, and no others. If anything else differs, the port is closed, and
+     * one with the new settings is made. A client connects in the background, and a server whose address is in use
+     * keeps trying. The status has problems that are known at once, such as outcome::invalid_argument for a port number
+     * above 65535. Closing the last port of the process takes up to a quarter of a second if peers have not read
+     * everything. */
     status apply(const settings &wanted)
     {
         const juce::ScopedLock lock(control_);
-        if (wanted != settings_) {
-            settings_ = wanted;
+        const settings before = std::exchange(settings_, wanted);
+        if (!wanted.has_same_connection(before) || !change(before)) {
             restart();
         }
         return look();
@@ -111,7 +85,7 @@ public:
     status poll()
     {
         const juce::ScopedLock lock(control_);
-        collect();
+        lanes_.collect();
         return look();
     }
 
@@ -120,10 +94,10 @@ public:
     void panic()
     {
         const juce::ScopedLock lock(control_);
-        if (newest_ != nullptr) {
-            (void)newest_->port.panic();
+        if (midisock::port *port = lanes_.newest()) {
+            (void)port->panic();
         }
-        silence_.store(true, std::memory_order_release);
+        audio_.silence();
     }
 
     /** Appends the settings to a plugin's state, as one element of XML. */
@@ -150,27 +124,15 @@ public:
     }
 
     /** Call it in prepareToPlay. It allocates the memory that the host's MidiBuffer will need. */
-    void prepare()
-    {
-        spare_.ensureSize(buffer_bytes);
-        spare_is_sized_ = true;
-        interrupt();
-    }
+    void prepare() { audio_.prepare(); }
 
     /** Call it in releaseResources() and reset(), where the host stops. It releases what peers hold from the host now,
      * or in the next block if one is being processed. It includes interrupt(). [realtime] Any thread. */
-    void suspend()
-    {
-        interrupt();
-        release_peers_.store(true, std::memory_order_release);
-        if (const turn mine{in_hand_}) {
-            release_suspended();
-        }
-    }
+    void suspend() { audio_.suspend(); }
 
     /** The next block does not follow the last one. Waiting messages are old, so the next block begins with the
      * difference in channel state. [realtime] Any thread. */
-    void interrupt() noexcept { interrupted_.store(true, std::memory_order_release); }
+    void interrupt() noexcept { audio_.interrupt(); }
 
     /* ---- Realtime: the audio thread ---- */
 
@@ -188,54 +150,7 @@ public:
      * @param thru  also keep the messages that were in `midi` */
     void process(juce::MidiBuffer &midi, const moment &now, bool thru = false)
     {
-        const turn mine{in_hand_};
-        if (!mine) { // suspended at this moment
-            if (!thru) {
-                midi.clear();
-            }
-            return;
-        }
-        midisock::port *port = take();
-        const std::uint64_t start_ns = now.start_ns != 0 ? now.start_ns : midisock_now_ns();
-        const pause before = begin(now, start_ns);
-        const bool resumed = std::exchange(bypassed_, false);
-        restate_host_ = restate_host_ || resumed;
-        lv2_bytes_ = now.lv2_bytes;
-        if (port == nullptr || !*port) {
-            make_room(midi, thru);
-            space room = room_in(midi);
-            (void)let_go(midi, room);
-            return;
-        }
-        if (before.skip) {
-            (void)port->skip();
-        }
-        block_info info;
-        info.frames = static_cast<std::uint32_t>(juce::jmax(0, now.frames));
-        info.sample_rate = now.sample_rate > 0.0 ? now.sample_rate : 48000.0;
-        info.start_ns = start_ns;
-        info.freewheel = now.offline;
-        info.discontinuity = before.jump;
-        block messages = port->begin_block(info);
-        if (before.release) {
-            out_.release([&](bytes m) { (void)messages.push(0, m); });
-        }
-        if (resumed) {
-            paused_out_.restate([&](bytes m) {
-                (void)messages.push(0, m);
-                out_.see(m.data(), m.size());
-            });
-        }
-        send(messages, midi, now.frames);
-        make_room(midi, thru);
-        space room = room_in(midi);
-        if (!let_go(midi, room)) {
-            return; // the pending release must not include newer messages
-        }
-        if (std::exchange(restate_host_, false)) {
-            paused_in_.restate([&](bytes m) { add(midi, room, m, 0); });
-        }
-        receive(messages, midi, room);
+        audio_.process(midi, now, thru);
     }
 
     /** Call it in processBlock. It asks the processor for the sample rate, the transport, and whether it renders
@@ -243,119 +158,32 @@ public:
     template <class Processor, class Sample>
     void process(Processor &processor, const juce::AudioBuffer<Sample> &audio, juce::MidiBuffer &midi, bool thru = false)
     {
-        moment now;
-        now.frames = audio.getNumSamples();
-        now.sample_rate = processor.getSampleRate();
-        now.offline = processor.isNonRealtime();
-        now.lv2_bytes = processor.wrapperType == Processor::wrapperType_LV2 ? MIDISOCK_JUCE_LV2_BYTES : 0;
-        now.playing = was_playing_; // LV2 hosts send a position only if it differs from the expected one
-        if (auto *head = processor.getPlayHead()) {
-            if (const auto position = head->getPosition()) {
-                now.playing = position->getIsPlaying();
-            }
-        }
-        process(midi, now, thru);
+        audio_.process(processor, audio, midi, thru);
     }
 
     /** Call it in processBlockBypassed. It first releases what either end holds, and then neither sends nor receives.
      * The messages in `midi` stay there. They are tracked, so that a pedal which the host lifts during bypass is not
      * pressed again afterwards. */
-    void bypass(juce::MidiBuffer &midi)
-    {
-        const turn mine{in_hand_};
-        if (!mine) {
-            return;
-        }
-        (void)take();
-        if (!bypassed_) {
-            bypassed_ = true;
-            paused_in_ = in_;
-            paused_out_ = out_;
-            release_host_ = true;
-            release_later();
-        }
-        if (release_peers_.exchange(false, std::memory_order_acquire)) {
-            paused_out_.forget();
-        }
-        for (const juce::MidiMessageMetadata event : midi) {
-            paused_out_.see(event.data, static_cast<std::size_t>(event.numBytes));
-        }
-        space room = room_in(midi);
-        (void)let_go(midi, room);
-    }
+    void bypass(juce::MidiBuffer &midi) { audio_.bypass(midi); }
 
     /** How many notes from peers the host holds. Audio thread only. */
-    int sounding() const noexcept { return in_.notes(); }
+    int sounding() const noexcept { return audio_.sounding(); }
 
     /** The most messages that one block takes. */
-    static constexpr int most_messages = 512;
+    static constexpr int most_messages = audio_side::most_messages;
     /** The memory that `midi` is given: enough for that many, or for the longest SysEx. */
-    static constexpr std::size_t buffer_bytes = 65536;
+    static constexpr std::size_t buffer_bytes = room::buffer_bytes;
     /** Blocks that are further apart do not follow one another. Messages between them are too old to be played. */
-    static constexpr std::uint64_t longest_gap_ns = 500000000;
+    static constexpr std::uint64_t longest_gap_ns = audio_side::longest_gap_ns;
 
 private:
-    static constexpr std::size_t event_bytes = sizeof(std::int32_t) + sizeof(std::uint16_t);
-    static constexpr std::size_t longest_message = 16384; /**< midisock_config::max_message_bytes */
-    static constexpr std::uint32_t system_bit = 1u << 16;
-
-    /** A port on its way between the threads. */
-    struct lane {
-        midisock::port port;
-        lane *older; /**< the next in the list of retired lanes */
-    };
-
-    /** Exclusive use of the link's audio side, by a block or by suspend(). Neither waits for the other. */
-    class turn {
-    public:
-        explicit turn(std::atomic<bool> &taken) noexcept
-            : taken_(taken), mine_(!taken.exchange(true, std::memory_order_acquire))
-        {
-        }
-        turn(const turn &) = delete;
-        turn &operator=(const turn &) = delete;
-        ~turn()
-        {
-            if (mine_) {
-                taken_.store(false, std::memory_order_release);
-            }
-        }
-        explicit operator bool() const noexcept { return mine_; }
-
-    private:
-        std::atomic<bool> &taken_;
-        bool mine_;
-    };
-
-    /** Bytes that may still be added for the host. */
-    struct space {
-        std::size_t left;
-        bool is_lv2;
-
-        std::size_t cost(std::size_t size) const noexcept
-        {
-            // LV2: time, size and type, and the message in steps of 8; JUCE: time and size.
-            return is_lv2 ? 16 + (size + 7) / 8 * 8 : event_bytes + size;
-        }
-        void take(std::size_t size) noexcept { left -= std::min(left, cost(size)); }
-    };
-
-    /** What happened before a block. */
-    struct pause {
-        bool skip;    /**< waiting messages are old */
-        bool jump;    /**< the block does not follow the last one */
-        bool release; /**< the host has stopped: release what peers hold */
-    };
-
-    /* ---- Control ---- */
-
     void restart()
     {
         problem_ = outcome::ok;
         lost_ = false;
         midisock::port made;
-        if (newest_ != nullptr) {
-            (void)newest_->port.shutdown(); // lets the address go
+        if (midisock::port *port = lanes_.newest()) {
+            (void)port->shutdown(); // lets the address go
         }
         if (settings_.enabled) {
             const config how = settings_.to_config();
@@ -382,36 +210,41 @@ private:
 
     void replace(midisock::port &&made)
     {
-        collect();
-        if (newest_ != nullptr) {
-            (void)newest_->port.shutdown();
-        }
+        lanes_.replace(std::move(made));
         peers_.clear();
         congested_ = false;
-        newest_ = new lane{std::move(made), nullptr};
-        // If the audio thread has not taken the pending one, it never will.
-        delete pending_.exchange(newest_, std::memory_order_acq_rel);
     }
 
-    /** Closes what the audio thread has given back. */
-    void collect()
+    /** Changes the port that there is. False: it must be made anew. */
+    bool change(const settings &before)
     {
-        lane *old = retired_.exchange(nullptr, std::memory_order_acquire);
-        while (old != nullptr) {
-            delete std::exchange(old, old->older);
+        if (settings_ == before) {
+            return true;
         }
+        midisock::port *port = lanes_.newest();
+        if (port == nullptr || !*port) {
+            return false;
+        }
+        if (settings_.allow != before.allow && settings_.role == role::server) {
+            // A list that cannot be parsed must not leave the old one in force: restart() reports it.
+            if (midisock_set_allow(port->get(), settings_.allow_list()) != MIDISOCK_OK) {
+                return false;
+            }
+        }
+        return midisock_set_latency(port->get(), settings_.latency_ns(), 0) == MIDISOCK_OK;
     }
 
     status look()
     {
         status seen;
-        if (newest_ != nullptr && newest_->port) {
-            while (const result<notification> next = newest_->port.poll_notification()) {
+        midisock::port *port = lanes_.newest();
+        if (port != nullptr && *port) {
+            while (const result<notification> next = port->poll_notification()) {
                 hear(*next);
             }
-            seen.state = newest_->port.state();
-            seen.local_port = newest_->port.local_port();
-            seen.counters = *newest_->port.stats();
+            seen.state = port->state();
+            seen.local_port = port->local_port();
+            seen.counters = *port->stats();
             if (seen.state == state::listening) {
                 problem_ = outcome::ok; // the address was in use, and is ours now
             }
@@ -420,8 +253,8 @@ private:
         seen.lost = lost_;
         seen.peers = peers_;
         seen.congested = congested_;
-        seen.activity_in = activity_in_.exchange(0, std::memory_order_relaxed);
-        seen.activity_out = activity_out_.exchange(0, std::memory_order_relaxed);
+        seen.activity_in = audio_.take_activity_in();
+        seen.activity_out = audio_.take_activity_out();
         return seen;
     }
 
@@ -462,228 +295,16 @@ private:
         }
     }
 
-    /* ---- The audio thread ---- */
-
-    /** The port to use: the newest. */
-    midisock::port *take() noexcept
-    {
-        if (pending_.load(std::memory_order_relaxed) != nullptr) {
-            if (lane *next = pending_.exchange(nullptr, std::memory_order_acq_rel)) {
-                give_back(std::exchange(playing_, next));
-                release_host_ = true; // of what the old port gave
-                out_.forget();        // its end has released that
-                paused_in_.forget();
-                paused_out_.forget();
-                restate_host_ = false;
-            }
-        }
-        return playing_ != nullptr ? &playing_->port : nullptr;
-    }
-
-    /** To be closed by collect(): never waited for. Only that takes from the list, all at once: the exchange fails once
-     * for each time it does. */
-    void give_back(lane *old) noexcept
-    {
-        if (old != nullptr) {
-            old->older = retired_.load(std::memory_order_relaxed);
-            while (!retired_.compare_exchange_strong(old->older, old, std::memory_order_release,
-                                                     std::memory_order_relaxed)) {
-            }
-        }
-    }
-
-    pause begin(const moment &now, std::uint64_t start_ns) noexcept
-    {
-        const bool stopped = was_playing_ && !now.playing;
-        const bool started = !was_playing_ && now.playing;
-        bool old = interrupted_.exchange(false, std::memory_order_acquire);
-        old = old || bypassed_ || (!now.offline && last_end_ns_ != 0 && start_ns > last_end_ns_ + longest_gap_ns);
-        was_playing_ = now.playing;
-        const double rate = now.sample_rate > 0.0 ? now.sample_rate : 48000.0;
-        last_end_ns_ = now.offline ? 0 : start_ns + static_cast<std::uint64_t>(juce::jmax(0, now.frames) * 1e9 / rate);
-        const bool suspended = release_peers_.exchange(false, std::memory_order_acquire);
-        return {old, old || started, stopped || suspended};
-    }
-
-    void send(block &messages, const juce::MidiBuffer &midi, int frames)
-    {
-        const int last = juce::jmax(0, frames - 1);
-        std::uint32_t seen = 0;
-        for (const juce::MidiMessageMetadata event : midi) {
-            const auto size = static_cast<std::size_t>(event.numBytes);
-            const auto frame = static_cast<std::uint32_t>(juce::jlimit(0, last, event.samplePosition));
-            const midisock::status sent = messages.push(frame, bytes(event.data, size));
-            if (sent) {
-                seen |= channel_bit(event.data[0]);
-            }
-            if (!sent.failed() || sent.code() == outcome::full) { // what is refused for want of room is remembered there
-                out_.see(event.data, size);
-            }
-        }
-        publish(activity_out_, seen);
-    }
-
-    void make_room(juce::MidiBuffer &midi, bool thru)
-    {
-        if (spare_is_sized_) {
-            spare_is_sized_ = false;
-            midi.swapWith(spare_);
-            midi.clear();
-            if (thru) {
-                midi.addEvents(spare_, 0, -1, 0);
-            }
-            return;
-        }
-        if (!thru) {
-            midi.clear();
-        }
-        midi.ensureSize(buffer_bytes);
-    }
-
-    /** What the host takes from a block. */
-    space whole() const noexcept
-    {
-        constexpr std::size_t head = 64; // of the sequence, and what JUCE may say of itself
-        return {lv2_bytes_ > 0 ? lv2_bytes_ - std::min(lv2_bytes_, head) : buffer_bytes, lv2_bytes_ > 0};
-    }
-
-    space room_in(const juce::MidiBuffer &midi) const noexcept
-    {
-        space room = whole();
-        if (room.is_lv2) {
-            for (const juce::MidiMessageMetadata event : midi) {
-                room.take(static_cast<std::size_t>(event.numBytes));
-            }
-        } else {
-            room.left -= std::min(room.left, static_cast<std::size_t>(midi.data.size()));
-        }
-        return room;
-    }
-
-    static void add(juce::MidiBuffer &midi, space &room, const std::uint8_t *data, std::size_t size, std::uint32_t frame)
-    {
-        midi.addEvent(data, static_cast<int>(size), static_cast<int>(frame));
-        room.take(size);
-    }
-
-    void add(juce::MidiBuffer &midi, space &room, bytes m, std::uint32_t frame)
-    {
-        add(midi, room, m.data(), m.size(), frame);
-        in_.see(m.data(), m.size());
-    }
-
-    /** Releases what the host holds, where that is due. False: there is no room for it now. */
-    bool let_go(juce::MidiBuffer &midi, space &room)
-    {
-        release_silent_ = silence_.exchange(false, std::memory_order_acquire) || release_silent_;
-        if (!release_host_ && !release_silent_) {
-            return true;
-        }
-        if (room.left < (held::most_released + 32) * room.cost(3)) {
-            return false;
-        }
-        release_host_ = false;
-        in_.release([&](bytes m) { add(midi, room, m.data(), m.size(), 0); });
-        for (int channel = 0; release_silent_ && channel < 16; channel++) {
-            for (const auto &m : {all_sound_off(channel), all_notes_off(channel)}) {
-                add(midi, room, m.data(), m.size(), 0);
-            }
-        }
-        release_silent_ = false;
-        return true;
-    }
-
-    void receive(block &messages, juce::MidiBuffer &midi, space &room)
-    {
-        std::uint32_t seen = 0;
-        int count = 0;
-        // That one which follows has room, however long it is.
-        const std::size_t least = std::min(room.cost(longest_message), whole().left / 2);
-        if (room.left < least) {
-            return;
-        }
-        for (const message &m : messages) {
-            if (!m.is_still_held()) {
-                if (room.cost(m.size) <= room.left) {
-                    add(midi, room, bytes(m.data, m.size), m.frame);
-                    seen |= channel_bit(m.data[0]);
-                }
-            } else if ((m.data[0] & 0xF0) == 0x80) {
-                in_.see(m.data, m.size); // one of those who hold it has let go
-            }
-            if (++count == most_messages || room.left < least) {
-                break;
-            }
-        }
-        publish(activity_in_, seen);
-    }
-
-    /** Between blocks: after all that the host sent with the last one. */
-    void release_later()
-    {
-        if (playing_ == nullptr || !playing_->port) {
-            return;
-        }
-        // A block's time is the caller's word.
-        const std::uint64_t at_ns = std::min(last_end_ns_, midisock_now_ns() + longest_gap_ns);
-        out_.release([&](bytes m) { (void)playing_->port.push_at(at_ns, m); });
-    }
-
-    /** suspend() has its turn. */
-    void release_suspended()
-    {
-        if (release_peers_.exchange(false, std::memory_order_acquire)) {
-            release_later();
-            paused_out_.forget(); // nothing reports what the host releases in the meantime
-        }
-    }
-
-    static std::uint32_t channel_bit(std::uint8_t status) noexcept
-    {
-        return status < 0xF0 ? 1u << (status & 0x0Fu) : system_bit;
-    }
-
-    static void publish(std::atomic<std::uint32_t> &to, std::uint32_t bits) noexcept
-    {
-        if (bits != 0) {
-            to.fetch_or(bits, std::memory_order_relaxed);
-        }
-    }
-
-    /* Shared. A lane is in pending_, retired_ or playing_, and belongs to the thread that can reach it there. */
-    std::atomic<lane *> pending_{nullptr}; /**< not yet taken by the audio thread */
-    std::atomic<lane *> retired_{nullptr}; /**< a list of lanes that the audio thread gave back, to be closed */
-    std::atomic<bool> interrupted_{false};
-    std::atomic<bool> silence_{false};
-    std::atomic<bool> release_peers_{false};
-    std::atomic<bool> in_hand_{false};
-    std::atomic<std::uint32_t> activity_in_{0};
-    std::atomic<std::uint32_t> activity_out_{0};
+    lanes lanes_;
+    audio_side audio_{lanes_};
 
     /* Protected by control_. */
     mutable juce::CriticalSection control_;
     settings settings_;
-    lane *newest_ = nullptr; /**< pending_ or playing_; never one that is retired */
     std::vector<peer> peers_;
     outcome problem_ = outcome::ok;
     bool lost_ = false;
     bool congested_ = false;
-
-    /* The audio thread. */
-    lane *playing_ = nullptr;
-    held in_;         /**< by the host */
-    held out_;        /**< by the peers */
-    held paused_in_;  /**< when a bypass began */
-    held paused_out_; /**< the same */
-    bool bypassed_ = false;
-    bool release_host_ = false;
-    bool release_silent_ = false;
-    bool restate_host_ = false;
-    std::size_t lv2_bytes_ = 0;
-    bool was_playing_ = false;
-    std::uint64_t last_end_ns_ = 0;
-    juce::MidiBuffer spare_;
-    bool spare_is_sized_ = false;
 };
 
 } // namespace plugin

@@ -44,6 +44,12 @@ struct settings {
     /** Whether any setting differs. */
     friend bool operator!=(const settings &a, const settings &b) { return !(a == b); }
 
+    /** Whether a port with the settings `other` can be changed to these without closing it. */
+    bool has_same_connection(const settings &other) const
+    {
+        return enabled == other.enabled && role == other.role && host == other.host && port == other.port;
+    }
+
     /** The type of to_tree(). */
     static juce::Identifier tree_type() { return "midisock"; }
 
@@ -103,10 +109,19 @@ struct settings {
         how.linger_ms = 250;
         how.greet = 1;
         how.traffic_class = expedited_forwarding;
-        how.allow = allow.trim().isEmpty() ? nullptr : allow.toRawUTF8();
-        how.latency_ns = latency_ms < 0 ? std::uint64_t{MIDISOCK_LATENCY_AUTO}
-                                        : static_cast<std::uint64_t>(juce::jmin(latency_ms, most_latency_ms)) * 1000000u;
+        how.allow = allow_list();
+        how.latency_ns = latency_ns();
         return how;
+    }
+
+    /** midisock_config::allow. It points into `allow`. */
+    const char *allow_list() const { return allow.trim().isEmpty() ? nullptr : allow.toRawUTF8(); }
+
+    /** midisock_config::latency_ns. */
+    std::uint64_t latency_ns() const
+    {
+        return latency_ms < 0 ? std::uint64_t{MIDISOCK_LATENCY_AUTO}
+                              : static_cast<std::uint64_t>(juce::jmin(latency_ms, most_latency_ms)) * 1000000u;
     }
 
     /** The most tags of a harmless text. */
