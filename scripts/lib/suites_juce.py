@@ -10,6 +10,7 @@ import environment
 from project import CORES, OUT, ROOT, SONAME, TARGET, tool
 from runner import Failure, suite, tail
 from suites_c import report
+from suites_loops import exchange
 from suites_python import pytest
 
 TESTS = ROOT / "tests" / "juce"
@@ -28,7 +29,7 @@ OPTIONS = {"bridge": ["-DMIDISOCK_BRIDGE_SHARED=OFF"], "module": [], "plugin": [
 
 
 @suite("juce", "midisock/juce.hpp: as a module, in a small plugin, in midisock Bridge; realtime traps", budget=1200,
-       needs=["library", "python"], packages=[*JUCE, *HEADERS], extended=True)
+       needs=["library", "python", "examples"], packages=[*JUCE, *HEADERS], extended=True)
 def juce(run):
     if not has_juce(run):
         return
@@ -37,6 +38,7 @@ def juce(run):
     for name, sources in (("bridge", TESTS), ("module", TESTS / "module"), ("plugin", TESTS / "plugin")):
         build(run, name, sources)
     report(run, "midisock/juce.hpp", run.command([program("module", "test_juce")], timeout=120))
+    run.step("JUCE's message thread", exchange, run, program("module", "juce_loop"))
     report(run, "midisock Bridge", run.command([program("bridge", "test_bridge")], timeout=120))
     report(run, "processBlock", run.command([program("bridge", "test_traps")], timeout=120))
     linked_as_a_plugin_should_be(run)

@@ -165,6 +165,46 @@ void server_and_client()
     CHECK(server.poll().state == state::none && server.poll().problem == outcome::ok);
 }
 
+// The latency and the allowed addresses change while a connection is there.
+void settings_that_keep_the_connection()
+{
+    midi_link server, client;
+    server.prepare();
+    client.prepare();
+    settings s = on(role::server, 0);
+    status there = server.apply(s);
+    (void)client.apply(on(role::client, there.local_port));
+    SOON((there = server.poll()).peers.size() == 1);
+    const std::uint32_t id = there.peers[0].id;
+    audio receiving(client);
+    audio sending(server);
+
+    for (const int latency_ms : {20, -1, 0}) {
+        s.latency_ms = latency_ms;
+        there = server.apply(s);
+        CHECK(server.current() == s && there.problem == outcome::ok && there.counters.connections == 1);
+    }
+    SOON(server.poll().counters.latency_ns == 0);
+    s.latency_ms = 20;
+    (void)server.apply(s);
+    SOON(server.poll().counters.latency_ns == 20 * ms);
+    s.allow = "10.0.0.0/8, 127.0.0.1";
+    there = server.apply(s);
+    CHECK(there.peers.size() == 1 && there.peers[0].id == id && there.counters.disconnections == 0);
+
+    s.allow = "10.0.0.0/8";
+    (void)server.apply(s);
+    SOON((there = server.poll()).peers.empty());
+    CHECK(there.state == state::listening && there.counters.connections == 1);
+    // A list that cannot be parsed lets nobody in.
+    s.allow = "everybody";
+    there = server.apply(s);
+    CHECK(there.state == state::none && there.problem == outcome::address);
+    s.allow = "";
+    there = server.apply(s);
+    CHECK(there.state == state::listening && there.problem == outcome::ok);
+}
+
 void nobody_there_and_then_somebody()
 {
     // A free port, by having had it.
@@ -350,6 +390,7 @@ const std::vector<named_case> port_cases = {
     {"ports: changes without blocks", changes_without_blocks},
     {"ports: changes under a running audio thread", changes_under_a_running_audio_thread},
     {"ports: server and client", server_and_client},
+    {"ports: settings that keep the connection", settings_that_keep_the_connection},
     {"ports: nobody there and then somebody", nobody_there_and_then_somebody},
     {"ports: finds its port again", finds_its_port_again},
     {"ports: settings change at the same address", settings_change_at_the_same_address},
