@@ -39,9 +39,12 @@ static void only_rejected(midisock_port *server, unsigned count)
     CHECK_RESULT(MIDISOCK_EMPTY, midisock_poll_notification(server, &n));
 }
 
-/* Who has been silent for 50 ms is told of before it is known to be a browser
- * (after_a_silence looks at that). This many after connecting nobody is. */
-enum { NO_SILENCE_MS = 40 };
+/* A client that has been silent for 10 ms is announced before it is known to be a browser (after_a_silence
+ * tests that). So many ms after connecting none is. */
+enum { NO_SILENCE_MS = 8 };
+
+/* After so many bytes a request is known. */
+enum { KNOWN_AFTER = 3 };
 
 /* Makes one request of a server of its own, whole or a byte in a segment.
  * False: this thread was kept from sending it in time, which is no case of
@@ -54,11 +57,10 @@ static bool turned_away(const midisock_config *config, const char *request, bool
     size_t size = strlen(request), at = whole ? size : 0;
     if (whole)
         raw_send(fd, request, size);
-    for (; at < 8; at++) {
-        /* Once refused, sending on fails: it is enough. */
-        if (send(fd, request + at, 1, MSG_NOSIGNAL) < 0)
-            break;
-        raw_readable(fd, 2); /* each in a segment of its own */
+    for (; at < KNOWN_AFTER; at++) {
+        raw_send(fd, request + at, 1);
+        if (at + 1 < KNOWN_AFTER)
+            raw_readable(fd, 1); /* each in a segment of its own */
     }
     bool in_time = check_now_ms() - begin < NO_SILENCE_MS;
     if (!whole)
