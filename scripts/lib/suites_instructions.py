@@ -37,7 +37,7 @@ BOUNDS = {
     "pop closed": 219,  # 199
     "skip": 64,  # 58
     "panic": 60,  # 51
-    "reset": 105,  # 94: it reads the clock
+    "reset": 100,  # 90: it reads the clock, for its place among what is scheduled
     "cancel": 55,  # 48
     "begin_block": 400,  # 360
     "begin_block of a period": 660,  # 598: one step of the loop; the row before has slices of one period

@@ -33,7 +33,7 @@ pub(crate) enum Step<'a> {
     Panic,
     /// Everything scheduled so far is to be forgotten.
     Cancel,
-    /// `asked_ns`: when it was asked for; 0: nothing was scheduled then.
+    /// `asked_ns`: when it was asked for.
     Reset { asked_ns: u64 },
     /// A message. `cancelled`: it was pushed before a `cancel`.
     Message { record: Record<'a>, cancelled: bool },

@@ -292,11 +292,7 @@ impl Endpoint {
     }
 
     pub(crate) fn reset(&self) -> Code {
-        self.request(|shared, position| {
-            // As a message for now: the reset has its place in time only where something is scheduled.
-            let is_timed = shared.queues.scheduled_bytes.load(Ordering::Relaxed) != 0;
-            shared.requests.reset.ask(position, if is_timed { now_ns() } else { 0 });
-        })
+        self.request(|shared, position| shared.requests.reset.ask(position, now_ns()))
     }
 
     /// Cancels the scheduled messages.

@@ -32,7 +32,7 @@ pub(crate) struct Lost {
 pub(crate) struct Moment {
     /// How many resets and panics had been asked for.
     pub resets: u32,
-    /// When the last reset was asked for, where messages were scheduled; else 0 or earlier.
+    /// When the last reset was asked for; 0: none was.
     pub reset_ns: u64,
     pub panics: u32,
     /// For when the message was meant; 0: at once.

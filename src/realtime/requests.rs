@@ -97,8 +97,7 @@ const NONE: usize = 1;
 /// places are those of earlier ones; one without a place is done with the last. Where threads ask at the same moment one
 /// of them may be done twice while it asks.
 ///
-/// Each place has the time at which the last reset there was asked for: what fell due before that comes before it. A
-/// reset has no time where nothing is scheduled; an earlier one's, or 0, then stands in its place.
+/// Each place has the time at which the last reset there was asked for: what fell due before that comes before it.
 pub(crate) struct Resets {
     last: Request,
     last_ns: AtomicU64,
@@ -124,16 +123,16 @@ pub(crate) struct PendingResets {
     pub count: u32,
     /// The place of the first.
     pub first: usize,
-    /// When the last of those with that place was asked for; 0: nothing was scheduled then.
+    /// When the last of those with that place was asked for.
     pub first_ns: u64,
     /// The place of the last.
     pub last: usize,
-    /// When it was asked for; 0: nothing was scheduled then.
+    /// When it was asked for.
     pub last_ns: u64,
 }
 
 impl Resets {
-    /// Asks, at a position of the out queue and a time; 0: nothing is scheduled.
+    /// Asks, at a position of the out queue and a time.
     #[inline]
     pub(crate) fn ask(&self, position: usize, now_ns: u64) {
         for (place, time) in self.places.iter().zip(&self.times) {
@@ -171,7 +170,7 @@ impl Resets {
         })
     }
 
-    /// When a reset was asked for last; 0: nothing was scheduled then.
+    /// When a reset was asked for last; 0: none was.
     #[must_use]
     pub(crate) fn last_ns(&self) -> u64 {
         self.last_ns.load(Ordering::Relaxed)
@@ -206,7 +205,7 @@ impl Resets {
     }
 }
 
-/// Sets a time to a later one; 0 leaves it. The loop goes round only when another thread has set a time in between that
+/// Sets a time to a later one. The loop goes round only when another thread has set a time in between that
 /// is still before this one: once at most for each thread that asks at the same moment.
 #[inline]
 fn raise(time: &AtomicU64, now_ns: u64) {
@@ -281,7 +280,7 @@ mod tests {
         resets.forget_places(0);
         assert_eq!(times(2), Some((11, 11)));
         resets.forget_places(32);
-        // A reset without a time takes that of the one before: what was due then has left.
+        // Times never go back.
         assert_eq!(times(3), Some((11, 11)));
     }
 }
