@@ -61,9 +61,9 @@ pub unsafe extern "C" fn midisock_set_name(port: *mut midisock_port, name: *cons
 /// Changes midisock_config.latency_ns and push_latency_ns. MIDISOCK_LATENCY_AUTO is a value of both.
 ///
 /// Both take effect at the next midisock_begin_block. Messages that are scheduled keep their times, and
-/// midisock_push_frame never schedules a message before those of earlier blocks: after a shorter push_latency_ns the next
-/// messages are sent as soon as those have been. Ports that a manual server accepts later begin with the server's
-/// latencies.
+/// midisock_push_frame never schedules a message before those of earlier blocks: after a shorter push_latency_ns the
+/// next messages are sent as soon as those have been. Ports that a manual server accepts later begin with the
+/// server's latencies.
 ///
 /// Threads: any.
 /// Returns:
@@ -90,17 +90,17 @@ pub unsafe extern "C" fn midisock_set_latency(
 
 /// Changes midisock_config.channels.
 ///
-/// Messages of channels that are taken away and that are not sent yet are dropped, scheduled ones included, and count in
-/// midisock_stats.dropped_out. Then what the peer holds on those channels is released, as when the port closes, whatever
-/// release_on_close says. midisock_pop gives no message of those channels any more but the releases of what they hold, with
-/// MIDISOCK_FLAG_SYNTHETIC; the others count in midisock_stats.filtered.
+/// Messages of channels that are taken away and that are not sent yet are dropped, scheduled ones included, and count
+/// in midisock_stats.dropped_out. Then what the peer holds on those channels is released, as when the port closes,
+/// whatever release_on_close says. midisock_pop gives no message of those channels any more but the releases of what
+/// they hold, with MIDISOCK_FLAG_SYNTHETIC; the others count in midisock_stats.filtered.
 ///
 /// Of channels that are added, midisock_pop gives where the peer's channels stand, as after midisock_skip: controllers,
 /// programs and bends, but no notes. The peer is told nothing again.
 ///
-/// A push that begins when the call has returned finds the new channels. The rest follows at the network thread's next
-/// turn, which the call causes, or on a pair with the other port's next pop. Ports that a manual server accepts later begin
-/// with the server's channels; those that it accepted before keep theirs.
+/// A push that begins when the call has returned finds the new channels. The rest follows at the network thread's
+/// next turn, which the call causes, or on a pair with the other port's next pop. Ports that a manual server accepts
+/// later begin with the server's channels; those that it accepted before keep theirs.
 ///
 /// Threads: any.
 /// Returns:
