@@ -256,6 +256,12 @@ MIDISOCK_API const char *midisock_strerror(midisock_result result) MIDISOCK_REAL
 #define MIDISOCK_LATENCY_AUTO UINT64_MAX
 /** @} */
 
+/** @name Value of midisock_config.channels
+ * @{ */
+/** All channels, and system messages. */
+#define MIDISOCK_ALL_CHANNELS 131071
+/** @} */
+
 /**
  * How a port behaves. Fill it with midisock_config_init or MIDISOCK_CONFIG_INIT, then change what you need.
  *
@@ -405,6 +411,17 @@ typedef struct midisock_config {
    * refuses it is not an error; Windows ignores it.
    */
   uint32_t traffic_class;
+  /**
+   * The channels whose messages the port sends and midisock_pop gives: bit 0 to 15 for channels 1 to 16, bit 16 for
+   * system messages. Default: MIDISOCK_ALL_CHANNELS. Any other bit is an error; 0 is allowed.
+   *
+   * A push of any other message returns MIDISOCK_OK, and counts it in midisock_stats.filtered only. Any other message
+   * that comes counts in midisock_stats.messages_in and filtered. midisock_panic and midisock_reset send on these
+   * channels only. Ports that a manual server accepts have its channels. See midisock_set_channels.
+   */
+  uint32_t channels;
+  /** Zero. */
+  uint32_t reserved;
 } midisock_config;
 
 /**
@@ -414,7 +431,7 @@ typedef struct midisock_config {
 #define MIDISOCK_CONFIG_INIT \
     {sizeof(midisock_config), 65536, 65536, 16384, 0, 64, MIDISOCK_NULL, \
     MIDISOCK_ZERO_ON_32_BIT MIDISOCK_NULL, MIDISOCK_ZERO_ON_32_BIT 0, 500, 65536, 5000, 100, 5000, \
-    0, 10000, 0, 1000, 1, 1, 0, 0, 500, 0, UINT64_MAX, 0, 0, 0}
+    0, 10000, 0, 1000, 1, 1, 0, 0, 500, 0, UINT64_MAX, 0, 0, 0, 131071, 0}
 
 /**
  * Fills a config with the defaults.
@@ -1005,6 +1022,49 @@ MIDISOCK_API midisock_result midisock_set_allow(struct midisock_port *server, co
 MIDISOCK_API midisock_result midisock_set_name(struct midisock_port *port, const char *name)
     MIDISOCK_NOEXCEPT;
 
+/**
+ * Changes midisock_config.latency_ns and push_latency_ns. MIDISOCK_LATENCY_AUTO is a value of both.
+ *
+ * Both take effect at the next midisock_begin_block. Messages that are scheduled keep their times, and
+ * midisock_push_frame never schedules a message before those of earlier blocks: after a shorter push_latency_ns the
+ * next messages are sent as soon as those have been. Ports that a manual server accepts later begin with the
+ * server's latencies.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: the latencies are stored.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+ * - MIDISOCK_ERR_CLOSED: the port is closed.
+ */
+MIDISOCK_API midisock_result midisock_set_latency(struct midisock_port *port, uint64_t latency_ns,
+    uint64_t push_latency_ns) MIDISOCK_NOEXCEPT;
+
+/**
+ * Changes midisock_config.channels.
+ *
+ * Messages of channels that are taken away and that are not sent yet are dropped, scheduled ones included, and count
+ * in midisock_stats.dropped_out. Then what the peer holds on those channels is released, as when the port closes,
+ * whatever release_on_close says. midisock_pop gives no message of those channels any more but the releases of what
+ * they hold, with MIDISOCK_FLAG_SYNTHETIC; the others count in midisock_stats.filtered.
+ *
+ * Of channels that are added, midisock_pop gives where the peer's channels stand, as after midisock_skip: controllers,
+ * programs and bends, but no notes. The peer is told nothing again.
+ *
+ * A push that begins when the call has returned finds the new channels. The rest follows at the network thread's
+ * next turn, which the call causes, or on a pair with the other port's next pop. Ports that a manual server accepts
+ * later begin with the server's channels; those that it accepted before keep theirs.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: the channels have changed.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL, or a bit beyond MIDISOCK_ALL_CHANNELS is set.
+ * - MIDISOCK_ERR_CLOSED: the port is closed.
+ */
+MIDISOCK_API midisock_result midisock_set_channels(struct midisock_port *port, uint32_t channels)
+    MIDISOCK_NOEXCEPT;
+
 /* ------------------------------------------------------------------------------------------------
  * State and counters
  * ------------------------------------------------------------------------------------------------ */
@@ -1103,6 +1163,8 @@ typedef struct midisock_stats {
   uint64_t network_late_max_ns;
   /** The realtime priority of the network thread. 0: none. See midisock_config.realtime_priority. */
   uint64_t network_priority;
+  /** Messages of channels that are not in midisock_config.channels: pushed and not sent, or received and not given. */
+  uint64_t filtered;
 } midisock_stats;
 
 /**

@@ -7,6 +7,9 @@ from project import CORES
 from runner import suite
 
 CONNECTIONS = 20_000
+# From this seed on the channels of the ports change, and so many runs of these.
+CHANNELS_CHANGE = 10_000_000
+CHANGING_RUNS = 3_000
 # They take this long at most, the build aside.
 SECONDS = 60
 
@@ -18,6 +21,9 @@ def simulate(run):
     total = simulation.run(program, 1, CORES, connections=CONNECTIONS)
     seconds = time.monotonic() - started
     run.figure(total.line(seconds))
+    changing = simulation.run(program, CHANNELS_CHANGE, CORES, runs=CHANGING_RUNS)
+    run.check("runs with changing channels", changing.runs == CHANGING_RUNS, f"only {changing.runs}")
+    total.failures += changing.failures
     for seed, what in total.failures:
         run.fail(f"seed {seed}", f"{what}\nscripts/simulate --seed {seed} prints the trace of it")
     if not total.failures:

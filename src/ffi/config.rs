@@ -1,6 +1,7 @@
 //! `midisock_config`: how a port behaves.
 
 use super::{live, sized};
+use crate::midi::channels::Channels;
 use crate::realtime::config::{
     Accept, BlockConfig, Config, ConnectionConfig, DeliveryConfig, Overflow, PacingConfig, QueueConfig, ServerConfig,
     Wake,
@@ -39,6 +40,12 @@ pub const MIDISOCK_WAKE_SIGNAL: u32 = 1;
 ///
 /// The longest block. It is constant while the block size is.
 pub const MIDISOCK_LATENCY_AUTO: u64 = u64::MAX;
+
+/// @name Value of midisock_config.channels
+///
+/// All channels, and system messages.
+pub const MIDISOCK_ALL_CHANNELS: u32 = 0x1_FFFF;
+const _: () = assert!(MIDISOCK_ALL_CHANNELS == Channels::ALL.bits());
 
 /// How a port behaves. Fill it with midisock_config_init or MIDISOCK_CONFIG_INIT, then change what you need.
 ///
@@ -151,6 +158,15 @@ pub struct midisock_config {
     /// expedited forwarding, which networks and Wi-Fi use for live audio. A higher value is an error. A system that
     /// refuses it is not an error; Windows ignores it.
     pub traffic_class: u32,
+    /// The channels whose messages the port sends and midisock_pop gives: bit 0 to 15 for channels 1 to 16, bit 16 for
+    /// system messages. Default: MIDISOCK_ALL_CHANNELS. Any other bit is an error; 0 is allowed.
+    ///
+    /// A push of any other message returns MIDISOCK_OK, and counts it in midisock_stats.filtered only. Any other message
+    /// that comes counts in midisock_stats.messages_in and filtered. midisock_panic and midisock_reset send on these
+    /// channels only. Ports that a manual server accepts have its channels. See midisock_set_channels.
+    pub channels: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// Where each field ends: a caller's struct that ends inside a field does not have that field.
@@ -184,7 +200,7 @@ const FIELDS: &[(usize, usize)] = {
         #[cfg(target_pointer_width = "32")] reserved_after_name
         overflow max_delay_ms client_buffer_bytes connect_timeout_ms reconnect_min_ms reconnect_max_ms listen_retry_ms
         keepalive_ms stall_timeout_ms linger_ms release_on_disconnect release_on_close greet wake tick_us busy_poll_us
-        latency_ns push_latency_ns realtime_priority traffic_class
+        latency_ns push_latency_ns realtime_priority traffic_class channels reserved
     }
 };
 
@@ -237,6 +253,8 @@ impl midisock_config {
             push_latency_ns: c.blocks.push_latency_ns.unwrap_or(MIDISOCK_LATENCY_AUTO),
             realtime_priority: c.pacing.realtime_priority,
             traffic_class: c.connection.traffic_class,
+            channels: c.channels.bits(),
+            reserved: 0,
         }
     }
 
@@ -281,6 +299,7 @@ impl midisock_config {
         let (accept, overflow, wake) = (self.accept()?, self.overflow()?, self.wake()?);
         let delay = |ns: u64| Some(ns).filter(|ns| *ns != MIDISOCK_LATENCY_AUTO);
         Ok(Config {
+            channels: Channels::of(self.channels).ok_or(Code::InvalidArgument)?,
             queues: QueueConfig {
                 in_queue_bytes: self.in_queue_bytes,
                 out_queue_bytes: self.out_queue_bytes,

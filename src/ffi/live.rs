@@ -1,7 +1,9 @@
 //! Changing a live port. No connection is dropped for it, except those that are not allowed any more.
 
+use super::config::MIDISOCK_LATENCY_AUTO;
 use super::result::midisock_result;
 use super::{code, control_port, midisock_port};
+use crate::midi::channels::Channels;
 use crate::session::allow::Allow;
 use crate::session::name::Name;
 use crate::sys::code::Code;
@@ -54,6 +56,69 @@ pub unsafe extern "C" fn midisock_set_allow(server: *mut midisock_port, allow: *
 pub unsafe extern "C" fn midisock_set_name(port: *mut midisock_port, name: *const c_char) -> midisock_result {
     // SAFETY: `port` is NULL or a live port, `name` NULL or NUL-terminated, by this function's contract.
     unsafe { control_port(port, |port| code(name_of(name).and_then(|name| port.set_name(name)))) }
+}
+
+/// Changes midisock_config.latency_ns and push_latency_ns. MIDISOCK_LATENCY_AUTO is a value of both.
+///
+/// Both take effect at the next midisock_begin_block. Messages that are scheduled keep their times, and
+/// midisock_push_frame never schedules a message before those of earlier blocks: after a shorter push_latency_ns the
+/// next messages are sent as soon as those have been. Ports that a manual server accepts later begin with the
+/// server's latencies.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: the latencies are stored.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+/// - MIDISOCK_ERR_CLOSED: the port is closed.
+///
+/// # Safety
+/// `port` is a live port.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_set_latency(
+    port: *mut midisock_port,
+    latency_ns: u64,
+    push_latency_ns: u64,
+) -> midisock_result {
+    let latency = |ns: u64| Some(ns).filter(|ns| *ns != MIDISOCK_LATENCY_AUTO);
+    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    unsafe {
+        control_port(port, |port| {
+            port.set_latency(latency(latency_ns), latency(push_latency_ns))
+        })
+    }
+}
+
+/// Changes midisock_config.channels.
+///
+/// Messages of channels that are taken away and that are not sent yet are dropped, scheduled ones included, and count
+/// in midisock_stats.dropped_out. Then what the peer holds on those channels is released, as when the port closes,
+/// whatever release_on_close says. midisock_pop gives no message of those channels any more but the releases of what
+/// they hold, with MIDISOCK_FLAG_SYNTHETIC; the others count in midisock_stats.filtered.
+///
+/// Of channels that are added, midisock_pop gives where the peer's channels stand, as after midisock_skip: controllers,
+/// programs and bends, but no notes. The peer is told nothing again.
+///
+/// A push that begins when the call has returned finds the new channels. The rest follows at the network thread's
+/// next turn, which the call causes, or on a pair with the other port's next pop. Ports that a manual server accepts
+/// later begin with the server's channels; those that it accepted before keep theirs.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: the channels have changed.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL, or a bit beyond MIDISOCK_ALL_CHANNELS is set.
+/// - MIDISOCK_ERR_CLOSED: the port is closed.
+///
+/// # Safety
+/// `port` is a live port.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_set_channels(port: *mut midisock_port, channels: u32) -> midisock_result {
+    // SAFETY: `port` is NULL or a live port, by this function's contract.
+    unsafe {
+        control_port(port, |port| match Channels::of(channels) {
+            Some(channels) => port.set_channels(channels),
+            None => Code::InvalidArgument,
+        })
+    }
 }
 
 /// The addresses that may connect; None: any.

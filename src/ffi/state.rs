@@ -113,6 +113,8 @@ pub struct midisock_stats {
     pub network_late_max_ns: u64,
     /// The realtime priority of the network thread. 0: none. See midisock_config.realtime_priority.
     pub network_priority: u64,
+    /// Messages of channels that are not in midisock_config.channels: pushed and not sent, or received and not given.
+    pub filtered: u64,
 }
 
 impl midisock_stats {
@@ -139,6 +141,7 @@ impl midisock_stats {
             network_late_ns: shared.waker.as_ref().map_or(0, |waker| waker.lateness.late_ns()),
             network_late_max_ns: network.thread.late_max_ns.load(Ordering::Relaxed),
             network_priority: network.thread.priority.load(Ordering::Relaxed),
+            filtered: shared.filtered(),
         };
         // No network thread counts for a pair: one port receives what the other pushes.
         if let Some(peer) = port.peer() {

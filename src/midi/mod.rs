@@ -4,6 +4,7 @@
 //!
 //! | module | |
 //! |---|---|
+//! | `channels` | sets of channels |
 //! | `message` | lengths, boundaries, and the questions asked of one message |
 //! | `short` | a message of up to three bytes by value |
 //! | `parser` | bytes in any pieces to whole messages |
@@ -20,6 +21,7 @@
 //!
 //! Section names in the documentation refer to the *MIDI 1.0 Detailed Specification*, document version 4.2.
 
+pub mod channels;
 pub mod message;
 pub mod parser;
 pub mod reset;

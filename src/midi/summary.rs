@@ -1,5 +1,6 @@
 //! Summaries of lost messages, for where it is not known what the receiver got before them.
 
+use super::channels::Channels;
 use super::short::Short;
 use super::state::{ChannelState, next_repair};
 
@@ -34,6 +35,11 @@ impl Summary {
     /// Takes a message that was lost. Returns how many messages cannot be brought back because of it.
     pub fn lose(&mut self, message: &[u8]) -> u32 {
         self.sent.lose(message)
+    }
+
+    /// Forgets what was lost on some channels.
+    pub fn forget(&mut self, channels: Channels) {
+        self.sent.forget(channels);
     }
 
     /// The next message that stands for those lost; `None` after the last. `lose` must not be called in between.

@@ -122,7 +122,7 @@ impl Driver {
     /// Makes a port for a client of a manual server; None when it cannot be had.
     pub(super) fn open_accepted(&mut self, server: &Shared) -> Option<AcceptedEnds> {
         let network = Network::enter_from_inside(&self.control)?;
-        let made = Endpoint::with_network(Role::Accepted, &server.config, network.waker());
+        let made = Endpoint::with_network(Role::Accepted, &server.config_for_accepted(), network.waker());
         let (endpoint, ends) = made.ok()?;
         let local_port = server.status.local_port.load(Ordering::Relaxed);
         ends.shared.status.local_port.store(local_port, Ordering::Relaxed);

@@ -7,6 +7,7 @@
 
 pub(crate) mod wait;
 
+use crate::midi::channels::Channels;
 use crate::net::{self, AcceptQueue, Network, Opened, address};
 use crate::realtime::acceptance::Accepted;
 use crate::realtime::config::Config;
@@ -46,6 +47,8 @@ pub(crate) struct Port {
     name: Mutex<Name>,
     /// A server on a Unix socket: its clients have no addresses that could be allowed.
     is_unix: bool,
+    /// Held while the channels are changed.
+    changing: Mutex<()>,
 }
 
 impl std::ops::Deref for Port {
@@ -65,6 +68,7 @@ impl Port {
             accepted: opened.accepted,
             name: Mutex::new(name),
             is_unix: false,
+            changing: Mutex::default(),
         }
     }
 
@@ -77,6 +81,7 @@ impl Port {
             accepted: None,
             name: Mutex::default(),
             is_unix: false,
+            changing: Mutex::default(),
         }
     }
 
@@ -115,6 +120,7 @@ impl Port {
             accepted: None,
             name: Mutex::new(options.name.clone()),
             is_unix: false,
+            changing: Mutex::default(),
         };
         Ok((port(first), port(second)))
     }
@@ -141,6 +147,10 @@ impl Port {
         let port = taken.unwrap_or(Err(nothing))?;
         // SAFETY: nobody has this port yet.
         unsafe { port.touch() }?;
+        // It was made when the client came.
+        let (latency_ns, push_latency_ns) = shared.control.latency.get();
+        port.shared().control.latency.ask(latency_ns, push_latency_ns);
+        port.change_channels(shared.queues.filter.open());
         Ok(port)
     }
 
@@ -243,6 +253,30 @@ impl Port {
             network.prioritize(self.shared(), priority);
         }
         Code::Ok
+    }
+
+    /// Other latencies from the next block on. None: automatic.
+    pub(crate) fn set_latency(&self, latency_ns: Option<u64>, push_latency_ns: Option<u64>) -> Code {
+        if self.shared().is_closed() {
+            return Code::Closed;
+        }
+        self.shared().control.latency.ask(latency_ns, push_latency_ns);
+        Code::Ok
+    }
+
+    /// Other channels from now on.
+    pub(crate) fn set_channels(&self, channels: Channels) -> Code {
+        if self.shared().is_closed() {
+            return Code::Closed;
+        }
+        self.change_channels(channels);
+        Code::Ok
+    }
+
+    fn change_channels(&self, channels: Channels) {
+        let _changing = self.changing.lock();
+        self.endpoint.set_channels(channels);
+        self.wake_network();
     }
 
     pub(crate) fn shutdown(&self) {

@@ -2,6 +2,7 @@
 //!
 //! `midisock_config` in the C API describes each field. The names are the same.
 
+use crate::midi::channels::Channels;
 use crate::realtime::ring::MOST_SIZE;
 use crate::sys::code::Code;
 
@@ -26,6 +27,8 @@ pub(crate) enum Wake {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Config {
+    /// The channels whose messages are sent and given.
+    pub channels: Channels,
     pub queues: QueueConfig,
     pub server: ServerConfig,
     pub delivery: DeliveryConfig,

@@ -233,12 +233,13 @@ impl Consumer {
         from: usize,
         until: usize,
         budget: &mut usize,
-        mut each: impl FnMut(&Record<'_>) -> usize,
+        mut each: impl FnMut(usize, &Record<'_>) -> usize,
     ) -> usize {
         let start = std::mem::replace(&mut self.read, from);
         while self.read != until && *budget != 0 {
+            let position = self.read;
             let Some(waiting) = self.peek() else { break };
-            *budget = budget.saturating_sub(each(&waiting));
+            *budget = budget.saturating_sub(each(position, &waiting));
             waiting.take();
         }
         std::mem::replace(&mut self.read, start)

@@ -7,11 +7,14 @@
 //! 5. What push **refused** comes when the queue is empty, since nothing is queued while it waits. The resets that were
 //!    asked for before the first refused message, and after the last, have their places around it.
 //!
+//! Messages of channels that the port does not have any more are taken out in their places: see `filter.rs`.
+//!
 //! Requests have no place in the queue, so each message is given only after the requests were looked at *after* the
 //! message was seen: a request that was made before a message was pushed is seen by then. One that is made later is
 //! another thread's, and may come before or after.
 
 use crate::realtime::consumer::{Consumer, Record};
+use crate::realtime::filter::Gates;
 use crate::realtime::lost::Lost;
 use crate::realtime::refused::RefusedOut;
 use crate::realtime::requests::PendingResets;
@@ -29,6 +32,8 @@ pub(crate) enum Step<'a> {
     /// A message that a panic takes out of the queue. All of these come before `Panic`. On a repairing port `Reset` may
     /// come between them, in its place: what was dropped is made good, and so its order counts.
     Dropped(Record<'a>),
+    /// A message of a channel that was closed after it was pushed.
+    Excluded(Record<'a>),
     /// Silence. Everything scheduled so far is dropped too.
     Panic,
     /// Everything scheduled so far is to be forgotten.
@@ -71,6 +76,7 @@ enum Summary {
 pub(crate) struct Drain {
     shared: Arc<Shared>,
     refused: Option<RefusedOut>,
+    gates: Gates,
     summary: Summary,
     /// `Requests::revision` when the requests were looked at last.
     revision: u32,
@@ -88,6 +94,7 @@ pub(crate) struct Drain {
 impl Drain {
     pub(crate) fn new(refused: Option<RefusedOut>, shared: Arc<Shared>) -> Self {
         Self {
+            gates: Gates::new(shared.queues.filter.open()),
             shared,
             refused,
             summary: Summary::None,
@@ -135,7 +142,11 @@ impl Drain {
             return self.carry_out(choice, consumer);
         }
         let cancelled = self.is_cancelled(consumer.position());
+        let position = consumer.position();
         let waiting = consumer.peek()?;
+        if self.gates.stop(&self.shared.queues.filter, position, waiting.data) {
+            return Some(Step::Excluded(waiting.take()));
+        }
         if !wanted(&waiting) {
             return None;
         }
@@ -170,6 +181,12 @@ impl Drain {
             // visible what was published up to there.
             unsafe { consumer.skip_to(until) };
         }
+    }
+
+    /// Whether messages of some channels do not pass.
+    #[must_use]
+    pub(crate) fn has_gates(&self) -> bool {
+        self.gates.stop_some()
     }
 
     /// Notes for waiting threads that the panics and resets given so far are done.
@@ -211,6 +228,12 @@ impl Drain {
             self.cancelled_until = Some(position);
         }
         self.resets = requests.reset.pending(self.resets_done);
+        self.renew_gates();
+    }
+
+    /// Looks at which channels are closed. What was announced is seen without it.
+    pub(crate) fn renew_gates(&mut self) {
+        self.gates.renew(&self.shared.queues.filter);
     }
 
     /// Whether a reset has its turn: the queue has been emptied up to its place.
@@ -282,7 +305,16 @@ impl Drain {
     fn carry_out<'a>(&'a mut self, choice: Choice, consumer: &'a mut Consumer) -> Option<Step<'a>> {
         match choice {
             Choice::Nothing | Choice::Message => None,
-            Choice::Dropped => Some(Step::Dropped(consumer.peek()?.take())),
+            Choice::Dropped => {
+                let position = consumer.position();
+                let record = consumer.peek()?.take();
+                let stops = self.gates.stop(&self.shared.queues.filter, position, record.data);
+                Some(if stops {
+                    Step::Excluded(record)
+                } else {
+                    Step::Dropped(record)
+                })
+            }
             Choice::Panic => {
                 if let Some((count, _)) = self.panic.take() {
                     self.panics_done = count;
@@ -334,6 +366,7 @@ impl Drain {
         let lost = self.refused.as_mut()?.take()?;
         let later = lost.later_bytes();
         lost.forget_before_panic(self.panics_done);
+        lost.forget_cut(self.shared.queues.filter.cuts(), self.gates.closed());
         let dropped = later - lost.later_bytes();
         if dropped != 0 {
             self.shared.queues.scheduled_bytes.fetch_sub(dropped, Ordering::Relaxed);
@@ -410,7 +443,12 @@ impl OutQueue {
         self.consumer.release();
     }
 
-    /// Shows every message that waits without taking it, and whether it was pushed before a `cancel`. Returns where the last
+    /// Looks at which channels are closed.
+    pub(crate) fn renew_gates(&mut self) {
+        self.drain.renew_gates();
+    }
+
+    /// Shows every message that waits and is to be sent without taking it, and whether it was pushed before a `cancel`. Returns where the last
     /// of them ends.
     pub(crate) fn scan(&mut self, mut each: impl FnMut(&Record<'_>, bool)) -> usize {
         self.drain.look_for_requests();
@@ -421,8 +459,11 @@ impl OutQueue {
             // SAFETY: records begin at the position, at the end, and where the queue ended when a cancel was asked for,
             // which lies between the two.
             unsafe {
-                self.consumer.scan(from, until, &mut 1, |record| {
-                    each(record, cancelled);
+                let gates = &self.drain.gates;
+                self.consumer.scan(from, until, &mut 1, |position, record| {
+                    if !gates.would_stop(position, record.data) {
+                        each(record, cancelled);
+                    }
                     0
                 });
             }

@@ -1,6 +1,7 @@
 //! The order in which an out queue is emptied, beside a plain model of it.
 
 use super::*;
+use crate::midi::channels::Channels;
 use crate::midi::summary::Given;
 use crate::realtime::config::{Config, DeliveryConfig, Overflow};
 use crate::realtime::producer::Producer;
@@ -61,7 +62,13 @@ impl Ends {
         self.ask(|shared, position| shared.requests.reset.ask(position, 0));
     }
 
-    /// All steps: P, C, R, a value, one that was dropped (-), one that was cancelled (!), and what was refused in [].
+    fn channels(&self, bits: u32) {
+        let tail = || self.shared.queues.outgoing.as_ref().unwrap().tail();
+        assert!(self.shared.queues.filter.set(Channels::of(bits).unwrap(), tail));
+        self.shared.requests.announce();
+    }
+
+    /// All steps: P, C, R, a value, one of a channel that was closed (x), one that was dropped (-), one that was cancelled (!), and what was refused in [].
     fn steps(&mut self) -> String {
         let mut said = Vec::new();
         while let Some(step) = self.out.next() {
@@ -75,6 +82,7 @@ impl Ends {
 fn say(step: Step<'_>) -> String {
     match step {
         Step::Dropped(record) => format!("-{}", record.data[2]),
+        Step::Excluded(record) => format!("x{}", record.data[2]),
         Step::Panic => "P".into(),
         Step::Cancel => "C".into(),
         Step::Reset { .. } => "R".into(),
@@ -95,6 +103,67 @@ fn say(step: Step<'_>) -> String {
             format!("[{}]", values.join(" "))
         }
     }
+}
+
+const WITHOUT_THE_FIRST: u32 = 0x1_FFFE;
+
+#[test]
+fn what_is_queued_on_a_channel_that_is_closed_is_taken_out() {
+    let mut ends = Ends::new(Overflow::Wait, 8);
+    assert_eq!(ends.push(1), Code::Ok);
+    ends.channels(WITHOUT_THE_FIRST);
+    assert_eq!(ends.push(2), Code::Ok);
+    assert_eq!(ends.steps(), "x1");
+    assert_eq!(ends.shared.counters.push.filtered.get(), 1);
+    ends.channels(0x1_FFFF);
+    assert_eq!(ends.push(3), Code::Ok);
+    assert_eq!(ends.steps(), "3");
+}
+
+/// Also where it was open again before anybody looked, and where a panic takes out what is queued.
+#[test]
+fn what_was_queued_before_a_channel_was_closed_for_a_moment_is_taken_out() {
+    for (panics, expected) in [(false, "x1 2"), (true, "x1 -2 P 3")] {
+        let mut ends = Ends::new(Overflow::Wait, 8);
+        assert_eq!(ends.push(1), Code::Ok);
+        ends.channels(WITHOUT_THE_FIRST);
+        ends.channels(0x1_FFFF);
+        assert_eq!(ends.push(2), Code::Ok);
+        if panics {
+            ends.panic();
+            assert_eq!(ends.push(3), Code::Ok);
+        }
+        assert_eq!(ends.steps(), expected);
+    }
+}
+
+#[test]
+fn what_was_refused_before_a_channel_was_closed_is_not_brought_back() {
+    for again in [false, true] {
+        let mut ends = Ends::new(Overflow::Repair, 4);
+        for value in 1..5 {
+            assert_eq!(ends.push(value), Code::Ok);
+        }
+        assert_eq!(ends.push(5), Code::Full);
+        ends.channels(WITHOUT_THE_FIRST);
+        if again {
+            ends.channels(0x1_FFFF);
+            assert_eq!(ends.steps(), "x1 x2 x3 x4 []");
+        } else {
+            assert_eq!(ends.push(6), Code::Ok);
+            assert_eq!(ends.steps(), "x1 x2 x3 x4 []");
+        }
+    }
+    // What is refused after that is.
+    let mut ends = Ends::new(Overflow::Repair, 4);
+    for value in 1..5 {
+        assert_eq!(ends.push(value), Code::Ok);
+    }
+    assert_eq!(ends.push(5), Code::Full);
+    ends.channels(WITHOUT_THE_FIRST);
+    ends.channels(0x1_FFFF);
+    assert_eq!(ends.push(6), Code::Full);
+    assert_eq!(ends.steps(), "x1 x2 x3 x4 [6]");
 }
 
 #[test]

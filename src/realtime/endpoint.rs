@@ -1,5 +1,6 @@
 //! The caller's end of a port: its pushing side, its popping side, and the state that all threads may read.
 
+use crate::midi::channels::Channels;
 use crate::realtime::config::Config;
 use crate::realtime::consumer::Consumer;
 use crate::realtime::drain::OutQueue;
@@ -11,7 +12,7 @@ use crate::realtime::producer::Producer;
 use crate::realtime::push::PushSide;
 use crate::realtime::readiness::Readiness;
 use crate::realtime::refused::{MOST_NAMED, RefusedIn, RefusedOut, refused};
-use crate::realtime::ring::{queue, untouched_queue};
+use crate::realtime::ring::{Gauge, queue, untouched_queue};
 use crate::realtime::shared::{Role, Shared};
 use crate::realtime::side::Side;
 use crate::realtime::wait_handle::{OwnHandles, What};
@@ -287,6 +288,19 @@ impl Endpoint {
         }
     }
 
+    /// Changes the channels. One thread at a time.
+    pub(crate) fn set_channels(&self, channels: Channels) {
+        let shared = &*self.shared;
+        let tail = || shared.queues.outgoing.as_ref().map_or(0, Gauge::tail);
+        if !shared.queues.filter.set(channels, tail) {
+            return;
+        }
+        for port in std::iter::once(shared).chain(self.peer()) {
+            port.requests.announce();
+            port.control.event.signal();
+        }
+    }
+
     pub(crate) fn panic(&self) -> Code {
         self.request(|shared, position| shared.requests.panic.ask(position))
     }
@@ -336,6 +350,9 @@ impl Endpoint {
     pub(crate) unsafe fn begin_block(&self, block: Block) -> Code {
         let start_ns = if block.start_ns == 0 { now_ns() } else { block.start_ns };
         let begin = |side: &mut PopSide| {
+            if let Some((latency_ns, push_latency_ns)) = side.latency.renew(&self.shared.control.latency) {
+                side.clock.set_latency(latency_ns, push_latency_ns);
+            }
             let lag_ns = self.shared.counters.network.thread.lag_ns.load(Ordering::Relaxed);
             if let Some(period) = side.clock.begin(Block { start_ns, ..block }, lag_ns)? {
                 self.shared.beat.begin(period.start_ns, period.length_ns);
@@ -367,13 +384,19 @@ impl Endpoint {
     /// # Safety
     /// No other call on either side of this port runs at the same time, and the caller orders it after the ones before.
     pub(crate) unsafe fn push_frame(&self, frame: u32, data: &[u8]) -> Code {
+        let push = |side: &mut PopSide| {
+            let Some(time_ns) = side.clock.time_of(frame) else {
+                return Code::InvalidArgument;
+            };
+            // SAFETY: by the outer function's contract nothing else is on the pushing side either.
+            let code = unsafe { self.push(time_ns, 0, data) };
+            if code != Code::InvalidArgument {
+                side.clock.note_sent(frame, time_ns);
+            }
+            code
+        };
         // SAFETY: this function's contract is that of `on_pop_side`.
-        match unsafe { self.on_pop_side(|side| side.clock.time_of(frame)) } {
-            // SAFETY: by this function's contract nothing else is on the pushing side either.
-            Ok(Some(time_ns)) => unsafe { self.push(time_ns, 0, data) },
-            Ok(None) => Code::InvalidArgument,
-            Err(code) => code,
-        }
+        unsafe { self.on_pop_side(push) }.unwrap_or_else(|code| code)
     }
 
     pub(crate) fn state(&self) -> i32 {

@@ -5,6 +5,7 @@
 //! its own each time, and so does whatever means something only in its order: banks, parameter numbers, data entry. A
 //! Note On is never struck late. Its entry is there so that the Note Off that would end it is dropped with it.
 
+use crate::midi::channels::Channels;
 use crate::midi::message;
 use crate::realtime::shared::scheduled_cost;
 
@@ -184,6 +185,12 @@ impl Table {
         for later in &mut self.entries {
             later.cancelled = true;
         }
+        self.bytes = self.entries.iter().map(Later::cost).sum();
+    }
+
+    /// Forgets the messages of some channels.
+    pub(super) fn forget(&mut self, channels: Channels) {
+        self.entries.retain(|later| !channels.has(later.message()));
         self.bytes = self.entries.iter().map(Later::cost).sum();
     }
 

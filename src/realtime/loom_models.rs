@@ -3,15 +3,18 @@
 //! explored: one that explores a single one proves nothing. Here are those of a port and its queues, in
 //! `net/loom_models.rs` those of the network thread; `docs/memory-order.md` says which atomics they are about.
 
+use crate::midi::channels::Channels;
 use crate::midi::summary::Given;
 use crate::realtime::acceptance::{Acceptance, Accepted};
 use crate::realtime::client_table::{ClientTable, Ids};
-use crate::realtime::config::{Config, DeliveryConfig, Overflow, QueueConfig};
+use crate::realtime::config::{BlockConfig, Config, DeliveryConfig, Overflow, QueueConfig};
 use crate::realtime::consumer::Record;
 use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::event::Event;
+use crate::realtime::filter::Direction;
 use crate::realtime::flush::{FlushTickets, Flushed};
+use crate::realtime::latency::{LatencyView, LatencyWish};
 use crate::realtime::lost::Moment;
 use crate::realtime::pop::Popped;
 use crate::realtime::priority::PriorityWish;
@@ -319,6 +322,60 @@ fn a_drain_keeps_the_order() {
         pushing.join().unwrap();
         while take() {}
         assert_eq!(said, [1, 0, 2, 0, 3]);
+    });
+}
+
+/// A channel is closed and opened again while a note is pushed on it: whatever is filtered, dropped or sent, the peer does
+/// not hold the note in the end.
+#[test]
+fn a_note_does_not_outlive_its_channel() {
+    explore_roomy("channels", 300, 2, || {
+        let (shared, mut push, mut out) = out_queue(8);
+        let pushing = roomy(move || {
+            assert_eq!(push.push(0, 0, &[0x90, 60, 1]), Code::Ok);
+            assert_eq!(push.push(0, 0, &[0x80, 60, 1]), Code::Ok);
+        });
+        let changed = std::sync::Arc::clone(&shared);
+        let changing = roomy(move || {
+            for channels in [Channels::SYSTEM, Channels::ALL] {
+                let tail = || changed.queues.outgoing.as_ref().unwrap().tail();
+                changed.queues.filter.set(channels, tail);
+                changed.requests.announce();
+            }
+        });
+        let mut held = false;
+        let mut look = || {
+            let (cut, _) = shared.queues.filter.take_cut(Direction::Outgoing);
+            out.renew_gates();
+            held &= !cut.has_status(0x90);
+            while let Some(step) = out.next() {
+                match step {
+                    Step::Message { record, .. } => held = record.data[0] == 0x90,
+                    Step::Excluded(_) => {}
+                    _ => panic!("nothing else was asked for"),
+                }
+            }
+        };
+        look();
+        pushing.join().unwrap();
+        changing.join().unwrap();
+        look();
+        assert!(!held, "the note hangs");
+    });
+}
+
+/// A block that sees that the latencies were changed sees both.
+#[test]
+fn latencies_come_with_their_revision() {
+    explore("latencies", 3, 3, || {
+        let wish = Arc::new(LatencyWish::new(&BlockConfig::default()));
+        let asked = Arc::clone(&wish);
+        let asking = thread::spawn(move || asked.ask(Some(1), Some(2)));
+        let mut view = LatencyView::default();
+        let seen = view.renew(&wish);
+        assert!(matches!(seen, None | Some((Some(1), Some(2)))), "{seen:?}");
+        asking.join().unwrap();
+        assert_eq!(seen.or_else(|| view.renew(&wish)), Some((Some(1), Some(2))));
     });
 }
 

@@ -1,9 +1,11 @@
 //! The summary of refused messages: what they did to the channel state of each receiver, and what comes later.
 
+use crate::midi::channels::Channels;
 use crate::midi::message;
 use crate::midi::reset::RESET;
 use crate::midi::state::ChannelState;
 use crate::midi::summary::Summary;
+use crate::realtime::filter::Cuts;
 use crate::realtime::later::{Later, Table, survives_cancel};
 use crate::sys::touched;
 
@@ -19,6 +21,8 @@ pub(crate) struct Lost {
     resets: (u32, u32),
     /// How many panics had been asked for when the last message was refused.
     panics: u32,
+    /// How often each channel had been closed then.
+    cuts: Cuts,
     /// What was meant for a time ahead.
     later: Table,
     /// For when the messages in the summary were meant that had no room in `later`, at the latest.
@@ -35,6 +39,8 @@ pub(crate) struct Moment {
     /// When the last reset was asked for; 0: none was.
     pub reset_ns: u64,
     pub panics: u32,
+    /// How often each channel had been closed.
+    pub cuts: Cuts,
     /// For when the message was meant; 0: at once.
     pub due_ns: u64,
     /// The time of the push, where the message was meant for at once and others are scheduled; else 0.
@@ -67,6 +73,7 @@ impl Lost {
             used: 0,
             resets: (0, 0),
             panics: 0,
+            cuts: Cuts::default(),
             later: Table::new(most_later),
             latest_ns: 0,
             last_ns: 0,
@@ -84,6 +91,7 @@ impl Lost {
         self.last_ns = 0;
         self.resets = (moment.resets, moment.resets);
         self.panics = moment.panics;
+        self.cuts = moment.cuts;
     }
 
     /// Takes a message that was refused. Returns how many messages cannot be brought back for it.
@@ -91,6 +99,9 @@ impl Lost {
         let mut unrepaired = 0;
         if (self.panics, self.resets.1) != (moment.panics, moment.resets) {
             unrepaired += self.note_requests(moment);
+        }
+        if self.cuts != moment.cuts {
+            self.forget_cut(moment.cuts, Channels::NONE);
         }
         if moment.due_ns != 0 {
             return unrepaired + self.refuse_later(client, message, moment.due_ns);
@@ -164,6 +175,22 @@ impl Lost {
         } else {
             unrepaired
         }
+    }
+
+    /// Forgets what was refused on channels that were closed since, as `cuts` says, and on those that are closed now.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn forget_cut(&mut self, cuts: Cuts, closed: Channels) {
+        let channels = cuts.since(&self.cuts).or(closed);
+        self.cuts = cuts;
+        if channels.is_empty() {
+            return;
+        }
+        self.all.forget(channels);
+        for named in &mut self.named[..self.used] {
+            named.summary.forget(channels);
+        }
+        self.later.forget(channels);
     }
 
     /// Marks what is meant for later as cancelled.

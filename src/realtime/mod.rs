@@ -10,10 +10,11 @@
 //! | messages that push could not queue | `refused.rs` hands them over; `lost.rs` and `later.rs` summarise them |
 //! | pop | `pop.rs`, `consumer.rs`, `skip.rs` with `still_held.rs`; on a pair, `pair.rs` |
 //! | the memory between the two threads | `ring.rs` |
+//! | channels | `filter.rs` |
 //! | panic, reset, cancel | `requests.rs`; `drain.rs` has the order in which an out queue is emptied |
 //! | shared state | `shared.rs`, `config.rs`, `stats.rs`, `client_table.rs`, `peer_address.rs`, `acceptance.rs`, `beat.rs` |
 //! | waking and waiting | `waker.rs` and `sleeper.rs` for the network thread; `readiness.rs` and `event.rs` for others; `wait_handle.rs` for event loops |
-//! | control threads | `notifications.rs`, `flush.rs`, `priority.rs` |
+//! | control threads | `notifications.rs`, `flush.rs`, `priority.rs`, `latency.rs` |
 //!
 //! `session`, `net`, `port` and `ffi` call this module. It calls `timing`, `midi` and `sys`.
 
@@ -25,7 +26,9 @@ pub(crate) mod consumer;
 pub(crate) mod drain;
 pub(crate) mod endpoint;
 pub(crate) mod event;
+pub(crate) mod filter;
 pub(crate) mod flush;
+pub(crate) mod latency;
 pub(crate) mod later;
 #[cfg(all(test, loom))]
 pub(crate) mod loom_models;

@@ -1,12 +1,14 @@
 //! What one port of a pair knows of the other: there is no network thread between them, so the popping thread does
 //! what that thread would.
 
+use crate::midi::channels::Channels;
 use crate::midi::reset::{PANIC, RESET};
 use crate::midi::short::Short;
 use crate::midi::state::{ChannelState, next_repair};
 use crate::midi::summary::Given;
 use crate::realtime::consumer::Consumer;
 use crate::realtime::drain::{Drain, Step};
+use crate::realtime::filter::Direction;
 use crate::realtime::lost::Lost;
 use crate::realtime::pop::Popped;
 use crate::realtime::refused::RefusedOut;
@@ -44,6 +46,11 @@ pub(crate) struct PairPeer {
     releases: bool,
     /// The other port.
     shared: Arc<Shared>,
+    /// The own channels, as far as changes were carried out, and where the peer stands on the others.
+    open: Channels,
+    hidden: Box<ChannelState>,
+    /// Changes of the channels of both ports that were carried out, to be noted.
+    changed: Option<(u32, u32)>,
     /// `Requests::revision` of the peer while nothing is asked for and nothing is to be made good; or `LOOK`.
     quiet: u64,
     /// The last stored values of `PopCounters::needs_release` and `has_pending`.
@@ -67,21 +74,38 @@ struct Receiver {
 impl Receiver {
     /// Takes a message that will not be popped. Returns how many messages cannot be brought back for it.
     fn lose(&mut self, message: &[u8]) -> u32 {
+        self.split();
+        self.wanted.lose(message)
+    }
+
+    /// Nothing of some channels is given any more: what is held there is released.
+    fn cut(&mut self, channels: Channels) {
+        if channels.is_empty() || !self.lossy && self.heard.is_neutral_on(channels) {
+            return;
+        }
+        self.split();
+        self.wanted.cut(&self.heard, channels);
+    }
+
+    fn split(&mut self) {
         if !self.lossy {
             self.lossy = true;
             self.wanted.follow(&mut self.heard);
         }
-        self.wanted.lose(message)
     }
 
-    /// Takes what push could not queue.
-    fn lose_refused(&mut self, lost: &mut Lost) -> u32 {
+    /// Takes what push could not queue. Of channels that are not open, `hidden` follows it.
+    fn lose_refused(&mut self, lost: &mut Lost, open: Channels, hidden: &mut ChannelState) -> u32 {
         // A pair knows of no clients: there is one summary.
         let mut unrepaired = 0;
         for (_, summary) in lost.summaries() {
             self.given.clear();
             while let Some(message) = summary.next(&mut self.given) {
-                unrepaired += self.lose(&message);
+                if open.has(&message) {
+                    unrepaired += self.lose(&message);
+                } else {
+                    hidden.apply(&message);
+                }
             }
         }
         unrepaired
@@ -111,6 +135,9 @@ impl PairPeer {
             repairs: shared.repairs,
             releases: shared.config.delivery.release_on_close || own.config.delivery.release_on_disconnect,
             shared,
+            open: own.queues.filter.open(),
+            hidden: touched(Box::default()),
+            changed: None,
             quiet: LOOK,
             holds: false,
             owes: false,
@@ -162,23 +189,10 @@ impl PairPeer {
         mut place: impl FnMut(u64) -> Option<u32>,
     ) -> Option<Next> {
         let mut budget = MOST_LOST;
+        self.change_channels(own);
         loop {
-            let made = |message, frame, asked| Some(Next::Made { message, frame, asked });
-            if let Some((message, rest)) = self.giving.split_first() {
-                // As soon as possible.
-                let frame = place(0)?;
-                self.giving = rest;
-                self.receiver.heard.apply(message);
-                return made(Short::whole(*message), frame, true);
-            }
-            if !self.lose_what_waits(incoming, own, &mut budget) {
-                return None;
-            }
-            if self.receiver.lossy {
-                let frame = place(0)?;
-                if let Some(message) = self.receiver.next_difference() {
-                    return made(message, frame, false);
-                }
+            if let Some(next) = self.make(incoming, own, &mut budget, &mut place) {
+                return next;
             }
             let mut frame = 0;
             let mut wanted = |time_ns| {
@@ -186,26 +200,121 @@ impl PairPeer {
                 frame = placed.unwrap_or(0);
                 placed.is_some()
             };
-            match self.drain.next_if(incoming, |record| wanted(record.time_ns)) {
+            let open = self.open;
+            match self
+                .drain
+                .next_if(incoming, |record| !open.has(record.data) || wanted(record.time_ns))
+            {
+                Some(Step::Message { record, .. }) if !open.has(record.data) => {
+                    self.hidden.apply(record.data);
+                    own.counters.pop.filtered.add(1);
+                    budget = budget.checked_sub(1)?;
+                }
+                Some(Step::Excluded(record)) => {
+                    exclude(&self.shared, &mut self.receiver, record.data);
+                    budget = budget.checked_sub(1)?;
+                }
                 Some(Step::Message { record, .. }) => {
+                    if record.data == [0xFF] {
+                        self.hidden.apply(record.data);
+                    }
                     self.receiver.heard.apply(record.data);
                     return Some(Next::Queued(Popped::of(&record, frame)));
                 }
+                Some(Step::Dropped(record)) if self.repairs && !open.has(record.data) => self.hidden.apply(record.data),
                 Some(Step::Dropped(record)) if self.repairs => count_lost(own, self.receiver.lose(record.data)),
                 // At most what the queue holds, at once.
                 Some(Step::Dropped(_)) => self.drain.drop_all(incoming),
                 Some(Step::Panic) => self.giving = &PANIC,
                 Some(Step::Reset { .. }) => self.giving = &RESET,
-                Some(Step::Refused(lost)) => count_lost(own, self.receiver.lose_refused(lost)),
+                Some(Step::Refused(lost)) => {
+                    let unrepaired = self.receiver.lose_refused(lost, open, &mut self.hidden);
+                    count_lost(own, unrepaired);
+                }
                 // Nothing is scheduled on a pair.
                 Some(Step::Cancel) => {}
                 None => {
                     let frame = place(0)?;
                     let message = self.next_release(incoming, own)?;
-                    return made(message, frame, false);
+                    let asked = false;
+                    return Some(Next::Made { message, frame, asked });
                 }
             }
         }
+    }
+
+    /// What is made before anything is taken: the rest of a panic or reset, and the difference. Some(None): it has to wait.
+    fn make(
+        &mut self,
+        incoming: &mut Consumer,
+        own: &Shared,
+        budget: &mut usize,
+        place: &mut impl FnMut(u64) -> Option<u32>,
+    ) -> Option<Option<Next>> {
+        let made = |message, frame, asked| Some(Some(Next::Made { message, frame, asked }));
+        while let Some((message, rest)) = self.giving.split_first() {
+            if !self.is_open(message) {
+                self.giving = rest;
+                continue;
+            }
+            // As soon as possible.
+            let Some(frame) = place(0) else { return Some(None) };
+            self.giving = rest;
+            self.receiver.heard.apply(message);
+            return made(Short::whole(*message), frame, true);
+        }
+        if !self.lose_what_waits(incoming, own, budget) {
+            return Some(None);
+        }
+        if self.receiver.lossy {
+            let Some(frame) = place(0) else { return Some(None) };
+            if let Some(message) = self.receiver.next_difference() {
+                return made(message, frame, false);
+            }
+        }
+        None
+    }
+
+    /// Carries out what was changed of the channels of one of the two.
+    fn change_channels(&mut self, own: &Shared) {
+        let (theirs, ours) = (&self.shared.queues.filter, &own.queues.filter);
+        if !theirs.is_unseen(Direction::Outgoing) && !ours.is_unseen(Direction::Incoming) {
+            return;
+        }
+        // Read first: what is changed after this is a change once more.
+        self.changed = Some((theirs.revision(), ours.revision()));
+        let (dropped, _) = theirs.take_cut(Direction::Outgoing);
+        let (cut, open) = ours.take_cut(Direction::Incoming);
+        self.drain.renew_gates();
+        let cut = cut.or(self.open.without(open));
+        let opened = open.without(self.open.without(cut));
+        // Of those that were closed before, `hidden` knows more.
+        let followed = cut.and(self.open);
+        self.open = open;
+        let receiver = &mut self.receiver;
+        let sent = if receiver.lossy {
+            &receiver.wanted
+        } else {
+            &receiver.heard
+        };
+        self.hidden.copy(sent, followed);
+        receiver.cut(dropped.or(cut));
+        if !opened.is_empty() {
+            receiver.split();
+            receiver.wanted.reveal(&self.hidden, &mut receiver.heard, opened);
+        }
+    }
+
+    /// Whether a message of a panic or reset is to be given. On a channel that is only closed here it is followed.
+    fn is_open(&mut self, message: &[u8]) -> bool {
+        if !self.shared.queues.filter.open().has(message) {
+            return false;
+        }
+        if !self.open.has(message) {
+            self.hidden.apply(message);
+            return false;
+        }
+        true
     }
 
     /// Takes what is skipped, and what a panic drops while something is to be made good, into the difference. False
@@ -231,14 +340,24 @@ impl PairPeer {
             } else {
                 self.drain.next_request(incoming)
             };
-            let receiver = &mut self.receiver;
+            let (receiver, open) = (&mut self.receiver, self.open);
+            let sent = self.shared.queues.filter.open().and(open);
             match step {
+                Some(Step::Message { record, .. }) if !open.has(record.data) => {
+                    self.hidden.apply(record.data);
+                    own.counters.pop.filtered.add(1);
+                }
+                Some(Step::Dropped(record)) if !open.has(record.data) => self.hidden.apply(record.data),
                 Some(Step::Message { record, .. } | Step::Dropped(record)) => {
                     count_lost(own, receiver.lose(record.data));
                 }
-                Some(Step::Panic) => lose_each(receiver, &PANIC),
-                Some(Step::Reset { .. }) => lose_each(receiver, &RESET),
-                Some(Step::Refused(lost)) => count_lost(own, receiver.lose_refused(lost)),
+                Some(Step::Excluded(_)) => self.shared.counters.network.dropped_out.add(1),
+                Some(Step::Panic) => lose_each(receiver, &PANIC, sent),
+                Some(Step::Reset { .. }) => lose_each(receiver, &RESET, sent),
+                Some(Step::Refused(lost)) => {
+                    let unrepaired = receiver.lose_refused(lost, open, &mut self.hidden);
+                    count_lost(own, unrepaired);
+                }
                 Some(Step::Cancel) | None => {}
             }
         }
@@ -246,7 +365,8 @@ impl PairPeer {
 
     /// Takes messages that are skipped into the difference, as long as nothing was asked for before them.
     fn skip_messages(&mut self, incoming: &mut Consumer, own: &Shared, budget: &mut usize) {
-        let Some(until) = self.skip_until.filter(|_| !self.drain.has_pending()) else {
+        let filters = self.drain.has_gates() || !self.open.is_all();
+        let Some(until) = self.skip_until.filter(|_| !filters && !self.drain.has_pending()) else {
             return;
         };
         let mut unrepaired = 0;
@@ -269,11 +389,16 @@ impl PairPeer {
             own.counters.pop.has_pending.store(owes, Ordering::Release);
         }
         self.announce_holds(own);
+        if let Some((theirs, ours)) = self.changed.take() {
+            self.shared.queues.filter.see(Direction::Outgoing, theirs);
+            own.queues.filter.see(Direction::Incoming, ours);
+        }
         if self.quiet != u64::from(self.drain.revision()) {
             self.drain.serve_requests();
         }
         incoming.announce_taken();
-        self.quiet = if owes || self.drain.has_pending() {
+        let filters = self.drain.has_gates() || !self.open.is_all();
+        self.quiet = if owes || filters || self.drain.has_pending() {
             LOOK
         } else {
             self.drain.revision().into()
@@ -330,8 +455,16 @@ impl PairPeer {
     }
 }
 
-fn lose_each(receiver: &mut Receiver, messages: &[[u8; 3]]) {
-    for message in messages {
+/// A message of a channel that the peer closed after it was pushed. A System Reset would have released all.
+fn exclude(peer: &Shared, receiver: &mut Receiver, message: &[u8]) {
+    peer.counters.network.dropped_out.add(1);
+    if message == [0xFF] {
+        receiver.cut(Channels::ALL);
+    }
+}
+
+fn lose_each(receiver: &mut Receiver, messages: &[[u8; 3]], channels: Channels) {
+    for message in messages.iter().filter(|message| channels.has(&message[..])) {
         receiver.lose(message);
     }
 }

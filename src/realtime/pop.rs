@@ -1,14 +1,19 @@
 //! The popping side of a port.
 
+use crate::midi::channels::Channels;
 use crate::midi::short::Short;
 use crate::realtime::consumer::{Consumer, Record};
+use crate::realtime::latency::LatencyView;
 use crate::realtime::pair::{Next, PairPeer};
 use crate::realtime::shared::{SYNTHETIC, Shared};
-use crate::realtime::skip::Skip;
+use crate::realtime::skip::{Skip, is_filtered};
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
 use crate::timing::BlockClock;
 use std::ptr::NonNull;
+
+/// How many filtered messages one call goes through.
+const MOST_FILTERED: usize = 1024;
 
 /// A message popped. `data` points into the queue, or into the port, and is valid until the next pop or skip.
 pub(crate) struct Popped {
@@ -40,6 +45,7 @@ pub(crate) struct PopSide {
     peer: Option<Box<PairPeer>>,
     skip: Skip,
     pub clock: BlockClock,
+    pub latency: LatencyView,
     /// The last message that was made here: what was popped may point to it.
     made: Option<Short>,
 }
@@ -49,6 +55,7 @@ impl PopSide {
         Self {
             incoming,
             clock,
+            latency: LatencyView::default(),
             peer,
             skip: Skip::new(),
             made: None,
@@ -72,7 +79,8 @@ impl PopSide {
         if self.peer.is_some() {
             return self.pop_note_of_pair(shared, give);
         }
-        let Some((_, record)) = self.incoming.pop_short(|_| true) else {
+        let open = shared.queues.filter.open();
+        let Some((_, record)) = self.incoming.pop_short(|short| open.has_short(short)) else {
             return false;
         };
         give(Popped::of(&record, 0));
@@ -106,7 +114,7 @@ impl PopSide {
             return Err(Code::InvalidArgument);
         }
         if self.peer.is_none() && !self.is_skipping() {
-            return Ok(self.take_placed(BlockClock::place));
+            return Ok(self.take_placed(shared, BlockClock::place));
         }
         let told_ns = self.clock.told_start_ns();
         Ok(self.pop_placed(shared, told_ns, BlockClock::place))
@@ -114,13 +122,47 @@ impl PopSide {
 
     /// Takes the next message from the queue of a port that is no pair.
     #[inline(always)]
-    fn take_placed(&mut self, place: impl Fn(&mut BlockClock, u64) -> Option<u32>) -> Option<Popped> {
+    fn take_placed(&mut self, shared: &Shared, place: impl Fn(&mut BlockClock, u64) -> Option<u32>) -> Option<Popped> {
         self.incoming.release();
-        let waiting = self.incoming.peek()?;
+        let open = shared.queues.filter.open();
+        let mut waiting = self.incoming.peek()?;
+        let mut flags = 0;
+        if !open.has(waiting.data) {
+            self.drop_filtered(shared, open);
+            waiting = self.incoming.peek()?;
+            if !open.has(waiting.data) {
+                if is_filtered(&waiting) {
+                    // There is more than one call may go through.
+                    return None;
+                }
+                flags = SYNTHETIC;
+            }
+        }
         let frame = place(&mut self.clock, waiting.time_ns)?;
-        let popped = Popped::of(&waiting.take(), frame);
+        let mut popped = Popped::of(&waiting.take(), frame);
+        if flags & !popped.flags != 0 {
+            // It stands for one that was filtered.
+            popped.flags |= flags;
+            shared.counters.pop.filtered.add(1);
+            shared.counters.pop.synthesized.add(1);
+        }
         self.incoming.announce_taken();
         Some(popped)
+    }
+
+    /// Throws away what came on a channel before that was closed. What releases something is given: it may be held here.
+    #[cold]
+    #[inline(never)]
+    fn drop_filtered(&mut self, shared: &Shared, open: Channels) {
+        for _ in 0..MOST_FILTERED {
+            match self.incoming.peek() {
+                Some(waiting) if !open.has(waiting.data) && is_filtered(&waiting) => drop(waiting.take()),
+                _ => break,
+            }
+            shared.counters.pop.filtered.add(1);
+        }
+        self.incoming.announce_taken();
+        self.incoming.release();
     }
 
     /// Takes the next message that has a place: made here, at `now_ns` or, 0, now by the clock; or from the queue.
@@ -151,7 +193,7 @@ impl PopSide {
                 return None;
             }
         }
-        self.take_placed(place)
+        self.take_placed(shared, place)
     }
 
     /// Gives a message that was made here: its client, itself, its flags.

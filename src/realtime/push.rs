@@ -141,7 +141,9 @@ impl PushSide {
 
     #[inline(always)]
     fn put(&mut self, time_ns: u64, client: u32, short: impl Fn() -> Option<Short>) -> bool {
-        client == 0 && short().is_some_and(|short| self.outgoing.write_short(time_ns, 0, 0, short))
+        let open = self.shared.queues.filter.open();
+        client == 0
+            && short().is_some_and(|short| open.has_short(short) && self.outgoing.write_short(time_ns, 0, 0, short))
     }
 
     /// Queues one message for one client or, 0, for all.
@@ -169,6 +171,7 @@ impl PushSide {
                 due(shared, time_ns).map(drop)
             };
             return match checked {
+                Ok(()) if shared.queues.filter.stops(data) => self.filter(),
                 Ok(()) => self.push_offline(client, data),
                 Err(code) => code,
             };
@@ -177,11 +180,21 @@ impl PushSide {
             Ok(due) => due,
             Err(code) => return code,
         };
+        if shared.queues.filter.stops(data) {
+            return self.filter();
+        }
         if self.is_thorough() && self.is_lossy() {
             self.refuse(due, client, data, Code::Full)
         } else {
             self.queue(due, client, data)
         }
+    }
+
+    /// A message of a channel that the port does not have.
+    #[cold]
+    fn filter(&self) -> Code {
+        self.shared.counters.push.filtered.add(1);
+        Code::Ok
     }
 
     /// Whether nothing may be queued because a summary waits to be taken.
@@ -261,7 +274,7 @@ impl PushSide {
     #[inline(always)]
     fn refuse(&mut self, due: Due, client: u32, data: &[u8], code: Code) -> Code {
         if self.refused.is_some() && (self.shared.repairs || code == Code::Offline) {
-            self.remember(due, client, data);
+            return self.remember(due, client, data, code);
         }
         code
     }
@@ -269,9 +282,14 @@ impl PushSide {
     /// Adds a refused message to the summary.
     #[cold]
     #[inline(never)]
-    fn remember(&mut self, due: Due, client: u32, data: &[u8]) {
-        let Some(refused) = &mut self.refused else { return };
+    fn remember(&mut self, due: Due, client: u32, data: &[u8], code: Code) -> Code {
+        let Some(refused) = &mut self.refused else { return code };
         let shared = &*self.shared;
+        // Before the channel is looked at: a message counts as refused before the channel is closed the next time.
+        let cuts = shared.queues.filter.cuts();
+        if shared.queues.filter.stops(data) {
+            return self.filter();
+        }
         shared.counters.push.refused.add(1);
         let (due_ns, now_ns) = match due {
             Due::At(due_ns) => (due_ns, 0),
@@ -283,6 +301,7 @@ impl PushSide {
             resets: shared.requests.reset.count(),
             reset_ns: shared.requests.reset.last_ns(),
             panics: shared.requests.panic.count(),
+            cuts,
             due_ns,
             now_ns,
         };
@@ -291,6 +310,7 @@ impl PushSide {
         shared.wake_if_signalling();
         // Until the summary is taken.
         self.quick = Quick::No;
+        code
     }
 }
 

@@ -1,6 +1,7 @@
 //! What waiting threads check on a port: messages to pop, room to push, and the end.
 
 use crate::realtime::event::Event;
+use crate::realtime::filter::Direction;
 use crate::realtime::refused::RefusedGauge;
 use crate::realtime::ring::Gauge;
 use crate::realtime::shared::{Role, Shared};
@@ -43,8 +44,11 @@ impl Readiness {
         let Some(peer) = &self.peer else { return false };
         let releases = shared.is_closed() && shared.counters.pop.needs_release.load(Ordering::Acquire);
         let refused = self.peer_refused.as_ref().is_some_and(RefusedGauge::has_some);
+        let changed =
+            peer.queues.filter.is_unseen(Direction::Outgoing) || shared.queues.filter.is_unseen(Direction::Incoming);
         releases
             || refused
+            || changed
             || peer.requests.panic.is_unserved()
             || peer.requests.reset.is_unserved()
             // Last: the popping thread sets this before it removes what the checks above would find.

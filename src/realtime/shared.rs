@@ -3,9 +3,11 @@
 use crate::realtime::acceptance::Acceptance;
 use crate::realtime::beat::Beat;
 use crate::realtime::client_table::ClientTable;
-use crate::realtime::config::{Config, Overflow, Wake};
+use crate::realtime::config::{BlockConfig, Config, Overflow, Wake};
 use crate::realtime::event::Event;
+use crate::realtime::filter::Filter;
 use crate::realtime::flush::FlushTickets;
+use crate::realtime::latency::LatencyWish;
 use crate::realtime::notifications::Notifications;
 use crate::realtime::peer_address::PeerAddress;
 use crate::realtime::priority::PriorityWish;
@@ -117,8 +119,9 @@ pub(crate) struct Counters {
     pub pop: CachePadded<PopCounters>,
 }
 
-/// How full the queues are, as any thread sees it.
+/// How full the queues are, as any thread sees it, and what passes them.
 pub(crate) struct Queues {
+    pub filter: CachePadded<Filter>,
     /// None for a manual server.
     pub incoming: Option<Gauge>,
     pub outgoing: Option<Gauge>,
@@ -151,6 +154,7 @@ pub(crate) struct Clients {
 pub(crate) struct Control {
     pub flush: FlushTickets,
     pub priority: PriorityWish,
+    pub latency: LatencyWish,
     pub event: CachePadded<Event>,
     /// Network thread: it signals `event` at the end of its turn.
     pub wake_pending: AtomicBool,
@@ -191,6 +195,7 @@ impl Shared {
             counters: Counters::default(),
             beat: CachePadded::default(),
             queues: Queues {
+                filter: CachePadded::new(Filter::new(config.channels)),
                 incoming,
                 outgoing,
                 scheduled_bytes: CachePadded::default(),
@@ -210,11 +215,25 @@ impl Shared {
             control: Control {
                 flush: FlushTickets::default(),
                 priority: PriorityWish::new(config.pacing.realtime_priority),
+                latency: LatencyWish::new(&config.blocks),
                 event: CachePadded::default(),
                 wake_pending: AtomicBool::new(false),
                 notifications: Notifications::new(256 + 2 * clients as usize),
                 handles: Handles::default(),
             },
+        }
+    }
+
+    /// The config for ports that a server accepts now, with what was changed since it was made.
+    pub(crate) fn config_for_accepted(&self) -> Config {
+        let (latency_ns, push_latency_ns) = self.control.latency.get();
+        Config {
+            channels: self.queues.filter.open(),
+            blocks: BlockConfig {
+                latency_ns,
+                push_latency_ns,
+            },
+            ..self.config.clone()
         }
     }
 
@@ -302,6 +321,11 @@ impl Shared {
         self.counters.network.unrepaired.get()
             + self.counters.push.unrepaired.get()
             + self.counters.pop.unrepaired.get()
+    }
+
+    /// Messages of channels that the port does not have.
+    pub(crate) fn filtered(&self) -> u64 {
+        self.counters.network.filtered.get() + self.counters.push.filtered.get() + self.counters.pop.filtered.get()
     }
 
     /// Messages that the library made itself.

@@ -3,6 +3,7 @@
 //! The messages stay in the queue while that difference is given, and are gone through once for each client they came
 //! from, in order of the clients' ids. A pair, whose messages have no clients, does it by itself: see `pair.rs`.
 
+use crate::midi::message;
 use crate::midi::short::Short;
 use crate::midi::summary::{Given, Summary};
 use crate::realtime::consumer::{Consumer, Record};
@@ -17,6 +18,14 @@ const BUDGET: usize = 2048;
 /// What it costs to take a message into the summary, and to begin a new summary.
 const TAKING: usize = 2;
 const BEGINNING: usize = 256;
+
+/// Whether a message of a channel that the port does not have any more is not given: releases are.
+#[must_use]
+pub(super) fn is_filtered(record: &Record<'_>) -> bool {
+    let releases =
+        message::is_note_off(record.data) || message::is_switch_off(record.data) || message::lets_go(record.data);
+    !releases && record.flags & SYNTHETIC == 0
+}
 
 /// What was skipped, while the difference is given.
 pub(crate) struct Skip {
@@ -135,8 +144,14 @@ impl Skip {
             self.still_held.clear();
         }
         let mut unrepaired = 0;
-        let each = |record: &Record<'_>| {
+        let open = shared.queues.filter.open();
+        let mut filtered = 0;
+        let each = |_, record: &Record<'_>| {
             if record.client == self.client {
+                if !open.has(record.data) && is_filtered(record) {
+                    filtered += 1;
+                    return TAKING;
+                }
                 unrepaired += self.summary.lose(record.data);
                 self.still_held.follow(record.data, record.flags & STILL_HELD != 0);
                 return TAKING;
@@ -151,6 +166,7 @@ impl Skip {
         // position moves only when all this is done.
         let reached = unsafe { incoming.scan(at, until, budget, each) };
         shared.counters.pop.unrepaired.add(unrepaired.into());
+        shared.counters.pop.filtered.add(filtered);
         reached
     }
 }

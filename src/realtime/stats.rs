@@ -31,6 +31,7 @@ pub(crate) struct NetworkCounters {
     pub dropped_in: Counter,
     pub dropped_out: Counter,
     pub unrepaired: Counter,
+    pub filtered: Counter,
     pub invalid_bytes: Counter,
     pub oversize_in: Counter,
     pub synthesized: Counter,
@@ -72,6 +73,7 @@ pub(crate) struct PushCounters {
     pub refused: Counter,
     /// Refused messages that a summary of the channel state does not restore.
     pub unrepaired: Counter,
+    pub filtered: Counter,
     /// On a pair: pushed messages. Those of three bytes have a counter of their own, so that nearly every push updates one
     /// counter instead of two.
     pub three_byte_messages: Counter,
@@ -111,6 +113,7 @@ pub(crate) struct PopCounters {
     pub synthesized: Counter,
     /// Skipped messages that a summary of the channel state does not restore.
     pub unrepaired: Counter,
+    pub filtered: Counter,
     /// On a pair: something sounds here that a release must end when a port closes.
     pub needs_release: AtomicBool,
     /// On a pair: `pop` has a message that is no longer in the queue.

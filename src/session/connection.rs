@@ -7,6 +7,7 @@ use super::sniff::Sniffer;
 use super::timers::Armed;
 use super::track::Track;
 use crate::midi::parser::Parser;
+use crate::midi::state::ChannelState;
 use crate::realtime::config::Config;
 use crate::sys::address::Address;
 use crate::sys::code::Code;
@@ -75,6 +76,8 @@ pub(super) struct Input {
     pub arrived_ns: u64,
     /// What the popping thread got of what the peer sent.
     pub track: Track,
+    /// Where the peer stands on channels that the port does not have; None: it has sent nothing there.
+    pub hidden: Option<Box<ChannelState>>,
     /// A client's, until its first status byte.
     pub sniffer: Option<Sniffer>,
     pub received_any: bool,
@@ -128,6 +131,7 @@ impl Connection {
                 backlog: Vec::new(),
                 arrived_ns: now,
                 track: Track::default(),
+                hidden: None,
                 sniffer,
                 received_any: false,
                 end: None,

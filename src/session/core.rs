@@ -193,6 +193,9 @@ impl Core {
 
     /// Whether a port has something to drain: its out queue, its schedule, its end, or a flush that was not seen.
     pub(crate) fn has_work(&mut self, key: PortKey, now: u64) -> bool {
+        if self.has_new_channels(key) {
+            return true;
+        }
         let Some(port) = self.ports.at_mut(key) else {
             return false;
         };
@@ -218,6 +221,7 @@ impl Core {
 
     /// Moves what was pushed into a port, and what is due, to its connections.
     pub(crate) fn drain(&mut self, key: PortKey, now: u64) {
+        self.change_channels(key, now);
         let Some(port) = self.ports.at_mut(key) else {
             return;
         };
@@ -329,6 +333,7 @@ impl Core {
 
     /// A client's port has a connection.
     pub(crate) fn connect(&mut self, key: PortKey, address: Address, now: u64) -> Option<Peer> {
+        self.change_channels(key, now);
         let shared = Arc::clone(self.shared(key)?);
         shared.status.peer.set(Some(address));
         let connected = notification(Kind::Connected, now).address(Some(address));
@@ -371,6 +376,10 @@ impl Core {
             return;
         };
         let port = connection.port;
+        self.change_channels(port, now);
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
         if !connection.is_confirmed() || !connection.input.backlog.is_empty() {
             return connection.input.backlog.extend_from_slice(bytes);
         }

@@ -6,7 +6,9 @@ use super::effect::{Keyed, Peer};
 use super::owed::{self, Backlog, Departed};
 use super::port::{Port, notification};
 use super::track::Track;
+use crate::midi::channels::Channels;
 use crate::midi::parser::{Parser, Sink};
+use crate::midi::state::ChannelState;
 use crate::realtime::notifications::Kind;
 use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, STILL_HELD, SYNTHETIC};
@@ -21,19 +23,34 @@ struct Inlet<'a> {
     time_ns: u64,
     client: u32,
     repairs: bool,
-    /// Whether the peer's state is followed.
-    follows: bool,
+    channels: Channels,
     track: &'a mut Track,
+    hidden: &'a mut Option<Box<ChannelState>>,
     /// Nothing may be put in until what was lost is made good.
     blocked: bool,
     messages: u64,
     dropped: u64,
     unrepaired: u64,
+    filtered: u64,
+}
+
+impl Inlet<'_> {
+    /// A message of a channel that the port does not have: it is only followed.
+    #[cold]
+    fn hide(&mut self, bytes: &[u8]) -> bool {
+        self.hidden.get_or_insert_default().apply(bytes);
+        self.filtered += 1;
+        self.messages += 1;
+        true
+    }
 }
 
 impl Sink for Inlet<'_> {
     #[inline]
     fn message(&mut self, bytes: &[u8]) -> bool {
+        if !self.channels.has(bytes) {
+            return self.hide(bytes);
+        }
         if self.blocked || !self.queue.write(self.time_ns, self.client, 0, bytes) {
             if !self.repairs {
                 return false;
@@ -41,8 +58,11 @@ impl Sink for Inlet<'_> {
             self.blocked = true;
             self.dropped += 1;
             self.unrepaired += self.track.lose(bytes);
-        } else if self.follows {
+        } else {
             self.track.deliver(bytes);
+        }
+        if let ([0xFF], Some(hidden)) = (bytes, &mut *self.hidden) {
+            hidden.apply(bytes);
         }
         self.messages += 1;
         self.queue.publish_batch();
@@ -64,6 +84,7 @@ impl Sink for Dropping {
 struct Source<'a> {
     parser: &'a mut Parser,
     track: &'a mut Track,
+    hidden: &'a mut Option<Box<ChannelState>>,
     client: u32,
     arrived_ns: u64,
     must_wait: bool,
@@ -74,6 +95,7 @@ impl<'a> Source<'a> {
         Self {
             parser: &mut input.parser,
             track: &mut input.track,
+            hidden: &mut input.hidden,
             client,
             arrived_ns: input.arrived_ns,
             must_wait,
@@ -126,6 +148,8 @@ impl Inbound<'_> {
         let bytes = std::mem::take(&mut input.backlog);
         let mut parser = std::mem::replace(&mut input.parser, Parser::new(0));
         let track = std::mem::take(&mut input.track);
+        // It is told nothing any more of where a peer stands that has gone.
+        input.hidden = None;
         if self.port.life >= super::port::Life::Released {
             return;
         }
@@ -203,7 +227,7 @@ impl Inbound<'_> {
     }
 
     /// Gives the difference to what was lost.
-    fn repair_lost(&mut self) {
+    pub(super) fn repair_lost(&mut self) {
         for index in 0..self.port.peers.len() {
             let peer = self.port.peers[index];
             while self.has_room_for_one() {
@@ -228,10 +252,13 @@ impl Inbound<'_> {
     fn release_departed(&mut self) {
         while let Some(mut departed) = self.port.owed.departed.pop_front() {
             if let Some(backlog) = &mut departed.backlog {
+                // What its connection was owed comes first.
+                self.repair_departed(departed.client, &mut backlog.track);
                 let bytes = std::mem::take(&mut backlog.bytes);
                 let source = Source {
                     parser: &mut backlog.parser,
                     track: &mut backlog.track,
+                    hidden: &mut None,
                     client: departed.client,
                     arrived_ns: backlog.arrived_ns,
                     must_wait: false,
@@ -253,6 +280,18 @@ impl Inbound<'_> {
                 self.port.owed.departed.push_front(departed);
                 return;
             }
+        }
+    }
+
+    fn repair_departed(&mut self, client: u32, track: &mut Track) {
+        if self.port.repairs() {
+            return;
+        }
+        while self.has_room_for_one()
+            && let Some(message) = track.next_repair()
+        {
+            let flags = self.flags_of(None, &message);
+            self.give(client, flags, &message);
         }
     }
 
@@ -307,22 +346,27 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
         time_ns: source.arrived_ns,
         client: source.client,
         repairs,
-        follows: repairs || releases,
+        channels: port.channels,
         blocked: source.must_wait || source.track.is_lossy(),
         track: source.track,
+        hidden: source.hidden,
         messages: 0,
         dropped: 0,
         unrepaired: 0,
+        filtered: 0,
     };
     let taken = source.parser.feed(bytes, &mut inlet);
     let (messages, dropped, unrepaired) = (inlet.messages, inlet.dropped, inlet.unrepaired);
+    let filtered = inlet.filtered;
     queue.publish();
     let counters = &port.shared.counters.network;
     counters.messages_in.add(messages);
     counters.dropped_in.add(dropped);
+    counters.filtered.add(filtered);
     counters.unrepaired.add(unrepaired);
     port.count_invalid(source.parser);
-    if dropped != 0 && port.owed.loss.is_none() {
+    // A difference that no loss has made may be owed already.
+    if dropped != 0 && port.owed.loss != Some(true) {
         let congested = notification(Kind::Congested, now);
         port.owed.loss = Some(port.shared.control.notifications.announce_begin(congested));
     }

@@ -2,6 +2,7 @@
 //! stream that a server sends to all.
 
 use super::track::Track;
+use crate::midi::channels::Channels;
 use crate::midi::state::ChannelState;
 use crate::realtime::shared::{Role, Shared};
 
@@ -38,6 +39,16 @@ impl Memory {
         }
         self.follow(message);
         ChannelState::is_event(message).into()
+    }
+
+    /// Nothing of some channels is sent any more.
+    pub(super) fn cut(&mut self, channels: Channels) {
+        if let Some(peer) = &mut self.peer {
+            peer.cut(channels);
+        }
+        if let Some(stream) = &mut self.stream {
+            stream.forget(channels);
+        }
     }
 
     /// Whether a message would release something that a client's next peer is told otherwise.

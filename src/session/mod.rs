@@ -12,12 +12,14 @@
 //! | all ports and connections | [`core`] |
 //! | one port | [`port`], [`schedule`], [`owed`], [`memory`], [`flush`] |
 //! | the way of a message | [`inbound`]: from peers to the in queue; [`outbound`] and [`repair`]: from the out queue to peers |
+//! | changes of a port's channels | [`channels`] |
 //! | the end of connections and ports | [`ending`]; [`unaccepted`]: ports that wait for `accept` |
 //!
 //! `net` calls it, and so does the simulation. It calls `realtime` and what lies below.
 
 pub(crate) mod admission;
 pub(crate) mod allow;
+mod channels;
 mod connection;
 mod core;
 mod effect;
@@ -114,6 +116,7 @@ impl Session {
         let has_place = self.has_place();
         let server = self.server.as_mut()?;
         let key = server.port;
+        self.core.change_channels(key, now);
         let port = self.core.ports.at_mut(key)?;
         let shared = Arc::clone(&port.shared);
         let permitted = admission::permits(server.options.allow.as_ref(), address);
@@ -468,6 +471,7 @@ impl Session {
             return false;
         };
         let key = connection.port;
+        self.core.change_channels(key, now);
         let progress = self.core.inbound(key, now, |inbound| {
             inbound.settle();
             inbound.resume(peer)

@@ -113,7 +113,7 @@ impl Outbound<'_> {
         while requests != 0 {
             let position = queue.position();
             let Some(step) = queue.next_before(end) else { break };
-            let is_message = matches!(step, Step::Message { .. } | Step::Dropped(_));
+            let is_message = matches!(step, Step::Message { .. } | Step::Dropped(_) | Step::Excluded(_));
             requests -= usize::from(!is_message || !is_before(position, end));
             self.take_step(step, position);
         }
@@ -140,6 +140,7 @@ impl Outbound<'_> {
                 }
             }
             Step::Dropped(record) => self.drop_for_panic(&record),
+            Step::Excluded(record) => super::channels::exclude(self, &record),
             Step::Panic => self.panic(),
             Step::Cancel => self.cancel(),
             Step::Reset { asked_ns } => {
@@ -325,7 +326,8 @@ impl Outbound<'_> {
             // Not counted: a request is no message of the caller's.
             return self.lose_request(messages);
         }
-        for message in messages {
+        let open = self.port.channels;
+        for message in messages.iter().filter(|message| open.has(&message[..])) {
             self.port.memory.follow(message);
             for index in 0..self.port.peers.len() {
                 self.offer(self.port.peers[index], message);

@@ -2,6 +2,7 @@
 
 use super::send_buffer::SendBuffer;
 use super::track::Track;
+use crate::midi::channels::Channels;
 use crate::midi::state::ChannelState;
 
 /// Whether messages are added, and whether they can still be written.
@@ -130,6 +131,48 @@ impl Output {
                 each();
             }
         });
+    }
+
+    /// Nothing of some channels is sent any more: what waits there is dropped, and what the peer will hold there after the
+    /// rest is released. `each` is called for each message that was dropped. How many messages were made.
+    pub(super) fn cut(&mut self, channels: Channels, mut each: impl FnMut()) -> u64 {
+        if channels.is_empty() {
+            return 0;
+        }
+        self.ahead = None;
+        if self.is_congested() || self.track.is_lossy() {
+            // The difference has the releases.
+            self.track.cut(channels);
+            return 0;
+        }
+        let mut made = 0;
+        let state = std::cell::RefCell::new(Box::new(self.track.received().cloned().unwrap_or_default()));
+        let mut release = |bytes: &mut Vec<u8>, channels| {
+            let mut state = state.borrow_mut();
+            while let Some(release) = state.release_of(channels) {
+                state.apply(&release);
+                bytes.extend_from_slice(&release);
+                made += 1;
+            }
+        };
+        let kept = |message: &[u8]| state.borrow_mut().apply(message);
+        self.buffer.rewrite(kept, |message, bytes| {
+            if !channels.has(message) {
+                bytes.extend_from_slice(message);
+                return state.borrow_mut().apply(message);
+            }
+            each();
+            if message == [0xFF] {
+                // It would have released all.
+                release(bytes, Channels::ALL);
+            }
+        });
+        let mut releases = Vec::new();
+        release(&mut releases, channels);
+        releases
+            .chunk_by(|_, next| *next < 0x80)
+            .for_each(|message| self.buffer.push(message));
+        made
     }
 
     /// Adds what restores the peer's state. How many messages that is; they are never dropped.

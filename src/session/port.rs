@@ -7,6 +7,7 @@ use super::memory::Memory;
 use super::owed::Owed;
 use super::schedule::{Schedule, Scheduled};
 use super::timers::Armed;
+use crate::midi::channels::Channels;
 use crate::midi::state::ChannelState;
 use crate::realtime::config::Config;
 use crate::realtime::drain::OutQueue;
@@ -55,6 +56,8 @@ pub(super) struct Port {
     pub flushes: Flushes,
     /// Clients that have left, and were given what the out queue still holds for them by name.
     pub forwarded: HashMap<u32, Forwarded>,
+    /// The channels whose messages are sent and given, as far as changes were carried out.
+    pub channels: Channels,
     /// The out queue waits until a peer has read.
     pub backed_up: bool,
     /// A waiting thread is to be told of a change.
@@ -95,6 +98,7 @@ impl Port {
         let (incoming, queue) = queues.unzip();
         Self {
             memory: Memory::new(&shared),
+            channels: shared.queues.filter.open(),
             shared,
             queue,
             incoming,

@@ -98,7 +98,9 @@ impl Outbound<'_> {
         if !self.has_receiver() {
             return self.lose_request(&PANIC);
         }
-        PANIC.iter().for_each(|message| self.port.memory.follow(message));
+        let open = self.port.channels;
+        let panic = PANIC.iter().filter(|message| open.has(&message[..]));
+        panic.for_each(|message| self.port.memory.follow(message));
         for index in 0..self.port.peers.len() {
             self.silence(self.port.peers[index]);
         }
@@ -118,11 +120,15 @@ impl Outbound<'_> {
         } else {
             output.discard_waiting(|| port.count_lost(0));
         }
+        let panic = PANIC.iter().filter(|message| port.channels.has(&message[..]));
         if !output.track.is_lossy() {
-            PANIC.iter().for_each(|message| output.push(message));
+            panic.for_each(|message| output.push(message));
+            // Releases of channels that were closed were dropped with what waited.
+            let made = output.cut(port.channels.complement(), || {});
+            port.shared.counters.network.synthesized.add(made);
             return self.effects.write(peer, connection);
         }
-        for message in &PANIC {
+        for message in panic {
             output.lose(message);
         }
         if !output.is_congested() {
@@ -259,7 +265,10 @@ impl Outbound<'_> {
         let output = &mut connection.output;
         let mut made = 0;
         let (release, repair) = (self.port.config().delivery.release_on_disconnect, self.port.repairs());
-        output.track = self.port.memory.take_peer().reconnect(release, repair, |message| {
+        let open = self.port.channels;
+        let mut track = self.port.memory.take_peer();
+        track.cut(open.complement());
+        output.track = track.reconnect(release, repair, open, |message| {
             output.buffer.push(&message);
             made += 1;
         });
@@ -282,7 +291,8 @@ impl Outbound<'_> {
     /// A panic or a reset while there is no peer.
     pub(super) fn lose_request(&mut self, messages: &[[u8; 3]]) {
         if !self.forgets {
-            for message in messages {
+            let open = self.port.channels;
+            for message in messages.iter().filter(|message| open.has(&message[..])) {
                 self.port.memory.lose(message);
             }
         }

@@ -4,6 +4,7 @@
 //! own. It is paired when it is pushed: with the latest Note On that is due no later than itself and has no Note Off
 //! yet; else with a note that sounds; else with the first Note On that is due later, and then it waits for that one.
 
+use crate::midi::channels::Channels;
 use crate::midi::message;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -263,6 +264,16 @@ impl Schedule {
         if key.is_empty() {
             self.keys.remove(&number);
         }
+    }
+
+    /// Takes the messages of some channels, in the order in which they are due.
+    pub(super) fn take_channels(&mut self, channels: Channels) -> Vec<Scheduled> {
+        let all = std::mem::take(&mut self.heap).into_vec();
+        let (mut taken, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(|waiting| channels.has(&waiting.bytes));
+        self.heap = kept.into();
+        self.keys.retain(|key, _| !channels.has_status((key >> 7) as u8));
+        taken.sort_by(|one, other| other.cmp(one));
+        taken
     }
 
     /// Takes all, in the order in which they are due.

@@ -146,6 +146,43 @@ impl SendBuffer {
         self.batches.clear();
     }
 
+    /// Rewrites the whole messages of which nothing was written and that are not committed: `each` takes one and adds what
+    /// stands in its place. One partly written stays; `kept` takes it.
+    pub(super) fn rewrite(&mut self, mut kept: impl FnMut(&[u8]), mut each: impl FnMut(&[u8], &mut Vec<u8>)) {
+        let mut from = self.written.max(self.committed);
+        if self.whole < self.written {
+            let end = self.whole + message::len_at(&self.bytes[self.whole..]);
+            if end > self.committed {
+                kept(&self.bytes[self.whole..end]);
+            }
+            from = from.max(end);
+        }
+        let tail = self.bytes.split_off(from);
+        let (mut at, mut batches) = (0, self.batches.iter_mut().peekable());
+        loop {
+            // A batch ends between two messages.
+            while let Some(batch) = batches.next_if(|batch| batch.end <= from + at) {
+                // One that ends before what is rewritten stays.
+                if batch.end > from || at > 0 {
+                    batch.end = self.bytes.len();
+                }
+            }
+            if at == tail.len() {
+                break;
+            }
+            let end = at + message::len_at(&tail[at..]);
+            each(&tail[at..end], &mut self.bytes);
+            at = end;
+        }
+        for batch in batches {
+            batch.end = self.bytes.len();
+        }
+        self.batches.retain(|batch| batch.end > self.written);
+        if self.is_empty() {
+            self.clear();
+        }
+    }
+
     /// Drops the whole messages of which nothing was written and that are not committed; calls back for each, with
     /// `false`. One partly written stays and is committed; calls back with `true`.
     pub(super) fn drop_unwritten(&mut self, mut each: impl FnMut(&[u8], bool)) {
@@ -192,6 +229,7 @@ mod tests {
         Push(Vec<Vec<u8>>),
         Write(usize),
         Drop,
+        Rewrite,
     }
 
     proptest! {
@@ -203,6 +241,7 @@ mod tests {
                 proptest::collection::vec(message(), 1..5).prop_map(Step::Push),
                 (1usize..30).prop_map(Step::Write),
                 Just(Step::Drop),
+                Just(Step::Rewrite),
             ], 0..60))
         {
             let mut buffer = SendBuffer::default();
@@ -220,6 +259,15 @@ mod tests {
                         sent += buffer.advance(count, |_| {}) as usize;
                     }
                     Step::Drop => buffer.drop_unwritten(|_, kept| dropped += usize::from(!kept)),
+                    Step::Rewrite => buffer.rewrite(|_| {}, |message, bytes| match message[0] & 3 {
+                        0 => dropped += 1,
+                        1 => {
+                            pushed += 1;
+                            bytes.extend_from_slice(message);
+                            bytes.extend_from_slice(&[0xB0, 1, 2]);
+                        }
+                        _ => bytes.extend_from_slice(message),
+                    }),
                 }
                 prop_assert_eq!(buffer.is_empty(), buffer.oldest_ns().is_none());
             }

@@ -1,6 +1,7 @@
 //! The two ends of one direction of a connection: the channel state that the receiver has, and, while something is lost
 //! on the way, the one that the sender has.
 
+use crate::midi::channels::Channels;
 use crate::midi::short::Short;
 use crate::midi::state::{ChannelState, Unread, next_repair, next_repair_seen};
 
@@ -68,6 +69,37 @@ impl Track {
         message
     }
 
+    /// Nothing of some channels is sent any more: what was lost there is not made good, but what the receiver holds there
+    /// is released. Whether it holds something.
+    pub(super) fn cut(&mut self, channels: Channels) -> bool {
+        let Some(heard) = &self.heard else { return false };
+        if channels.is_empty() {
+            return false;
+        }
+        let holds = !heard.is_neutral_on(channels);
+        if !holds && self.wanted.is_none() {
+            return false;
+        }
+        self.split();
+        if let (Some(heard), Some(wanted)) = (&self.heard, &mut self.wanted) {
+            wanted.cut(heard, channels);
+        }
+        holds
+    }
+
+    /// Some channels, which `hidden` has followed, are sent again: the receiver is told what was set there.
+    pub(super) fn reveal(&mut self, hidden: &ChannelState, channels: Channels) {
+        self.split();
+        if let (Some(heard), Some(wanted)) = (&mut self.heard, &mut self.wanted) {
+            wanted.reveal(hidden, heard, channels);
+        }
+    }
+
+    /// Where the sender stands.
+    pub(super) fn sent(&self) -> Option<&ChannelState> {
+        self.wanted.as_deref().or(self.heard.as_deref())
+    }
+
     /// The next message that releases what the receiver was left with, taken as delivered.
     pub(super) fn next_release(&mut self) -> Option<Short> {
         self.wanted = None;
@@ -107,7 +139,13 @@ impl Track {
 
     /// The receiver is on a new connection: what it was left with is released, and what was pushed without a
     /// connection is made good; where it repairs, the values of all controllers, programs and bends are sent. From now on it is kept what the receiver may not have read.
-    pub(super) fn reconnect(mut self, release: bool, repair: bool, mut send: impl FnMut(Short)) -> Self {
+    pub(super) fn reconnect(
+        mut self,
+        release: bool,
+        repair: bool,
+        open: Channels,
+        mut send: impl FnMut(Short),
+    ) -> Self {
         self.unread = Some(Unread::new());
         if self.heard.is_none() {
             return self;
@@ -125,7 +163,7 @@ impl Track {
             return self;
         };
         if repair {
-            self.heard = Some(Box::new(wanted.newcomer_after(received)));
+            self.heard = Some(Box::new(wanted.newcomer_after(received, open)));
         }
         self.wanted = Some(wanted);
         while let Some(message) = self.next_repair() {

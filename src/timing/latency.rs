@@ -13,7 +13,8 @@ pub(super) struct Latency {
     /// has to wait for the next. Where a host cuts the period into slices, that is the whole period.
     longest: u64,
     sample_rate: f64,
-    ns: u64,
+    /// The longest block and what was taken in with it.
+    automatic_ns: u64,
     /// The last period, if it was longer than the longest block: a second one is believed.
     candidate: u64,
     /// Periods since a discontinuity, and the longest block in them.
@@ -27,7 +28,7 @@ impl Latency {
             fixed_ns,
             longest: 0,
             sample_rate: 0.0,
-            ns: fixed_ns.unwrap_or(0),
+            automatic_ns: 0,
             candidate: 0,
             periods: SETTLED,
             since: 0,
@@ -35,14 +36,17 @@ impl Latency {
     }
 
     pub(super) fn ns(&self) -> u64 {
-        self.ns
+        self.fixed_ns.unwrap_or(self.automatic_ns)
     }
 
-    /// A block in real time has begun. `lag_ns` is taken in when the delay changes, and only then.
+    /// Another delay from now on; None: automatic.
+    pub(super) fn set(&mut self, fixed_ns: Option<u64>) {
+        self.fixed_ns = fixed_ns;
+    }
+
+    /// A block in real time has begun. `lag_ns` is taken in when the delay changes, and only then. A fixed delay may become
+    /// automatic later, so blocks are watched in any case.
     pub(super) fn see(&mut self, call: Call, block: &Block, lag_ns: u64) {
-        if self.fixed_ns.is_some() {
-            return;
-        }
         let mut longest = self.longest;
         if block.sample_rate != self.sample_rate {
             (longest, self.candidate, self.periods) = (0, 0, SETTLED);
@@ -74,7 +78,7 @@ impl Latency {
             } else {
                 (lag_ns as f64 / frame_ns).ceil()
             };
-            self.ns = ((longest as f64 + lag) * frame_ns).round() as u64;
+            self.automatic_ns = ((longest as f64 + lag) * frame_ns).round() as u64;
         }
     }
 }

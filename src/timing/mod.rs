@@ -54,10 +54,17 @@ pub(crate) struct BlockClock {
     frames_per_ns: f64,
     /// The frame of the last message placed in this block: the next is not before it.
     last_frame: u32,
-    /// The latest time that a frame of this block was sent for, of the blocks before it, and the length of a period.
-    sent_ns: u64,
-    sent_before_ns: u64,
+    /// The latest that was sent up to now, of the blocks before this one, and the length of a period.
+    sent: Sent,
+    sent_before: Sent,
     period_ns: u64,
+}
+
+/// The latest of the frames that were sent: its own time, and the time that it was sent for.
+#[derive(Clone, Copy, Default)]
+struct Sent {
+    frame_ns: u64,
+    due_ns: u64,
 }
 
 /// A period of the audio device, for those who want to know when the callback runs.
@@ -79,8 +86,8 @@ impl BlockClock {
             delay_ns: 0,
             frames_per_ns: 0.0,
             last_frame: 0,
-            sent_ns: 0,
-            sent_before_ns: 0,
+            sent: Sent::default(),
+            sent_before: Sent::default(),
             period_ns: 0,
         }
     }
@@ -93,7 +100,7 @@ impl BlockClock {
             return Err(Code::InvalidArgument);
         }
         self.last_frame = 0;
-        self.sent_before_ns = self.sent_ns;
+        self.sent_before = self.sent;
         let mut period = None;
         if block.offline {
             self.frozen = true;
@@ -117,6 +124,12 @@ impl BlockClock {
         self.delay_ns = self.latency.ns();
         self.block = Some(block);
         Ok(period)
+    }
+
+    /// Other delays from the next block on. Delays in ns; None: automatic.
+    pub(crate) fn set_latency(&mut self, latency_ns: Option<u64>, push_latency_ns: Option<u64>) {
+        self.latency.set(latency_ns);
+        self.push_latency.set(push_latency_ns);
     }
 
     /// What is added to arrival times now.
@@ -158,12 +171,13 @@ impl BlockClock {
         Some(self.last_frame)
     }
 
-    /// When a message at a frame of this block is to be sent; 0, now, when rendering offline. None beyond the block.
+    /// When a message at a frame of this block is to be sent; 0, now, when rendering offline. None beyond the block. Where
+    /// it was sent, `note_sent` follows.
     ///
-    /// The line moves with each callback, back as well: what is for the beginning of a block is still not sent before
-    /// what was for the end of the last one. Where times have gone back by more, as told times may, that is over. The
-    /// device's own times are taken as they are, and so is the order that they were first told in: that is over only where
-    /// nothing can have been scheduled so far ahead.
+    /// The line moves with each callback, back as well, and the delay may become shorter: what is for the beginning of a
+    /// block is still not sent before what was for the end of the last one. Where the times of frames have gone back by
+    /// more, as told times may, that is over. The device's own times are taken as they are, and so is the order that they
+    /// were first told in: that is over only where nothing can have been scheduled so far ahead.
     pub(crate) fn time_of(&mut self, frame: u32) -> Option<u64> {
         let block = self.block.as_ref()?;
         if frame >= block.frames.max(1) {
@@ -172,14 +186,21 @@ impl BlockClock {
         if block.offline {
             return Some(0);
         }
-        let time_ns = self.dll.time_of(frame).saturating_add(self.push_latency.ns());
+        let frame_ns = self.dll.time_of(frame);
         let most_ns = if block.device_time { HORIZON_NS } else { self.period_ns };
-        if self.sent_before_ns.saturating_sub(time_ns) > most_ns {
-            self.sent_before_ns = 0;
-            self.sent_ns = 0;
+        if self.sent_before.frame_ns.saturating_sub(frame_ns) > most_ns {
+            self.sent_before = Sent::default();
+            self.sent = Sent::default();
         }
-        let time_ns = time_ns.max(self.sent_before_ns);
-        self.sent_ns = self.sent_ns.max(time_ns);
-        Some(time_ns)
+        let due_ns = frame_ns.saturating_add(self.push_latency.ns());
+        Some(due_ns.max(self.sent_before.due_ns))
+    }
+
+    /// A message at a frame was sent for the time that `time_of` gave.
+    pub(crate) fn note_sent(&mut self, frame: u32, due_ns: u64) {
+        if due_ns != 0 {
+            self.sent.frame_ns = self.sent.frame_ns.max(self.dll.time_of(frame));
+            self.sent.due_ns = self.sent.due_ns.max(due_ns);
+        }
     }
 }

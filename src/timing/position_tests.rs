@@ -296,6 +296,7 @@ proptest! {
             begin(&mut clock, Block { device_time: true, ..block(ORIGIN + start_ns, frames) });
             for frame in [0, frames - 1] {
                 let time_ns = clock.time_of(frame).unwrap();
+                clock.note_sent(frame, time_ns);
                 prop_assert!(time_ns >= last);
                 prop_assert!(time_ns >= ORIGIN + start_ns);
                 last = time_ns;

@@ -494,6 +494,7 @@ fn frames_of_a_block_are_sent_after_those_of_the_block_before() {
                     begin(&mut clock, block);
                     for frame in [0, frames - 1] {
                         let time = clock.time_of(frame).unwrap();
+                        clock.note_sent(frame, time);
                         assert!(time >= last, "{frames} {jitter}: {} ns before", last - time);
                         last = time;
                     }
@@ -521,6 +522,31 @@ fn any_block() -> impl Strategy<Value = AnyBlock> {
         ]),
         proptest::bool::weighted(0.2),
     )
+}
+
+fn any_latency() -> impl Strategy<Value = Option<u64>> {
+    proptest::option::weighted(0.8, prop_oneof![Just(0u64), 0u64..100_000_000, Just(u64::MAX - 1)])
+}
+
+#[test]
+fn a_fixed_latency_that_becomes_automatic_is_the_longest_block() {
+    let mut clock = clock(Some(3_000_000));
+    begin(&mut clock, block(ORIGIN, 480));
+    assert_eq!(clock.latency_ns(), 3_000_000);
+    clock.set_latency(None, Some(0));
+    begin(&mut clock, block(ORIGIN + 10_000_000, 480));
+    assert_eq!(clock.latency_ns(), 10_000_000);
+}
+
+/// Without that, one push with a latency that nothing can be scheduled with would have the last word for ever.
+#[test]
+fn what_was_not_sent_does_not_hold_up_what_is() {
+    let mut clock = BlockClock::new(None, Some(u64::MAX - 1));
+    begin(&mut clock, block(ORIGIN, 480));
+    assert_eq!(clock.time_of(0), Some(u64::MAX));
+    clock.set_latency(None, Some(0));
+    begin(&mut clock, block(ORIGIN + 10_000_000, 480));
+    assert_eq!(clock.time_of(0), Some(ORIGIN + 10_000_000));
 }
 
 proptest! {
@@ -558,6 +584,58 @@ proptest! {
             }
             prop_assert!(frames == 0 || clock.time_of(frames - 1).is_some());
         }
+    }
+
+    /// Latencies that change in the middle of a stream: what is sent keeps its order, what came keeps its order and has a
+    /// place in the end, and each takes effect with the block that begins next.
+    #[test]
+    fn another_latency_keeps_the_order(
+        changes in proptest::collection::vec(proptest::option::weighted(0.3, (any_latency(), any_latency())), 1..120),
+        jitter in 0.0f64..0.9,
+        frames in 1u32..2000,
+    ) {
+        let mut clock = BlockClock::new(None, Some(0));
+        let mut device = Device::new(frames, jitter, 100e-6);
+        let mut arrivals = std::collections::VecDeque::new();
+        let (mut sent, mut taken, mut came) = (0, 0, 0);
+        for change in changes {
+            if let Some((latency, push_latency)) = change {
+                clock.set_latency(latency, push_latency);
+            }
+            let (_, block) = device.next();
+            begin(&mut clock, block);
+            if let Some((Some(latency), _)) = change {
+                prop_assert_eq!(clock.latency_ns(), latency);
+            }
+            arrivals.extend([block.start_ns - 1000, block.start_ns - 10]);
+            came += 2;
+            let mut last = 0;
+            while let Some(frame) = arrivals.front().and_then(|at| clock.place(*at)) {
+                prop_assert!(frame < frames && frame >= last);
+                last = frame;
+                arrivals.pop_front();
+                taken += 1;
+            }
+            for frame in [0, frames - 1] {
+                let time = clock.time_of(frame).unwrap();
+                // What push refuses, since it lies too far ahead, was not sent.
+                if time < block.start_ns + 10_000_000_000 {
+                    prop_assert!(time >= sent, "{} ns before", sent - time);
+                    clock.note_sent(frame, time);
+                    sent = time;
+                }
+            }
+        }
+        clock.set_latency(Some(0), Some(0));
+        for _ in 0..2 {
+            let (_, block) = device.next();
+            begin(&mut clock, block);
+            while arrivals.front().is_some_and(|at| clock.place(*at).is_some()) {
+                arrivals.pop_front();
+                taken += 1;
+            }
+        }
+        prop_assert_eq!(taken, came);
     }
 
     /// Any cut of the periods into slices at the same instant gives each message the frame that the whole period

@@ -108,6 +108,8 @@ static void null_ports(void)
     CHECK_INVALID(midisock_peer_address(NULL, text, sizeof text));
     CHECK_INVALID(midisock_disconnect(NULL, 1));
     CHECK_INVALID(midisock_set_realtime_priority(NULL, 1));
+    CHECK_INVALID(midisock_set_latency(NULL, 0, 0));
+    CHECK_INVALID(midisock_set_channels(NULL, 0));
 
     CHECK(out == before);
     CHECK_MEMORY(&m0, sizeof m, &m, sizeof m);

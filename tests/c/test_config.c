@@ -37,6 +37,7 @@ static void defaults(void)
     CHECK(c.push_latency_ns == 0);
     CHECK_INT(0, c.realtime_priority);
     CHECK_INT(0, c.traffic_class);
+    CHECK_INT(MIDISOCK_ALL_CHANNELS, c.channels);
 }
 
 static const midisock_config constant = MIDISOCK_CONFIG_INIT;

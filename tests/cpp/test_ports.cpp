@@ -48,6 +48,8 @@ CALL(has_panic, P.panic());
 CALL(has_cancel, P.cancel());
 CALL(has_state, P.state());
 CALL(has_shutdown, P.shutdown());
+CALL(has_set_channels, P.set_channels(0u));
+CALL(has_set_latency, P.set_latency(0u));
 
 template <template <class, class> class Call, bool Port, bool Client, bool Server, bool Listener>
 constexpr bool only = Call<port, void>::value == Port && Call<client, void>::value == Client &&
@@ -76,6 +78,8 @@ static_assert(only<has_client_handle, false, false, false, true>);
 static_assert(only<has_wait_connected, false, true, false, false>);
 static_assert(only<has_state, true, true, true, true>);
 static_assert(only<has_shutdown, true, true, true, true>);
+static_assert(only<has_set_channels, true, true, true, true>);
+static_assert(only<has_set_latency, true, true, true, true>);
 
 template <class T>
 constexpr bool owns = std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T> &&
@@ -399,7 +403,12 @@ static void one_of_several()
     CHECK_OUTCOME(ok, two->a.push(midisock::stop()));
     CHECK_OUTCOME(ok, midisock::wait_any(index, midisock::event::message, deadline, one->b, two->b));
     CHECK(index == 1 && same(next(two->b).data_bytes(), {0xFC}));
+    CHECK_OUTCOME(invalid_argument, one->b.set_channels(MIDISOCK_ALL_CHANNELS + 1));
+    CHECK_OUTCOME(ok, one->b.set_channels(MIDISOCK_ALL_CHANNELS));
+    CHECK_OUTCOME(ok, one->b.set_latency(MIDISOCK_LATENCY_AUTO, 0));
     CHECK_OUTCOME(ok, one->b.shutdown());
+    CHECK_OUTCOME(closed, one->b.set_channels(0));
+    CHECK_OUTCOME(closed, one->b.set_latency(0, 0));
     CHECK_OUTCOME(closed, midisock::wait_any(index, midisock::event::message, deadline, one->b, two->b));
     CHECK(index == 0);
 

@@ -92,6 +92,8 @@ DEFINE(set_allow, midisock_set_allow(port, NULL))
 DEFINE(set_name, midisock_set_name(port, NULL))
 DEFINE(wait_handle, midisock_wait_handle(port, MIDISOCK_WAIT_NOTIFICATION, &handle))
 DEFINE(set_realtime_priority, midisock_set_realtime_priority(port, 0))
+DEFINE(set_latency, midisock_set_latency(port, 0, 0))
+DEFINE(set_channels, midisock_set_channels(port, 0))
 
 #define FUNCTION_ROW(upper, lower) {#lower, call_##lower},
 #define ROW(name) {#name, call_##name},
@@ -102,7 +104,8 @@ static const struct {
     REALTIME_FUNCTIONS(FUNCTION_ROW) ROW(listen) ROW(connect) ROW(adopt) ROW(pair) ROW(accept) ROW(shutdown)
         ROW(parse_address) ROW(wait) ROW(wait_any) ROW(wait_connected) ROW(flush)
             ROW(poll_notification) ROW(client_address) ROW(peer_address) ROW(disconnect) ROW(set_realtime_priority)
-                ROW(clients) ROW(set_allow) ROW(set_name) ROW(wait_handle)};
+                ROW(clients) ROW(set_allow) ROW(set_name) ROW(wait_handle)
+                    ROW(set_latency) ROW(set_channels)};
 
 static void open_pair(void)
 {

@@ -70,6 +70,8 @@ class Config(Structure):
         ("push_latency_ns", c_uint64),
         ("realtime_priority", c_uint32),
         ("traffic_class", c_uint32),
+        ("channels", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 
@@ -114,7 +116,7 @@ class Stats(Structure):
         "messages_in", "messages_out", "bytes_in", "bytes_out", "dropped_in", "dropped_out",
         "unrepaired", "invalid_bytes", "oversize_in", "synthesized", "connections",
         "disconnections", "rejected", "latency_ns", "network_wakes", "network_late_ns",
-        "network_late_max_ns", "network_priority",
+        "network_late_max_ns", "network_priority", "filtered",
     )]
 
 
@@ -168,6 +170,8 @@ FUNCTIONS = {  # name: (what it returns, what it takes)
     "set_allow": (c_int32, [HANDLE, c_char_p]),
     "set_name": (c_int32, [HANDLE, c_char_p]),
     "wait_handle": (c_int32, [HANDLE, c_uint32, POINTER(c_ssize_t)]),
+    "set_latency": (c_int32, [HANDLE, c_uint64, c_uint64]),
+    "set_channels": (c_int32, [HANDLE, c_uint32]),
 }
 
 

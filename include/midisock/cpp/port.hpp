@@ -74,6 +74,13 @@ public:
     }
     /** [control] See midisock_set_name(). */
     status set_name(const char *name) noexcept { return status(midisock_set_name(port_, name)); }
+    /** [control] Any thread. Durations in ns, or MIDISOCK_LATENCY_AUTO. See midisock_set_latency(). */
+    status set_latency(std::uint64_t latency_ns, std::uint64_t push_latency_ns = 0) noexcept
+    {
+        return status(midisock_set_latency(port_, latency_ns, push_latency_ns));
+    }
+    /** [control] Any thread. See midisock_set_channels(). */
+    status set_channels(std::uint32_t channels) noexcept { return status(midisock_set_channels(port_, channels)); }
     /** [control] Closes the port now rather than in the destructor. */
     void close() noexcept { midisock_close(std::exchange(port_, nullptr)); }
 

@@ -58,6 +58,12 @@ impl Grid {
         Some((channel, index as u8))
     }
 
+    /// Clears all marks of a channel.
+    pub(super) fn clear_channel(&mut self, channel: usize) {
+        self.channels &= !(1 << channel);
+        self.bits[channel] = [0; 2];
+    }
+
     /// Moves those marks of a channel to another grid of which `moves` says so.
     pub(super) fn move_to(&mut self, other: &mut Grid, channel: usize, moves: impl Fn(u8) -> bool) {
         if self.channels & 1 << channel == 0 {
@@ -127,6 +133,25 @@ impl Marks {
 
     pub(super) fn has_parameter(&self, index: usize) -> bool {
         self.parameters[(index / 64).min(2)] & 1 << (index % 64) != 0
+    }
+
+    /// Clears the marks of channels, but for those of parameters.
+    pub(super) fn clear_channels(&mut self, channels: u16) {
+        let masks = [
+            &mut self.modes,
+            &mut self.pedals,
+            &mut self.program,
+            &mut self.selection,
+        ];
+        for mask in masks.into_iter().chain([&mut self.pressure, &mut self.bend]) {
+            *mask &= !channels;
+        }
+        for channel in (0..16).filter(|channel| channels >> channel & 1 != 0) {
+            self.notes_before_pedals.clear_channel(channel);
+            self.notes.clear_channel(channel);
+            self.controllers.clear_channel(channel);
+            self.poly_pressure.clear_channel(channel);
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {

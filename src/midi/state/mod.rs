@@ -63,6 +63,7 @@ mod parameters;
 mod programs;
 mod release;
 mod repair;
+mod select;
 mod transport;
 mod unread;
 mod update;
@@ -84,6 +85,7 @@ pub use marks::Grid;
 pub use repair::{next_repair, next_repair_seen};
 pub use unread::Unread;
 
+use crate::midi::channels::Channels;
 use controllers::Controllers;
 use marks::Marks;
 use modes::Modes;
@@ -217,19 +219,20 @@ impl ChannelState {
     pub fn newcomer(&mut self) -> ChannelState {
         // What is lost of the sequencer from now on is sent, also where it is as before for those who heard that.
         self.transport = Transport::NEW;
-        self.mark_known();
+        select::mark_known(self, Channels::ALL);
         self.marks.transport = false;
         ChannelState::new()
     }
 
     /// The same for a receiver that comes back on a new connection, given what it `received` on the old one: it gets
-    /// what has changed of the sequencer meanwhile, and Note Offs for what it still holds and the sender does not.
+    /// what has changed of the sequencer meanwhile, and Note Offs for what it still holds and the sender does not. Of
+    /// channels that are not `open` it gets no values, but what was marked as lost.
     ///
     /// It may be the same receiver, or one that was restarted. What it gets suits both.
-    pub fn newcomer_after(&mut self, received: &ChannelState) -> ChannelState {
+    pub fn newcomer_after(&mut self, received: &ChannelState, open: Channels) -> ChannelState {
         let mut again = ChannelState::new();
         again.transport = received.transport;
-        self.mark_known();
+        select::mark_known(self, open);
         for channel in 0..16 {
             let controllers = &received.controllers[channel];
             if self.controllers[channel].forget_lost_pedals_up_at(controllers) {
@@ -239,38 +242,59 @@ impl ChannelState {
         }
         if !received.notes.is_empty() {
             again.notes.clone_from(&received.notes);
-            let all = (0..16).flat_map(|channel| (0..128).map(move |note| (channel, note)));
-            for (channel, note) in all {
-                if again.notes.count(channel, note) > self.notes.count(channel, note) {
-                    self.marks.notes.set(channel, note);
-                }
-            }
+            select::mark_surplus(self, &again, Channels::ALL);
         }
         again
     }
 
-    /// Marks all that was ever set, but no notes.
-    fn mark_known(&mut self) {
-        self.marks = Marks::NEW;
-        self.marks.modes = u16::MAX;
-        self.marks.program = u16::MAX;
-        self.marks.selection = u16::MAX;
-        self.marks.pressure = u16::MAX;
-        self.marks.bend = u16::MAX;
-        self.marks.transport = true;
-        for index in self.parameters.known() {
-            self.marks.mark_parameter(index);
-        }
-        for channel in 0..16 {
-            for controller in self.controllers[channel].known() {
-                self.marks.controllers.set(channel, controller);
+    /// Takes some channels over from another state: nothing of them differs.
+    pub fn copy(&mut self, other: &ChannelState, channels: Channels) {
+        select::copy(self, other, channels);
+    }
+
+    /// Forgets some channels: nothing of them was ever set or lost.
+    pub fn forget(&mut self, channels: Channels) {
+        let blank = if self.unknown { &select::UNKNOWN } else { &select::BLANK };
+        select::copy(self, blank, channels);
+    }
+
+    /// Nothing of some channels is sent any more. As *sent* of a receiver with the state `received`, it loses from now
+    /// on the releases of what that holds there, in place of all that was lost before.
+    ///
+    /// A System Reset among it releases everything.
+    pub fn cut(&mut self, received: &ChannelState, channels: Channels) {
+        if channels.has_system() && self.reset_lost {
+            let mut after = self.clone();
+            after.reset_lost = false;
+            self.clone_from(received);
+            self.forget_lost();
+            select::lose_releases(self, Channels::ALL);
+            let mut blank = ChannelState::new();
+            while let Some(message) = next_repair(&mut blank, &mut after) {
+                self.lose(&message);
             }
-            for (note, pressure) in (0..128).zip(self.poly_pressure[channel]) {
-                if pressure != UNSET {
-                    self.marks.poly_pressure.set(channel, note);
-                }
-            }
         }
+        select::copy(self, received, channels);
+        select::lose_releases(self, channels);
+    }
+
+    /// Some channels are sent again. As *sent* it takes them over from `hidden`, which followed them meanwhile, and
+    /// `received` gets all that was ever set there, but no notes.
+    pub fn reveal(&mut self, hidden: &ChannelState, received: &mut ChannelState, channels: Channels) {
+        select::copy(self, hidden, channels);
+        select::forget_values(received, self, channels);
+        select::mark_known(self, channels);
+        select::mark_surplus(self, received, channels);
+    }
+
+    /// Whether [`release_of`](ChannelState::release_of) has nothing to release.
+    pub fn is_neutral_on(&self, channels: Channels) -> bool {
+        self.is_neutral() || self.release_of(channels).is_none()
+    }
+
+    /// The next message that releases what is held on some channels, not applied yet.
+    pub fn release_of(&self, channels: Channels) -> Option<Short> {
+        release::next(self, channels)
     }
 
     /// Whether the message is an event, that no difference brings back: a Note
@@ -327,7 +351,7 @@ impl ChannelState {
 
     /// The same, not applied yet.
     pub fn release(&self) -> Option<Short> {
-        release::next(self)
+        release::next(self, Channels::ALL)
     }
 
     /// Also holds, from now on, whatever a receiver may hold that has not read the end of the stream.

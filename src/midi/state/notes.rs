@@ -80,12 +80,14 @@ impl Notes {
         self.held[first] | self.held[first + 1] != 0
     }
 
-    /// A note that is held.
-    pub(super) fn first(&self) -> Option<(usize, u8)> {
+    /// A note that is held on one of these channels.
+    pub(super) fn first(&self, channels: u16) -> Option<(usize, u8)> {
         if self.is_empty() {
             return None;
         }
-        let word = self.held.iter().position(|bits| *bits != 0)?;
+        // Two words for each channel.
+        let mut words = self.held.iter().enumerate();
+        let (word, _) = words.find(|(word, bits)| **bits != 0 && channels >> (word / 2) & 1 != 0)?;
         let index = word << 6 | self.held[word].trailing_zeros() as usize;
         Some((index >> 7, (index & 0x7F) as u8))
     }
@@ -140,6 +142,20 @@ impl Notes {
     pub(super) fn hold(&mut self, channel: usize, note: u8, times: u16) {
         for _ in self.count(channel, note)..times {
             self.on(channel, note, false);
+        }
+    }
+
+    /// Takes a channel over from other notes, as the receiver has them.
+    pub(super) fn copy(&mut self, channel: usize, other: &Notes) {
+        self.all_off(channel);
+        let first = index(channel, 0);
+        for (cell, other) in self.cells[first..first + 128].iter_mut().zip(&other.cells[first..]) {
+            *cell = other & MOST_STRIKES;
+        }
+        let words = first >> 6..(first >> 6) + 2;
+        for (bits, other) in self.held[words.clone()].iter_mut().zip(&other.held[words]) {
+            *bits = *other;
+            self.held_less_one = self.held_less_one.wrapping_add(bits.count_ones() as u16);
         }
     }
 

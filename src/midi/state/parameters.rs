@@ -371,6 +371,43 @@ impl Parameters {
         }
     }
 
+    /// How many places there are.
+    pub(super) fn count(&self) -> usize {
+        TOTAL
+    }
+
+    /// Takes the parameters of a channel over from another state; calls back for each place that holds another parameter
+    /// from now on.
+    pub(super) fn copy(&mut self, channel: usize, other: &Parameters, mut changed: impl FnMut(usize)) {
+        self.selection[channel] = other.selection[channel];
+        let of_channel = |(index, _): &(usize, &Entry)| other.at(*index).is_some_and(|(of, _)| of == channel);
+        for index in 0..TOTAL {
+            if self.at(index).is_some_and(|(of, _)| of == channel) {
+                self.entries[index] = Entry::NEW;
+                if let Some(place) = self.others.get_mut(index.wrapping_sub(FIRST_OTHER)) {
+                    *place = EMPTY;
+                }
+            }
+        }
+        // The oldest first, so that they keep their order.
+        let mut before = None;
+        loop {
+            let entries = other.entries.iter().enumerate().filter(of_channel);
+            let known = entries.filter(|(_, entry)| entry.value.is_known());
+            let older = |index: usize| (u32::MAX - other.age(index), index);
+            let next = known
+                .map(|(index, _)| older(index))
+                .filter(|key| before.is_none_or(|before| *key > before))
+                .min();
+            let Some((_, index)) = next else { break };
+            before = next;
+            let Some((_, number)) = other.at(index) else { break };
+            let written = self.write(channel, number, Half::Msb, 0);
+            self.entries[written.index].value = other.entries[index].value;
+            changed(written.index);
+        }
+    }
+
     /// Data increment and decrement: by how much depends on the receiver.
     pub(super) fn blur(&mut self, channel: usize, number: u16) {
         if let Some(index) = self.find(channel, number) {

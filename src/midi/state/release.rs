@@ -4,13 +4,14 @@ use super::controllers::{PEDALS, RESET_SWITCHES};
 use super::marks::first_channel;
 use super::value14::UNSET;
 use super::{BEND_UNSET, CENTRE, ChannelState, Short};
+use crate::midi::channels::Channels;
 
 /// The next message that releases something held; see [`ChannelState::release`].
-pub(super) fn next(state: &ChannelState) -> Option<Short> {
-    if let Some((channel, note)) = state.notes.first() {
+pub(super) fn next(state: &ChannelState, channels: Channels) -> Option<Short> {
+    if let Some((channel, note)) = state.notes.first(channels.voices()) {
         return Some(Short::three(0x80 | channel as u8, note, 64));
     }
-    if let Some(channel) = first_channel(state.restless) {
+    if let Some(channel) = first_channel(state.restless & channels.voices()) {
         let controllers = &state.controllers[channel];
         if let Some(pedal) = PEDALS.into_iter().find(|pedal| controllers.is_down(*pedal)) {
             return Some(Short::control(channel, pedal, 0));
@@ -22,7 +23,7 @@ pub(super) fn next(state: &ChannelState) -> Option<Short> {
             return Some(Short::three(0xE0 | channel as u8, 0, (CENTRE >> 7) as u8));
         }
     }
-    state.transport.is_running().then(|| Short::one(0xFC))
+    (channels.has_system() && state.transport.is_running()).then(|| Short::one(0xFC))
 }
 
 /// Whether channel pressure is not at rest.

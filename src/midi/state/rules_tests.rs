@@ -1,6 +1,7 @@
 //! One example for each rule of what is state and how it is brought back.
 
 use super::{ChannelState, Short, next_repair};
+use crate::midi::channels::Channels;
 
 /// A link, with what went over it.
 struct Wire {
@@ -546,7 +547,7 @@ fn a_receiver_that_comes_back_gets_what_its_sequencer_missed() {
         released.push(message.to_vec());
     }
     assert_eq!(released, [&[0xB0, 64, 0][..], &[0xFC]]);
-    wire.received = wire.sent.newcomer_after(&wire.received);
+    wire.received = wire.sent.newcomer_after(&wire.received, Channels::ALL);
     // It goes on where it stopped: it is not started again.
     assert_eq!(wire.repair(), [&[0xB0, 7, 9][..], &[0xB0, 64, 127], &[0xFB]]);
 }
@@ -675,7 +676,7 @@ fn a_note_released_under_the_new_pedal_is_released_after_it() {
 fn a_program_chosen_without_a_bank_is_not_chosen_from_a_later_one() {
     let reconnect = |received: &[&[u8]], lost: &[&[u8]]| {
         let mut wire = Wire::after(received).losing(lost);
-        wire.received = wire.sent.newcomer_after(&wire.received);
+        wire.received = wire.sent.newcomer_after(&wire.received, Channels::ALL);
         wire.repair()
     };
     let (program, msb, lsb): (&[u8], &[u8], &[u8]) = (&[0xC0, 5], &[0xB0, 0, 9], &[0xB0, 32, 1]);
@@ -692,7 +693,7 @@ fn a_program_chosen_without_a_bank_is_not_chosen_from_a_later_one() {
     // A connection later still.
     let mut wire = Wire::after(&[program, msb, lsb]);
     for _ in 0..2 {
-        wire.received = wire.sent.newcomer_after(&wire.received);
+        wire.received = wire.sent.newcomer_after(&wire.received, Channels::ALL);
         assert_eq!(wire.repair(), [msb, lsb]);
         wire.sent.follow(&mut wire.received);
     }
@@ -701,7 +702,7 @@ fn a_program_chosen_without_a_bank_is_not_chosen_from_a_later_one() {
 #[test]
 fn notes_left_held_on_a_new_connection_are_released_when_the_sender_releases_them() {
     let mut wire = Wire::after(&[ON, &[0x90, 64, 100]]).losing(&[OFF]);
-    wire.received = wire.sent.newcomer_after(&wire.received);
+    wire.received = wire.sent.newcomer_after(&wire.received, Channels::ALL);
     assert_eq!(wire.repair(), [RELEASED]);
     assert_eq!(wire.received.holds_note(0, 64), 1);
 }

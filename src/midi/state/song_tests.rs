@@ -1,6 +1,7 @@
 //! Random songs over links that lose, at each use of the difference, judged by
 //! the independent receiver.
 
+use crate::midi::channels::Channels;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -102,7 +103,7 @@ proptest! {
             link.end_loss();
             link.must_stop = false;
             let sent = link.sent.as_mut().expect("lossy while offline");
-            let again = sent.newcomer_after(&link.received);
+            let again = sent.newcomer_after(&link.received, Channels::ALL);
             link.received = again;
         };
         for step in &song.steps {
@@ -253,7 +254,7 @@ proptest! {
 
         let mut sent = ChannelState::new();
         sent.follow(&mut link.received);
-        let mut received = sent.newcomer_after(&link.received);
+        let mut received = sent.newcomer_after(&link.received, Channels::ALL);
         let mut receiver = Receiver::new(make);
         while let Some(message) = next_repair(&mut received, &mut sent) {
             receiver.receive(&message);

@@ -61,6 +61,13 @@ impl Transport {
         self.stop_lost = false;
     }
 
+    /// Whether it runs is all that is known from now on.
+    pub(super) fn forget_places(&mut self) {
+        self.position = UNSET;
+        self.song = UNSET;
+        self.from_start = false;
+    }
+
     pub(super) fn start(&mut self, lost: bool) {
         self.run = Run::Running;
         self.position = 0;

@@ -45,7 +45,7 @@ pub(super) fn apply(state: &mut ChannelState, message: &[u8], lost: bool) -> u32
     }
 }
 
-fn sequencer(state: &mut ChannelState, status: u8, data: &[u8], lost: bool) {
+pub(super) fn sequencer(state: &mut ChannelState, status: u8, data: &[u8], lost: bool) {
     match (status, data) {
         (0xF2, &[low, high, ..]) => {
             let beats = u16::from(high & 0x7F) << 7 | u16::from(low & 0x7F);
@@ -198,7 +198,7 @@ fn mode(state: &mut ChannelState, channel: usize, controller: u8, value: u8, los
 }
 
 /// Notes whether there is anything to release on a channel beside its notes.
-fn update_restless(state: &mut ChannelState, channel: usize) {
+pub(super) fn update_restless(state: &mut ChannelState, channel: usize) {
     if is_restless(state, channel) {
         state.restless |= 1 << channel;
     } else {

@@ -6,6 +6,7 @@ use super::music::{Mark, PAIRED_CHANNEL};
 use super::plan::AudioPlan;
 use super::random::Random;
 use super::trace;
+use crate::midi::channels::Channels;
 use crate::midi::state::receiver_model::Make;
 use crate::midi::state::songs::Phrase;
 use crate::realtime::endpoint::Endpoint;
@@ -50,6 +51,10 @@ pub(super) struct Audio {
     pub popped: u64,
     pub made: u64,
     pub skipped: bool,
+    /// Channels that were ever closed.
+    pub touched: Channels,
+    /// Pushes that were filtered.
+    pub filtered: u64,
     /// Clients that were announced and have not left.
     pub clients: BTreeSet<u32>,
     pub notifications: Vec<Notification>,
@@ -72,6 +77,7 @@ impl Audio {
         plan: AudioPlan,
         make: Make,
     ) -> Self {
+        let touched = endpoint.shared().queues.filter.open().complement();
         Self {
             number,
             node,
@@ -87,6 +93,8 @@ impl Audio {
             popped: 0,
             made: 0,
             skipped: false,
+            touched,
+            filtered: 0,
             clients: BTreeSet::new(),
             notifications: Vec::new(),
             flushes: Vec::new(),
@@ -113,6 +121,10 @@ impl Audio {
             let most = if pushes { random.between(1, plan.pops) } else { 5000 };
             self.pop(most);
         }
+        if pushes && plan.channels != 0 && random.chance(plan.channels) && !self.shut {
+            self.change_channels(now, random);
+            prompt = true;
+        }
         if self.shared.role.has_queues() && pushes {
             prompt |= self.request(now, random);
             if random.chance(plan.push) {
@@ -126,6 +138,27 @@ impl Audio {
         }
         self.push_pending(now);
         prompt
+    }
+
+    /// Now and then twice at once, so that nobody sees the first change.
+    fn change_channels(&mut self, now: u64, random: &mut Random) {
+        for _ in 0..random.between(1, 3) {
+            let before = self.shared.queues.filter.open();
+            let bits = match random.below(4) {
+                0 => Channels::ALL.bits(),
+                1 => random.below(1 << 17) as u32,
+                2 => before.bits() & random.below(1 << 17) as u32,
+                _ => before.bits() ^ 1 << random.below(17),
+            };
+            let channels = Channels::of_known(bits);
+            self.endpoint.set_channels(channels);
+            trace!(now, "{} has channels {bits:05X}", self.name());
+            let cut = before.without(channels);
+            self.touched = self.touched.or(cut);
+            if !cut.is_empty() {
+                self.ledger.add(now, What::Cut(cut));
+            }
+        }
     }
 
     fn request(&mut self, now: u64, random: &mut Random) -> bool {
@@ -225,8 +258,20 @@ impl Audio {
                 }
                 .message();
             }
+            let is_open = self.shared.queues.filter.open().has(&next.bytes);
+            let filtered = self.shared.counters.push.filtered.get();
             // SAFETY: the simulation is one thread.
             let code = unsafe { self.endpoint.push(next.at_ns, next.client, &next.bytes) };
+            let filtered = self.shared.counters.push.filtered.get() - filtered;
+            assert_eq!(filtered, u64::from(!is_open && code == Code::Ok), "filtered");
+            if !is_open {
+                assert!(matches!(
+                    code,
+                    Code::Ok | Code::TooLarge | Code::NoSuchClient | Code::Closed
+                ));
+                self.filtered += filtered;
+                continue;
+            }
             let (at, client) = (next.at_ns, next.client);
             let due = if at > now {
                 format!(" at {}", trace::ms(at))
@@ -317,7 +362,12 @@ impl Audio {
             "the client of what was popped"
         );
         let is_off = matches!(*message, [0x80..=0x8F, ..] | [0x90..=0x9F, _, 0] | [0xB0..=0xBF, 64, 0]);
-        if made && is_off && !self.skipped && self.shared.config.delivery.release_on_disconnect {
+        if made
+            && is_off
+            && !self.touched.has(message)
+            && !self.skipped
+            && self.shared.config.delivery.release_on_disconnect
+        {
             let others = self.ears.iter().filter(|(other, _)| **other != client);
             let held = others.into_iter().any(|(_, ear)| ear.holds(message));
             assert_eq!(

@@ -1,6 +1,7 @@
 //! Those who receive, and what they can tell of what they received.
 
 use super::music::Mark;
+use crate::midi::channels::Channels;
 use crate::midi::state::judge::{Banks, stepped};
 use crate::midi::state::receiver_model::{Make, Receiver};
 use std::collections::BTreeSet;
@@ -77,6 +78,29 @@ impl Ear {
         }
     }
 
+    /// All that is held on some channels is released.
+    pub(super) fn release(&mut self, channels: Channels) {
+        for place in channels.places() {
+            let channel = place as u8;
+            if place == 16 {
+                if self.model.facts.get("runs").is_some_and(|runs| *runs != 0) {
+                    self.hear(&[0xFC]);
+                }
+                continue;
+            }
+            let held = self.model.held.iter().filter(|((of, _), _)| *of == channel);
+            let held: Vec<(u8, u32)> = held.map(|((_, note), strikes)| (*note, *strikes as u32)).collect();
+            for (note, strikes) in held {
+                (0..strikes).for_each(|_| self.hear(&[0x80 | channel, note, 64]));
+            }
+            for pedal in [64, 66, 68] {
+                if self.holds(&[0xB0 | channel, pedal, 0]) {
+                    self.hear(&[0xB0 | channel, pedal, 0]);
+                }
+            }
+        }
+    }
+
     /// What still sounds, or would let something sound.
     pub(super) fn hanging(&self, only_channel: Option<u8>) -> Vec<String> {
         let wanted = |channel: u8| only_channel.is_none_or(|only| only == channel);
@@ -99,6 +123,34 @@ impl Ear {
             }
         }
         hanging
+    }
+
+    /// What still sounds on some channels.
+    pub(super) fn hanging_on(&self, channels: Channels) -> Vec<String> {
+        let of_channel = |place| {
+            if place == 16 {
+                self.running()
+            } else {
+                self.hanging(Some(place as u8))
+            }
+        };
+        channels.places().flat_map(of_channel).collect()
+    }
+
+    fn running(&self) -> Vec<String> {
+        let runs = self.model.facts.get("runs").is_some_and(|runs| *runs != 0);
+        runs.then(|| "runs".into()).into_iter().collect()
+    }
+
+    /// The facts of some channels.
+    pub(super) fn facts_of(&self, channels: Channels) -> BTreeSet<String> {
+        let place = |what: &str| {
+            let number = what.split_once(' ').map(|(channel, _)| channel.parse::<usize>());
+            number.and_then(Result::ok).unwrap_or(16)
+        };
+        let facts = self.model.facts.keys();
+        let of_them = facts.filter(|what| channels.places().any(|one| one == place(what)));
+        of_them.cloned().collect()
     }
 
     /// How it differs from where the sender stands, but for some facts.

@@ -2,6 +2,7 @@
 
 use super::ear::Ear;
 use super::music::Mark;
+use crate::midi::channels::Channels;
 use crate::midi::reset::{PANIC, RESET};
 use crate::midi::state::receiver_model::Make;
 
@@ -15,6 +16,8 @@ pub(super) enum What {
     Reset,
     Panic,
     Cancel,
+    /// Nothing of these channels is sent any more.
+    Cut(Channels),
 }
 
 /// One thing, and when it is to be done.
@@ -45,7 +48,7 @@ impl Ledger {
             What::Panic => self.panics += 1,
             _ => {}
         }
-        self.requests += u64::from(!matches!(what, What::Cancel));
+        self.requests += u64::from(matches!(what, What::Panic | What::Reset));
         self.entries.push(Entry { at: now, what });
     }
 
@@ -87,13 +90,27 @@ impl Ledger {
         marks
     }
 
+    /// Whether a message was still scheduled when its channel was cut.
+    fn is_cut(&self, index: usize) -> bool {
+        let What::Push { bytes, .. } = &self.entries[index].what else {
+            return false;
+        };
+        let due = self.entries[index].at;
+        let mut after = self.entries[index..].iter();
+        after.any(|entry| matches!(entry.what, What::Cut(channels) if channels.has(bytes) && entry.at < due))
+    }
+
     /// A receiver of all that was pushed from an entry on for a client, in order of time, then of pushing.
     pub(super) fn replay(&self, since: usize, client: u32, make: Make) -> Ear {
         let mut ear = Ear::new(make);
         let mut order: Vec<usize> = (since.min(self.len())..self.len()).collect();
         order.sort_by_key(|index| (self.entries[*index].at, *index));
         for index in order {
+            if self.is_cut(index) {
+                continue;
+            }
             match &self.entries[index].what {
+                What::Cut(channels) => ear.release(*channels),
                 What::Push { client: to, bytes, .. } if *to == 0 || *to == client => ear.hear(bytes),
                 What::Reset => RESET.iter().for_each(|message| ear.hear(message)),
                 What::Panic => PANIC.iter().for_each(|message| ear.hear(message)),

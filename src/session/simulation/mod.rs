@@ -69,8 +69,11 @@ const FAILED_ONCE: &[(u64, &str)] = &[
     ),
 ];
 
+/// In runs with this seed and those after it the channels of the ports change.
+const CHANNELS_CHANGE: u64 = 10_000_000;
+
 fn run(seed: u64) -> Outcome {
-    World::new(seed).run()
+    World::new(seed, seed >= CHANNELS_CHANGE).run()
 }
 
 /// A number from the environment.
@@ -90,7 +93,15 @@ fn run_or_tell(seed: u64) -> Option<Outcome> {
 
 #[test]
 fn random_runs() {
-    let first = setting("MIDISOCK_SIMULATION_SEED", 1);
+    run_many(setting("MIDISOCK_SIMULATION_SEED", 1));
+}
+
+#[test]
+fn random_runs_with_changing_channels() {
+    run_many(CHANNELS_CHANGE);
+}
+
+fn run_many(first: u64) {
     let count = setting("MIDISOCK_SIMULATION_RUNS", 100);
     let traced = setting("MIDISOCK_SIMULATION_TRACE", 0) != 0;
     trace::switch(traced);
@@ -127,7 +138,7 @@ fn what_failed_once() {
 
 #[test]
 fn a_seed_repeats_its_run() {
-    for seed in 1..20 {
+    for seed in (1..20).chain(CHANNELS_CHANGE..CHANNELS_CHANGE + 10) {
         let (Some(one), Some(other)) = (run_or_tell(seed), run_or_tell(seed)) else {
             continue;
         };

@@ -392,7 +392,7 @@ impl Node {
         if world.random.chance(30) {
             return self.session.reject(peer, world.now);
         }
-        let made = Endpoint::with_network(Role::Accepted, &server.config, world.waker());
+        let made = Endpoint::with_network(Role::Accepted, &server.config_for_accepted(), world.waker());
         let (endpoint, half) = made.expect("there is memory");
         let queues = half.queues.expect("an accepted port has queues");
         let Some(key) = self.session.accept(peer, half.shared, queues, world.now) else {

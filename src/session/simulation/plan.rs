@@ -2,6 +2,7 @@
 
 use super::network::Line;
 use super::random::Random;
+use crate::midi::channels::Channels;
 use crate::realtime::config::{Accept, Config, Overflow};
 
 const MS: u64 = 1_000_000;
@@ -26,6 +27,8 @@ pub(super) struct AudioPlan {
     pub cancel: u64,
     pub flush: u64,
     pub disconnect: u64,
+    /// Changes of the channels.
+    pub channels: u64,
 }
 
 /// How a raw peer behaves.
@@ -74,6 +77,8 @@ pub(super) struct Plan {
     pub shuts: u64,
     /// Newcomers find an out queue that was emptied.
     pub tidy: bool,
+    /// The ports' channels change.
+    pub changes: bool,
 }
 
 fn config(random: &mut Random, faults: Faults) -> Config {
@@ -153,6 +158,17 @@ impl Plan {
             late_ns: random.pick(&[0, 0, MS, 5 * MS]),
             shuts: if calm { 0 } else { random.pick(&[0, 0, 200]) },
             tidy: random.chance(700),
+            changes: false,
+        }
+    }
+
+    /// Some ports begin with few channels, and most change them.
+    pub(super) fn change_channels(&mut self, random: &mut Random) {
+        self.changes = true;
+        for config in self.clients.iter_mut().chain([&mut self.server]) {
+            if random.chance(200) {
+                config.channels = Channels::of_known(random.below(1 << 17) as u32);
+            }
         }
     }
 
@@ -174,6 +190,7 @@ impl Plan {
             cancel: seldom(random, 40),
             flush: seldom(random, 60),
             disconnect: seldom(random, 8),
+            channels: if self.changes { random.pick(&[0, 20, 100]) } else { 0 },
         }
     }
 

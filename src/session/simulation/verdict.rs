@@ -118,7 +118,7 @@ impl World {
                 let counters = &audio.shared.counters.network;
                 assert_eq!(
                     counters.messages_in.get(),
-                    audio.popped + counters.dropped_in.get(),
+                    audio.popped + counters.dropped_in.get() + audio.shared.filtered() - audio.filtered,
                     "port {}: in is not delivered and dropped",
                     audio.number
                 );
@@ -172,6 +172,13 @@ impl World {
             hanging.retain(|what| ledger.panics == 0 || what.contains("note"));
             assert!(hanging.is_empty(), "{name}: {hanging:?}");
         }
+        let closed = audio.shared.queues.filter.open().complement();
+        let hanging = receiver.hanging_on(closed);
+        let may_hang = !repairs && ledger.panics > 0 || anew && !config.delivery.release_on_disconnect;
+        assert!(
+            may_hang || hanging.is_empty(),
+            "{name}, which has not these channels: {hanging:?}"
+        );
         let lossless = audio.shared.dropped_out() == end.dropped_before;
         let orderly = ledger.cancels == 0 && !end.is_fuzzy;
         // What a panic drops is made good, but what is scheduled.
@@ -187,7 +194,15 @@ impl World {
             // What was scheduled when a connection broke, or there was none, was remembered at once.
             return;
         }
-        let but = left_out(&sender, &receiver, anew, end.since > 0);
+        let mut but = left_out(&sender, &receiver, anew, end.since > 0);
+        if audio.touched.has_system() && (sender.was_reset || receiver.was_reset) {
+            return;
+        }
+        but.extend(sender.facts_of(audio.touched));
+        but.extend(receiver.facts_of(audio.touched));
+        if !audio.touched.is_empty() {
+            but.extend(bend_ranges());
+        }
         let differences = receiver.differences(&sender, &but);
         assert!(differences.is_empty(), "{name}: {differences:#?}");
     }
@@ -221,7 +236,10 @@ impl World {
         let mut came = Ear::new(self.make);
         messages.iter().for_each(|message| came.hear(message));
         let lossy = audio.shared.counters.network.dropped_in.get() != 0;
-        if !lossy {
+        let closed = audio.shared.queues.filter.open().complement();
+        let hanging = popped.hanging_on(closed);
+        assert!(hanging.is_empty(), "{name}, which has not these channels: {hanging:?}");
+        if !lossy && audio.touched.is_empty() {
             assert_eq!(popped.messages, came.messages, "{name}: messages");
             assert_eq!(popped.marks, came.marks, "{name}: marks");
         }
@@ -236,6 +254,17 @@ impl World {
         let mut but: BTreeSet<String> = BTreeSet::new();
         if lossy {
             but.extend(came.stepped.iter().cloned());
+        }
+        if came.was_reset && audio.touched.has_system() {
+            return;
+        }
+        if !audio.touched.is_empty() {
+            // The receiver was told what stands, not how it came about.
+            but.extend(came.stepped.iter().cloned());
+            but.extend(left_out(&came, popped, false, true));
+            but.extend(bend_ranges());
+            but.extend(came.facts_of(closed));
+            but.extend(popped.facts_of(closed));
         }
         if !lossy || audio.shared.repairs {
             let differences = popped.differences(&came, &but);
@@ -380,6 +409,11 @@ fn left_out(sender: &Ear, receiver: &Ear, anew: bool, joined_later: bool) -> BTr
     let unknown = |what: &&String| !sender.model.facts.contains_key(*what);
     but.extend(receiver.model.facts.keys().filter(unknown).cloned());
     but
+}
+
+/// An MPE configuration sets them on many channels, also where it was sent on one that is closed.
+fn bend_ranges() -> impl Iterator<Item = String> {
+    (0..16).flat_map(|channel| ["msb", "lsb"].map(|half| format!("{channel} rpn 0 0 {half}")))
 }
 
 /// Every beginning has its end, in order.

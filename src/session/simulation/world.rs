@@ -64,9 +64,13 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
+    /// `changes`: the ports' channels change.
+    pub(super) fn new(seed: u64, changes: bool) -> Self {
         let mut random = Random::new(seed);
-        let plan = Plan::new(&mut random);
+        let mut plan = Plan::new(&mut random);
+        if changes {
+            plan.change_channels(&mut random);
+        }
         let make = random_make(&mut random);
         set_now_ns(trace::START_NS);
         let mut world = Self {

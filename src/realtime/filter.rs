@@ -1,0 +1,281 @@
+//! The channels of a port: which messages are sent and given, and how control threads change that.
+//!
+//! A push that finds its channel closed queues nothing. One that found it open may still be on its way into the queue when
+//! the channel is closed, so the thread that empties the queue asks the channel's **gate** too: while it is closed, nothing
+//! passes; once it is open again, only what lies behind the position that the queue was filled to by then. So a message that
+//! was pushed before the channel was closed never leaves after the release, however late it appears.
+//!
+//! A channel that was closed and opened again before anybody looked was **cut** all the same: a Note Off in between was
+//! filtered. So the bits of closed channels add up until they are taken.
+
+use crate::midi::channels::{Channels, PLACES, place_of};
+use crate::realtime::ring::is_before;
+use crate::sys::sync::{AtomicU32, AtomicUsize, Ordering, fence};
+
+/// A gate through which nothing passes, and one through which everything does: positions are multiples of 16.
+const CLOSED: usize = 1;
+const OPEN: usize = 2;
+
+/// The channels of one port.
+pub(crate) struct Filter {
+    /// Every push and pop reads it.
+    open: AtomicU32,
+    /// Counts the changes. It is written last.
+    revision: AtomicU32,
+    gates: [AtomicUsize; PLACES],
+    /// How often each was closed.
+    cuts: [AtomicU32; PLACES],
+    outgoing: Watch,
+    incoming: Watch,
+}
+
+/// What the thread that empties a queue has not seen yet.
+#[derive(Default)]
+struct Watch {
+    /// Closed since it looked.
+    cut: AtomicU32,
+    /// The revision that it has carried out.
+    seen: AtomicU32,
+}
+
+/// Which of the two directions a thread carries changes out for.
+#[derive(Clone, Copy)]
+pub(crate) enum Direction {
+    Outgoing,
+    Incoming,
+}
+
+impl Filter {
+    pub(crate) fn new(channels: Channels) -> Self {
+        let gate = |place: usize| {
+            if channels.bits() >> place & 1 != 0 {
+                OPEN
+            } else {
+                CLOSED
+            }
+        };
+        Self {
+            open: AtomicU32::new(channels.bits()),
+            revision: AtomicU32::new(0),
+            gates: std::array::from_fn(|place| AtomicUsize::new(gate(place))),
+            cuts: std::array::from_fn(|_| AtomicU32::new(0)),
+            outgoing: Watch::default(),
+            incoming: Watch::default(),
+        }
+    }
+
+    /// The channels that are open now.
+    #[inline(always)]
+    pub(crate) fn open(&self) -> Channels {
+        Channels::of_known(self.open.load(Ordering::Relaxed))
+    }
+
+    /// Whether a push is to be filtered. What the pushing thread queued before is then seen by any thread that opens the
+    /// channel again: it is left behind the gate.
+    #[inline]
+    pub(crate) fn stops(&self, message: &[u8]) -> bool {
+        if self.open().has(message) {
+            return false;
+        }
+        // With the fence in `set`: either that thread sees what was queued, or this one sees the channel open.
+        fence(Ordering::SeqCst);
+        !self.open().has(message)
+    }
+
+    /// Changes the channels. `tail`: up to where the out queue is filled. One thread at a time. False: nothing changed.
+    pub(crate) fn set(&self, channels: Channels, tail: impl FnOnce() -> usize) -> bool {
+        // AcqRel: who sees what follows sees this.
+        let before = Channels::of_known(self.open.swap(channels.bits(), Ordering::AcqRel));
+        let (closed, opened) = (before.without(channels), channels.without(before));
+        if before == channels {
+            return false;
+        }
+        fence(Ordering::SeqCst);
+        for place in closed.places() {
+            self.gates[place].store(CLOSED, Ordering::Release);
+            self.cuts[place].fetch_add(1, Ordering::Release);
+        }
+        let tail = tail();
+        for place in opened.places() {
+            self.gates[place].store(tail, Ordering::Release);
+        }
+        // After the gates: who takes the bits finds the gates closed.
+        self.outgoing.cut.fetch_or(closed.bits(), Ordering::Release);
+        self.incoming.cut.fetch_or(closed.bits(), Ordering::Release);
+        self.revision.fetch_add(1, Ordering::Release);
+        true
+    }
+
+    fn watch(&self, direction: Direction) -> &Watch {
+        match direction {
+            Direction::Outgoing => &self.outgoing,
+            Direction::Incoming => &self.incoming,
+        }
+    }
+
+    /// Whether a change was not carried out yet.
+    #[inline]
+    pub(crate) fn is_unseen(&self, direction: Direction) -> bool {
+        self.revision() != self.watch(direction).seen.load(Ordering::Acquire)
+    }
+
+    /// Changes with every change.
+    #[inline]
+    pub(crate) fn revision(&self) -> u32 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// Takes the channels that were closed since the last call, and those that are open now. For the thread that carries
+    /// changes out.
+    pub(crate) fn take_cut(&self, direction: Direction) -> (Channels, Channels) {
+        let cut = self.watch(direction).cut.swap(0, Ordering::AcqRel);
+        (Channels::of_known(cut), self.open())
+    }
+
+    /// Notes up to which revision changes were carried out.
+    pub(crate) fn see(&self, direction: Direction, revision: u32) {
+        self.watch(direction).seen.store(revision, Ordering::Release);
+    }
+
+    /// How often each channel was closed.
+    pub(crate) fn cuts(&self) -> Cuts {
+        Cuts(std::array::from_fn(|place| self.cuts[place].load(Ordering::Acquire)))
+    }
+}
+
+/// How often each channel had been closed at some time.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Cuts([u32; PLACES]);
+
+impl Cuts {
+    /// The channels that were closed since.
+    pub(crate) fn since(&self, before: &Self) -> Channels {
+        let changed = (0..PLACES).filter(|place| self.0[*place] != before.0[*place]);
+        Channels::of_known(changed.fold(0, |bits, place| bits | 1 << place))
+    }
+}
+
+/// The gates, as the thread that empties a queue knows them.
+pub(crate) struct Gates {
+    closed: Channels,
+    /// Up to where what lies in the queue does not pass, of channels that were opened again.
+    until: [usize; PLACES],
+    waiting: Channels,
+}
+
+impl Gates {
+    pub(crate) fn new(channels: Channels) -> Self {
+        Self {
+            closed: channels.complement(),
+            until: [0; PLACES],
+            waiting: Channels::NONE,
+        }
+    }
+
+    /// Reads the gates anew.
+    #[cold]
+    pub(crate) fn renew(&mut self, filter: &Filter) {
+        let (mut closed, mut waiting) = (0, 0);
+        for (place, gate) in filter.gates.iter().enumerate() {
+            match gate.load(Ordering::Acquire) {
+                CLOSED => closed |= 1 << place,
+                OPEN => {}
+                until => {
+                    waiting |= 1 << place;
+                    self.until[place] = until;
+                }
+            }
+        }
+        self.closed = Channels::of_known(closed);
+        self.waiting = Channels::of_known(waiting);
+    }
+
+    /// The channels that nothing passes on.
+    pub(crate) fn closed(&self) -> Channels {
+        self.closed
+    }
+
+    /// Whether there are messages that do not pass.
+    #[inline(always)]
+    pub(crate) fn stop_some(&self) -> bool {
+        !self.closed.or(self.waiting).is_empty()
+    }
+
+    /// Whether a message at a position of the queue does not pass.
+    #[inline(always)]
+    pub(crate) fn stop(&mut self, filter: &Filter, position: usize, message: &[u8]) -> bool {
+        self.stop_some() && self.look(filter, position, message)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look(&mut self, filter: &Filter, position: usize, message: &[u8]) -> bool {
+        if self.closed.has(message) {
+            return true;
+        }
+        if !self.waiting.has(message) {
+            return false;
+        }
+        let place = place_of(message.first().copied().unwrap_or(0));
+        let until = self.until[place];
+        if is_before(position, until) {
+            return true;
+        }
+        // Positions wrap: the gate must not seem to lie ahead some day. Nobody else changes an open one but to close it.
+        let _ = filter.gates[place].compare_exchange(until, OPEN, Ordering::AcqRel, Ordering::Relaxed);
+        self.waiting = self.waiting.without(Channels::of_known(1 << place));
+        false
+    }
+
+    /// The same, without taking notice: for a look at what is not taken.
+    pub(crate) fn would_stop(&self, position: usize, message: &[u8]) -> bool {
+        let place = place_of(message.first().copied().unwrap_or(0));
+        self.closed.has(message) || self.waiting.has(message) && is_before(position, self.until[place])
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const NOTE: [u8; 3] = [0x91, 60, 1];
+
+    fn channels(bits: u32) -> Channels {
+        Channels::of(bits).unwrap()
+    }
+
+    #[test]
+    fn what_was_queued_before_the_channel_was_opened_again_does_not_pass() {
+        let filter = Filter::new(Channels::ALL);
+        let mut gates = Gates::new(filter.open());
+        assert!(!gates.stop(&filter, 0, &NOTE) && !filter.stops(&NOTE));
+        assert!(filter.set(channels(1), || 0));
+        assert!(filter.stops(&NOTE));
+        gates.renew(&filter);
+        assert!(gates.stop(&filter, 160, &NOTE) && !gates.stop(&filter, 160, &[0x90, 60, 1]));
+        assert!(filter.set(channels(3), || 32));
+        assert!(!filter.set(channels(3), || 64));
+        gates.renew(&filter);
+        assert!(gates.stop(&filter, 16, &NOTE) && gates.would_stop(16, &NOTE));
+        assert!(!gates.would_stop(32, &NOTE) && !gates.stop(&filter, 32, &NOTE));
+        // It has passed once: its position means nothing any more.
+        gates.renew(&filter);
+        assert!(!gates.stop(&filter, usize::MAX / 2 + 64, &NOTE));
+    }
+
+    #[test]
+    fn a_channel_that_was_closed_for_a_moment_was_cut() {
+        let filter = Filter::new(Channels::ALL);
+        let before = filter.cuts();
+        filter.set(channels(1), || 0);
+        filter.set(Channels::ALL, || 0);
+        assert!(filter.is_unseen(Direction::Outgoing) && filter.is_unseen(Direction::Incoming));
+        let (cut, open) = filter.take_cut(Direction::Outgoing);
+        assert_eq!((cut, open), (channels(0x1FFFE), Channels::ALL));
+        assert_eq!(filter.take_cut(Direction::Outgoing).0, Channels::NONE);
+        assert_eq!(filter.take_cut(Direction::Incoming).0, channels(0x1FFFE));
+        assert_eq!(filter.cuts().since(&before), channels(0x1FFFE));
+        filter.see(Direction::Incoming, filter.revision());
+        assert!(filter.is_unseen(Direction::Outgoing) && !filter.is_unseen(Direction::Incoming));
+    }
+}
