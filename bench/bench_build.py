@@ -15,7 +15,7 @@ from project import BIN, LIB, OUT, ROOT
 BENCH = ROOT / "bench"
 PROGRAMS = OUT / "bench"
 PEERS = OUT / "peers"
-SOURCES = ("stream", "roundtrip", "bare_echo", "queue", "idle", "push", "arrival", "fan", "memory",
+SOURCES = ("stream", "roundtrip", "bare_echo", "host_echo", "queue", "idle", "push", "arrival", "fan", "memory",
            "placement", "tick", "spacing")
 ECHO = BIN / "midisock-echo"
 PARSER = PEERS / "release" / "parser"

@@ -228,6 +228,8 @@ def round_trip_servers(bench, bare):
             busy = echo("--wake", "signal", "--busy-poll", 500, library=library)
             targets[f"midisock (signal, 500 us busy poll), bare client{suffix}"] = f"raw:{busy}"
             targets[f"midisock (tick), bare client{suffix}"] = f"raw:{echo('--wake', 'tick', library=library)}"
+        targets["midisock (no thread), bare client"] = f"raw:{start(PROGRAMS / 'host_echo')}"
+        targets["midisock (no thread, in poll(2)), bare client"] = f"raw:{start(PROGRAMS / 'host_echo', 'handle')}"
         if "LIBLO" in others():
             targets["liblo over TCP, bare client"] = f"osc:{start(PROGRAMS / 'liblo_echo')}"
         if python:

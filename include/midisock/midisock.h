@@ -215,6 +215,177 @@ typedef int32_t midisock_result;
 MIDISOCK_API const char *midisock_strerror(midisock_result result) MIDISOCK_REALTIME;
 
 /* ------------------------------------------------------------------------------------------------
+ * Contexts
+ * ------------------------------------------------------------------------------------------------ */
+
+/** @name Values of midisock_context_config.mode
+ * @{ */
+/** A thread runs the ports. */
+#define MIDISOCK_CONTEXT_THREAD 0
+/** There is no thread. The calls of the program run the ports, above all midisock_context_poll. */
+#define MIDISOCK_CONTEXT_HOST 1
+/** @} */
+
+/** @name Levels of a line of the log
+ * @{ */
+/** A port or a call does not do what it was made for. */
+#define MIDISOCK_LOG_ERROR 1
+/** Something was lost, refused, or is tried again. */
+#define MIDISOCK_LOG_WARNING 2
+/** What happens in good order. */
+#define MIDISOCK_LOG_INFO 3
+/** @} */
+
+/**
+ * A context, which runs ports. The caller owns it until midisock_context_destroy.
+ *
+ * Without a context of its own a port belongs to the default one: a thread that the first port of the process starts
+ * and the last one joins.
+ *
+ * Calls on a context with MIDISOCK_CONTEXT_HOST and on its ports come from one thread at a time; another one gets
+ * MIDISOCK_ERR_BUSY. Realtime functions are free of that. Waiting functions run the context while they wait.
+ * midisock_close does not wait: what is still to be written is written by later calls. Addresses and "localhost" need
+ * no thread. Other names are looked up on a short-lived one.
+ */
+typedef struct midisock_context midisock_context;
+
+/**
+ * How a context runs its ports. Fill it with midisock_context_config_init or MIDISOCK_CONTEXT_CONFIG_INIT, then
+ * change what you need. The rules for smaller and larger structs are those of midisock_config.
+ */
+typedef struct midisock_context_config {
+  /** sizeof(midisock_context_config) of the caller. midisock_context_config_init sets it. */
+  uint32_t struct_size;
+  /** MIDISOCK_CONTEXT_THREAD (default) or MIDISOCK_CONTEXT_HOST. */
+  uint32_t mode;
+  /**
+   * The realtime priority of the context's thread, as in midisock_config. Default: 0, none. It has no effect with
+   * MIDISOCK_CONTEXT_HOST.
+   */
+  uint32_t realtime_priority;
+  /**
+   * busy_poll_us of the context's thread and its ports, as in midisock_config. Default: 0. With
+   * MIDISOCK_CONTEXT_HOST the calls that wait poll for this time.
+   */
+  uint32_t busy_poll_us;
+  /**
+   * Makes the context's thread. Default: NULL, the library makes it.
+   *
+   * It starts a thread that calls run(argument), and may write to `thread` what join_thread needs. It returns 0, or
+   * anything else if there is no thread to be had; then `run` must not be called. midisock_context_create calls it.
+   * It is not for the short-lived threads that look names up.
+   */
+  int32_t (*create_thread)(void *user, void *(*run)(void *argument), void *argument, void **thread);
+  /**
+   * Waits for the end of that thread: it returns after `run` has. midisock_context_destroy calls it. Either both
+   * functions are there or neither.
+   */
+  void (*join_thread)(void *user, void *thread);
+  /** For the two functions above. */
+  void *thread_user;
+  /**
+   * Takes a line about what happens to the context and its ports, for the developer. Default: NULL.
+   *
+   * `level` is one of MIDISOCK_LOG_*, `text` lives for the call. It is called by the context's thread, or with
+   * MIDISOCK_CONTEXT_HOST by control functions, one call at a time, and never by a realtime function. A port has at
+   * most 10 lines a second; the rest is counted. The function calls no function of this library but realtime ones.
+   */
+  void (*log)(void *user, int32_t level, const char *text);
+  /** For `log`. */
+  void *log_user;
+} midisock_context_config;
+
+/**
+ * A config with the defaults, as an initializer that calls nothing: those of this header, as in MIDISOCK_CONFIG_INIT.
+ */
+#define MIDISOCK_CONTEXT_CONFIG_INIT \
+    {sizeof(midisock_context_config), 0, 0, 0, MIDISOCK_NULL, MIDISOCK_NULL, MIDISOCK_NULL, \
+    MIDISOCK_NULL, MIDISOCK_NULL}
+
+/**
+ * Fills a config with the defaults.
+ *
+ * `size` is sizeof(midisock_context_config) of the caller. Nothing beyond it is written. Nothing at all is written if
+ * `config` is NULL or misaligned, or if `size` is below 4 or above 4096.
+ *
+ * [control]
+ * Threads: any.
+ * Returns: nothing.
+ */
+MIDISOCK_API void midisock_context_config_init(struct midisock_context_config *config, size_t size)
+    MIDISOCK_NOEXCEPT;
+
+/**
+ * Makes a context. `config` may be NULL: the defaults, a thread of its own.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `out` is a context. The caller must destroy it, after the last of its ports was closed.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, or a field of `config` is invalid.
+ * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out, or create_thread returned another number than 0.
+ */
+MIDISOCK_API midisock_result midisock_context_create(const struct midisock_context_config *config,
+    struct midisock_context **out) MIDISOCK_NOEXCEPT;
+
+/**
+ * Ends a context and frees it. NULL has no effect.
+ *
+ * It waits until the closed ports have written what they may still write, for at most the longest of their linger_ms,
+ * and joins the context's thread.
+ *
+ * [control]
+ * Threads: one, which comes last. No other call on this context may be running or follow, unless the result is
+ * MIDISOCK_ERR_BUSY.
+ * Returns:
+ * - MIDISOCK_OK: the context is gone, or `context` is NULL.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `context` is misaligned.
+ * - MIDISOCK_ERR_BUSY: a port of the context is open, or with MIDISOCK_CONTEXT_HOST another thread is in a call.
+ *   Nothing has happened.
+ */
+MIDISOCK_API midisock_result midisock_context_destroy(struct midisock_context *context)
+    MIDISOCK_NOEXCEPT;
+
+/**
+ * Runs a context with MIDISOCK_CONTEXT_HOST: waits until there is something to do, and does it.
+ *
+ * One call does a bounded amount of work, and the next one goes on. Call it again and again: in a loop of its own, or
+ * whenever the descriptor of midisock_context_handle is readable.
+ *
+ * `timeout_ms` is the time limit: 0 does not wait, -1 waits without limit.
+ *
+ * [control]
+ * Threads: any, one at a time.
+ * Returns:
+ * - MIDISOCK_OK: something was done.
+ * - MIDISOCK_EMPTY: there was nothing to do until the time limit passed.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `context` is NULL, or `timeout_ms` is below -1.
+ * - MIDISOCK_ERR_WRONG_ROLE: the context has a thread.
+ * - MIDISOCK_ERR_BUSY: another thread is in a call on the context or a port of it.
+ */
+MIDISOCK_API midisock_result midisock_context_poll(struct midisock_context *context,
+    int32_t timeout_ms) MIDISOCK_NOEXCEPT;
+
+/**
+ * Gives a descriptor for poll, epoll and the loops that are built on them. It is readable when midisock_context_poll
+ * has something to do, its next deadline included.
+ *
+ * Asked again it is the same. It belongs to the context: the caller never reads nor closes it.
+ *
+ * [control]
+ * Threads: any, one at a time.
+ * Returns:
+ * - MIDISOCK_OK: `out` is the descriptor.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `context` or `out` is NULL.
+ * - MIDISOCK_ERR_WRONG_ROLE: the context has a thread.
+ * - MIDISOCK_ERR_BUSY: another thread is in a call on the context or a port of it.
+ * - MIDISOCK_ERR_NO_RESOURCES: descriptors ran out.
+ * - MIDISOCK_ERR_UNSUPPORTED: not Linux or Android.
+ */
+MIDISOCK_API midisock_result midisock_context_handle(struct midisock_context *context,
+    intptr_t *out) MIDISOCK_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------
  * Configuration of a port
  * ------------------------------------------------------------------------------------------------ */
 
@@ -384,7 +555,8 @@ typedef struct midisock_config {
    * port polls before it sleeps, in microseconds. Default: 0. At most 1000000. Each of them keeps a core busy for
    * this time.
    *
-   * The longest busy_poll_us of all ports counts for the network thread. While messages of ports with
+   * The longest busy_poll_us of all ports counts for the network thread of the process. A port of another context has
+   * its context's busy_poll_us, and this field has no effect. While messages of ports with
    * MIDISOCK_WAKE_SIGNAL answer one another, the network thread and all waits poll for 50 microseconds in any case.
    */
   uint32_t busy_poll_us;
@@ -402,7 +574,8 @@ typedef struct midisock_config {
    * requests time-critical. The thread serves all ports of the process, and the highest value counts. If the system
    * refuses, the port works all the same: MIDISOCK_NOTIFY_PRIORITY_REFUSED reports the refusal, and
    * midisock_stats.network_priority the actual priority. One below the priority of the audio thread is a good value.
-   * A program that learns that priority later calls midisock_set_realtime_priority.
+   * A program that learns that priority later calls midisock_set_realtime_priority. A port of a context that the
+   * program made has its context's realtime_priority, and this field has no effect.
    */
   uint32_t realtime_priority;
   /**
@@ -422,6 +595,15 @@ typedef struct midisock_config {
   uint32_t channels;
   /** Zero. */
   uint32_t reserved;
+  /**
+   * The context that the port belongs to. Default: NULL, the one that all ports of the process share. An accepted
+   * port belongs to its server's. A pair has none.
+   */
+  struct midisock_context *context;
+#if defined(MIDISOCK_32_BIT)
+  /** Zero. It fills the place of a 64-bit pointer. */
+  uint32_t reserved_after_context;
+#endif
 } midisock_config;
 
 /**
@@ -431,7 +613,8 @@ typedef struct midisock_config {
 #define MIDISOCK_CONFIG_INIT \
     {sizeof(midisock_config), 65536, 65536, 16384, 0, 64, MIDISOCK_NULL, \
     MIDISOCK_ZERO_ON_32_BIT MIDISOCK_NULL, MIDISOCK_ZERO_ON_32_BIT 0, 500, 65536, 5000, 100, 5000, \
-    0, 10000, 0, 1000, 1, 1, 0, 0, 500, 0, UINT64_MAX, 0, 0, 0, 131071, 0}
+    0, 10000, 0, 1000, 1, 1, 0, 0, 500, 0, UINT64_MAX, 0, 0, 0, 131071, 0, MIDISOCK_NULL, \
+    MIDISOCK_ZERO_ON_32_BIT}
 
 /**
  * Fills a config with the defaults.
@@ -585,7 +768,7 @@ MIDISOCK_API midisock_result midisock_pair(const struct midisock_config *config,
  *
  * It is for programs that learn the priority of their audio thread later, or whose audio thread changes it. `priority`
  * 0 requests none. Ports that a server accepts later request what the server's config says. A pair has no network
- * thread, so the call has no effect on it.
+ * thread, so the call has no effect on it. A context that the program made has its own realtime_priority.
  *
  * The call does not wait for the change. midisock_stats.network_priority is the actual priority, and
  * MIDISOCK_NOTIFY_PRIORITY_REFUSED reports each refusal.
@@ -595,6 +778,7 @@ MIDISOCK_API midisock_result midisock_pair(const struct midisock_config *config,
  * Returns:
  * - MIDISOCK_OK: the request was noted.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+ * - MIDISOCK_ERR_WRONG_ROLE: the port belongs to a context that the program made.
  * - MIDISOCK_ERR_CLOSED: the port is closed.
  */
 MIDISOCK_API midisock_result midisock_set_realtime_priority(struct midisock_port *port,

@@ -35,6 +35,7 @@
 #include <midisock/cpp/base.hpp>
 #include <midisock/cpp/clients.hpp>
 #include <midisock/cpp/config.hpp>
+#include <midisock/cpp/context.hpp>
 #include <midisock/cpp/message.hpp>
 #include <midisock/cpp/port.hpp>
 #include <midisock/cpp/range.hpp>

@@ -1,7 +1,9 @@
 //! `midisock_config`: how a port behaves.
 
+use super::context::midisock_context;
 use super::{live, sized};
 use crate::midi::channels::Channels;
+use crate::net::context::Context;
 use crate::realtime::config::{
     Accept, BlockConfig, Config, ConnectionConfig, DeliveryConfig, Overflow, PacingConfig, QueueConfig, ServerConfig,
     Wake,
@@ -138,7 +140,8 @@ pub struct midisock_config {
     /// port polls before it sleeps, in microseconds. Default: 0. At most 1000000. Each of them keeps a core busy for
     /// this time.
     ///
-    /// The longest busy_poll_us of all ports counts for the network thread. While messages of ports with
+    /// The longest busy_poll_us of all ports counts for the network thread of the process. A port of another context has
+    /// its context's busy_poll_us, and this field has no effect. While messages of ports with
     /// MIDISOCK_WAKE_SIGNAL answer one another, the network thread and all waits poll for 50 microseconds in any case.
     pub busy_poll_us: u32,
     /// What midisock_pop_block adds to arrival times, in ns. Default: MIDISOCK_LATENCY_AUTO. 0: as soon as possible.
@@ -152,7 +155,8 @@ pub struct midisock_config {
     /// requests time-critical. The thread serves all ports of the process, and the highest value counts. If the system
     /// refuses, the port works all the same: MIDISOCK_NOTIFY_PRIORITY_REFUSED reports the refusal, and
     /// midisock_stats.network_priority the actual priority. One below the priority of the audio thread is a good value.
-    /// A program that learns that priority later calls midisock_set_realtime_priority.
+    /// A program that learns that priority later calls midisock_set_realtime_priority. A port of a context that the
+    /// program made has its context's realtime_priority, and this field has no effect.
     pub realtime_priority: u32,
     /// The traffic class (DSCP) of the packets of TCP connections, 0 to 63. Default: 0, that of ordinary traffic. 46 is
     /// expedited forwarding, which networks and Wi-Fi use for live audio. A higher value is an error. A system that
@@ -167,6 +171,12 @@ pub struct midisock_config {
     pub channels: u32,
     /// Zero.
     pub reserved: u32,
+    /// The context that the port belongs to. Default: NULL, the one that all ports of the process share. An accepted
+    /// port belongs to its server's. A pair has none.
+    pub context: *mut midisock_context,
+    /// Zero. It fills the place of a 64-bit pointer.
+    #[cfg(target_pointer_width = "32")]
+    pub reserved_after_context: u32,
 }
 
 /// Where each field ends: a caller's struct that ends inside a field does not have that field.
@@ -200,7 +210,8 @@ const FIELDS: &[(usize, usize)] = {
         #[cfg(target_pointer_width = "32")] reserved_after_name
         overflow max_delay_ms client_buffer_bytes connect_timeout_ms reconnect_min_ms reconnect_max_ms listen_retry_ms
         keepalive_ms stall_timeout_ms linger_ms release_on_disconnect release_on_close greet wake tick_us busy_poll_us
-        latency_ns push_latency_ns realtime_priority traffic_class channels reserved
+        latency_ns push_latency_ns realtime_priority traffic_class channels reserved context
+        #[cfg(target_pointer_width = "32")] reserved_after_context
     }
 };
 
@@ -255,6 +266,9 @@ impl midisock_config {
             traffic_class: c.connection.traffic_class,
             channels: c.channels.bits(),
             reserved: 0,
+            context: std::ptr::null_mut(),
+            #[cfg(target_pointer_width = "32")]
+            reserved_after_context: 0,
         }
     }
 
@@ -370,6 +384,34 @@ pub(super) unsafe fn read(config: *const midisock_config) -> Result<(Config, Opt
         let config = Config::default().normalized()?;
         return Ok((config, Options::default()));
     }
+    // SAFETY: by this function's contract; `allow` is the caller's string, by `midisock_config`'s description.
+    unsafe { known(config)?.check() }
+}
+
+/// The context of a caller's config; None: the default one.
+///
+/// # Safety
+/// As `read`. The context is live for as long as the reference is used.
+pub(super) unsafe fn context<'a>(config: *const midisock_config) -> Result<Option<&'a Context>, Code> {
+    if config.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: by this function's contract.
+    let handle = unsafe { known(config)? }.context;
+    if handle.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: a live context, by this function's contract.
+    unsafe { midisock_context::get(handle) }
+        .map(Some)
+        .ok_or(Code::InvalidArgument)
+}
+
+/// A caller's config, with the defaults in place of the fields that it does not have.
+///
+/// # Safety
+/// `config` is not NULL; otherwise as `read`.
+unsafe fn known(config: *const midisock_config) -> Result<midisock_config, Code> {
     if !config.is_aligned() {
         return Err(Code::InvalidArgument);
     }
@@ -382,6 +424,5 @@ pub(super) unsafe fn read(config: *const midisock_config) -> Result<(Config, Opt
     let whole = FIELD_ENDS.iter().copied().filter(|end| *end <= size).max().unwrap_or(0);
     // SAFETY: the caller's struct is `size` bytes long, and `whole` is at most that and at most our own size.
     unsafe { sized::read_prefix(config, whole, size, &mut known)? };
-    // SAFETY: `allow` and `name` are the caller's strings, by `midisock_config`'s description.
-    unsafe { known.check() }
+    Ok(known)
 }

@@ -10,13 +10,14 @@
 //! | `# Safety` in a comment | nothing: C has the top of the header and the `Threads:` line for it |
 
 use super::initializer::{self, Initialized};
-use super::{block::midisock_block, config::midisock_config};
+use super::{block::midisock_block, config::midisock_config, context::midisock_context_config};
 use std::path::Path;
 
 /// The files of this folder that the header is made from, and the titles of their sections.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 12] = [
     ("version", "Version and clock"),
     ("result", "Results"),
+    ("context", "Contexts"),
     ("config", "Configuration of a port"),
     ("mod", "Making and ending ports"),
     ("port", "Making and ending ports"),
@@ -34,9 +35,16 @@ const WIDTH: usize = 100;
 const COMMENT_WIDTH: usize = 120;
 
 /// The structs that callers can initialize without a call, with the values.
-fn initialized() -> [Initialized; 2] {
+fn initialized() -> [Initialized; 3] {
     let config = midisock_config::defaults(size_of::<midisock_config>() as u32);
+    let context = midisock_context_config::defaults(size_of::<midisock_context_config>() as u32);
     [
+        Initialized::new(
+            "midisock_context_config",
+            "MIDISOCK_CONTEXT_CONFIG_INIT",
+            "A config with the defaults, as an initializer that calls nothing: those of this header, as in MIDISOCK_CONFIG_INIT.",
+            &context,
+        ),
         Initialized::new(
             "midisock_config",
             "MIDISOCK_CONFIG_INIT",

@@ -4,7 +4,7 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `version`, `result`, `config`, `port`, `message`, `block`, `live`, `state`, `wait`, `notification` | a section of the C header each: its constants, its struct, its functions |
+//! | `version`, `result`, `context`, `config`, `port`, `message`, `block`, `live`, `state`, `wait`, `notification` | a section of the C header each: its constants, its struct, its functions |
 //! | `sized` | structs that travel with their size |
 //! | `touch` | the functions whose pages are touched before the first port exists |
 //! | `header`, `initializer` | make the C header from these files (tests only) |
@@ -19,7 +19,7 @@
 //! - At most one thread pushes into a port at a time (push, push_message, push_frame, cancel) and at most one pops from it
 //!   (pop, pop_block, skip, begin_block, push_frame), and the caller orders a thread after the one before it. The unsafe
 //!   methods of `Endpoint` ask for that. Nothing here can check it; debug builds notice two threads at once.
-//! - No function calls back into the caller.
+//! - Only a context calls back into its maker: for its thread and its log. See `context`.
 //!
 //! The doc comments are the comments of the C header, so they are written for readers of C. `# Safety` sections are for
 //! readers of Rust, and the header leaves them out.
@@ -30,6 +30,8 @@
 pub mod version;
 
 pub mod result;
+
+pub mod context;
 
 pub mod config;
 
@@ -121,7 +123,10 @@ fn control<T>(internal: T, call: impl FnOnce() -> T) -> T {
 unsafe fn control_port(port: *const midisock_port, call: impl FnOnce(&Port) -> Code) -> i32 {
     // SAFETY: by this function's contract.
     match unsafe { midisock_port::get(port) } {
-        Some(port) => control(Code::Internal, || call(port)) as i32,
+        Some(port) => control(Code::Internal, || match port.begin_call() {
+            Ok(_call) => call(port),
+            Err(code) => code,
+        }) as i32,
         None => Code::InvalidArgument as i32,
     }
 }

@@ -4,6 +4,7 @@ use super::config::{self, midisock_config};
 use super::result::midisock_result;
 use super::{control, control_port, midisock_port, timeout, touch, usable};
 use crate::net::address;
+use crate::net::context::Context;
 use crate::port::Port;
 use crate::realtime::config::Config;
 use crate::session::options::Options;
@@ -55,8 +56,8 @@ pub unsafe extern "C" fn midisock_listen(
 ) -> midisock_result {
     // SAFETY: the contract of this function is `open`'s.
     unsafe {
-        open(host, config, out, |host, config, options| {
-            Port::listen(host, port, &config, options)
+        open(host, config, out, |context, host, config, options| {
+            Port::listen(context, host, port, &config, options)
         })
     }
 }
@@ -93,8 +94,8 @@ pub unsafe extern "C" fn midisock_connect(
 ) -> midisock_result {
     // SAFETY: the contract of this function is `open`'s.
     unsafe {
-        open(host, config, out, |host, config, options| {
-            Port::connect(host.ok_or(Code::InvalidArgument)?, port, &config, options)
+        open(host, config, out, |context, host, config, options| {
+            Port::connect(context, host.ok_or(Code::InvalidArgument)?, port, &config, options)
         })
     }
 }
@@ -169,8 +170,8 @@ pub unsafe extern "C" fn midisock_adopt(
 ) -> midisock_result {
     // SAFETY: no host; the rest of this function's contract is `open`'s.
     unsafe {
-        open(std::ptr::null(), config, out, |_, config, options| {
-            Port::adopt(socket, &config, options)
+        open(std::ptr::null(), config, out, |context, _, config, options| {
+            Port::adopt(context, socket, &config, options)
         })
     }
 }
@@ -220,7 +221,7 @@ pub unsafe extern "C" fn midisock_pair(
 ///
 /// It is for programs that learn the priority of their audio thread later, or whose audio thread changes it. `priority`
 /// 0 requests none. Ports that a server accepts later request what the server's config says. A pair has no network
-/// thread, so the call has no effect on it.
+/// thread, so the call has no effect on it. A context that the program made has its own realtime_priority.
 ///
 /// The call does not wait for the change. midisock_stats.network_priority is the actual priority, and
 /// MIDISOCK_NOTIFY_PRIORITY_REFUSED reports each refusal.
@@ -229,6 +230,7 @@ pub unsafe extern "C" fn midisock_pair(
 /// Returns:
 /// - MIDISOCK_OK: the request was noted.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` is NULL.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port belongs to a context that the program made.
 /// - MIDISOCK_ERR_CLOSED: the port is closed.
 ///
 /// # Safety
@@ -359,7 +361,7 @@ unsafe fn open(
     host: *const c_char,
     config: *const midisock_config,
     out: *mut *mut midisock_port,
-    make: impl FnOnce(Option<&str>, Config, Options) -> Result<Port, Code>,
+    make: impl FnOnce(Option<&Context>, Option<&str>, Config, Options) -> Result<Port, Code>,
 ) -> midisock_result {
     if !usable(out) {
         return Code::InvalidArgument as i32;
@@ -376,7 +378,8 @@ unsafe fn open(
             }
         };
         // SAFETY: as this function's contract says.
-        match unsafe { config::read(config) }.and_then(|(config, options)| make(host, config, options)) {
+        let given = unsafe { config::read(config).and_then(|given| Ok((given, config::context(config)?))) };
+        match given.and_then(|((config, options), context)| make(context, host, config, options)) {
             Ok(port) => {
                 // SAFETY: checked above as far as can be, and writable by this function's contract.
                 unsafe { out.write(midisock_port::handle(port)) };

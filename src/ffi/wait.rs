@@ -95,7 +95,11 @@ pub unsafe extern "C" fn midisock_wait_any(
         }
         // SAFETY: not NULL and aligned, live by this function's contract, and only ever borrowed shared.
         let ports: Vec<_> = handles.iter().map(|handle| unsafe { &(**handle).port }).collect();
-        let call = || wait::for_any(&ports, what(events)?, timeout(timeout_ms)?);
+        let call = || {
+            let (what, timeout) = (what(events)?, timeout(timeout_ms)?);
+            let _call = wait::begin_call(&ports)?;
+            wait::for_any(&ports, what, timeout)
+        };
         let (code, which) = match call() {
             Ok(which) => (Code::Ok, Some(which)),
             Err(Code::Closed) => (Code::Closed, wait::first_closed(&ports)),

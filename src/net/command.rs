@@ -61,6 +61,8 @@ pub(super) enum Command {
         allow: Option<Allow>,
         done: Reply,
     },
+    /// For the host's log: an error of a call.
+    Report(String),
     /// The outcome of a look-up.
     Resolved {
         port: u64,

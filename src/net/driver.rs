@@ -2,12 +2,13 @@
 
 use super::answers::Conversation;
 use super::connector::Surroundings;
+use super::control::Control;
 use super::priority::Priority;
 use super::race::SLOTS;
 use super::registry::{Registry, Source};
 use super::resolver;
 use super::seat::AcceptedEnds;
-use super::thread::{Control, Network};
+use super::thread::Network;
 use super::transport::Transport;
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::shared::{Role, Shared};
@@ -42,6 +43,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(control: Arc<Control>) -> Self {
         Self {
+            priority: Priority::new(control.least_priority()),
             control,
             registry: Registry::default(),
             attempts: HashMap::new(),
@@ -49,7 +51,6 @@ impl Driver {
             scratch: vec![0; READ_BYTES].into(),
             conversation: Conversation::default(),
             unacknowledged: Vec::new(),
-            priority: Priority::default(),
             again: false,
             woken: Vec::new(),
         }
@@ -126,6 +127,10 @@ impl Driver {
         let (endpoint, ends) = made.ok()?;
         let local_port = server.status.local_port.load(Ordering::Relaxed);
         ends.shared.status.local_port.store(local_port, Ordering::Relaxed);
+        let logs = [server, &ends.shared].map(|port| port.control.notifications.log());
+        if let [Some(log), Some(own)] = logs {
+            own.set_label(format!("accepted port of {}", log.label()));
+        }
         Some((endpoint, network, ends))
     }
 

@@ -1,4 +1,4 @@
-//! How long the network thread lives: as long as there are ports. Whoever takes hold of it last, or lets go of it last,
+//! How long the network thread lives: as long as there are ports, or the host's own context is there. Whoever takes hold of it last, or lets go of it last,
 //! may do so at any moment of its ending; nobody is left with a thread that does not come back.
 
 use crate::realtime::event::Event;
@@ -9,7 +9,7 @@ const ENDING: u32 = u32::MAX;
 
 /// Who uses the network thread, and whether it runs.
 pub(crate) struct Life {
-    /// Ports there are; `ENDING` when the thread has decided to end.
+    /// Ports there are, and the host's own context; `ENDING` when the thread has decided to end.
     users: AtomicU32,
     /// The thread has let go of everything.
     over: AtomicBool,
@@ -48,6 +48,13 @@ impl Life {
     /// One user less; whether that was the last: then the thread is to be woken.
     pub(crate) fn leave(&self) -> bool {
         self.users.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// The only user leaves; false: there are others, and nothing happens.
+    pub(crate) fn leave_alone(&self) -> bool {
+        self.users
+            .compare_exchange(1, 0, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// After the last user left: waits until the thread is over, or somebody has joined it again. Whether it is over.

@@ -5,6 +5,7 @@ use super::registry::{Registry, Source};
 use super::socket::{Listener, SocketSettings};
 use crate::sys::address::Address;
 use crate::sys::clock::ms;
+use crate::sys::code::Failure;
 use crate::sys::poller::{Event, Poller};
 use socket2::Socket;
 use std::io::ErrorKind;
@@ -44,8 +45,10 @@ pub(super) enum Accepted {
     Client(Socket, Option<Address>),
     /// One that was gone before it was taken.
     Gone,
-    /// Nobody waits, or the listener was silenced.
+    /// Nobody waits.
     Nobody,
+    /// The system refuses; the listener is silenced for a while.
+    Refused(Failure),
 }
 
 #[derive(Default)]
@@ -90,11 +93,11 @@ impl Listeners {
                 Accepted::Gone
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nobody,
-            Err(_) => {
+            Err(error) => {
                 // Most likely out of descriptors.
                 let _ = poller.delete(&listening.listener.socket);
                 listening.silent_until = now + ms(SILENCE_MS);
-                Accepted::Nobody
+                Accepted::Refused(Failure::from(&error))
             }
         }
     }

@@ -233,7 +233,9 @@ fn flush_after(pushes: u8, at_least: usize) {
         }
         let ticket = shared.control.flush.ask();
         common.0.notify();
-        let flushed = crate::port::wait::until_flushed(&shared, ticket, None);
+        let flushed = crate::port::wait::until_flushed(&shared, ticket, None, |timeout, ready| {
+            shared.control.event.wait_for(timeout, ready)
+        });
         assert_eq!(flushed, Ok(()));
         assert!(!gauge.has_message() && !some_refused.has_some());
         common.1.store(true, Ordering::Release);

@@ -1,4 +1,5 @@
-//! The network thread and its sockets: the only I/O.
+//! Contexts, which run ports, and their sockets: the only I/O. A context is a network thread, or in HOST mode the caller.
+//! "The network thread" below and in comments means either.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -9,7 +10,9 @@
 //! | [`work`], [`listener`], [`connector`] | how connections are made, with [`bind`], [`resolver`], [`race`], [`backoff`] |
 //! | [`accept_queue`] | a manual server's clients that wait for `accept` |
 //! | [`socket`], [`address`] | sockets by their addresses, TCP or Unix; addresses from text |
-//! | [`thread`], [`life`], [`command`], [`reply`] | how other threads start, reach and join it |
+//! | [`context`], [`host`] | the host's own contexts: with a thread, or run by the caller |
+//! | [`thread`] | the default context's thread, and a port's hold on any context |
+//! | [`control`], [`life`], [`command`], [`reply`] | how other threads reach and join what runs a context |
 //! | [`sleep`], [`predict`], [`answers`], [`priority`] | when it wakes |
 //!
 //! `port` calls it. It calls `session` and what lies below.
@@ -21,7 +24,10 @@ mod backoff;
 mod bind;
 mod command;
 mod connector;
+pub(crate) mod context;
+mod control;
 mod driver;
+mod host;
 mod life;
 mod listener;
 #[cfg(all(test, loom))]
@@ -41,19 +47,22 @@ mod transport;
 mod work;
 
 pub(crate) use accept_queue::AcceptQueue;
+pub(crate) use host::Entered;
 pub(crate) use thread::Network;
 
 use crate::realtime::config::{Accept, Config};
 use crate::realtime::endpoint::Endpoint;
+use crate::realtime::log;
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::shared::{Role, Shared, State};
 use crate::session::options::Options;
 use crate::sys;
 use crate::sys::address::Address;
 use crate::sys::clock::ms;
-use crate::sys::code::Code;
+use crate::sys::code::{Code, Failure};
 use bind::Bound;
 use command::{Command, NewPort, Task};
+use context::Context;
 use socket::SocketSettings;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -71,9 +80,23 @@ pub(crate) struct Opened {
 const BIND_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A server, bound and listening, or binding in the background where that is asked for.
-pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Options) -> Result<Opened, Code> {
+pub(crate) fn listen(
+    context: Option<&Context>,
+    host: Option<&str>,
+    port: u16,
+    config: &Config,
+    options: Options,
+) -> Result<Opened, Code> {
+    let _call = context.map(Context::begin_call).transpose()?;
+    let refused = |failure: Failure| {
+        if let Some(context) = context {
+            let why = log::reason(failure.code, failure.os_error);
+            context.report(|| format!("cannot listen on {}: {why}", place(host, port)));
+        }
+        failure.code
+    };
     let look_up_timeout = Duration::from_nanos(ms(config.connection.connect_timeout_ms));
-    let addresses = bind::addresses(host, port, look_up_timeout).map_err(|failure| failure.code)?;
+    let addresses = bind::addresses(host, port, look_up_timeout).map_err(refused)?;
     let settings = SocketSettings {
         traffic_class: config.connection.traffic_class,
         patience: BIND_PATIENCE,
@@ -81,18 +104,34 @@ pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Op
     let listeners = match bind::bind(&addresses, settings) {
         Ok(listeners) => Some(listeners),
         Err(error) if error.failure.code == Code::AddressInUse && config.server.listen_retry_ms != 0 => None,
-        Err(error) => return Err(error.failure.code),
+        Err(error) => return Err(refused(error.failure)),
     };
     let settings = SocketSettings {
         // The network thread waits for nobody.
         patience: Duration::ZERO,
         ..settings
     };
-    serve(addresses, settings, listeners, config, options)
+    let label = format!(
+        "server {}",
+        place(host, listeners.as_ref().map_or(port, |bound| bound.port))
+    );
+    serve(context, &label, addresses, settings, listeners, config, options)
+}
+
+/// Where a server listens, for the host's log.
+fn place(host: Option<&str>, port: u16) -> String {
+    match host {
+        Some(host) if Address::is_unix_text(host) => host.to_owned(),
+        Some("") => format!("*:{port}"),
+        Some(host) => format!("{host}:{port}"),
+        None => format!("loopback:{port}"),
+    }
 }
 
 /// A server whose addresses are known, and are bound unless they are in use.
 fn serve(
+    context: Option<&Context>,
+    label: &str,
     addresses: Vec<Address>,
     settings: SocketSettings,
     listeners: Option<Bound>,
@@ -106,7 +145,8 @@ fn serve(
     };
     let accepted: Option<Arc<AcceptQueue>> = (role == Role::Manual).then(Arc::default);
     let waiting = accepted.clone();
-    open(role, config, options, accepted, |shared| {
+    open(context, role, config, options, accepted, |shared| {
+        name(shared, || label.to_owned());
         match &listeners {
             Some(bound) => shared.status.local_port.store(bound.port, Ordering::Relaxed),
             None => shared.set_state(State::Binding),
@@ -121,17 +161,20 @@ fn serve(
 }
 
 /// A client, which connects in the background.
-pub(crate) fn connect(host: &str, port: u16, config: &Config) -> Result<Opened, Code> {
+pub(crate) fn connect(context: Option<&Context>, host: &str, port: u16, config: &Config) -> Result<Opened, Code> {
+    let _call = context.map(Context::begin_call).transpose()?;
     let host = host.to_owned();
-    open(Role::Client, config, Options::default(), None, |_| {
+    open(context, Role::Client, config, Options::default(), None, |shared| {
+        name(shared, || format!("client of {}", place(Some(&host), port)));
         Ok(Task::Connect { host, port })
     })
 }
 
 /// A port for a connection that the caller made. On an error the socket stays the caller's, unchanged.
-pub(crate) fn adopt(socket: isize, config: &Config) -> Result<Opened, Code> {
+pub(crate) fn adopt(context: Option<&Context>, socket: isize, config: &Config) -> Result<Opened, Code> {
+    let _call = context.map(Context::begin_call).transpose()?;
     let peer = sys::adopt::peer(socket).ok_or(Code::InvalidArgument)?;
-    open(Role::Adopted, config, Options::default(), None, |shared| {
+    open(context, Role::Adopted, config, Options::default(), None, |shared| {
         let socket = sys::adopt::take(socket).map_err(|error| Code::of(&error))?;
         shared
             .status
@@ -149,15 +192,23 @@ pub(crate) fn adopt(socket: isize, config: &Config) -> Result<Opened, Code> {
     })
 }
 
+/// How lines of the host's log call a port.
+fn name(shared: &Shared, label: impl FnOnce() -> String) {
+    if let Some(log) = shared.control.notifications.log() {
+        log.set_label(label());
+    }
+}
+
 fn open(
+    context: Option<&Context>,
     role: Role,
     config: &Config,
     options: Options,
     accepted: Option<Arc<AcceptQueue>>,
     task: impl FnOnce(&Shared) -> Result<Task, Code>,
 ) -> Result<Opened, Code> {
-    let network = Network::enter()?;
-    let made = Endpoint::with_network(role, config, network.waker())
+    let network = Network::enter(context)?;
+    let made = Endpoint::with_network(role, &network.adjusted(config), network.waker())
         .and_then(|(endpoint, half)| task(&half.shared).map(|task| (endpoint, half, task)));
     match made {
         Ok((endpoint, half, task)) => {

@@ -1,4 +1,4 @@
-//! The realtime priority of the network thread: the highest that any port asks for.
+//! The realtime priority of a network thread: the highest that any of its ports asks for, or what its context says.
 
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::shared::Shared;
@@ -11,6 +11,8 @@ use std::sync::atomic::Ordering;
 #[derive(Default)]
 pub(super) struct Priority {
     wanted: u32,
+    /// With or without ports.
+    least: u32,
     actual: u32,
     /// Why there is not what is wanted.
     error: Option<(Code, i32)>,
@@ -19,6 +21,14 @@ pub(super) struct Priority {
 }
 
 impl Priority {
+    pub(super) fn new(least: u32) -> Self {
+        Self {
+            least,
+            review: least != 0,
+            ..Self::default()
+        }
+    }
+
     /// Brings the priority to what the ports ask for. The ones that have asked since are told if the system refuses; they
     /// work all the same.
     pub(super) fn update<'a>(&mut self, ports: impl Iterator<Item = &'a Arc<Shared>> + Clone) {
@@ -27,7 +37,8 @@ impl Priority {
             .clone()
             .map(|port| port.control.priority.wanted())
             .max()
-            .unwrap_or(0);
+            .unwrap_or(0)
+            .max(self.least);
         let asking: Vec<&Arc<Shared>> = ports
             .clone()
             .filter(|port| port.control.priority.take_asked())

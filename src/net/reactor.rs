@@ -2,14 +2,15 @@
 
 use super::command::{Command, NewPort, Task};
 use super::connector::{ConnectSettings, Connector};
+use super::control::Control;
 use super::driver::Driver;
 use super::listener::Listeners;
 use super::registry::Source;
 use super::seat::Seat;
 use super::sleep::Sleep;
 use super::socket::SocketSettings;
-use super::thread::Control;
 use super::work::Work;
+use crate::realtime::log::Level;
 use crate::realtime::shared::{Shared, State};
 use crate::session::admission;
 use crate::sys::clock::{ms, now_ns};
@@ -21,6 +22,18 @@ use std::sync::atomic::Ordering;
 
 /// Commands carried out in one turn.
 const MOST_COMMANDS: usize = 64;
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turned {
+    /// There was nothing to do, but perhaps a queue to look at.
+    Nothing,
+    Something,
+    /// A defect, which was contained.
+    Defect,
+    /// There is no user, and nothing left to write.
+    Ended,
+}
 
 pub(super) struct Reactor {
     driver: Driver,
@@ -42,47 +55,65 @@ impl Reactor {
         self.driver.control
     }
 
-    /// Runs until no port is left and nothing more is to be written.
+    /// A thread's work: runs until no user is left and nothing more is to be written.
     pub(super) fn run(&mut self) {
         let mut events = Events::new();
-        loop {
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.turn(&mut events)));
-            match outcome {
-                Ok(true) => {}
-                Ok(false) => return,
-                // A defect: no port can be trusted any more, but the host goes on.
-                Err(payload) => {
-                    std::mem::forget(payload);
-                    self.give_up();
-                }
+        while self.turn(&mut events, None) != Turned::Ended {
+            self.driver.control.deliver_log();
+        }
+        self.driver.control.deliver_log();
+    }
+
+    /// One turn. It waits for something to do until `limit` at most.
+    pub(super) fn turn(&mut self, events: &mut Events, limit: Option<u64>) -> Turned {
+        match catch_unwind(AssertUnwindSafe(|| self.take_turn(events, limit))) {
+            Ok(turned) => turned,
+            // A defect: no port can be trusted any more, but the host goes on.
+            Err(payload) => {
+                std::mem::forget(payload);
+                self.give_up();
+                let text = || "a defect of midisock was contained: every port of this context is closed".to_owned();
+                self.driver.control.write(Level::Error, text);
+                Turned::Defect
             }
         }
     }
 
-    /// One turn; false when the thread is to end.
-    fn turn(&mut self, events: &mut Events) -> bool {
-        self.sleep.wait(&mut self.driver, &mut self.seats, events);
+    fn take_turn(&mut self, events: &mut Events, limit: Option<u64>) -> Turned {
+        self.sleep.wait(&mut self.driver, &mut self.seats, events, limit);
         #[cfg(midisock_defect)]
         crate::sys::defect::in_network_thread();
         let now = now_ns();
         let had_something = !events.is_empty();
         self.driver.again = false;
-        self.handle(events, now);
-        self.obey(now);
-        self.retry_waiting(now);
+        let handled = self.handle(events, now);
+        let obeyed = self.obey(now);
+        let retried = self.retry_waiting(now);
         let found = self.drain(now);
         if found || had_something {
             self.sleep.stay_awake(&self.seats, now);
         }
         let look_until = self.driver.conversation.end_turn(now);
         self.driver.control.waker.set_conversing(look_until != 0);
-        self.end_turn(now);
+        let timed_out = self.end_turn(now);
         let control = &self.driver.control;
         let idle = self.seats.is_empty() && control.commands.is_empty();
-        !(idle && control.life.is_unused() && control.life.may_end())
+        if idle && control.life.is_unused() && control.life.may_end() {
+            Turned::Ended
+        } else if handled || obeyed || retried || found || timed_out {
+            Turned::Something
+        } else {
+            Turned::Nothing
+        }
     }
 
-    fn handle(&mut self, events: &Events, now: u64) {
+    /// HOST mode: the caller does something else until there is more to do, of which the handle tells.
+    pub(super) fn park(&mut self) {
+        self.sleep.park(&mut self.driver, &mut self.seats);
+    }
+
+    /// Whether anything happened to a socket.
+    fn handle(&mut self, events: &Events, now: u64) -> bool {
         for event in events.iter() {
             let Some((seat, source)) = self.driver.registry.get(event.key) else {
                 continue;
@@ -99,21 +130,24 @@ impl Reactor {
                 seat.accept(index, &mut self.driver, now);
             }
         }
+        events.iter().next().is_some()
     }
 
-    fn obey(&mut self, now: u64) {
-        for _ in 0..MOST_COMMANDS {
+    /// Whether there was a command.
+    fn obey(&mut self, now: u64) -> bool {
+        for count in 0..MOST_COMMANDS {
             let Some(command) = self.driver.control.commands.pop() else {
-                return;
+                return count != 0;
             };
             self.carry_out(command, now);
         }
         self.driver.again = true;
+        true
     }
 
     fn carry_out(&mut self, command: Command, now: u64) {
         let port = match &command {
-            Command::Add(_) => None,
+            Command::Add(_) | Command::Report(_) => None,
             Command::ShutDown { port }
             | Command::Close { port, .. }
             | Command::Disconnect { port, .. }
@@ -125,6 +159,7 @@ impl Reactor {
         let driver = &mut self.driver;
         match (command, seat) {
             (Command::Add(new), _) => self.add(*new, now),
+            (Command::Report(text), _) => driver.control.write(Level::Error, || text),
             (Command::ShutDown { .. }, Some((seat, key))) => {
                 if seat.makes_connections_for(key) {
                     seat.stop_work(driver);
@@ -190,6 +225,7 @@ impl Reactor {
                         Some(bound) => {
                             shared.status.local_port.store(bound.port, Ordering::Relaxed);
                             shared.set_state(State::Listening);
+                            shared.control.notifications.write(Level::Info, || "listens".to_owned());
                             own.listen(bound, seat_key, poller, registry, now);
                         }
                         None => own.bind_later(addresses, settings, until(&shared, now), now),
@@ -210,7 +246,8 @@ impl Reactor {
         }
     }
 
-    fn retry_waiting(&mut self, now: u64) {
+    /// Whether one of the connections that wait for room found some.
+    fn retry_waiting(&mut self, now: u64) -> bool {
         self.sleep.look_for_room(&self.seats);
         let mut progress = false;
         let mut any = false;
@@ -223,6 +260,7 @@ impl Reactor {
         if any {
             self.sleep.retried(progress);
         }
+        progress
     }
 
     fn drain(&mut self, now: u64) -> bool {
@@ -233,10 +271,12 @@ impl Reactor {
         found
     }
 
-    /// Deadlines, and all that comes after what the turn did.
-    fn end_turn(&mut self, now: u64) {
+    /// Deadlines, and all that comes after what the turn did. Whether there was a deadline.
+    fn end_turn(&mut self, now: u64) -> bool {
+        let mut timed_out = false;
         for (_, seat) in &mut self.seats {
             if seat.next_timeout().is_some_and(|at| at <= now) {
+                timed_out = true;
                 seat.timeout(&mut self.driver, now);
             }
             seat.update_interests(&mut self.driver, now);
@@ -267,10 +307,21 @@ impl Reactor {
             due.is_some()
         });
         self.sleep.next_acknowledgement = next;
+        self.sleep.next_log = self.log_left_out(now);
+        timed_out
     }
 
-    /// After a defect: every port ends, and the thread goes on to serve those that are made from now on.
-    fn give_up(&mut self) {
+    /// Tells the host's log how many lines were left out, where it is time. When it will be.
+    fn log_left_out(&self, now: u64) -> Option<u64> {
+        let context = self.driver.control.log()?;
+        let places = self.seats.iter().flat_map(|(_, seat)| &seat.places);
+        let ports = places.filter_map(|place| place.shared.control.notifications.log());
+        let sources = ports.chain([context]);
+        sources.filter_map(|source| source.timeout(now)).min()
+    }
+
+    /// After a defect, and at the very end: every port ends. Those that are made from now on are served.
+    pub(super) fn give_up(&mut self) {
         for (_, seat) in &mut self.seats {
             seat.give_up(&mut self.driver);
         }

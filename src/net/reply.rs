@@ -39,9 +39,16 @@ impl Done {
         self.event.signal();
     }
 
-    /// Waits for the answer: whether there was what the command was about.
+    /// Whether there was what the command was about; None: there is no answer yet.
+    pub(crate) fn outcome(&self) -> Option<bool> {
+        match self.outcome.load(Ordering::Acquire) {
+            0 => None,
+            outcome => Some(outcome == 1),
+        }
+    }
+
+    /// Waits for the answer.
     pub(crate) fn wait(&self) -> bool {
-        let outcome = || Some(self.outcome.load(Ordering::Acquire)).filter(|outcome| *outcome != 0);
-        self.event.wait_for(None, outcome) == Some(1)
+        self.event.wait_for(None, || self.outcome()) == Some(true)
     }
 }

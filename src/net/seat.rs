@@ -349,6 +349,9 @@ impl Seat {
                 Effect::Forget(port) => {
                     if let Some(index) = self.places.iter().position(|place| place.key == port) {
                         let place = self.places.remove(index);
+                        if let Some(log) = place.shared.control.notifications.log() {
+                            log.end();
+                        }
                         driver.ports.remove(&place.shared.id);
                         driver.priority.review = true;
                     }

@@ -2,6 +2,7 @@
 
 use super::driver::Driver;
 use super::seat::Seat;
+use crate::realtime::log::Level;
 use crate::sys::clock::now_ns;
 use crate::sys::poller::Events;
 use slab::Slab;
@@ -25,7 +26,11 @@ pub(super) struct Sleep {
     stall_pause_ns: u64,
     /// Until when the thread looks again and again rather than sleep: see `busy_poll_us`.
     busy_until: u64,
+    /// The turn before asked the system nothing.
+    asks_next: bool,
     pub next_acknowledgement: Option<u64>,
+    /// When the host's log is to be told what was left out.
+    pub next_log: Option<u64>,
     broken_pause_ms: u64,
 }
 
@@ -34,30 +39,51 @@ impl Default for Sleep {
         Self {
             stall_pause_ns: STALL_PAUSE_NS.0,
             busy_until: 0,
+            asks_next: false,
             next_acknowledgement: None,
+            next_log: None,
             broken_pause_ms: BROKEN_PAUSE_MS.0,
         }
     }
 }
 
 impl Sleep {
-    /// Waits for something to do, or looks whether there is.
-    pub(super) fn wait(&mut self, driver: &mut Driver, seats: &mut Slab<Seat>, events: &mut Events) {
+    /// Waits for something to do until `limit` at most, or looks whether there is.
+    pub(super) fn wait(
+        &mut self,
+        driver: &mut Driver,
+        seats: &mut Slab<Seat>,
+        events: &mut Events,
+        limit: Option<u64>,
+    ) {
+        if self.goes_on_with_pushes(driver, seats) {
+            return events.clear();
+        }
         let until = self.busy_until.max(driver.conversation.until());
         let outcome = if until != 0 && now_ns() < until {
             look(driver, events)
         } else {
             driver.conversation.give_up();
             driver.control.waker.set_conversing(false);
-            self.sleep(driver, seats, events)
+            self.sleep(driver, seats, events, limit)
         };
         match outcome {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                std::thread::sleep(Duration::from_millis(self.broken_pause_ms));
+                let text = || format!("the system does not tell of sockets: {error}");
+                driver.control.write(Level::Error, text);
+                let pause = Duration::from_millis(self.broken_pause_ms);
+                let left = limit.map(|limit| Duration::from_nanos(limit.saturating_sub(now_ns())));
+                std::thread::sleep(left.map_or(pause, |left| pause.min(left)));
                 self.broken_pause_ms = (self.broken_pause_ms * 2).min(BROKEN_PAUSE_MS.1);
             }
             _ => self.broken_pause_ms = BROKEN_PAUSE_MS.0,
         }
+    }
+
+    /// HOST mode: what the caller has just pushed leaves without a question to the system, which the next turn asks.
+    fn goes_on_with_pushes(&mut self, driver: &Driver, seats: &mut Slab<Seat>) -> bool {
+        self.asks_next = !self.asks_next && driver.control.host().is_some() && is_signalled(seats, now_ns());
+        self.asks_next
     }
 
     /// Something came or went: looks for more for as long as any port wants that.
@@ -98,18 +124,17 @@ impl Sleep {
     }
 
     /// Waits for sockets, commands, pushes that signal, deadlines and looks.
-    fn sleep(&mut self, driver: &mut Driver, seats: &mut Slab<Seat>, events: &mut Events) -> io::Result<()> {
+    fn sleep(
+        &mut self,
+        driver: &mut Driver,
+        seats: &mut Slab<Seat>,
+        events: &mut Events,
+        limit: Option<u64>,
+    ) -> io::Result<()> {
+        let (now, until) = self.prepare(driver, seats);
+        let ends = [until, limit].into_iter().flatten().min();
+        let timeout = ends.map(|ends| Duration::from_nanos(ends.saturating_sub(now)));
         let waker = &driver.control.waker;
-        waker.mark_asleep();
-        let unused = driver.control.life.is_unused() && seats.is_empty();
-        let now = now_ns();
-        let has_more = driver.again || unused || !driver.control.commands.is_empty();
-        let until = if has_more || is_signalled(seats, now) {
-            Some(now)
-        } else {
-            self.sleeps_until(seats, now)
-        };
-        let timeout = until.map(|until| Duration::from_nanos(until.saturating_sub(now)));
         let outcome = waker.poller.wait(events, timeout);
         waker.mark_awake();
         if timeout != Some(Duration::ZERO) {
@@ -118,12 +143,40 @@ impl Sleep {
         outcome
     }
 
+    /// HOST mode: the caller is about to wait for the handle, if it has one.
+    pub(super) fn park(&self, driver: &mut Driver, seats: &mut Slab<Seat>) {
+        if driver.poller().has_handle() {
+            let (_, until) = self.prepare(driver, seats);
+            driver.poller().arm(until);
+        }
+    }
+
+    /// Has pushes that signal wake the thread from now on. The time, and until when there is nothing to do.
+    fn prepare(&self, driver: &Driver, seats: &mut Slab<Seat>) -> (u64, Option<u64>) {
+        driver.control.waker.mark_asleep();
+        let unused = driver.control.life.is_unused() && seats.is_empty();
+        let now = now_ns();
+        let has_more = driver.again || unused || !driver.control.commands.is_empty();
+        let until = if has_more || is_signalled(seats, now) {
+            Some(now)
+        } else {
+            self.sleeps_until(seats, now)
+        };
+        (now, until)
+    }
+
     /// Until when there is nothing to do; None: for ever.
     fn sleeps_until(&self, seats: &Slab<Seat>, now: u64) -> Option<u64> {
         let stalled = seats.iter().any(|(_, seat)| seat.session.core.waits_for_room());
         let stall = stalled.then(|| now + self.stall_pause_ns);
         let timeouts = seats.iter().filter_map(|(_, seat)| seat.next_timeout()).min();
-        let others = [stall, timeouts, self.next_acknowledgement, next_look(seats)];
+        let others = [
+            stall,
+            timeouts,
+            self.next_acknowledgement,
+            self.next_log,
+            next_look(seats),
+        ];
         others.into_iter().flatten().min()
     }
 }

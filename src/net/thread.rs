@@ -1,56 +1,23 @@
-//! The network thread's life: started by the first port, joined by the last; and how other threads reach it.
+//! A port's hold on the context that it belongs to. The default one has the network thread of the process, which is
+//! started by its first port and joined by its last.
 
 use super::command::Command;
-use super::life::Life;
+use super::context::{self, Context};
+use super::control::Control;
+use super::host::Entered;
 use super::reactor::Reactor;
 use super::reply::{Done, Reply};
-use super::resolver::{self, Resolution};
+use super::resolver;
+use crate::realtime::config::Config;
 use crate::realtime::shared::Shared;
 use crate::realtime::waker::Waker;
 use crate::session::allow::Allow;
 use crate::sys;
 use crate::sys::code::Code;
-use crossbeam_queue::SegQueue;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// How to reach the network thread.
-pub(crate) struct Control {
-    pub(super) waker: Arc<Waker>,
-    pub(super) commands: SegQueue<Command>,
-    pub(super) life: Life,
-    /// A port has asked for another realtime priority.
-    priority_asked: AtomicBool,
-}
-
-impl Control {
-    fn new() -> Result<Self, Code> {
-        Ok(Self {
-            waker: Arc::new(Waker::new().map_err(|error| Code::of(&error))?),
-            commands: SegQueue::new(),
-            life: Life::with_one_user(),
-            priority_asked: AtomicBool::new(false),
-        })
-    }
-
-    fn submit(&self, command: Command) {
-        self.commands.push(command);
-        self.waker.wake();
-    }
-
-    /// The outcome of a look-up.
-    pub(super) fn resolved(&self, port: u64, resolution: Resolution) {
-        self.submit(Command::Resolved { port, resolution });
-    }
-
-    /// Network thread: whether a port has asked for another priority since the last call.
-    pub(super) fn take_priority_asked(&self) -> bool {
-        self.priority_asked.load(Ordering::Relaxed) && self.priority_asked.swap(false, Ordering::AcqRel)
-    }
-}
 
 struct Running {
     control: Arc<Control>,
@@ -60,7 +27,7 @@ struct Running {
 /// Locked by control threads alone, when ports are made and when the last is closed.
 static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 
-/// A port's hold on the network thread. `leave` gives it back and waits; dropping it only gives it back.
+/// A port's hold on what runs it. `leave` gives it back and waits; dropping it only gives it back.
 pub(crate) struct Network {
     control: Arc<Control>,
     /// It has not been given back.
@@ -68,8 +35,17 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Takes hold of the network thread, starting it where there is none.
-    pub(super) fn enter() -> Result<Self, Code> {
+    /// Takes hold of a context, or of the default one.
+    pub(super) fn enter(context: Option<&Context>) -> Result<Self, Code> {
+        match context {
+            // It is there until its last port has gone.
+            Some(context) => Self::enter_from_inside(context.control()).ok_or(Code::InvalidArgument),
+            None => Self::enter_default(),
+        }
+    }
+
+    /// Takes hold of the network thread of the process, starting it where there is none.
+    fn enter_default() -> Result<Self, Code> {
         let mut running = RUNNING.lock();
         if let Some(there) = &*running
             && there.control.life.join()
@@ -81,13 +57,9 @@ impl Network {
             // It waits for nothing any more.
             let _ = ending.thread.join();
         }
-        let control = Arc::new(Control::new()?);
-        let mut reactor = Reactor::new(Arc::clone(&control));
-        let thread = sys::spawn("midisock", None, move || {
-            reactor.run();
-            reactor.into_control().life.tell_over();
-        });
-        let thread = thread.map_err(|_| Code::NoResources)?;
+        let control = Arc::new(Control::of_default()?);
+        let reactor = Reactor::new(Arc::clone(&control));
+        let thread = sys::spawn("midisock", None, context::work(reactor)).map_err(|_| Code::NoResources)?;
         *running = Some(Running {
             control: Arc::clone(&control),
             thread,
@@ -107,6 +79,11 @@ impl Network {
         Arc::clone(&self.control.waker)
     }
 
+    /// A port's configuration, as far as the context does not decide.
+    pub(super) fn adjusted(&self, config: &Config) -> Config {
+        self.control.adjusted(config)
+    }
+
     pub(super) fn submit(&self, command: Command) {
         self.control.submit(command);
     }
@@ -122,8 +99,17 @@ impl Network {
     }
 
     /// Has the network thread let go of a port's handle: when this returns, its address is free.
-    pub(crate) fn close(&self, shared: &Shared) {
-        self.ask(|done| Command::Close { port: shared.id, done });
+    ///
+    /// `may_run`: in HOST mode this thread may run the context. Otherwise the thread that does lets go of it next.
+    pub(crate) fn close(&self, shared: &Shared, may_run: bool) {
+        self.control.note_linger(shared.config.delivery.linger_ms);
+        let port = shared.id;
+        if may_run {
+            self.ask(|done| Command::Close { port, done });
+        } else {
+            let done = Reply::to(&Arc::default());
+            self.submit(Command::Close { port, done });
+        }
     }
 
     /// Ends a client's connection; false when there is none with that id any more.
@@ -141,15 +127,41 @@ impl Network {
     fn ask(&self, command: impl FnOnce(Reply) -> Command) -> bool {
         let done = Arc::new(Done::default());
         self.submit(command(Reply::to(&done)));
-        done.wait()
+        match self.control.host() {
+            Some(host) => host.run_until(&self.control, None, || done.outcome()).unwrap_or(false),
+            None => done.wait(),
+        }
+    }
+
+    /// Begins a control call, of which there is one at a time in HOST mode.
+    pub(crate) fn begin_call(&self) -> Result<Entered, Code> {
+        Entered::new(&self.control)
+    }
+
+    /// Whether the caller runs the context.
+    pub(crate) fn is_host(&self) -> bool {
+        self.control.host().is_some()
+    }
+
+    /// Whether a port belongs to the default context.
+    pub(crate) fn is_default(&self) -> bool {
+        self.control.is_default()
+    }
+
+    pub(crate) fn is_same(&self, other: &Network) -> bool {
+        Arc::ptr_eq(&self.control, &other.control)
+    }
+
+    /// HOST mode: runs the context until `ready` gives something, or for so long.
+    pub(crate) fn run_until<T>(&self, timeout: Option<Duration>, ready: impl FnMut() -> Option<T>) -> Option<T> {
+        self.control.host()?.run_until(&self.control, timeout, ready)
     }
 
     /// Another realtime priority than the port was made with. However often it is asked for, the network thread looks
     /// once a turn.
     pub(crate) fn prioritize(&self, shared: &Shared, priority: u32) {
         shared.control.priority.ask(priority);
-        self.control.priority_asked.store(true, Ordering::Release);
-        self.wake();
+        self.control.ask_priority();
     }
 
     /// Gives the hold back. The last one waits until the network thread has written what it may still write, and joins

@@ -6,10 +6,12 @@ use super::driver::Driver;
 use super::listener::{Accepted, Attempt, Listeners};
 use super::seat::Seat;
 use super::socket::local_port;
+use crate::realtime::log::{self, Level};
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::shared::State;
 use crate::session::PortKey;
 use crate::sys::address::Address;
+use crate::sys::code::Failure;
 use socket2::Socket;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,9 +47,17 @@ impl Seat {
                 Accepted::Client(socket, address) => self.add_client(socket, address, driver, now),
                 Accepted::Gone => {}
                 Accepted::Nobody => return,
+                Accepted::Refused(failure) => return self.not_accepted(failure),
             }
         }
         driver.again = true;
+    }
+
+    fn not_accepted(&self, failure: Failure) {
+        let Some(place) = self.places.first() else { return };
+        let why = || log::reason(failure.code, failure.os_error);
+        let text = || format!("cannot accept clients for now: {}", why());
+        place.shared.control.notifications.write(Level::Warning, text);
     }
 
     fn add_client(&mut self, socket: Socket, address: Option<Address>, driver: &mut Driver, now: u64) {
@@ -156,6 +166,7 @@ impl Seat {
                 shared.status.local_port.store(*port, Ordering::Relaxed);
                 shared.status.failure.store(0, Ordering::Release);
                 shared.set_state(State::Listening);
+                shared.control.notifications.write(Level::Info, || "listens".to_owned());
             }
             Attempt::Failed { error, last } => {
                 let failure = error.failure;

@@ -1,14 +1,15 @@
 //! What a handle of the C API is: opening, accepting, adopting, pairing and closing ports, and what threads wait for.
 //!
-//! [`Port`] holds the caller's ends of the queues ([`Endpoint`], from `realtime`) and, but for a pair, a hold on the
-//! network thread. [`wait`] has the conditions that a control thread can wait for.
+//! [`Port`] holds the caller's ends of the queues ([`Endpoint`], from `realtime`) and, but for a pair, a hold on its
+//! context. [`wait`] has the conditions that a control thread can wait for.
 //!
 //! `ffi` calls it. It calls `net`, and `realtime` for what an audio thread does.
 
 pub(crate) mod wait;
 
 use crate::midi::channels::Channels;
-use crate::net::{self, AcceptQueue, Network, Opened, address};
+use crate::net::context::Context;
+use crate::net::{self, AcceptQueue, Entered, Network, Opened, address};
 use crate::realtime::acceptance::Accepted;
 use crate::realtime::config::Config;
 use crate::realtime::endpoint::Endpoint;
@@ -39,7 +40,7 @@ fn check_unix(host: Option<&str>, port: u16, options: &Options) -> Result<bool, 
 /// One handle of the C API.
 pub(crate) struct Port {
     endpoint: Endpoint,
-    /// None for a pair. Holding it keeps the network thread running.
+    /// None for a pair. Holding it keeps its context running.
     network: Option<Network>,
     /// A manual server's clients that wait for `accept`.
     accepted: Option<Arc<AcceptQueue>>,
@@ -86,10 +87,16 @@ impl Port {
     }
 
     /// A server, bound and listening.
-    pub(crate) fn listen(host: Option<&str>, port: u16, config: &Config, options: Options) -> Result<Self, Code> {
+    pub(crate) fn listen(
+        context: Option<&Context>,
+        host: Option<&str>,
+        port: u16,
+        config: &Config,
+        options: Options,
+    ) -> Result<Self, Code> {
         let is_unix = check_unix(host, port, &options)?;
         let name = options.name.clone();
-        let opened = net::listen(host, port, config, options)?;
+        let opened = net::listen(context, host, port, config, options)?;
         Ok(Self {
             is_unix,
             ..Self::of(opened, name)
@@ -97,18 +104,42 @@ impl Port {
     }
 
     /// A client, which connects in the background.
-    pub(crate) fn connect(host: &str, port: u16, config: &Config, options: Options) -> Result<Self, Code> {
+    pub(crate) fn connect(
+        context: Option<&Context>,
+        host: &str,
+        port: u16,
+        config: &Config,
+        options: Options,
+    ) -> Result<Self, Code> {
         let is_unix = check_unix(Some(host), port, &options)?;
         if port == 0 && !is_unix {
             return Err(Code::InvalidArgument);
         }
         let host = address::host(host).ok_or(Code::Address)?;
-        net::connect(host, port, config).map(|opened| Self::of(opened, options.name))
+        net::connect(context, host, port, config).map(|opened| Self::of(opened, options.name))
     }
 
     /// A port for a connected socket of the caller's.
-    pub(crate) fn adopt(socket: isize, config: &Config, options: Options) -> Result<Self, Code> {
-        net::adopt(socket, config).map(|opened| Self::of(opened, options.name))
+    pub(crate) fn adopt(
+        context: Option<&Context>,
+        socket: isize,
+        config: &Config,
+        options: Options,
+    ) -> Result<Self, Code> {
+        net::adopt(context, socket, config).map(|opened| Self::of(opened, options.name))
+    }
+
+    /// Begins a control call. An error where the context is run by its callers and another thread is in a call.
+    pub(crate) fn begin_call(&self) -> Result<Entered, Code> {
+        match &self.network {
+            Some(network) => network.begin_call(),
+            None => Ok(Entered::nowhere()),
+        }
+    }
+
+    /// What the caller has to run while it waits, in HOST mode.
+    fn host(&self) -> Option<&Network> {
+        self.network.as_ref().filter(|network| network.is_host())
     }
 
     /// Two ports joined in memory.
@@ -130,7 +161,7 @@ impl Port {
         let Some(waiting) = &self.accepted else {
             return Err(Code::WrongRole);
         };
-        let taken = shared.control.event.wait_for(timeout, || {
+        let taken = wait::for_one(self, timeout, || {
             if shared.is_closed() {
                 return Some(Err(Code::Closed));
             }
@@ -250,6 +281,9 @@ impl Port {
         }
         // A pair has no network thread.
         if let Some(network) = &self.network {
+            if !network.is_default() {
+                return Code::WrongRole;
+            }
             network.prioritize(self.shared(), priority);
         }
         Code::Ok
@@ -290,14 +324,20 @@ impl Port {
     }
 
     /// The orderly end. What is unwritten goes to the network thread; the last port of the process waits for it.
-    pub(crate) fn close(mut self) {
+    pub(crate) fn close(self) {
+        // Where another thread runs the context, that thread lets go of the port next.
+        let call = self.begin_call();
+        self.close_in_call(call.is_ok());
+    }
+
+    fn close_in_call(mut self, may_run: bool) {
         self.shutdown();
         let patience = Duration::from_millis(self.shared().config.delivery.linger_ms.into());
         if let Some(network) = self.network.take() {
-            network.close(self.shared());
+            network.close(self.shared(), may_run);
             // Nobody will take these any more; they count as ports, and so does this one until they are closed.
             while let Some(opened) = self.accepted.as_ref().and_then(|waiting| waiting.pop()) {
-                Self::of(opened, Name::default()).close();
+                Self::of(opened, Name::default()).close_in_call(may_run);
             }
             drop(self);
             network.leave(patience);

@@ -1,5 +1,6 @@
 //! Waiting: the conditions that a control thread can wait for.
 
+use crate::net::Entered;
 use crate::port::Port;
 use crate::realtime::event::{Event, wait_for_any};
 use crate::realtime::flush::Flushed;
@@ -33,6 +34,29 @@ impl What {
     }
 }
 
+/// Waits until `ready` gives something of a port that its context signals. In HOST mode the caller runs the context
+/// meanwhile.
+pub(crate) fn for_one<T>(port: &Port, timeout: Option<Duration>, ready: impl FnMut() -> Option<T>) -> Option<T> {
+    let readiness = port.readiness();
+    match port.host() {
+        Some(network) => network.run_until(timeout, ready),
+        None => wait_for_any(&[readiness.event()], timeout, readiness.poll_interval(), ready),
+    }
+}
+
+/// Begins a call on several ports: all of them are of one context that the caller runs, or none is.
+pub(crate) fn begin_call(ports: &[&Port]) -> Result<Entered, Code> {
+    let Some(host) = ports.iter().find_map(|port| port.host()) else {
+        return Ok(Entered::nowhere());
+    };
+    let is_same = |port: &&Port| port.host().is_some_and(|other| other.is_same(host));
+    if ports.iter().all(is_same) {
+        host.begin_call()
+    } else {
+        Err(Code::InvalidArgument)
+    }
+}
+
 /// Waits until something of `what` is so on one of the ports: its index.
 pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) -> Result<usize, Code> {
     if !ports.iter().any(|port| what.can_happen(port.shared().role)) {
@@ -52,6 +76,9 @@ pub(crate) fn for_any(ports: &[&Port], what: What, timeout: Option<Duration>) ->
         let ready = ports.iter().position(ready).map(Ok);
         ready.or_else(|| first_closed(ports).map(|_| Err(Code::Closed)))
     };
+    if let Some(network) = ports[0].host() {
+        return network.run_until(timeout, look).unwrap_or(Err(Code::Timeout));
+    }
     let busy = ports
         .iter()
         .map(|port| port.readiness().busy_poll())
@@ -97,18 +124,13 @@ pub(crate) fn connected(port: &Port, timeout: Option<Duration>) -> Result<(), Co
         return Err(Code::WrongRole);
     }
     let failure = || Code::from_number(shared.status.failure.load(Ordering::Acquire)).filter(|code| *code != Code::Ok);
-    let outcome = wait_for_any(
-        &[port.readiness().event()],
-        timeout,
-        port.readiness().poll_interval(),
-        || {
-            if is_closed(port) {
-                let reason = if shared.is_shut_down() { None } else { failure() };
-                return Some(Err(reason.unwrap_or(Code::Closed)));
-            }
-            shared.is_up().then_some(Ok(()))
-        },
-    );
+    let outcome = for_one(port, timeout, || {
+        if is_closed(port) {
+            let reason = if shared.is_shut_down() { None } else { failure() };
+            return Some(Err(reason.unwrap_or(Code::Closed)));
+        }
+        shared.is_up().then_some(Ok(()))
+    });
     outcome.unwrap_or_else(|| Err(failure().unwrap_or(Code::Timeout)))
 }
 
@@ -126,11 +148,16 @@ pub(crate) fn flushed(port: &Port, timeout: Option<Duration>) -> Result<(), Code
     }
     let ticket = shared.control.flush.ask();
     port.wake_network();
-    until_flushed(shared, ticket, timeout)
+    until_flushed(shared, ticket, timeout, |timeout, ready| for_one(port, timeout, ready))
 }
 
-/// Waits until a flush is done.
-pub(crate) fn until_flushed(shared: &Shared, ticket: u32, timeout: Option<Duration>) -> Result<(), Code> {
+/// Waits until a flush is done. `wait` waits until what it is given gives something.
+pub(crate) fn until_flushed(
+    shared: &Shared,
+    ticket: u32,
+    timeout: Option<Duration>,
+    wait: impl FnOnce(Option<Duration>, &mut dyn FnMut() -> Option<Result<(), Code>>) -> Option<Result<(), Code>>,
+) -> Result<(), Code> {
     let outcome = || match shared.control.flush.outcome(ticket) {
         Some(Flushed::Lost) => Some(Err(Code::Offline)),
         Some(Flushed::Handed) => Some(Ok(())),
@@ -138,15 +165,11 @@ pub(crate) fn until_flushed(shared: &Shared, ticket: u32, timeout: Option<Durati
     };
     if timeout == Some(Duration::ZERO) {
         // The network thread waits for nobody: it knows at once.
-        let seen = shared.control.event.wait_for(None, || {
+        let seen = wait(None, &mut || {
             let seen = shared.control.flush.is_seen(ticket) || shared.is_closed();
-            seen.then(outcome)
+            seen.then(|| outcome().unwrap_or(Err(Code::Timeout)))
         });
-        return seen.flatten().unwrap_or(Err(Code::Timeout));
+        return seen.unwrap_or(Err(Code::Timeout));
     }
-    shared
-        .control
-        .event
-        .wait_for(timeout, outcome)
-        .unwrap_or(Err(Code::Timeout))
+    wait(timeout, &mut { outcome }).unwrap_or(Err(Code::Timeout))
 }

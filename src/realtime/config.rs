@@ -6,6 +6,8 @@ use crate::midi::channels::Channels;
 use crate::realtime::ring::MOST_SIZE;
 use crate::sys::code::Code;
 
+pub(crate) const MOST_BUSY_POLL_US: u32 = 1_000_000;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Accept {
     Merged,
@@ -182,7 +184,7 @@ impl Config {
         self.server.max_clients = self.server.max_clients.min(MOST_CLIENTS);
         let pacing = &mut self.pacing;
         pacing.tick_us = pacing.tick_us.clamp(50, 1_000_000);
-        pacing.busy_poll_us = pacing.busy_poll_us.min(1_000_000);
+        pacing.busy_poll_us = pacing.busy_poll_us.min(MOST_BUSY_POLL_US);
         let connection = &mut self.connection;
         if connection.traffic_class > MOST_TRAFFIC_CLASS {
             return Err(Code::InvalidArgument);

@@ -14,7 +14,7 @@
 //! | panic, reset, cancel | `requests.rs`; `drain.rs` has the order in which an out queue is emptied |
 //! | shared state | `shared.rs`, `config.rs`, `stats.rs`, `client_table.rs`, `peer_address.rs`, `acceptance.rs`, `beat.rs` |
 //! | waking and waiting | `waker.rs` and `sleeper.rs` for the network thread; `readiness.rs` and `event.rs` for others; `wait_handle.rs` for event loops |
-//! | control threads | `notifications.rs`, `flush.rs`, `priority.rs`, `latency.rs` |
+//! | control threads | `notifications.rs` with `log.rs`, `flush.rs`, `priority.rs`, `latency.rs` |
 //!
 //! `session`, `net`, `port` and `ffi` call this module. It calls `timing`, `midi` and `sys`.
 
@@ -30,6 +30,7 @@ pub(crate) mod filter;
 pub(crate) mod flush;
 pub(crate) mod latency;
 pub(crate) mod later;
+pub(crate) mod log;
 #[cfg(all(test, loom))]
 pub(crate) mod loom_models;
 pub(crate) mod lost;

@@ -1,5 +1,7 @@
-//! Notifications of a port: connections that were made, lost or refused. A control thread polls them.
+//! Notifications of a port: connections that were made, lost or refused. A control thread polls them. What they tell is
+//! also written to the host's log, where there is one.
 
+use crate::realtime::log::{self, Level, Source};
 use crate::sys::address::Address;
 use crate::sys::code::Code;
 use crossbeam_queue::SegQueue;
@@ -68,6 +70,9 @@ pub(crate) struct Notifications {
     /// Reserved places: announced beginnings whose end has not been announced yet.
     open: AtomicUsize,
     capacity: usize,
+    /// The host's log.
+    log: Option<Source>,
+    is_server: bool,
 }
 
 impl Notifications {
@@ -77,6 +82,31 @@ impl Notifications {
             waiting: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             capacity,
+            log: None,
+            is_server: false,
+        }
+    }
+
+    pub(crate) fn with_log(self, log: Option<Source>, is_server: bool) -> Self {
+        Self { log, is_server, ..self }
+    }
+
+    /// The port's place in the host's log.
+    pub(crate) fn log(&self) -> Option<&Source> {
+        self.log.as_ref()
+    }
+
+    /// Writes a line about what nobody is notified of.
+    pub(crate) fn write(&self, level: Level, text: impl FnOnce() -> String) {
+        if let Some(log) = &self.log {
+            log.write(level, &text());
+        }
+    }
+
+    fn write_about(&self, notification: &Notification) {
+        if let Some(log) = &self.log {
+            let (level, text) = log::describe(notification, self.is_server);
+            log.write(level, &text);
         }
     }
 
@@ -91,6 +121,7 @@ impl Notifications {
 
     /// Announces a single event, if there is room.
     pub(crate) fn announce(&self, notification: Notification) {
+        self.write_about(&notification);
         if self.has_room(1) {
             self.enqueue(notification);
         }
@@ -99,6 +130,7 @@ impl Notifications {
     /// Announces a beginning, if there is room for it and its end. Pass the result to `announce_end`.
     #[must_use]
     pub(crate) fn announce_begin(&self, notification: Notification) -> bool {
+        self.write_about(&notification);
         let room = self.has_room(2);
         if room {
             self.open.fetch_add(1, Ordering::Relaxed);
@@ -109,6 +141,10 @@ impl Notifications {
 
     /// Announces an end, if its beginning was announced.
     pub(crate) fn announce_end(&self, announced: bool, notification: Notification) {
+        // The end of a congestion that was never told is none.
+        if announced || notification.kind != Kind::Recovered {
+            self.write_about(&notification);
+        }
         if announced {
             self.open.fetch_sub(1, Ordering::Relaxed);
             self.enqueue(notification);

@@ -8,6 +8,7 @@ use crate::realtime::event::Event;
 use crate::realtime::filter::Filter;
 use crate::realtime::flush::FlushTickets;
 use crate::realtime::latency::LatencyWish;
+use crate::realtime::log::Source;
 use crate::realtime::notifications::Notifications;
 use crate::realtime::peer_address::PeerAddress;
 use crate::realtime::priority::PriorityWish;
@@ -36,6 +37,17 @@ pub(crate) enum Role {
 impl Role {
     pub(crate) fn is_server(self) -> bool {
         matches!(self, Role::Merged | Role::Manual)
+    }
+
+    /// What a line of the log calls it until its address is known.
+    fn name(self) -> &'static str {
+        match self {
+            Role::Client => "client",
+            Role::Merged | Role::Manual => "server",
+            Role::Accepted => "accepted port",
+            Role::Adopted => "adopted port",
+            Role::Pair => "pair",
+        }
     }
 
     /// Whether messages go through the port itself. A manual server only accepts other ports.
@@ -178,6 +190,8 @@ impl Shared {
             Role::Client => (0, State::Connecting),
             Role::Accepted | Role::Adopted | Role::Pair => (UP, State::Connected),
         };
+        let log = waker.as_ref().and_then(|waker| waker.log.as_ref());
+        let log = log.map(|log| Source::new(log, role.name()));
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             role,
@@ -218,7 +232,7 @@ impl Shared {
                 latency: LatencyWish::new(&config.blocks),
                 event: CachePadded::default(),
                 wake_pending: AtomicBool::new(false),
-                notifications: Notifications::new(256 + 2 * clients as usize),
+                notifications: Notifications::new(256 + 2 * clients as usize).with_log(log, role.is_server()),
                 handles: Handles::default(),
             },
         }

@@ -1,8 +1,10 @@
 //! The network thread as other threads see it: how to wake it, and how punctual it is.
 
+use crate::realtime::log::Log;
 use crate::realtime::sleeper::Sleeper;
 use crate::sys::poller::Poller;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How long, in ns, the network thread and waiting threads poll before they sleep while peers answer each other quickly.
@@ -14,6 +16,8 @@ pub(crate) struct Waker {
     sleeper: Sleeper,
     pub(crate) lateness: Lateness,
     answers_come_soon: AtomicBool,
+    /// Where ports write lines for the host.
+    pub(crate) log: Option<Arc<Log>>,
 }
 
 impl Waker {
@@ -23,7 +27,12 @@ impl Waker {
             sleeper: Sleeper::default(),
             lateness: Lateness::default(),
             answers_come_soon: AtomicBool::new(false),
+            log: None,
         })
+    }
+
+    pub(crate) fn with_log(self, log: Option<Arc<Log>>) -> Self {
+        Self { log, ..self }
     }
 
     /// Network thread: sets whether waiting threads should poll before they sleep.

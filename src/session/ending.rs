@@ -30,12 +30,13 @@ impl Session {
             return;
         };
         let (port, server, is_confirmed) = (connection.port, connection.server, connection.is_confirmed());
+        let address = connection.address;
         connection.input.backlog.clear();
         let server = server
             .and_then(|server| self.core.shared(server))
             .or_else(|| self.core.shared(port));
         if let Some(shared) = server {
-            shared.counters.network.rejected.add(1);
+            port::turned_away(shared, address, "it does not speak MIDI, but HTTP, TLS or the like");
         }
         if is_confirmed {
             self.end(peer, Reason::of(Code::Permission), now);

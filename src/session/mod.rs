@@ -60,7 +60,7 @@ use crate::sys::clock::ms;
 use connection::{Connection, Phase};
 use effect::Keyed;
 use options::Options;
-use port::{Port, notification};
+use port::{NOT_ALLOWED, Port, TOO_MANY, notification, turned_away};
 use sniff::Verdict;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -128,7 +128,7 @@ impl Session {
             None
         };
         let Some(client) = entered else {
-            shared.counters.network.rejected.add(1);
+            turned_away(&shared, address, if permitted { TOO_MANY } else { NOT_ALLOWED });
             return None;
         };
         let phase = Phase::New {
@@ -210,8 +210,9 @@ impl Session {
 
     /// The other answer: there is no port to be had.
     pub(crate) fn reject(&mut self, peer: Peer, now: u64) {
+        let address = self.core.connections.at(peer).and_then(|connection| connection.address);
         if let Some(shared) = self.core.port_of(peer) {
-            shared.counters.network.rejected.add(1);
+            turned_away(shared, address, "there is no memory for it");
         }
         self.drop_unannounced(peer, now);
     }

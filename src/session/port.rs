@@ -11,9 +11,11 @@ use crate::midi::channels::Channels;
 use crate::midi::state::ChannelState;
 use crate::realtime::config::Config;
 use crate::realtime::drain::OutQueue;
+use crate::realtime::log::{self, Level};
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, Shared, scheduled_cost};
+use crate::sys::address::Address;
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -216,6 +218,17 @@ impl Port {
         buffer.each_unfinished(|message| self.count_lost(ChannelState::is_event(message).into()));
         buffer.clear();
     }
+}
+
+/// Why a server turns a client away.
+pub(super) const NOT_ALLOWED: &str = "its address is not allowed";
+pub(super) const TOO_MANY: &str = "there are as many clients as may be";
+
+/// A server has turned a client away.
+pub(super) fn turned_away(server: &Shared, address: Option<Address>, why: &str) {
+    server.counters.network.rejected.add(1);
+    let text = || format!("a client at {} was turned away: {why}", log::address(address));
+    server.control.notifications.write(Level::Warning, text);
 }
 
 /// A notification of this time.

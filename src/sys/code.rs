@@ -13,10 +13,6 @@ pub(crate) enum Code {
     Full = -4,
     Closed = -5,
     Timeout = -6,
-    #[cfg_attr(
-        not(debug_assertions),
-        allow(dead_code, reason = "two threads at once are noticed by debug builds only")
-    )]
     Busy = -7,
     WrongRole = -8,
     NoSuchClient = -9,
@@ -42,7 +38,10 @@ const TEXTS: [(Code, &std::ffi::CStr); 21] = [
     (Code::Full, c"no room in the queue"),
     (Code::Closed, c"the port is closed"),
     (Code::Timeout, c"timed out"),
-    (Code::Busy, c"two threads use the same side of a port at once"),
+    (
+        Code::Busy,
+        c"another thread is in a call that excludes this one, or the context has open ports",
+    ),
     (Code::WrongRole, c"this kind of port does not do that"),
     (Code::NoSuchClient, c"no client with that id"),
     (

@@ -23,7 +23,7 @@ mod thread_unix;
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub(crate) use thread_unix::{HoldCancellation, set_realtime_priority, spawn};
+pub(crate) use thread_unix::{HoldCancellation, on_thread_of_host, set_realtime_priority, spawn};
 #[cfg(unix)]
 pub(crate) use unix::{interface_index, is_missing_family, is_out_of_resources, monotonic_ns, stay_loaded};
 
@@ -33,8 +33,8 @@ mod wait_timer_windows;
 mod windows;
 #[cfg(windows)]
 pub(crate) use windows::{
-    HoldCancellation, interface_index, is_missing_family, is_out_of_resources, monotonic_ns, set_realtime_priority,
-    spawn, stay_loaded,
+    HoldCancellation, interface_index, is_missing_family, is_out_of_resources, monotonic_ns, on_thread_of_host,
+    set_realtime_priority, spawn, stay_loaded,
 };
 
 #[cfg_attr(loom, path = "futex_loom.rs")]

@@ -6,6 +6,7 @@
 use super::notified::Notified;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ impl Event {
 
 /// Taken by one wait; more are given by the next.
 const MOST_EVENTS: usize = 256;
-/// The key of the eventfd, which no socket has.
+/// The key of the eventfd, and of the timer of a handle, which no socket has.
 const WAKE: u64 = u64::MAX;
 
 const READ: u32 = (libc::EPOLLIN | libc::EPOLLPRI) as u32;
@@ -57,6 +58,10 @@ impl Events {
             list: Box::new([libc::epoll_event { events: 0, u64: 0 }; MOST_EVENTS]),
             count: 0,
         }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.count = 0;
     }
 
     /// Whether nothing happened, not even a wake.
@@ -84,6 +89,8 @@ pub(crate) struct Poller {
     epoll: OwnedFd,
     wake: OwnedFd,
     notified: Notified,
+    /// What makes the handle readable in time. Only there once a handle was asked for.
+    timer: OnceLock<OwnedFd>,
     /// The system has no `epoll_pwait2` (before Linux 5.11), or a sandbox forbids it.
     coarse: AtomicBool,
 }
@@ -97,11 +104,6 @@ struct KernelTime {
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
-        let own = |descriptor: i32| match descriptor {
-            // SAFETY: the descriptor is new and nobody else's.
-            0.. => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
-            _ => Err(io::Error::last_os_error()),
-        };
         // SAFETY: no memory is involved.
         let epoll = own(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: no memory is involved.
@@ -110,6 +112,7 @@ impl Poller {
             epoll,
             wake,
             notified: Notified::default(),
+            timer: OnceLock::new(),
             coarse: AtomicBool::new(false),
         };
         poller.control(
@@ -119,6 +122,51 @@ impl Poller {
             WAKE,
         )?;
         Ok(poller)
+    }
+
+    /// A descriptor for other loops: readable when `wait` would not wait, and from the time on that `arm` says. One
+    /// thread at a time.
+    pub(crate) fn handle(&self) -> io::Result<isize> {
+        if self.timer.get().is_none() {
+            // SAFETY: no memory is involved.
+            let timer =
+                own(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) })?;
+            self.control(
+                libc::EPOLL_CTL_ADD,
+                &timer,
+                (libc::EPOLLIN | libc::EPOLLET) as u32,
+                WAKE,
+            )?;
+            let _ = self.timer.set(timer);
+        }
+        Ok(self.epoll.as_raw_fd() as isize)
+    }
+
+    pub(crate) fn has_handle(&self) -> bool {
+        self.timer.get().is_some()
+    }
+
+    /// When the handle becomes readable if nothing happens before, in ns of the clock; None: never.
+    pub(crate) fn arm(&self, at_ns: Option<u64>) {
+        let Some(timer) = self.timer.get() else { return };
+        // 0 would disarm it.
+        let at_ns = at_ns.map_or(0, |at_ns| at_ns.max(1));
+        let time = libc::itimerspec {
+            it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
+            it_value: libc::timespec {
+                tv_sec: libc::time_t::try_from(at_ns / 1_000_000_000).unwrap_or(libc::time_t::MAX),
+                tv_nsec: (at_ns % 1_000_000_000) as _,
+            },
+        };
+        // SAFETY: the descriptor is open, the time is valid, and the old one is not asked for. It cannot fail then.
+        unsafe {
+            libc::timerfd_settime(
+                timer.as_raw_fd(),
+                libc::TFD_TIMER_ABSTIME,
+                &raw const time,
+                std::ptr::null_mut(),
+            )
+        };
     }
 
     /// Starts to watch a socket.
@@ -242,6 +290,15 @@ impl Poller {
             // SAFETY: reads 8 bytes of `one`. The count never gets near its end, where writing would fail.
             unsafe { libc::syscall(libc::SYS_write, self.wake.as_raw_fd(), &raw const one, size_of::<u64>()) };
         }
+    }
+}
+
+/// Takes a new descriptor.
+fn own(descriptor: i32) -> io::Result<OwnedFd> {
+    match descriptor {
+        // SAFETY: the descriptor is new and nobody else's.
+        0.. => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

@@ -53,6 +53,17 @@ impl Poller {
         self.poller.wait(events, timeout).map(drop)
     }
 
+    /// A handle for other loops, which this system does not have.
+    pub(crate) fn handle(&self) -> io::Result<isize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn has_handle(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn arm(&self, _at_ns: Option<u64>) {}
+
     /// Ends the wait that runs, or the next one. Any thread; at most one system call.
     pub(crate) fn notify(&self) {
         // A queue of events that is full wakes all the same; nothing else can fail here.

@@ -28,6 +28,14 @@ pub(crate) fn spawn(
     })
 }
 
+/// Does a library thread's work on a thread of the host's: its signal handlers do not run on it meanwhile.
+pub(crate) fn on_thread_of_host(work: impl FnOnce()) {
+    let _blocked = BlockedSignals::new();
+    sharpen_timers();
+    ask_for_short_slices();
+    work();
+}
+
 /// Blocks every signal in the calling thread until it is dropped.
 struct BlockedSignals {
     before: libc::sigset_t,
@@ -50,7 +58,7 @@ impl BlockedSignals {
 impl Drop for BlockedSignals {
     fn drop(&mut self) {
         // SAFETY: the mask is the one that the calling thread had; the guard never moves to another thread, because it
-        // stays inside `spawn`.
+        // stays inside the function that makes it.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut()) };
     }
 }

@@ -72,6 +72,11 @@ pub(crate) fn spawn(
     builder.spawn(work)
 }
 
+/// Does a library thread's work on a thread of the host's.
+pub(crate) fn on_thread_of_host(work: impl FnOnce()) {
+    work();
+}
+
 /// Nothing to do: Windows has no cancellation of threads.
 pub(crate) struct HoldCancellation;
 

@@ -460,8 +460,45 @@ static void failures()
 #endif
 }
 
+static void a_context_runs_its_ports()
+{
+    midisock::context_config how(midisock::runs::host);
+    midisock::result<midisock::context> made = midisock::context::create(how);
+    CHECK(made);
+    midisock::context context = std::move(*made);
+    CHECK(context && !*made);
+    CHECK(context.handle());
+    midisock::config config;
+    config.context = context.get();
+    {
+        midisock::result<server> server = server::listen("127.0.0.1", 0, config);
+        CHECK(server && context.poll(midisock::at_once));
+        midisock::result<client> client = client::connect("127.0.0.1", server->local_port(), config);
+        CHECK(client && client->wait_connected());
+        CHECK(client->push(midisock::note_on(0, 60, 100)));
+        CHECK(server->wait(midisock::event::message));
+        message m;
+        CHECK(server->pop(m) && m.is_note_on());
+        CHECK_OUTCOME(wrong_role, client->set_realtime_priority(1));
+        CHECK_OUTCOME(busy, context.destroy());
+        CHECK(context);
+    }
+    CHECK(context.destroy());
+    CHECK(!context);
+    how.mode = 7;
+    CHECK_OUTCOME(invalid_argument, midisock::context::create(how).error());
+    midisock::result<midisock::context> thread = midisock::context::create();
+    CHECK(thread);
+    CHECK_OUTCOME(wrong_role, thread->poll(midisock::at_once));
+    context = std::move(*thread);
+    CHECK(context);
+    context = midisock::context();
+    CHECK(!context);
+}
+
 int main()
 {
+    a_context_runs_its_ports();
     a_server_and_its_clients();
     a_listener_and_its_ports();
     sockets_of_ones_own();

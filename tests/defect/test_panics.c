@@ -27,6 +27,19 @@ static uint16_t number;
 static intptr_t handle;
 static size_t index_of;
 static char text[64];
+static midisock_context *context;
+static midisock_context *made_context;
+static intptr_t handle;
+
+static midisock_context *make_context(void)
+{
+    midisock_context_config c;
+    midisock_context_config_init(&c, sizeof c);
+    c.mode = MIDISOCK_CONTEXT_HOST;
+    midisock_context *made_now = NULL;
+    CHECK_OK(midisock_context_create(&c, &made_now));
+    return made_now;
+}
 
 enum { INTERNAL = MIDISOCK_ERR_INTERNAL, NO_PANIC = 1000 };
 
@@ -95,6 +108,11 @@ DEFINE(set_realtime_priority, midisock_set_realtime_priority(port, 0))
 DEFINE(set_latency, midisock_set_latency(port, 0, 0))
 DEFINE(set_channels, midisock_set_channels(port, 0))
 
+DEFINE(context_create, midisock_context_create(NULL, &made_context))
+DEFINE(context_destroy, midisock_context_destroy(context))
+DEFINE(context_poll, midisock_context_poll(context, 0))
+DEFINE(context_handle, midisock_context_handle(context, &handle))
+
 #define FUNCTION_ROW(upper, lower) {#lower, call_##lower},
 #define ROW(name) {#name, call_##name},
 static const struct {
@@ -105,7 +123,8 @@ static const struct {
         ROW(parse_address) ROW(wait) ROW(wait_any) ROW(wait_connected) ROW(flush)
             ROW(poll_notification) ROW(client_address) ROW(peer_address) ROW(disconnect) ROW(set_realtime_priority)
                 ROW(clients) ROW(set_allow) ROW(set_name) ROW(wait_handle)
-                    ROW(set_latency) ROW(set_channels)};
+                    ROW(set_latency) ROW(set_channels)
+                        ROW(context_create) ROW(context_destroy) ROW(context_poll) ROW(context_handle)};
 
 static void open_pair(void)
 {
@@ -121,6 +140,7 @@ static void open_pair(void)
 static void every_function_contains_it(void)
 {
     open_pair();
+    context = make_context();
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         message.data = (const uint8_t *)"\xf8";
         midisock_defect(1);
@@ -128,10 +148,12 @@ static void every_function_contains_it(void)
         if (gave != given(ROWS[i].name))
             check_fail(__FILE__, __LINE__, "%s gave %d", ROWS[i].name, gave);
         midisock_defect(0);
-        CHECK(made == NULL && made_too == NULL);
+        CHECK(made == NULL && made_too == NULL && made_context == NULL);
     }
     printf("# %zu functions\n", sizeof ROWS / sizeof ROWS[0]);
-    /* And the port is as it was. */
+    /* And the context and the port are as they were. */
+    CHECK_OK(midisock_context_handle(context, &handle));
+    CHECK_OK(midisock_context_destroy(context));
     CHECK_INT(MIDISOCK_STATE_CONNECTED, midisock_state(port));
     CHECK_OK(midisock_push(port, BYTES(0x90, 60, 64)));
     EXPECT(other, 0x90, 60, 64);
@@ -190,12 +212,39 @@ static void who_waits_is_told(void)
     raw_close(peer);
 }
 
+/* Without a thread it is the call that runs the context which tells. */
+static void a_context_without_a_thread_goes_on(void)
+{
+    context = make_context();
+    midisock_config c = check_config();
+    c.context = context;
+    for (int i = 0; i < 2; i++) {
+        midisock_port *server = NULL;
+        CHECK_OK(midisock_listen("127.0.0.1", 0, &c, &server));
+        CHECK_OK(midisock_connect("127.0.0.1", midisock_local_port(server), &c, &port));
+        CHECK_OK(midisock_wait_connected(port, DEADLINE_MS));
+        CHECK_OK(midisock_push(port, BYTES(0x90, 60, 64)));
+        EXPECT(server, 0x90, 60, 64);
+        midisock_defect(2);
+        if (i == 0)
+            CHECK_RESULT(MIDISOCK_ERR_INTERNAL, midisock_context_poll(context, 0));
+        else
+            CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_wait(port, MIDISOCK_WAIT_MESSAGE, -1));
+        CHECK_INT(MIDISOCK_STATE_CLOSED, midisock_state(server));
+        CHECK_INT(MIDISOCK_STATE_CLOSED, midisock_state(port));
+        midisock_close(port);
+        midisock_close(server);
+    }
+    CHECK_OK(midisock_context_destroy(context));
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         CASE(every_function_contains_it),
         CASE(the_network_thread_goes_on),
         CASE(who_waits_is_told),
+        CASE(a_context_without_a_thread_goes_on),
     };
     return check_main(argc, argv, CASES(cases));
 }

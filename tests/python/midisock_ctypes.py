@@ -72,6 +72,29 @@ class Config(Structure):
         ("traffic_class", c_uint32),
         ("channels", c_uint32),
         ("reserved", c_uint32),
+        ("context", c_void_p),
+        *([("reserved_after_context", c_uint32)] if ctypes.sizeof(c_void_p) == 4 else []),
+    ]
+
+
+# run(argument), which a thread of one's own calls.
+RUN = ctypes.CFUNCTYPE(c_void_p, c_void_p)
+CREATE_THREAD = ctypes.CFUNCTYPE(c_int32, c_void_p, RUN, c_void_p, POINTER(c_void_p))
+JOIN_THREAD = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)
+LOG = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
+
+
+class ContextConfig(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("mode", c_uint32),
+        ("realtime_priority", c_uint32),
+        ("busy_poll_us", c_uint32),
+        ("create_thread", CREATE_THREAD),
+        ("join_thread", JOIN_THREAD),
+        ("thread_user", c_void_p),
+        ("log", LOG),
+        ("log_user", c_void_p),
     ]
 
 
@@ -122,6 +145,7 @@ class Stats(Structure):
 
 STRUCTS = {
     "midisock_config": Config,
+    "midisock_context_config": ContextConfig,
     "midisock_message": Message,
     "midisock_block": Block,
     "midisock_notification": Notification,
@@ -134,6 +158,11 @@ FUNCTIONS = {  # name: (what it returns, what it takes)
     "version_string": (c_char_p, []),
     "strerror": (c_char_p, [c_int32]),
     "now_ns": (c_uint64, []),
+    "context_config_init": (None, [POINTER(ContextConfig), c_size_t]),
+    "context_create": (c_int32, [POINTER(ContextConfig), POINTER(HANDLE)]),
+    "context_destroy": (c_int32, [HANDLE]),
+    "context_poll": (c_int32, [HANDLE, c_int32]),
+    "context_handle": (c_int32, [HANDLE, POINTER(c_ssize_t)]),
     "config_init": (None, [POINTER(Config), c_size_t]),
     "listen": (c_int32, [c_char_p, c_uint16, POINTER(Config), POINTER(HANDLE)]),
     "connect": (c_int32, [c_char_p, c_uint16, POINTER(Config), POINTER(HANDLE)]),
@@ -213,6 +242,40 @@ def config(**fields):
     for name, value in fields.items():
         setattr(made, name, value)
     return made
+
+
+class Context:
+    """A context. Leaving `with` destroys it; its ports must be closed by then."""
+
+    def __init__(self, **fields):
+        made = ContextConfig()
+        call("context_config_init", made, ctypes.sizeof(made))
+        for name, value in fields.items():
+            setattr(made, name, value)
+        self._config = made  # its functions are called as long as the context lives
+        self.handle = HANDLE()
+        check(call("context_create", made, self.handle), "context_create")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.destroy()
+
+    def destroy(self):
+        check(call("context_destroy", self.handle), "context_destroy")
+        self.handle = HANDLE()
+
+    def poll(self, timeout=DEADLINE):
+        """Whether something was done."""
+        result = call("context_poll", self.handle, int(timeout * 1000))
+        return check(result, "context_poll", CONSTANTS["EMPTY"]) == CONSTANTS["OK"]
+
+    def fileno(self):
+        """The descriptor, as select wants it."""
+        descriptor = c_ssize_t()
+        check(call("context_handle", self.handle, descriptor), "context_handle")
+        return descriptor.value
 
 
 class Popped:

@@ -136,6 +136,47 @@ def test_a_port_in_asyncio():
         assert got == [bytes([0x90, number % 128, 1]) for number in range(1000)]
 
 
+def test_a_context_without_a_thread_in_a_loop():
+    import os
+    import select
+    lines = []
+    log = midisock.LOG(lambda _, level, text: lines.append((level, text.decode())))
+    with midisock.Context(mode=midisock.CONTEXT_HOST, log=log) as context:
+        with midisock.Port.listen("127.0.0.1", context=context.handle) as server, \
+                midisock.Port.connect("127.0.0.1", server.number, context=context.handle) as client:
+            threads = len(os.listdir("/proc/self/task"))
+            for number in range(20):
+                client.push(bytes([0x90, number, 1]))
+                while (message := server.pop()) is None:
+                    assert select.select([context], [], [], midisock.DEADLINE)[0]
+                    context.poll(0)
+                assert message.data == bytes([0x90, number, 1])
+            client.push(b"\x80\x01\x01")
+            assert server.receive().data == b"\x80\x01\x01"
+            assert len(os.listdir("/proc/self/task")) == threads
+    assert any(level == midisock.LOG_INFO and "joined from" in text for level, text in lines)
+
+
+def test_a_context_with_a_thread_of_ones_own():
+    import threading
+    made = []
+
+    def make(_, run, argument, thread):
+        made.append(threading.Thread(target=run, args=(argument,)))
+        made[0].start()
+        return 0
+
+    create = midisock.CREATE_THREAD(make)
+    join = midisock.JOIN_THREAD(lambda user, thread: made[0].join())
+    with midisock.Context(create_thread=create, join_thread=join) as context:
+        with midisock.Port.listen("127.0.0.1", context=context.handle) as server, \
+                midisock.Port.connect("127.0.0.1", server.number, context=context.handle) as client:
+            client.push(b"\x90\x01\x01")
+            assert server.receive().data == b"\x90\x01\x01"
+        assert made[0].is_alive()
+    assert len(made) == 1 and not made[0].is_alive()
+
+
 def test_no_thread_is_left_after_the_last_close():
     """A process that opened and closed ports ends by itself, with anything pending."""
     program = (
