@@ -299,7 +299,7 @@ typedef struct other_thread {
 static void *call_meanwhile(void *argument)
 {
     other_thread *o = argument;
-    /* Until the other thread is in a call. */
+    /* Until the other thread waits. It goes on only when this one says so. */
     while (midisock_context_poll(o->context, 0) != MIDISOCK_ERR_BUSY)
         check_pause();
     intptr_t handle;
@@ -328,6 +328,8 @@ static void *call_meanwhile(void *argument)
     midisock_message m;
     CHECK_RESULT(MIDISOCK_EMPTY, midisock_pop(o->client, &m));
     __atomic_store_n(&o->done, 1, __ATOMIC_SEQ_CST);
+    /* What the other thread waits for. */
+    CHECK_OK(midisock_push(o->server, BYTES(0xf8)));
     for (int i = 0; i < 100; i++)
         CHECK_OK(midisock_push(o->client, BYTES(0x90, (uint8_t)i, 1)));
     return NULL;
@@ -346,6 +348,11 @@ static void one_thread_at_a_time(void)
     pthread_t thread;
     check_start(&thread, call_meanwhile, &o);
     midisock_message m;
+    midisock_result waited;
+    while ((waited = midisock_wait(o.client, MIDISOCK_WAIT_MESSAGE, -1)) == MIDISOCK_ERR_BUSY)
+        check_pause();
+    CHECK_OK(waited);
+    CHECK_INT(1, __atomic_load_n(&o.done, __ATOMIC_SEQ_CST));
     for (int i = 0; i < 100;) {
         midisock_result result = midisock_context_poll(o.context, -1);
         CHECK(result == MIDISOCK_OK || result == MIDISOCK_ERR_BUSY);
@@ -353,7 +360,6 @@ static void one_thread_at_a_time(void)
             CHECK_INT(i++, m.data[1]);
     }
     check_join(thread);
-    CHECK_INT(1, __atomic_load_n(&o.done, __ATOMIC_SEQ_CST));
     midisock_port *again = NULL;
     CHECK_OK(midisock_listen("127.0.0.1", number, &c, &again));
     midisock_close(again);
@@ -379,8 +385,9 @@ static void *read_all(void *argument)
         CHECK_INT(i, check_number(data, sizeof data));
     }
     RAW_EXPECT_END(r->fd);
-    raw_close(r->fd);
+    /* First: closing is the last thing of which the handle tells. */
     __atomic_store_n(&r->ended, 1, __ATOMIC_SEQ_CST);
+    raw_close(r->fd);
     return NULL;
 }
 
