@@ -175,6 +175,13 @@ pub(crate) struct Control {
     pub handles: Handles,
 }
 
+/// A port's notifications, which go to the log of its context too.
+fn notifications(role: Role, clients: u32, waker: Option<&Waker>) -> Notifications {
+    let log = waker.and_then(|waker| waker.log.as_ref());
+    let log = log.map(|log| Source::new(log, role.name()));
+    Notifications::new(256 + 2 * clients as usize).with_log(log, role.is_server())
+}
+
 impl Shared {
     pub(crate) fn new(
         role: Role,
@@ -190,8 +197,7 @@ impl Shared {
             Role::Client => (0, State::Connecting),
             Role::Accepted | Role::Adopted | Role::Pair => (UP, State::Connected),
         };
-        let log = waker.as_ref().and_then(|waker| waker.log.as_ref());
-        let log = log.map(|log| Source::new(log, role.name()));
+        let notifications = notifications(role, clients, waker.as_deref());
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             role,
@@ -232,7 +238,7 @@ impl Shared {
                 latency: LatencyWish::new(&config.blocks),
                 event: CachePadded::default(),
                 wake_pending: AtomicBool::new(false),
-                notifications: Notifications::new(256 + 2 * clients as usize).with_log(log, role.is_server()),
+                notifications,
                 handles: Handles::default(),
             },
         }
