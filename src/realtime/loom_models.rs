@@ -867,7 +867,7 @@ fn a_wait_handle_is_right_for_several_takers() {
 #[test]
 fn clients_are_listed_in_order() {
     explore("list of clients", 100, 3, || {
-        let address = SocketAddr::new([1; 4].into(), 1);
+        let address = crate::sys::address::Address::Ip(std::net::SocketAddr::new([1; 4].into(), 1));
         let table = Arc::new(ClientTable::new(2));
         let mut ids = Ids::new(&table);
         let first = ids.insert(&table, address).unwrap();
