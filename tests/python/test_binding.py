@@ -49,7 +49,8 @@ def test_structs_have_all_fields(name):
     body = re.search(rf"typedef struct {name} \{{(.*?)\}} {name};", text, re.DOTALL)[1]
     if midisock.ctypes.sizeof(midisock.ctypes.c_void_p) == 8:
         body = re.sub(r"#if defined\(MIDISOCK_32_BIT\).*?#endif", "", body, flags=re.DOTALL)
-    fields = re.findall(r"(\w+)(?:\[\w+\])?;", body)
+    # A pointer to a function has its name in front of its arguments.
+    fields = [a or b for a, b in re.findall(r"\(\*(\w+)\)\(.*?\);|(\w+)(?:\[\w+\])?;", body)]
     assert fields == [field for field, _ in midisock.STRUCTS[name]._fields_]
 
 
@@ -144,6 +145,7 @@ def test_a_context_without_a_thread_in_a_loop():
     with midisock.Context(mode=midisock.CONTEXT_HOST, log=log) as context:
         with midisock.Port.listen("127.0.0.1", context=context.handle) as server, \
                 midisock.Port.connect("127.0.0.1", server.number, context=context.handle) as client:
+            client.wait_connected()
             threads = len(os.listdir("/proc/self/task"))
             for number in range(20):
                 client.push(bytes([0x90, number, 1]))
@@ -171,6 +173,7 @@ def test_a_context_with_a_thread_of_ones_own():
     with midisock.Context(create_thread=create, join_thread=join) as context:
         with midisock.Port.listen("127.0.0.1", context=context.handle) as server, \
                 midisock.Port.connect("127.0.0.1", server.number, context=context.handle) as client:
+            client.wait_connected()
             client.push(b"\x90\x01\x01")
             assert server.receive().data == b"\x90\x01\x01"
         assert made[0].is_alive()

@@ -217,11 +217,18 @@ private:
     static_assert(std::is_nothrow_default_constructible_v<T> && std::is_nothrow_move_constructible_v<T>);
 
     /* A plain struct is not cleared before the call, since the call writes it. It is cleared if the call fails. */
-    template <class Call> result(Call &call, int) noexcept : status_(static_cast<midisock_result>(call(value_)))
+    template <class Call, class U = T, std::enable_if_t<std::is_class_v<U>, int> = 0>
+    result(Call &call, int) noexcept : status_(static_cast<midisock_result>(call(value_)))
     {
         if (!status_) {
             value_ = T();
         }
+    }
+
+    /* A number is cleared before the call: compilers would warn of it. */
+    template <class Call, class U = T, std::enable_if_t<!std::is_class_v<U>, int> = 0>
+    result(Call &call, int) noexcept : value_(), status_(static_cast<midisock_result>(call(value_)))
+    {
     }
 
     T value_;
