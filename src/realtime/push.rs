@@ -141,9 +141,9 @@ impl PushSide {
 
     #[inline(always)]
     fn put(&mut self, time_ns: u64, client: u32, short: impl Fn() -> Option<Short>) -> bool {
-        let open = self.shared.queues.filter.open();
         client == 0
-            && short().is_some_and(|short| open.has_short(short) && self.outgoing.write_short(time_ns, 0, 0, short))
+            && self.shared.queues.filter.is_all()
+            && short().is_some_and(|short| self.outgoing.write_short(time_ns, 0, 0, short))
     }
 
     /// Queues one message for one client or, 0, for all.

@@ -138,17 +138,36 @@ impl Skip {
         budget: &mut usize,
         shared: &Shared,
     ) -> usize {
+        let open = shared.queues.filter.open();
+        // Where all are open, this asks nothing of each message.
+        if open.is_all() {
+            self.summarise_some(incoming, (at, until), budget, shared, |_| true)
+        } else {
+            let wanted = |record: &Record<'_>| open.has(record.data) || !is_filtered(record);
+            self.summarise_some(incoming, (at, until), budget, shared, wanted)
+        }
+    }
+
+    /// Does so with the messages that are wanted.
+    #[inline(always)]
+    fn summarise_some(
+        &mut self,
+        incoming: &mut Consumer,
+        (at, until): (usize, usize),
+        budget: &mut usize,
+        shared: &Shared,
+        wanted: impl Fn(&Record<'_>) -> bool,
+    ) -> usize {
         if std::mem::take(&mut self.stale) {
             self.summary.clear();
             self.given.clear();
             self.still_held.clear();
         }
         let mut unrepaired = 0;
-        let open = shared.queues.filter.open();
         let mut filtered = 0;
         let each = |_, record: &Record<'_>| {
             if record.client == self.client {
-                if !open.has(record.data) && is_filtered(record) {
+                if !wanted(record) {
                     filtered += 1;
                     return TAKING;
                 }
