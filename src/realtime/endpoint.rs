@@ -11,7 +11,7 @@ use crate::realtime::producer::Producer;
 use crate::realtime::push::PushSide;
 use crate::realtime::readiness::Readiness;
 use crate::realtime::refused::{RefusedOut, refused_of};
-use crate::realtime::ring::{Gauge, queue, untouched_queue};
+use crate::realtime::ring::{queue, untouched_queue};
 use crate::realtime::shared::{Role, Shared};
 use crate::realtime::side::Side;
 use crate::realtime::wait_handle::{OwnHandles, What};
@@ -290,8 +290,7 @@ impl Endpoint {
     /// Changes the channels. One thread at a time.
     pub(crate) fn set_channels(&self, channels: Channels) {
         let shared = &*self.shared;
-        let tail = || shared.queues.outgoing.as_ref().map_or(0, Gauge::tail);
-        if !shared.queues.filter.set(channels, tail) {
+        if !shared.set_channels(channels) {
             return;
         }
         for port in std::iter::once(shared).chain(self.peer()) {

@@ -156,7 +156,7 @@ fn work_off(out: &mut RefusedOut, mut heard: impl FnMut(u8)) -> bool {
 }
 
 fn refuse(refused: &mut RefusedIn, scheduled: &AtomicUsize, value: u8) {
-    assert_eq!(refused.refuse(0, &[0xB0, 7, value], Moment::default(), scheduled), 0);
+    assert_eq!(refused.refuse(0, &[0xB0, 7, value], &Moment::default(), scheduled), 0);
 }
 
 /// What is refused is worked off once, in whole; the last value of a controller arrives after every older one.
@@ -338,8 +338,7 @@ fn a_note_does_not_outlive_its_channel() {
         let changed = std::sync::Arc::clone(&shared);
         let changing = roomy(move || {
             for channels in [Channels::SYSTEM, Channels::ALL] {
-                let tail = || changed.queues.outgoing.as_ref().unwrap().tail();
-                changed.queues.filter.set(channels, tail);
+                changed.set_channels(channels);
                 changed.requests.announce();
             }
         });

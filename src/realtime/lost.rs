@@ -83,7 +83,7 @@ impl Lost {
     /// Starts afresh, with a message that was refused at that moment.
     #[cold]
     #[inline(never)]
-    pub(super) fn begin(&mut self, moment: Moment<'_>) {
+    pub(super) fn begin(&mut self, moment: &Moment<'_>) {
         self.all.clear();
         self.used = 0;
         self.later.clear();
@@ -95,7 +95,7 @@ impl Lost {
     }
 
     /// Takes a message that was refused. Returns how many messages cannot be brought back for it.
-    pub(super) fn refuse(&mut self, client: u32, message: &[u8], moment: Moment<'_>) -> u32 {
+    pub(super) fn refuse(&mut self, client: u32, message: &[u8], moment: &Moment<'_>) -> u32 {
         let mut unrepaired = 0;
         if (self.panics, self.resets.1) != (moment.panics, moment.resets) {
             unrepaired += self.note_requests(moment);
@@ -117,7 +117,7 @@ impl Lost {
     /// it.
     #[cold]
     #[inline(never)]
-    fn note_requests(&mut self, moment: Moment<'_>) -> u32 {
+    fn note_requests(&mut self, moment: &Moment<'_>) -> u32 {
         let mut unrepaired = 0;
         if self.panics != moment.panics {
             // The panic takes out what was meant for later before it.

@@ -131,21 +131,24 @@ impl PopSide {
         if !self.clock.has_block() {
             return Err(Code::InvalidArgument);
         }
-        if self.peer.is_none() && !self.is_skipping() {
-            return Ok(self.take_placed(shared, BlockClock::place));
+        if self.peer.is_none() && !self.is_skipping() && shared.queues.filter.is_all() {
+            return Ok(self.take_placed(BlockClock::place));
         }
-        let told_ns = self.clock.told_start_ns();
-        Ok(self.pop_placed(shared, told_ns, BlockClock::place))
+        Ok(self.pop_block_otherwise(shared))
     }
 
-    /// Takes the next message from the queue of a port that is no pair.
+    /// Does it on a pair, after a skip, and where some channels are closed.
+    #[inline(never)]
+    fn pop_block_otherwise(&mut self, shared: &Shared) -> Option<Popped> {
+        let told_ns = self.clock.told_start_ns();
+        self.pop_placed(shared, told_ns, BlockClock::place)
+    }
+
+    /// Takes the next message from the queue of a port that is no pair and has all channels.
     #[inline(always)]
-    fn take_placed(&mut self, shared: &Shared, place: impl Fn(&mut BlockClock, u64) -> Option<u32>) -> Option<Popped> {
+    fn take_placed(&mut self, place: impl Fn(&mut BlockClock, u64) -> Option<u32>) -> Option<Popped> {
         self.incoming.release();
         let waiting = self.incoming.peek()?;
-        if !shared.queues.filter.is_all() {
-            return self.take_filtered(shared, place);
-        }
         let frame = place(&mut self.clock, waiting.time_ns)?;
         let popped = Popped::of(&waiting.take(), frame);
         self.incoming.announce_taken();
@@ -160,6 +163,7 @@ impl PopSide {
         shared: &Shared,
         place: impl Fn(&mut BlockClock, u64) -> Option<u32>,
     ) -> Option<Popped> {
+        self.incoming.release();
         let open = shared.queues.filter.open();
         let mut waiting = self.incoming.peek()?;
         let mut flags = 0;
@@ -227,7 +231,11 @@ impl PopSide {
                 return None;
             }
         }
-        self.take_placed(shared, place)
+        if shared.queues.filter.is_all() {
+            self.take_placed(place)
+        } else {
+            self.take_filtered(shared, place)
+        }
     }
 
     /// Gives a message that was made here: its client, itself, its flags.

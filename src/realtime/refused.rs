@@ -134,7 +134,7 @@ impl RefusedIn {
     /// Takes a message that was refused, and counts what it adds to the scheduled bytes. Returns how many messages
     /// cannot be brought back for it.
     #[cold]
-    pub(crate) fn refuse(&mut self, client: u32, message: &[u8], moment: Moment<'_>, scheduled: &AtomicUsize) -> u32 {
+    pub(crate) fn refuse(&mut self, client: u32, message: &[u8], moment: &Moment<'_>, scheduled: &AtomicUsize) -> u32 {
         let again = self.enter_again();
         if !again {
             let other = 1 - self.current;

@@ -3,6 +3,7 @@
 //! The messages stay in the queue while that difference is given, and are gone through once for each client they came
 //! from, in order of the clients' ids. A pair, whose messages have no clients, does it by itself: see `pair.rs`.
 
+use crate::midi::channels::Channels;
 use crate::midi::message;
 use crate::midi::short::Short;
 use crate::midi::summary::{Given, Summary};
@@ -143,9 +144,23 @@ impl Skip {
         if open.is_all() {
             self.summarise_some(incoming, (at, until), budget, shared, |_| true)
         } else {
-            let wanted = |record: &Record<'_>| open.has(record.data) || !is_filtered(record);
-            self.summarise_some(incoming, (at, until), budget, shared, wanted)
+            self.summarise_open(incoming, (at, until), budget, shared, open)
         }
+    }
+
+    /// Does so where some channels are closed.
+    #[cold]
+    #[inline(never)]
+    fn summarise_open(
+        &mut self,
+        incoming: &mut Consumer,
+        part: (usize, usize),
+        budget: &mut usize,
+        shared: &Shared,
+        open: Channels,
+    ) -> usize {
+        let wanted = |record: &Record<'_>| open.has(record.data) || !is_filtered(record);
+        self.summarise_some(incoming, part, budget, shared, wanted)
     }
 
     /// Does so with the messages that are wanted.
