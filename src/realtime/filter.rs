@@ -96,21 +96,21 @@ impl Filter {
 
     /// Changes the channels. `tail`: up to where the out queue is filled. One thread at a time. False: nothing changed.
     pub(crate) fn set(&self, channels: Channels, tail: impl FnOnce() -> usize) -> bool {
-        // AcqRel: who sees what follows sees this.
-        let before = Channels::of_known(self.open.swap(channels.bits(), Ordering::AcqRel));
+        let before = Channels::of_known(self.open.swap(channels.bits(), Ordering::Relaxed));
         let (closed, opened) = (before.without(channels), channels.without(before));
         if before == channels {
             return false;
         }
+        // Who sees the revision sees all of this.
         fence(Ordering::SeqCst);
         let revision = self.revision.load(Ordering::Relaxed) + 1;
         for place in closed.places() {
-            self.gates[place].store(CLOSED, Ordering::Release);
-            self.cuts[place].store(revision, Ordering::Release);
+            self.gates[place].store(CLOSED, Ordering::Relaxed);
+            self.cuts[place].store(revision, Ordering::Relaxed);
         }
         let tail = tail();
         for place in opened.places() {
-            self.gates[place].store(tail, Ordering::Release);
+            self.gates[place].store(tail, Ordering::Relaxed);
         }
         // After the gates: who takes the bits finds the gates closed.
         self.outgoing.cut.fetch_or(closed.bits(), Ordering::Release);
@@ -141,7 +141,7 @@ impl Filter {
     /// Takes the channels that were closed since the last call, and those that are open now. For the thread that carries
     /// changes out.
     pub(crate) fn take_cut(&self, direction: Direction) -> (Channels, Channels) {
-        let cut = self.watch(direction).cut.swap(0, Ordering::AcqRel);
+        let cut = self.watch(direction).cut.swap(0, Ordering::Acquire);
         (Channels::of_known(cut), self.open())
     }
 
@@ -180,7 +180,7 @@ impl Cuts<'_> {
         let Some(filter) = self.filter else {
             return Channels::NONE;
         };
-        let changed = (0..PLACES).filter(|place| filter.cuts[*place].load(Ordering::Acquire) > before);
+        let changed = (0..PLACES).filter(|place| filter.cuts[*place].load(Ordering::Relaxed) > before);
         Channels::of_known(changed.fold(0, |bits, place| bits | 1 << place))
     }
 }
@@ -207,7 +207,7 @@ impl Gates {
     pub(crate) fn renew(&mut self, filter: &Filter) {
         let (mut closed, mut waiting) = (0, 0);
         for (place, gate) in filter.gates.iter().enumerate() {
-            match gate.load(Ordering::Acquire) {
+            match gate.load(Ordering::Relaxed) {
                 CLOSED => closed |= 1 << place,
                 OPEN => {}
                 until => {
@@ -252,7 +252,7 @@ impl Gates {
             return true;
         }
         // Positions wrap: the gate must not seem to lie ahead some day. Nobody else changes an open one but to close it.
-        let _ = filter.gates[place].compare_exchange(until, OPEN, Ordering::AcqRel, Ordering::Relaxed);
+        let _ = filter.gates[place].compare_exchange(until, OPEN, Ordering::Relaxed, Ordering::Relaxed);
         self.waiting = self.waiting.without(Channels::of_known(1 << place));
         false
     }
