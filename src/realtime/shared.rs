@@ -282,7 +282,7 @@ impl Shared {
         self.flags.load(Ordering::Acquire) & (UP | CLOSED | FILTERS) == UP
     }
 
-    /// The same for a pair, which has no other flags while it is up. This is quicker.
+    /// The same for a pair, which has no other flags then. This is quicker.
     #[inline]
     pub(crate) fn is_pair_up(&self) -> bool {
         self.flags.load(Ordering::Acquire) == UP
@@ -318,8 +318,11 @@ impl Shared {
         let tail = || self.queues.outgoing.as_ref().map_or(0, Gauge::tail);
         let changed = self.queues.filter.set(channels, tail);
         // It only spares pushes the look at the filter. One that does not see it yet may as well have come before.
-        self.flags.fetch_and(!FILTERS | filters(channels), Ordering::Relaxed);
-        self.flags.fetch_or(filters(channels), Ordering::Relaxed);
+        if channels.is_all() {
+            self.flags.fetch_and(!FILTERS, Ordering::Relaxed);
+        } else {
+            self.flags.fetch_or(FILTERS, Ordering::Relaxed);
+        }
         changed
     }
 
