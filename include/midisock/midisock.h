@@ -887,7 +887,8 @@ typedef struct midisock_message {
  * [realtime]
  * Threads: the pushing thread.
  * Returns:
- * - MIDISOCK_OK: the message is queued.
+ * - MIDISOCK_OK: the message is queued. Or it is of a channel that the port does not have (midisock_set_channels): then
+ *   it is not queued, and counts in filtered only.
  * - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `data` is NULL.
  * - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
@@ -915,7 +916,8 @@ MIDISOCK_API midisock_result midisock_push(struct midisock_port *port, const uin
  * [realtime]
  * Threads: the pushing thread.
  * Returns:
- * - MIDISOCK_OK: the message is queued.
+ * - MIDISOCK_OK: the message is queued. Or it is of a channel that the port does not have (midisock_set_channels): then
+ *   it is not queued, and counts in filtered only.
  * - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `port`, `message` or its data is NULL, or its time is more than 10 s ahead.
  * - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
@@ -963,7 +965,8 @@ MIDISOCK_API midisock_result midisock_cancel(struct midisock_port *port) MIDISOC
  * Threads: the popping thread.
  * Returns:
  * - MIDISOCK_OK: `out` is the message.
- * - MIDISOCK_EMPTY: no message waits.
+ * - MIDISOCK_EMPTY: no message waits. Messages of channels that the port does not have (midisock_set_channels) are not
+ *   given, and count in filtered only.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `out` is NULL.
  * - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
@@ -1126,7 +1129,8 @@ MIDISOCK_API midisock_result midisock_begin_block(struct midisock_port *port,
  * Threads: the popping thread.
  * Returns:
  * - MIDISOCK_OK: `out` is the message.
- * - MIDISOCK_EMPTY: no other message belongs to this block.
+ * - MIDISOCK_EMPTY: no other message belongs to this block. Messages of channels that the port does not have
+ *   (midisock_set_channels) are not given, and count in filtered only.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `out` is NULL, or no block has begun.
  * - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
  * - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
@@ -1145,7 +1149,8 @@ MIDISOCK_API midisock_result midisock_pop_block(struct midisock_port *port,
  * [realtime]
  * Threads: the thread that called midisock_begin_block. It must be the pushing thread as well.
  * Returns:
- * - MIDISOCK_OK: the message is queued.
+ * - MIDISOCK_OK: the message is queued. Or it is of a channel that the port does not have (midisock_set_channels): then
+ *   it is not queued, and counts in filtered only.
  * - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `data` is NULL, `frame` is beyond the block, no block has begun, or the
  *   time is more than 10 s ahead.

@@ -29,6 +29,8 @@ SPARE = {
     ("src/realtime/event.rs", "self.count.fetch_add(1, Ordering::Release);", "release"): FENCES,
     ("src/realtime/event.rs", "ANY.fetch_add(1, Ordering::Release);", "release"): FENCES,
     ("src/realtime/event.rs", "let seen = count.load(Ordering::Acquire);", "acquire"): FENCES,
+    ("src/realtime/filter.rs", "self.watch(direction).seen.store(revision, Ordering::Release);", "release"): NUMBER,
+    ("src/realtime/filter.rs", "self.revision() != self.watch(direction).seen.load(Ordering::Acquire)", "acquire"): NUMBER,
     ("src/realtime/sleeper.rs", "self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel)", "acquire"):
         FENCES,
     ("src/realtime/sleeper.rs", "self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel)", "release"):
@@ -67,6 +69,9 @@ UNSHOWN = [
     ("src/realtime/client_table.rs", "target.id.store(id, Ordering::Release);", "release"),
     ("src/realtime/client_table.rs", "id != 0 && self.slot(id).id.load(Ordering::Acquire) == id", "acquire"),
     ("src/realtime/client_table.rs", "let id = slot.id.load(Ordering::Acquire);", "acquire"),
+    ("src/realtime/filter.rs", "self.outgoing.cut.fetch_or(closed.bits(), Ordering::Release);", "release"),
+    ("src/realtime/filter.rs", "self.incoming.cut.fetch_or(closed.bits(), Ordering::Release);", "release"),
+    ("src/realtime/filter.rs", "let cut = self.watch(direction).cut.swap(0, Ordering::Acquire);", "acquire"),
     ("src/realtime/refused.rs", "self.lossy = self.slots.0[self.current].state.load(Ordering::Acquire) == FULL;", "acquire"),
     ("src/realtime/refused.rs", "self.0.0.iter().any(|slot| slot.state.load(Ordering::Acquire) != FREE)", "acquire"),
     ("src/realtime/refused.rs", "slot.state.store(FREE, Ordering::Release);", "release"),

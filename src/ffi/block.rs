@@ -162,7 +162,8 @@ pub unsafe extern "C" fn midisock_begin_block(
 /// Threads: the popping thread.
 /// Returns:
 /// - MIDISOCK_OK: `out` is the message.
-/// - MIDISOCK_EMPTY: no other message belongs to this block.
+/// - MIDISOCK_EMPTY: no other message belongs to this block. Messages of channels that the port does not have
+///   (midisock_set_channels) are not given, and count in filtered only.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `out` is NULL, or no block has begun.
 /// - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
 /// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.
@@ -199,7 +200,8 @@ pub unsafe extern "C" fn midisock_pop_block(port: *mut midisock_port, out: *mut 
 ///
 /// Threads: the thread that called midisock_begin_block. It must be the pushing thread as well.
 /// Returns:
-/// - MIDISOCK_OK: the message is queued.
+/// - MIDISOCK_OK: the message is queued. Or it is of a channel that the port does not have (midisock_set_channels): then
+///   it is not queued, and counts in filtered only.
 /// - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `data` is NULL, `frame` is beyond the block, no block has begun, or the
 ///   time is more than 10 s ahead.

@@ -66,7 +66,8 @@ impl midisock_message {
 ///
 /// Threads: the pushing thread.
 /// Returns:
-/// - MIDISOCK_OK: the message is queued.
+/// - MIDISOCK_OK: the message is queued. Or it is of a channel that the port does not have (midisock_set_channels): then
+///   it is not queued, and counts in filtered only.
 /// - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `data` is NULL.
 /// - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
@@ -108,7 +109,8 @@ pub unsafe extern "C" fn midisock_push(port: *mut midisock_port, data: *const u8
 ///
 /// Threads: the pushing thread.
 /// Returns:
-/// - MIDISOCK_OK: the message is queued.
+/// - MIDISOCK_OK: the message is queued. Or it is of a channel that the port does not have (midisock_set_channels): then
+///   it is not queued, and counts in filtered only.
 /// - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `port`, `message` or its data is NULL, or its time is more than 10 s ahead.
 /// - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
@@ -257,7 +259,8 @@ pub unsafe extern "C" fn midisock_cancel(port: *mut midisock_port) -> midisock_r
 /// Threads: the popping thread.
 /// Returns:
 /// - MIDISOCK_OK: `out` is the message.
-/// - MIDISOCK_EMPTY: no message waits.
+/// - MIDISOCK_EMPTY: no message waits. Messages of channels that the port does not have (midisock_set_channels) are not
+///   given, and count in filtered only.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `out` is NULL.
 /// - MIDISOCK_ERR_CLOSED: the port is closed, and no message will come.
 /// - MIDISOCK_ERR_WRONG_ROLE: the port is a manual server.

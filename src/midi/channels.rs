@@ -1,7 +1,5 @@
 //! Sets of channels, with the system messages as one more.
 
-use super::short::Short;
-
 /// A set of the 16 channels (bits 0 to 15) and the system messages (bit 16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Channels(u32);
@@ -85,12 +83,6 @@ impl Channels {
         self.0 >> place_of(status) & 1 != 0
     }
 
-    /// The same as `has`, for a message that is not empty.
-    #[inline(always)]
-    pub(crate) const fn has_short(self, short: Short) -> bool {
-        self.is_all() || self.has_status((short.word() >> 8) as u8)
-    }
-
     /// The places of its bits.
     pub fn places(self) -> impl Iterator<Item = usize> {
         (0..PLACES).filter(move |place| self.0 >> place & 1 != 0)
@@ -115,7 +107,6 @@ mod tests {
             assert!(Channels::ALL.has(&message) && !Channels::NONE.has(&message));
             assert_eq!(second.has(&message), status < 0xF0 && status & 15 == 1);
             assert_eq!(Channels::SYSTEM.has(&message), status >= 0xF0);
-            assert_eq!(second.has_short(Short::whole(message)), second.has(&message));
         }
         assert!(!Channels::NONE.has(&[]));
     }

@@ -63,8 +63,7 @@ impl Ends {
     }
 
     fn channels(&self, bits: u32) {
-        let tail = || self.shared.queues.outgoing.as_ref().unwrap().tail();
-        assert!(self.shared.queues.filter.set(Channels::of(bits).unwrap(), tail));
+        assert!(self.shared.set_channels(Channels::of(bits).unwrap()));
         self.shared.requests.announce();
     }
 

@@ -4,15 +4,14 @@ use crate::midi::channels::Channels;
 use crate::realtime::config::Config;
 use crate::realtime::consumer::Consumer;
 use crate::realtime::drain::OutQueue;
-use crate::realtime::later::MOST_LATER;
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::pair::PairPeer;
 use crate::realtime::pop::{PopSide, Popped};
 use crate::realtime::producer::Producer;
 use crate::realtime::push::PushSide;
 use crate::realtime::readiness::Readiness;
-use crate::realtime::refused::{MOST_NAMED, RefusedIn, RefusedOut, refused};
-use crate::realtime::ring::{Gauge, queue, untouched_queue};
+use crate::realtime::refused::{RefusedOut, refused_of};
+use crate::realtime::ring::{queue, untouched_queue};
 use crate::realtime::shared::{Role, Shared};
 use crate::realtime::side::Side;
 use crate::realtime::wait_handle::{OwnHandles, What};
@@ -291,8 +290,7 @@ impl Endpoint {
     /// Changes the channels. One thread at a time.
     pub(crate) fn set_channels(&self, channels: Channels) {
         let shared = &*self.shared;
-        let tail = || shared.queues.outgoing.as_ref().map_or(0, Gauge::tail);
-        if !shared.queues.filter.set(channels, tail) {
+        if !shared.set_channels(channels) {
             return;
         }
         for port in std::iter::once(shared).chain(self.peer()) {
@@ -350,9 +348,7 @@ impl Endpoint {
     pub(crate) unsafe fn begin_block(&self, block: Block) -> Code {
         let start_ns = if block.start_ns == 0 { now_ns() } else { block.start_ns };
         let begin = |side: &mut PopSide| {
-            if let Some((latency_ns, push_latency_ns)) = side.latency.renew(&self.shared.control.latency) {
-                side.clock.set_latency(latency_ns, push_latency_ns);
-            }
+            side.renew_latency(&self.shared.control.latency);
             let lag_ns = self.shared.counters.network.thread.lag_ns.load(Ordering::Relaxed);
             if let Some(period) = side.clock.begin(Block { start_ns, ..block }, lag_ns)? {
                 self.shared.beat.begin(period.start_ns, period.length_ns);
@@ -484,19 +480,4 @@ impl Endpoint {
         }
         first
     }
-}
-
-/// Makes both ends for the messages that push cannot queue. A port that waits needs them for pushes without a peer.
-fn refused_of(shared: &Shared) -> (Option<RefusedIn>, Option<RefusedOut>) {
-    let goes_offline = matches!(shared.role, Role::Client | Role::Merged);
-    if !shared.role.has_queues() || !shared.repairs && !goes_offline {
-        return (None, None);
-    }
-    if !shared.repairs {
-        return Some(refused(0, 0)).unzip();
-    }
-    let most_named = if shared.role == Role::Merged { MOST_NAMED } else { 0 };
-    // A pair schedules nothing.
-    let most_later = if shared.role == Role::Pair { 0 } else { MOST_LATER };
-    Some(refused(most_named, most_later)).unzip()
 }

@@ -10,7 +10,7 @@
 
 use crate::midi::channels::{Channels, PLACES, place_of};
 use crate::realtime::ring::is_before;
-use crate::sys::sync::{AtomicU32, AtomicUsize, Ordering, fence};
+use crate::sys::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 /// A gate through which nothing passes, and one through which everything does: positions are multiples of 16.
 const CLOSED: usize = 1;
@@ -21,10 +21,10 @@ pub(crate) struct Filter {
     /// Every push and pop reads it.
     open: AtomicU32,
     /// Counts the changes. It is written last.
-    revision: AtomicU32,
+    revision: AtomicU64,
     gates: [AtomicUsize; PLACES],
-    /// How often each was closed.
-    cuts: [AtomicU32; PLACES],
+    /// With which revision each was closed last.
+    cuts: [AtomicU64; PLACES],
     outgoing: Watch,
     incoming: Watch,
 }
@@ -35,7 +35,7 @@ struct Watch {
     /// Closed since it looked.
     cut: AtomicU32,
     /// The revision that it has carried out.
-    seen: AtomicU32,
+    seen: AtomicU64,
 }
 
 /// Which of the two directions a thread carries changes out for.
@@ -56,12 +56,18 @@ impl Filter {
         };
         Self {
             open: AtomicU32::new(channels.bits()),
-            revision: AtomicU32::new(0),
+            revision: AtomicU64::new(0),
             gates: std::array::from_fn(|place| AtomicUsize::new(gate(place))),
-            cuts: std::array::from_fn(|_| AtomicU32::new(0)),
+            cuts: std::array::from_fn(|_| AtomicU64::new(0)),
             outgoing: Watch::default(),
             incoming: Watch::default(),
         }
+    }
+
+    /// Whether all channels are open. Then a push or pop asks nothing else here.
+    #[inline(always)]
+    pub(crate) fn is_all(&self) -> bool {
+        self.open.load(Ordering::Relaxed) == Channels::ALL.bits()
     }
 
     /// The channels that are open now.
@@ -72,8 +78,14 @@ impl Filter {
 
     /// Whether a push is to be filtered. What the pushing thread queued before is then seen by any thread that opens the
     /// channel again: it is left behind the gate.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn stops(&self, message: &[u8]) -> bool {
+        !self.is_all() && self.stops_some(message)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn stops_some(&self, message: &[u8]) -> bool {
         if self.open().has(message) {
             return false;
         }
@@ -84,25 +96,26 @@ impl Filter {
 
     /// Changes the channels. `tail`: up to where the out queue is filled. One thread at a time. False: nothing changed.
     pub(crate) fn set(&self, channels: Channels, tail: impl FnOnce() -> usize) -> bool {
-        // AcqRel: who sees what follows sees this.
-        let before = Channels::of_known(self.open.swap(channels.bits(), Ordering::AcqRel));
+        let before = Channels::of_known(self.open.swap(channels.bits(), Ordering::Relaxed));
         let (closed, opened) = (before.without(channels), channels.without(before));
         if before == channels {
             return false;
         }
+        // Who sees the revision sees all of this.
         fence(Ordering::SeqCst);
+        let revision = self.revision.load(Ordering::Relaxed) + 1;
         for place in closed.places() {
-            self.gates[place].store(CLOSED, Ordering::Release);
-            self.cuts[place].fetch_add(1, Ordering::Release);
+            self.gates[place].store(CLOSED, Ordering::Relaxed);
+            self.cuts[place].store(revision, Ordering::Relaxed);
         }
         let tail = tail();
         for place in opened.places() {
-            self.gates[place].store(tail, Ordering::Release);
+            self.gates[place].store(tail, Ordering::Relaxed);
         }
         // After the gates: who takes the bits finds the gates closed.
         self.outgoing.cut.fetch_or(closed.bits(), Ordering::Release);
         self.incoming.cut.fetch_or(closed.bits(), Ordering::Release);
-        self.revision.fetch_add(1, Ordering::Release);
+        self.revision.store(revision, Ordering::Release);
         true
     }
 
@@ -121,36 +134,53 @@ impl Filter {
 
     /// Changes with every change.
     #[inline]
-    pub(crate) fn revision(&self) -> u32 {
+    pub(crate) fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
 
     /// Takes the channels that were closed since the last call, and those that are open now. For the thread that carries
     /// changes out.
     pub(crate) fn take_cut(&self, direction: Direction) -> (Channels, Channels) {
-        let cut = self.watch(direction).cut.swap(0, Ordering::AcqRel);
+        let cut = self.watch(direction).cut.swap(0, Ordering::Acquire);
         (Channels::of_known(cut), self.open())
     }
 
     /// Notes up to which revision changes were carried out.
-    pub(crate) fn see(&self, direction: Direction, revision: u32) {
+    pub(crate) fn see(&self, direction: Direction, revision: u64) {
         self.watch(direction).seen.store(revision, Ordering::Release);
     }
 
-    /// How often each channel was closed.
-    pub(crate) fn cuts(&self) -> Cuts {
-        Cuts(std::array::from_fn(|place| self.cuts[place].load(Ordering::Acquire)))
+    /// What was closed up to now, to be compared with an earlier time.
+    #[inline]
+    pub(crate) fn cuts(&self) -> Cuts<'_> {
+        Cuts {
+            revision: self.revision(),
+            filter: Some(self),
+        }
     }
 }
 
-/// How often each channel had been closed at some time.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Cuts([u32; PLACES]);
+/// What had been closed at some time. The default is that of a port whose channels were never changed.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Cuts<'a> {
+    revision: u64,
+    /// Which channels those were is read only where it matters.
+    filter: Option<&'a Filter>,
+}
 
-impl Cuts {
-    /// The channels that were closed since.
-    pub(crate) fn since(&self, before: &Self) -> Channels {
-        let changed = (0..PLACES).filter(|place| self.0[*place] != before.0[*place]);
+impl Cuts<'_> {
+    /// Changes when a channel is closed. It is not 0 then.
+    #[inline(always)]
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The channels that were closed since another revision, those of a change under way too.
+    pub(crate) fn since(&self, before: u64) -> Channels {
+        let Some(filter) = self.filter else {
+            return Channels::NONE;
+        };
+        let changed = (0..PLACES).filter(|place| filter.cuts[*place].load(Ordering::Relaxed) > before);
         Channels::of_known(changed.fold(0, |bits, place| bits | 1 << place))
     }
 }
@@ -177,7 +207,7 @@ impl Gates {
     pub(crate) fn renew(&mut self, filter: &Filter) {
         let (mut closed, mut waiting) = (0, 0);
         for (place, gate) in filter.gates.iter().enumerate() {
-            match gate.load(Ordering::Acquire) {
+            match gate.load(Ordering::Relaxed) {
                 CLOSED => closed |= 1 << place,
                 OPEN => {}
                 until => {
@@ -222,7 +252,7 @@ impl Gates {
             return true;
         }
         // Positions wrap: the gate must not seem to lie ahead some day. Nobody else changes an open one but to close it.
-        let _ = filter.gates[place].compare_exchange(until, OPEN, Ordering::AcqRel, Ordering::Relaxed);
+        let _ = filter.gates[place].compare_exchange(until, OPEN, Ordering::Relaxed, Ordering::Relaxed);
         self.waiting = self.waiting.without(Channels::of_known(1 << place));
         false
     }
@@ -266,15 +296,17 @@ mod tests {
     #[test]
     fn a_channel_that_was_closed_for_a_moment_was_cut() {
         let filter = Filter::new(Channels::ALL);
-        let before = filter.cuts();
+        let before = filter.cuts().revision();
         filter.set(channels(1), || 0);
+        let between = filter.cuts().revision();
         filter.set(Channels::ALL, || 0);
         assert!(filter.is_unseen(Direction::Outgoing) && filter.is_unseen(Direction::Incoming));
         let (cut, open) = filter.take_cut(Direction::Outgoing);
         assert_eq!((cut, open), (channels(0x1FFFE), Channels::ALL));
         assert_eq!(filter.take_cut(Direction::Outgoing).0, Channels::NONE);
         assert_eq!(filter.take_cut(Direction::Incoming).0, channels(0x1FFFE));
-        assert_eq!(filter.cuts().since(&before), channels(0x1FFFE));
+        assert_eq!(filter.cuts().since(before), channels(0x1FFFE));
+        assert_eq!(filter.cuts().since(between), Channels::NONE);
         filter.see(Direction::Incoming, filter.revision());
         assert!(filter.is_unseen(Direction::Outgoing) && !filter.is_unseen(Direction::Incoming));
     }

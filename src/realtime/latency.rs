@@ -46,8 +46,13 @@ impl LatencyWish {
 }
 
 impl LatencyView {
+    /// Whether there may be something to renew.
+    #[inline(always)]
+    pub(crate) fn is_behind(&self, wish: &LatencyWish) -> bool {
+        wish.revision.load(Ordering::Relaxed) != self.revision
+    }
+
     /// The latencies, if they were changed since the last call.
-    #[inline]
     pub(crate) fn renew(&mut self, wish: &LatencyWish) -> Option<(Option<u64>, Option<u64>)> {
         let revision = wish.revision.load(Ordering::Acquire);
         if revision == self.revision {
@@ -68,7 +73,8 @@ mod tests {
         let mut view = LatencyView::default();
         assert_eq!((view.renew(&wish), wish.get()), (None, (None, Some(0))));
         wish.ask(Some(5), None);
+        assert!(view.is_behind(&wish));
         assert_eq!(view.renew(&wish), Some((Some(5), None)));
-        assert_eq!(view.renew(&wish), None);
+        assert_eq!((view.renew(&wish), view.is_behind(&wish)), (None, false));
     }
 }

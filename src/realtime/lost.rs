@@ -21,8 +21,8 @@ pub(crate) struct Lost {
     resets: (u32, u32),
     /// How many panics had been asked for when the last message was refused.
     panics: u32,
-    /// How often each channel had been closed then.
-    cuts: Cuts,
+    /// `Cuts::revision` then.
+    cuts: u64,
     /// What was meant for a time ahead.
     later: Table,
     /// For when the messages in the summary were meant that had no room in `later`, at the latest.
@@ -33,14 +33,14 @@ pub(crate) struct Lost {
 
 /// When a message was refused.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Moment {
+pub(crate) struct Moment<'a> {
     /// How many resets and panics had been asked for.
     pub resets: u32,
     /// When the last reset was asked for; 0: none was.
     pub reset_ns: u64,
     pub panics: u32,
-    /// How often each channel had been closed.
-    pub cuts: Cuts,
+    /// What had been closed.
+    pub cuts: Cuts<'a>,
     /// For when the message was meant; 0: at once.
     pub due_ns: u64,
     /// The time of the push, where the message was meant for at once and others are scheduled; else 0.
@@ -73,7 +73,7 @@ impl Lost {
             used: 0,
             resets: (0, 0),
             panics: 0,
-            cuts: Cuts::default(),
+            cuts: 0,
             later: Table::new(most_later),
             latest_ns: 0,
             last_ns: 0,
@@ -83,7 +83,7 @@ impl Lost {
     /// Starts afresh, with a message that was refused at that moment.
     #[cold]
     #[inline(never)]
-    pub(super) fn begin(&mut self, moment: Moment) {
+    pub(super) fn begin(&mut self, moment: &Moment<'_>) {
         self.all.clear();
         self.used = 0;
         self.later.clear();
@@ -91,16 +91,16 @@ impl Lost {
         self.last_ns = 0;
         self.resets = (moment.resets, moment.resets);
         self.panics = moment.panics;
-        self.cuts = moment.cuts;
+        self.cuts = moment.cuts.revision();
     }
 
     /// Takes a message that was refused. Returns how many messages cannot be brought back for it.
-    pub(super) fn refuse(&mut self, client: u32, message: &[u8], moment: Moment) -> u32 {
+    pub(super) fn refuse(&mut self, client: u32, message: &[u8], moment: &Moment<'_>) -> u32 {
         let mut unrepaired = 0;
         if (self.panics, self.resets.1) != (moment.panics, moment.resets) {
             unrepaired += self.note_requests(moment);
         }
-        if self.cuts != moment.cuts {
+        if self.cuts != moment.cuts.revision() {
             self.forget_cut(moment.cuts, Channels::NONE);
         }
         if moment.due_ns != 0 {
@@ -117,7 +117,7 @@ impl Lost {
     /// it.
     #[cold]
     #[inline(never)]
-    fn note_requests(&mut self, moment: Moment) -> u32 {
+    fn note_requests(&mut self, moment: &Moment<'_>) -> u32 {
         let mut unrepaired = 0;
         if self.panics != moment.panics {
             // The panic takes out what was meant for later before it.
@@ -180,9 +180,9 @@ impl Lost {
     /// Forgets what was refused on channels that were closed since, as `cuts` says, and on those that are closed now.
     #[cold]
     #[inline(never)]
-    pub(super) fn forget_cut(&mut self, cuts: Cuts, closed: Channels) {
-        let channels = cuts.since(&self.cuts).or(closed);
-        self.cuts = cuts;
+    pub(super) fn forget_cut(&mut self, cuts: Cuts<'_>, closed: Channels) {
+        let channels = cuts.since(self.cuts).or(closed);
+        self.cuts = cuts.revision();
         if channels.is_empty() {
             return;
         }

@@ -50,7 +50,7 @@ pub(crate) struct PairPeer {
     open: Channels,
     hidden: Box<ChannelState>,
     /// Changes of the channels of both ports that were carried out, to be noted.
-    changed: Option<(u32, u32)>,
+    changed: Option<(u64, u64)>,
     /// `Requests::revision` of the peer while nothing is asked for and nothing is to be made good; or `LOOK`.
     quiet: u64,
     /// The last stored values of `PopCounters::needs_release` and `has_pending`.

@@ -3,7 +3,7 @@
 use crate::midi::channels::Channels;
 use crate::midi::short::Short;
 use crate::realtime::consumer::{Consumer, Record};
-use crate::realtime::latency::LatencyView;
+use crate::realtime::latency::{LatencyView, LatencyWish};
 use crate::realtime::pair::{Next, PairPeer};
 use crate::realtime::shared::{SYNTHETIC, Shared};
 use crate::realtime::skip::{Skip, is_filtered};
@@ -45,7 +45,7 @@ pub(crate) struct PopSide {
     peer: Option<Box<PairPeer>>,
     skip: Skip,
     pub clock: BlockClock,
-    pub latency: LatencyView,
+    latency: LatencyView,
     /// The last message that was made here: what was popped may point to it.
     made: Option<Short>,
 }
@@ -69,6 +69,22 @@ impl PopSide {
         self.skip.is_active()
     }
 
+    /// Takes over latencies that were changed.
+    #[inline(always)]
+    pub(crate) fn renew_latency(&mut self, wish: &LatencyWish) {
+        if self.latency.is_behind(wish) {
+            self.change_latency(wish);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn change_latency(&mut self, wish: &LatencyWish) {
+        if let Some((latency_ns, push_latency_ns)) = self.latency.renew(wish) {
+            self.clock.set_latency(latency_ns, push_latency_ns);
+        }
+    }
+
     /// While nothing is skipped: takes a short message or, on a pair, a note, where nothing has to be done but to take
     /// it, as is so with nearly every message. False when it is otherwise, or there is none: then it is for `pop`. No
     /// call, and a message is given away before a pair follows it, so that a caller needs no stack.
@@ -79,8 +95,10 @@ impl PopSide {
         if self.peer.is_some() {
             return self.pop_note_of_pair(shared, give);
         }
-        let open = shared.queues.filter.open();
-        let Some((_, record)) = self.incoming.pop_short(|short| open.has_short(short)) else {
+        if !shared.queues.filter.is_all() {
+            return false;
+        }
+        let Some((_, record)) = self.incoming.pop_short(|_| true) else {
             return false;
         };
         give(Popped::of(&record, 0));
@@ -113,16 +131,38 @@ impl PopSide {
         if !self.clock.has_block() {
             return Err(Code::InvalidArgument);
         }
-        if self.peer.is_none() && !self.is_skipping() {
-            return Ok(self.take_placed(shared, BlockClock::place));
+        if self.peer.is_none() && !self.is_skipping() && shared.queues.filter.is_all() {
+            return Ok(self.take_placed(BlockClock::place));
         }
-        let told_ns = self.clock.told_start_ns();
-        Ok(self.pop_placed(shared, told_ns, BlockClock::place))
+        Ok(self.pop_block_otherwise(shared))
     }
 
-    /// Takes the next message from the queue of a port that is no pair.
+    /// Does it on a pair, after a skip, and where some channels are closed.
+    #[inline(never)]
+    fn pop_block_otherwise(&mut self, shared: &Shared) -> Option<Popped> {
+        let told_ns = self.clock.told_start_ns();
+        self.pop_placed(shared, told_ns, BlockClock::place)
+    }
+
+    /// Takes the next message from the queue of a port that is no pair and has all channels.
     #[inline(always)]
-    fn take_placed(&mut self, shared: &Shared, place: impl Fn(&mut BlockClock, u64) -> Option<u32>) -> Option<Popped> {
+    fn take_placed(&mut self, place: impl Fn(&mut BlockClock, u64) -> Option<u32>) -> Option<Popped> {
+        self.incoming.release();
+        let waiting = self.incoming.peek()?;
+        let frame = place(&mut self.clock, waiting.time_ns)?;
+        let popped = Popped::of(&waiting.take(), frame);
+        self.incoming.announce_taken();
+        Some(popped)
+    }
+
+    /// Does the same where some channels are closed.
+    #[cold]
+    #[inline(never)]
+    fn take_filtered(
+        &mut self,
+        shared: &Shared,
+        place: impl Fn(&mut BlockClock, u64) -> Option<u32>,
+    ) -> Option<Popped> {
         self.incoming.release();
         let open = shared.queues.filter.open();
         let mut waiting = self.incoming.peek()?;
@@ -151,8 +191,6 @@ impl PopSide {
     }
 
     /// Throws away what came on a channel before that was closed. What releases something is given: it may be held here.
-    #[cold]
-    #[inline(never)]
     fn drop_filtered(&mut self, shared: &Shared, open: Channels) {
         for _ in 0..MOST_FILTERED {
             match self.incoming.peek() {
@@ -193,7 +231,11 @@ impl PopSide {
                 return None;
             }
         }
-        self.take_placed(shared, place)
+        if shared.queues.filter.is_all() {
+            self.take_placed(place)
+        } else {
+            self.take_filtered(shared, place)
+        }
     }
 
     /// Gives a message that was made here: its client, itself, its flags.

@@ -141,9 +141,7 @@ impl PushSide {
 
     #[inline(always)]
     fn put(&mut self, time_ns: u64, client: u32, short: impl Fn() -> Option<Short>) -> bool {
-        let open = self.shared.queues.filter.open();
-        client == 0
-            && short().is_some_and(|short| open.has_short(short) && self.outgoing.write_short(time_ns, 0, 0, short))
+        client == 0 && short().is_some_and(|short| self.outgoing.write_short(time_ns, 0, 0, short))
     }
 
     /// Queues one message for one client or, 0, for all.
@@ -305,7 +303,7 @@ impl PushSide {
             due_ns,
             now_ns,
         };
-        let unrepaired = refused.refuse(client, data, moment, &shared.queues.scheduled_bytes);
+        let unrepaired = refused.refuse(client, data, &moment, &shared.queues.scheduled_bytes);
         shared.counters.push.unrepaired.add(unrepaired.into());
         shared.wake_if_signalling();
         // Until the summary is taken.

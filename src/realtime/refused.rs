@@ -9,7 +9,9 @@
 //!
 //! While nothing is refused this costs the pushing thread one look at a plain variable.
 
+use crate::realtime::later::MOST_LATER;
 use crate::realtime::lost::{Lost, Moment};
+use crate::realtime::shared::{Role, Shared};
 use crate::sys::sync::{Arc, AtomicUsize, Ordering, UnsafeCell};
 
 #[cfg(all(test, not(loom)))]
@@ -58,6 +60,21 @@ pub(crate) fn refused(most_named: usize, most_later: usize) -> (RefusedIn, Refus
             taken: false,
         },
     )
+}
+
+/// Makes both ends for the messages that push cannot queue. A port that waits needs them for pushes without a peer.
+pub(crate) fn refused_of(shared: &Shared) -> (Option<RefusedIn>, Option<RefusedOut>) {
+    let goes_offline = matches!(shared.role, Role::Client | Role::Merged);
+    if !shared.role.has_queues() || !shared.repairs && !goes_offline {
+        return (None, None);
+    }
+    if !shared.repairs {
+        return Some(refused(0, 0)).unzip();
+    }
+    let most_named = if shared.role == Role::Merged { MOST_NAMED } else { 0 };
+    // A pair schedules nothing.
+    let most_later = if shared.role == Role::Pair { 0 } else { MOST_LATER };
+    Some(refused(most_named, most_later)).unzip()
 }
 
 /// The pushing thread's end.
@@ -117,7 +134,7 @@ impl RefusedIn {
     /// Takes a message that was refused, and counts what it adds to the scheduled bytes. Returns how many messages
     /// cannot be brought back for it.
     #[cold]
-    pub(crate) fn refuse(&mut self, client: u32, message: &[u8], moment: Moment, scheduled: &AtomicUsize) -> u32 {
+    pub(crate) fn refuse(&mut self, client: u32, message: &[u8], moment: &Moment<'_>, scheduled: &AtomicUsize) -> u32 {
         let again = self.enter_again();
         if !again {
             let other = 1 - self.current;

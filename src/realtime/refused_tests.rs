@@ -5,7 +5,7 @@ use crate::midi::summary::Given;
 use crate::realtime::shared::scheduled_cost;
 
 fn refuse(end: &mut RefusedIn, client: u32, message: &[u8]) -> u32 {
-    end.refuse(client, message, Moment::default(), &AtomicUsize::new(0))
+    end.refuse(client, message, &Moment::default(), &AtomicUsize::new(0))
 }
 
 fn all(out: &mut RefusedOut) -> Vec<(u32, Vec<u8>)> {
@@ -58,7 +58,7 @@ fn resets_have_their_places() {
                 resets,
                 ..Moment::default()
             };
-            end.refuse(0, &[0xB0, 7, 1], moment, &AtomicUsize::new(0));
+            end.refuse(0, &[0xB0, 7, 1], &moment, &AtomicUsize::new(0));
         }
         let resets = out.take().unwrap().resets_around(done, asked);
         (resets.before, resets.after, resets.done)
@@ -162,7 +162,7 @@ fn later(end: &mut RefusedIn, messages: &[(u64, [u8; 3])], now_ns: u64, panics: 
             now_ns,
             ..Moment::default()
         };
-        end.refuse(0, message, moment, scheduled);
+        end.refuse(0, message, &moment, scheduled);
     }
 }
 

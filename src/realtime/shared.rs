@@ -1,5 +1,6 @@
 //! The state of a port that several threads share. It consists of atomics and never takes a lock.
 
+use crate::midi::channels::Channels;
 use crate::realtime::acceptance::Acceptance;
 use crate::realtime::beat::Beat;
 use crate::realtime::client_table::ClientTable;
@@ -99,6 +100,9 @@ const ENDED: u32 = 4;
 const SHUT_DOWN: u32 = 8;
 /// The messages popped so far hold something that must be released when the peer goes.
 const NEEDS_RELEASE: u32 = 16;
+
+/// Some channels are closed: a push asks `filter` which.
+const FILTERS: u32 = 32;
 
 /// The shared state of one port.
 pub(crate) struct Shared {
@@ -210,7 +214,7 @@ impl Shared {
             config: config.clone(),
             wakes_before: waker.as_ref().map_or(0, |waker| waker.lateness.wakes()),
             waker,
-            flags: CachePadded::new(AtomicU32::new(flags)),
+            flags: CachePadded::new(AtomicU32::new(flags | filters(config.channels))),
             requests: CachePadded::default(),
             counters: Counters::default(),
             beat: CachePadded::default(),
@@ -272,13 +276,13 @@ impl Shared {
         self.flags.load(Ordering::Acquire) & UP != 0
     }
 
-    /// Whether there is a peer and the port is not closed.
+    /// Whether there is a peer, the port is not closed, and all its channels are open.
     #[inline]
     pub(crate) fn is_up_and_open(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & (UP | CLOSED) == UP
+        self.flags.load(Ordering::Acquire) & (UP | CLOSED | FILTERS) == UP
     }
 
-    /// The same for a pair, which has no other flags while it is up. This is quicker.
+    /// The same for a pair, which has no other flags then. This is quicker.
     #[inline]
     pub(crate) fn is_pair_up(&self) -> bool {
         self.flags.load(Ordering::Acquire) == UP
@@ -307,6 +311,19 @@ impl Shared {
         } else {
             self.flags.fetch_and(!UP, Ordering::AcqRel);
         }
+    }
+
+    /// Changes the channels. One thread at a time. False: nothing changed.
+    pub(crate) fn set_channels(&self, channels: Channels) -> bool {
+        let tail = || self.queues.outgoing.as_ref().map_or(0, Gauge::tail);
+        let changed = self.queues.filter.set(channels, tail);
+        // It only spares pushes the look at the filter. One that does not see it yet may as well have come before.
+        if channels.is_all() {
+            self.flags.fetch_and(!FILTERS, Ordering::Relaxed);
+        } else {
+            self.flags.fetch_or(FILTERS, Ordering::Relaxed);
+        }
+        changed
     }
 
     /// Wakes the network thread if this port is configured to. Call it after publishing something for that thread.
@@ -417,4 +434,9 @@ impl Shared {
             self.status.state.load(Ordering::Acquire)
         }
     }
+}
+
+/// The flag for these channels.
+fn filters(channels: Channels) -> u32 {
+    if channels.is_all() { 0 } else { FILTERS }
 }

@@ -3,6 +3,7 @@
 //! The messages stay in the queue while that difference is given, and are gone through once for each client they came
 //! from, in order of the clients' ids. A pair, whose messages have no clients, does it by itself: see `pair.rs`.
 
+use crate::midi::channels::Channels;
 use crate::midi::message;
 use crate::midi::short::Short;
 use crate::midi::summary::{Given, Summary};
@@ -138,17 +139,50 @@ impl Skip {
         budget: &mut usize,
         shared: &Shared,
     ) -> usize {
+        let open = shared.queues.filter.open();
+        // Where all are open, this asks nothing of each message.
+        if open.is_all() {
+            self.summarise_some(incoming, (at, until), budget, shared, |_| true)
+        } else {
+            self.summarise_open(incoming, (at, until), budget, shared, open)
+        }
+    }
+
+    /// Does so where some channels are closed.
+    #[cold]
+    #[inline(never)]
+    fn summarise_open(
+        &mut self,
+        incoming: &mut Consumer,
+        part: (usize, usize),
+        budget: &mut usize,
+        shared: &Shared,
+        open: Channels,
+    ) -> usize {
+        let wanted = |record: &Record<'_>| open.has(record.data) || !is_filtered(record);
+        self.summarise_some(incoming, part, budget, shared, wanted)
+    }
+
+    /// Does so with the messages that are wanted.
+    #[inline(always)]
+    fn summarise_some(
+        &mut self,
+        incoming: &mut Consumer,
+        (at, until): (usize, usize),
+        budget: &mut usize,
+        shared: &Shared,
+        wanted: impl Fn(&Record<'_>) -> bool,
+    ) -> usize {
         if std::mem::take(&mut self.stale) {
             self.summary.clear();
             self.given.clear();
             self.still_held.clear();
         }
         let mut unrepaired = 0;
-        let open = shared.queues.filter.open();
         let mut filtered = 0;
         let each = |_, record: &Record<'_>| {
             if record.client == self.client {
-                if !open.has(record.data) && is_filtered(record) {
+                if !wanted(record) {
                     filtered += 1;
                     return TAKING;
                 }

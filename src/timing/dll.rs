@@ -327,9 +327,10 @@ impl Dll {
     /// How far after the beginning of the present call, by the line, a time is; negative: before.
     #[inline]
     pub(super) fn since_start_ns(&self, time_ns: u64) -> f64 {
-        // Both are far below half of what 64 bits count, or far apart: then it is far before or after in any case.
-        let ahead = i128::from(time_ns) - i128::from(self.reference_ns);
-        ahead as f64 - (self.mean_ns - self.early_ns)
+        // Unsigned first: a signed difference of two such numbers has 65 bits, for which there is no instruction.
+        let apart = time_ns.abs_diff(self.reference_ns) as f64;
+        let ahead = if time_ns < self.reference_ns { -apart } else { apart };
+        ahead - (self.mean_ns - self.early_ns)
     }
 
     /// When the present call begins by the line.

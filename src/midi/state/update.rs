@@ -82,6 +82,8 @@ pub(super) fn set_bend(state: &mut ChannelState, channel: usize, bend: u16) {
     update_restless(state, channel);
 }
 
+/// Inline, as nearly every message that is not a note comes through here.
+#[inline(always)]
 pub(super) fn control(state: &mut ChannelState, channel: usize, controller: u8, value: u8, lost: bool) -> u32 {
     match controller {
         // Events: their time is over.
