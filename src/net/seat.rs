@@ -155,6 +155,8 @@ impl Seat {
         match source {
             Source::Connection(peer) => {
                 if writable {
+                    // It may need nothing more: the poller must not tell of it again and again.
+                    self.changed = true;
                     self.session.core.handle_writable(peer, now);
                     self.carry_out(driver, now);
                 }

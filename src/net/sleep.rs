@@ -80,9 +80,11 @@ impl Sleep {
         }
     }
 
-    /// HOST mode: what the caller has just pushed leaves without a question to the system, which the next turn asks.
+    /// HOST mode: what the caller has just pushed leaves without a question to the system, which the next turn asks. Where
+    /// another loop waits for the handle, it is asked at once: else the handle stays readable for nothing.
     fn goes_on_with_pushes(&mut self, driver: &Driver, seats: &mut Slab<Seat>) -> bool {
-        self.asks_next = !self.asks_next && driver.control.host().is_some() && is_signalled(seats, now_ns());
+        let may_go_on = driver.control.host().is_some() && !driver.poller().has_handle();
+        self.asks_next = !self.asks_next && may_go_on && is_signalled(seats, now_ns());
         self.asks_next
     }
 
@@ -146,8 +148,8 @@ impl Sleep {
     /// HOST mode: the caller is about to wait for the handle, if it has one.
     pub(super) fn park(&self, driver: &mut Driver, seats: &mut Slab<Seat>) {
         if driver.poller().has_handle() {
-            let (_, until) = self.prepare(driver, seats);
-            driver.poller().arm(until);
+            let (now, until) = self.prepare(driver, seats);
+            driver.poller().arm(until, now);
         }
     }
 

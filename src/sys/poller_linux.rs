@@ -7,7 +7,7 @@ use super::notified::Notified;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What happened to a socket, or what it is watched for.
@@ -91,6 +91,8 @@ pub(crate) struct Poller {
     notified: Notified,
     /// What makes the handle readable in time. Only there once a handle was asked for.
     timer: OnceLock<OwnedFd>,
+    /// What the timer was set to last, in ns; 0: it is off. Only the thread that arms it uses this.
+    armed_ns: AtomicU64,
     /// The system has no `epoll_pwait2` (before Linux 5.11), or a sandbox forbids it.
     coarse: AtomicBool,
 }
@@ -113,6 +115,7 @@ impl Poller {
             wake,
             notified: Notified::default(),
             timer: OnceLock::new(),
+            armed_ns: AtomicU64::new(0),
             coarse: AtomicBool::new(false),
         };
         poller.control(
@@ -146,11 +149,15 @@ impl Poller {
         self.timer.get().is_some()
     }
 
-    /// When the handle becomes readable if nothing happens before, in ns of the clock; None: never.
-    pub(crate) fn arm(&self, at_ns: Option<u64>) {
+    /// When the handle becomes readable if nothing happens before, in ns of the clock; None: never. `now` is the time.
+    pub(crate) fn arm(&self, at_ns: Option<u64>, now: u64) {
         let Some(timer) = self.timer.get() else { return };
         // 0 would disarm it.
         let at_ns = at_ns.map_or(0, |at_ns| at_ns.max(1));
+        // A time that has come may have been told of already: it is set again.
+        if self.armed_ns.swap(at_ns, Ordering::Relaxed) == at_ns && (at_ns == 0 || at_ns > now) {
+            return;
+        }
         let time = libc::itimerspec {
             it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
             it_value: libc::timespec {
@@ -311,6 +318,7 @@ fn flags(event: Event) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::clock::now_ns;
     use std::io::Write;
     use std::net::{TcpListener, TcpStream};
     use std::time::Instant;
@@ -334,6 +342,39 @@ mod tests {
             scope.spawn(|| poller.notify());
             poller.wait(&mut events, LONG).unwrap();
         });
+    }
+
+    #[test]
+    fn the_handle_tells_of_a_time_again_as_long_as_it_is_armed_for_it() {
+        let poller = Poller::new().unwrap();
+        let handle = poller.handle().unwrap();
+        let tells = |timeout_ms| {
+            let mut ready = libc::pollfd {
+                fd: handle as i32,
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            // SAFETY: one descriptor.
+            unsafe { libc::poll(&raw mut ready, 1, timeout_ms) == 1 }
+        };
+        let mut events = Events::new();
+        let far = now_ns() + 60_000_000_000;
+        let at = now_ns() + 1_000_000;
+        poller.arm(Some(at), now_ns());
+        for _ in 0..3 {
+            assert!(tells(60_000));
+            assert!(now_ns() >= at);
+            poller.wait(&mut events, LONG).unwrap();
+            assert!(!tells(0));
+            poller.arm(Some(at), now_ns());
+        }
+        for other in [Some(far), None] {
+            poller.arm(other, now_ns());
+            poller.arm(other, now_ns());
+            assert!(!tells(0));
+        }
+        poller.arm(Some(at), now_ns());
+        assert!(tells(60_000));
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Poller {
         false
     }
 
-    pub(crate) fn arm(&self, _at_ns: Option<u64>) {}
+    pub(crate) fn arm(&self, _at_ns: Option<u64>, _now: u64) {}
 
     /// Ends the wait that runs, or the next one. Any thread; at most one system call.
     pub(crate) fn notify(&self) {

@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static void poll_tells_whether_something_was_done(void)
 {
@@ -474,6 +475,88 @@ static void room_in_the_in_queue_is_noticed(void)
     raw_close(fd);
 }
 
+static int has_notified(midisock_port *port, int32_t kind)
+{
+    midisock_notification n;
+    while (midisock_poll_notification(port, &n) == MIDISOCK_OK)
+        if (n.kind == kind)
+            return 1;
+    return 0;
+}
+
+static int read_and_has_notified(int fd, midisock_port *port, int32_t kind)
+{
+    uint8_t data[PIECE];
+    while (recv(fd, data, sizeof data, MSG_DONTWAIT) > 0)
+        continue;
+    return has_notified(port, kind);
+}
+
+/* A congested peer reads again, and there is nothing to put right: nothing is left to do, and the handle is silent. */
+static void a_loop_is_left_alone_when_congestion_ends(void)
+{
+    midisock_context *context = context_without_thread();
+    midisock_config c = context_config(context);
+    c.overflow = MIDISOCK_OVERFLOW_REPAIR;
+    c.wake = MIDISOCK_WAKE_SIGNAL;
+    /* No check of the connection hides it. */
+    c.keepalive_ms = 0;
+    c.stall_timeout_ms = 0;
+    midisock_port *server = context_listen(&c);
+    int fd = raw_connect(midisock_local_port(server));
+    RAW_SEND(fd, 0xf8);
+    midisock_message m;
+    TURN_UNTIL(context, midisock_pop(server, &m) == MIDISOCK_OK);
+    uint8_t data[PIECE];
+    check_numbered(data, sizeof data, 0);
+    while (!has_notified(server, MIDISOCK_NOTIFY_CONGESTED)) {
+        CHECK(midisock_push(server, data, sizeof data) >= MIDISOCK_OK);
+        CHECK(midisock_context_poll(context, 0) >= MIDISOCK_OK);
+    }
+    TURN_UNTIL(context, read_and_has_notified(fd, server, MIDISOCK_NOTIFY_RECOVERED));
+    intptr_t handle = -1;
+    CHECK_OK(midisock_context_handle(context, &handle));
+    struct pollfd ready = {(int)handle, POLLIN, 0};
+    uint64_t until = check_now_ms() + DEADLINE_MS;
+    while (poll(&ready, 1, 100) != 0) {
+        CHECK(check_now_ms() < until);
+        CHECK(midisock_context_poll(context, 0) >= MIDISOCK_OK);
+    }
+    midisock_close(server);
+    context_destroy(context);
+    raw_close(fd);
+}
+
+/* The handle tells of a push once, and the peer has it after one turn. */
+static void a_loop_turns_once_for_a_push(void)
+{
+    midisock_context *context = context_without_thread();
+    midisock_config c = context_config(context);
+    c.wake = MIDISOCK_WAKE_SIGNAL;
+    c.keepalive_ms = 0;
+    c.stall_timeout_ms = 0;
+    midisock_port *server = context_listen(&c);
+    int fd = raw_connect(midisock_local_port(server));
+    RAW_SEND(fd, 0xf8);
+    midisock_message m;
+    TURN_UNTIL(context, midisock_pop(server, &m) == MIDISOCK_OK);
+    intptr_t handle = -1;
+    CHECK_OK(midisock_context_handle(context, &handle));
+    struct pollfd ready = {(int)handle, POLLIN, 0};
+    while (poll(&ready, 1, 100) != 0)
+        CHECK(midisock_context_poll(context, 0) >= MIDISOCK_OK);
+    for (int i = 0; i < 100; i++) {
+        CHECK_OK(midisock_push(server, BYTES(0x90, (uint8_t)i, 1)));
+        CHECK_INT(1, poll(&ready, 1, DEADLINE_MS));
+        CHECK_OK(midisock_context_poll(context, 0));
+        CHECK_INT(0, poll(&ready, 1, 0));
+        RAW_EXPECT(fd, 0x90, (uint8_t)i, 1);
+    }
+    midisock_close(server);
+    context_destroy(context);
+    raw_close(fd);
+}
+
 static const check_case cases[] = {
     CASE(poll_tells_whether_something_was_done),
     CASE(all_that_waits_runs_the_context),
@@ -489,6 +572,8 @@ static const check_case cases[] = {
     CASE(what_lingers_is_written_in_destroy),
     CASE(destroy_waits_no_longer_than_the_longest_linger),
     CASE(room_in_the_in_queue_is_noticed),
+    CASE(a_loop_is_left_alone_when_congestion_ends),
+    CASE(a_loop_turns_once_for_a_push),
 };
 
 int main(int argc, char **argv)
