@@ -294,9 +294,11 @@ impl Session {
         if server.by_client.remove(&client).is_none() {
             return;
         }
-        let Some(shared) = self.core.ports.at(server.port).map(|port| &port.shared) else {
+        let Some(port) = self.core.ports.at_mut(server.port) else {
             return;
         };
+        port.schedule.forget_client(client);
+        let shared = &port.shared;
         server.ids.remove(&shared.clients.table, client);
         if shared.clients.count.fetch_sub(1, Ordering::Relaxed) == 1 && shared.role == Role::Merged {
             shared.set_up(false);

@@ -3,4 +3,5 @@
 mod driven;
 mod leaving;
 mod order;
+mod pairing;
 mod turns;
