@@ -150,6 +150,7 @@ impl Session {
 
     /// A connection is over.
     pub(super) fn end(&mut self, peer: Peer, reason: Reason, now: u64) {
+        self.core.admit_flush(peer);
         let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
@@ -307,6 +308,7 @@ impl Session {
 
     /// Lets go of a connection. The driver closes its socket.
     fn close(&mut self, peer: Peer, now: u64) {
+        self.core.admit_flush(peer);
         let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };

@@ -319,6 +319,7 @@ impl Session {
     }
 
     fn handle_end(&mut self, peer: Peer, reason: Reason, now: u64) {
+        self.core.admit_flush(peer);
         let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };

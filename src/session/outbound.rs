@@ -137,7 +137,10 @@ impl Outbound<'_> {
     /// Takes one step of the out queue, which was at a position; how many bytes of a message that was.
     fn take_step(&mut self, step: Step<'_>, position: usize) -> usize {
         match step {
-            Step::Dropped(record) | Step::Message { record, .. } if self.was_forwarded(&record, position) => {
+            Step::Excluded(record) if self.port.was_stopped(&record) => super::channels::exclude(self, &record),
+            Step::Dropped(record) | Step::Excluded(record) | Step::Message { record, .. }
+                if self.port.was_forwarded(&record, position) =>
+            {
                 if record.is_scheduled() {
                     self.port.unschedule(record.data.len());
                 }
@@ -327,15 +330,6 @@ impl Outbound<'_> {
         }
     }
 
-    /// Whether a message in the out queue, at a position, was given to its client before that left.
-    fn was_forwarded(&self, record: &Record<'_>, position: usize) -> bool {
-        let forwarded = self.port.forwarded.get(&record.client);
-        forwarded.is_some_and(|forwarded| {
-            let was_due = !record.is_scheduled() || record.time_ns <= forwarded.until_ns;
-            was_due && is_before(position, forwarded.position)
-        })
-    }
-
     /// Forgets the clients of which the out queue holds nothing any more that was given to them.
     fn forget_forwarded(&mut self, queue: &OutQueue) {
         let position = queue.position();
@@ -439,6 +433,7 @@ impl Outbound<'_> {
         let forwarded = Forwarded {
             position: end,
             until_ns: self.now,
+            open: self.port.channels,
         };
         self.port.forwarded.insert(client, forwarded);
         self.port.queue = Some(queue);
