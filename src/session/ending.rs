@@ -489,7 +489,7 @@ impl Session {
         self.shut_down(key, now);
         if let Some(port) = self.core.ports.at_mut(key) {
             port.life = port.life.max(Life::Released);
-            port.owed.departed.clear();
+            port.owed.forget_departed();
         }
         self.core.forget_if_done(key);
     }
