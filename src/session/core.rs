@@ -259,15 +259,18 @@ impl Core {
         let Some(ticket) = port.shared.control.flush.unseen() else {
             return;
         };
-        let (position, end) = port
-            .queue
-            .as_ref()
-            .map_or((0, 0), |queue| (queue.position(), queue.end()));
+        let queue = port.queue.as_mut();
+        let (position, end, is_empty) = queue.map_or((0, 0, true), |queue| {
+            (queue.position(), queue.end(), !queue.has_work(false))
+        });
         let next_due = port.schedule.next_ns().unwrap_or(u64::MAX);
         let alone = !port.shared.is_up();
         port.flushes.ask(ticket, end, port.shared.control.flush.asked_ns());
-        port.flushes
-            .drained(position, next_due, &self.connections, &port.peers, alone);
+        // What push refused comes after the queue.
+        if is_empty {
+            port.flushes
+                .drained(position, next_due, &self.connections, &port.peers, alone);
+        }
     }
 
     /// Whether connections wait for room in an in queue.
