@@ -36,6 +36,8 @@ impl Core {
         port.channels = open;
         if !cut.is_empty() {
             self.outbound(key, now, |outbound| cut_outbound(outbound, cut));
+            // What a peer had to read first may have been dropped.
+            self.unblock(key, now);
             self.inbound(key, now, |inbound| inbound.cut(cut, followed));
         }
         if !opened.is_empty() {

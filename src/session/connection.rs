@@ -170,6 +170,11 @@ impl Connection {
         self.input.sniffer.is_some() && !self.input.backlog.is_empty()
     }
 
+    /// Whether so many Note Offs end a note as often as it sounds at the peer, after what waits for it.
+    pub(super) fn ends(&mut self, off: &[u8], count: usize) -> bool {
+        usize::from(self.output.ahead().holds_note_at_sender(off[0] & 15, off[1])) <= count
+    }
+
     /// What its socket is to be watched for.
     pub(super) fn interest(&self) -> Interest {
         let reads = match self.phase {

@@ -250,6 +250,29 @@ impl Core {
         self.changed(key);
     }
 
+    /// A connection is about to end. A flush that was asked for and not seen yet is to tell of what is lost with it.
+    pub(super) fn admit_flush(&mut self, peer: Peer) {
+        let key = self.connections.at(peer).map(|connection| connection.port);
+        let Some(port) = key.and_then(|key| self.ports.at_mut(key)) else {
+            return;
+        };
+        let Some(ticket) = port.shared.control.flush.unseen() else {
+            return;
+        };
+        let queue = port.queue.as_mut();
+        let (position, end, is_empty) = queue.map_or((0, 0, true), |queue| {
+            (queue.position(), queue.end(), !queue.has_work(false))
+        });
+        let next_due = port.schedule.next_ns().unwrap_or(u64::MAX);
+        let alone = !port.shared.is_up();
+        port.flushes.ask(ticket, end, port.shared.control.flush.asked_ns());
+        // What push refused comes after the queue.
+        if is_empty {
+            port.flushes
+                .drained(position, next_due, &self.connections, &port.peers, alone);
+        }
+    }
+
     /// Whether connections wait for room in an in queue.
     pub(crate) fn waits_for_room(&self) -> bool {
         !self.waiting.is_empty()

@@ -151,6 +151,7 @@ impl Session {
 
     /// A connection is over.
     pub(super) fn end(&mut self, peer: Peer, reason: Reason, now: u64) {
+        self.core.admit_flush(peer);
         let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
@@ -295,9 +296,11 @@ impl Session {
         if server.by_client.remove(&client).is_none() {
             return;
         }
-        let Some(shared) = self.core.ports.at(server.port).map(|port| &port.shared) else {
+        let Some(port) = self.core.ports.at_mut(server.port) else {
             return;
         };
+        port.schedule.forget_client(client);
+        let shared = &port.shared;
         server.ids.remove(&shared.clients.table, client);
         if shared.clients.count.fetch_sub(1, Ordering::Relaxed) == 1 && shared.role == Role::Merged {
             shared.set_up(false);
@@ -306,6 +309,7 @@ impl Session {
 
     /// Lets go of a connection. The driver closes its socket.
     fn close(&mut self, peer: Peer, now: u64) {
+        self.core.admit_flush(peer);
         let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
@@ -486,7 +490,7 @@ impl Session {
         self.shut_down(key, now);
         if let Some(port) = self.core.ports.at_mut(key) {
             port.life = port.life.max(Life::Released);
-            port.owed.departed.clear();
+            port.owed.forget_departed();
         }
         self.core.forget_if_done(key);
     }

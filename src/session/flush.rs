@@ -43,8 +43,11 @@ impl Flushes {
             .any(|pending| matches!(pending.stage, Stage::Draining { .. }))
     }
 
-    /// A flush is asked for now, with the out queue filled up to `position`.
+    /// A flush was asked for, with the out queue filled up to `position`.
     pub(super) fn ask(&mut self, ticket: u32, position: usize, now: u64) {
+        if self.pending.last().is_some_and(|last| last.ticket == ticket) {
+            return;
+        }
         let mut lost = None;
         if self.pending.len() == MOST_PENDING {
             lost = self.pending.pop().and_then(|last| last.lost);

@@ -194,6 +194,7 @@ impl Inbound<'_> {
             };
             departed.releases.push_back(release);
         }
+        self.port.owed.note_releases(departed);
     }
 
     /// Gives what is owed, as far as there is room. What is left is looked at again after a tick.
@@ -241,7 +242,8 @@ impl Inbound<'_> {
                     break;
                 };
                 let client = self.port.client_of(connection);
-                let flags = self.flags_of(Some(peer), &message);
+                let departed = self.port.owed.ends_too(&message);
+                let flags = self.flags_of(Some(peer), &message, departed);
                 self.give(client, flags, &message);
             }
         }
@@ -269,10 +271,10 @@ impl Inbound<'_> {
                 self.end_backlog(&mut departed);
             }
             while departed.backlog.is_none() && self.has_room_for_one() {
-                let Some(message) = departed.releases.pop_front() else {
+                let Some((message, others)) = self.port.owed.next_release(&mut departed) else {
                     break;
                 };
-                let flags = self.flags_of(None, &message);
+                let flags = self.flags_of(None, &message, others);
                 self.give(departed.client, flags, &message);
             }
             self.publish();
@@ -290,7 +292,8 @@ impl Inbound<'_> {
         while self.has_room_for_one()
             && let Some(message) = track.next_repair()
         {
-            let flags = self.flags_of(None, &message);
+            let others = self.port.owed.ends_too(&message);
+            let flags = self.flags_of(None, &message, others);
             self.give(client, flags, &message);
         }
     }
@@ -314,8 +317,8 @@ impl Inbound<'_> {
     }
 
     /// The flags of a message that is made in the name of a client: whether another one of a merged server holds what
-    /// it releases.
-    fn flags_of(&self, peer: Option<Peer>, message: &[u8]) -> u32 {
+    /// it releases. `departed`: one that has departed does.
+    fn flags_of(&self, peer: Option<Peer>, message: &[u8], departed: bool) -> u32 {
         if self.port.shared.role != Role::Merged || !owed::is_release(message) {
             return SYNTHETIC;
         }
@@ -324,8 +327,11 @@ impl Inbound<'_> {
             let connection = self.connections.at(*other);
             connection.is_some_and(|connection| owed::holds(&connection.input.track, message))
         });
-        let held = held || self.port.owed.departed.iter().any(|departed| departed.holds(message));
-        if held { SYNTHETIC | STILL_HELD } else { SYNTHETIC }
+        if held || departed || self.port.owed.backlog_holds(message) {
+            SYNTHETIC | STILL_HELD
+        } else {
+            SYNTHETIC
+        }
     }
 }
 

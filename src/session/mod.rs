@@ -10,8 +10,8 @@
 //! |---|---|
 //! | one connection | [`connection`], its halves [`output`] and `Input`, [`send_buffer`], [`track`], [`liveness`], [`sniff`] |
 //! | all ports and connections | [`core`] |
-//! | one port | [`port`], [`schedule`], [`owed`], [`memory`], [`flush`] |
-//! | the way of a message | [`inbound`]: from peers to the in queue; [`outbound`] and [`repair`]: from the out queue to peers |
+//! | one port | [`port`], [`schedule`] and its [`pairs`], [`owed`], [`memory`], [`flush`] |
+//! | the way of a message | [`inbound`]: from peers to the in queue; [`outbound`], [`reach`] and [`repair`]: from the out queue to peers |
 //! | changes of a port's channels | [`channels`] |
 //! | the end of connections and ports | [`ending`]; [`unaccepted`]: ports that wait for `accept` |
 //!
@@ -33,7 +33,9 @@ pub(crate) mod options;
 mod outbound;
 mod output;
 mod owed;
+mod pairs;
 mod port;
+mod reach;
 mod repair;
 mod schedule;
 mod send_buffer;
@@ -318,6 +320,7 @@ impl Session {
     }
 
     fn handle_end(&mut self, peer: Peer, reason: Reason, now: u64) {
+        self.core.admit_flush(peer);
         let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };

@@ -3,8 +3,10 @@
 use super::connection::{Connection, Phase};
 use super::effect::{Keyed, Peer};
 use super::output::Flow;
+use super::pairs::OffsFor;
 use super::port::{Effects, Forwarded, Port, notification};
-use super::schedule::{OffsFor, Outgoing};
+use super::reach::{reached, receivers, unended_at};
+use super::schedule::Outgoing;
 use crate::midi::message;
 use crate::midi::reset::RESET;
 use crate::realtime::consumer::Record;
@@ -12,6 +14,7 @@ use crate::realtime::drain::{OutQueue, Step};
 use crate::realtime::notifications::Kind;
 use crate::realtime::ring::is_before;
 use slab::Slab;
+use std::cell::RefCell;
 
 /// Bytes taken from one out queue at one time.
 const TURN_BYTES: usize = 256 * 1024;
@@ -134,7 +137,10 @@ impl Outbound<'_> {
     /// Takes one step of the out queue, which was at a position; how many bytes of a message that was.
     fn take_step(&mut self, step: Step<'_>, position: usize) -> usize {
         match step {
-            Step::Dropped(record) | Step::Message { record, .. } if self.was_forwarded(&record, position) => {
+            Step::Excluded(record) if self.port.was_stopped(&record) => super::channels::exclude(self, &record),
+            Step::Dropped(record) | Step::Excluded(record) | Step::Message { record, .. }
+                if self.port.was_forwarded(&record, position) =>
+            {
                 if record.is_scheduled() {
                     self.port.unschedule(record.data.len());
                 }
@@ -169,12 +175,12 @@ impl Outbound<'_> {
         }
         let pushed_ns = self.time_of_call(record.time_ns);
         self.deliver_due(pushed_ns);
-        let at = self.time_of(pushed_ns, client, bytes);
-        if at > pushed_ns {
+        let message = Outgoing::pushed(client, bytes);
+        if self.time_of(pushed_ns, client, bytes) > pushed_ns {
             self.port.count_scheduled(bytes.len());
-            self.schedule(pushed_ns, Outgoing::pushed(client, bytes));
+            self.schedule(pushed_ns, message);
         } else {
-            self.deliver(Outgoing::pushed(client, bytes));
+            self.deliver(message);
         }
     }
 
@@ -184,22 +190,69 @@ impl Outbound<'_> {
         if noted_ns == 0 { self.now } else { noted_ns }
     }
 
-    /// When a message may leave: a Note Off not before its Note On.
+    /// When a message has left for all that it is for: a Note Off leaves not before its Note On.
     pub(super) fn time_of(&mut self, time_ns: u64, client: u32, bytes: &[u8]) -> u64 {
-        if self.port.schedule.is_empty() {
-            return time_ns;
-        }
-        let (peers, connections) = (&self.port.peers, &mut *self.connections);
-        self.port.schedule.time_of(time_ns, client, bytes, |offs| {
-            is_unended(peers, connections, client, bytes, offs)
-        })
+        let (at, apart) = self.times_of(time_ns, Outgoing::pushed(client, bytes));
+        apart.into_iter().fold(at, |last, (_, at)| last.max(at))
     }
 
+    /// When a message may leave, and for which clients at another time.
+    fn times_of(&mut self, time_ns: u64, message: Outgoing<'_>) -> (u64, Vec<(u32, u64)>) {
+        let schedule = &self.port.schedule;
+        if schedule.is_empty() {
+            return (time_ns, Vec::new());
+        }
+        let (peers, connections) = (&self.port.peers, RefCell::new(&mut *self.connections));
+        let reached = || receivers(peers, &connections.borrow(), message);
+        let unended = |offs: OffsFor<'_>| unended_at(peers, &mut connections.borrow_mut(), message, offs);
+        schedule.times_of(time_ns, message.client, message.bytes, reached, unended)
+    }
+
+    /// Holds back a message that counts as scheduled already. One for all is held back for each client by itself that must
+    /// get it at another time.
     pub(super) fn schedule(&mut self, time_ns: u64, message: Outgoing<'_>) {
+        if message.client != 0 && receivers(&self.port.peers, self.connections, message).is_empty() {
+            // A client that has gone does not come again.
+            self.port.unschedule(message.bytes.len());
+            return self.deliver(message);
+        }
+        let (at, apart) = self.times_of(time_ns, message);
+        for (client, at) in &apart {
+            self.port.count_scheduled(message.bytes.len());
+            let except = &[];
+            let client = *client;
+            self.hold_back(
+                time_ns,
+                *at,
+                Outgoing {
+                    client,
+                    except,
+                    ..message
+                },
+            );
+        }
+        if apart.is_empty() {
+            return self.hold_back(time_ns, at, message);
+        }
+        let except: Vec<u32> = apart
+            .iter()
+            .map(|(client, _)| *client)
+            .chain(message.except.iter().copied())
+            .collect();
+        self.hold_back(
+            time_ns,
+            at,
+            Outgoing {
+                except: &except,
+                ..message
+            },
+        );
+    }
+
+    fn hold_back(&mut self, time_ns: u64, at: u64, message: Outgoing<'_>) {
         let (peers, connections) = (&self.port.peers, &mut *self.connections);
-        self.port.schedule.add(time_ns, message, |offs| {
-            is_unended(peers, connections, message.client, message.bytes, offs)
-        });
+        let unended = |offs: OffsFor<'_>| unended_at(peers, connections, message, offs);
+        self.port.schedule.add(time_ns, at, message, unended);
     }
 
     /// Sends what is scheduled up to a time.
@@ -230,8 +283,9 @@ impl Outbound<'_> {
         }
         if message::is_note_off(bytes) {
             let schedule = &self.port.schedule;
-            let offs = |client| schedule.note_offs(client, bytes);
-            return is_unended(&self.port.peers, self.connections, client, bytes, &offs);
+            return reached(&self.port.peers, client, self.connections, |connection| {
+                !connection.ends(bytes, schedule.note_offs(connection.client, bytes))
+            });
         }
         reached(&self.port.peers, client, self.connections, |connection| {
             connection.output.ahead().releases(bytes)
@@ -274,15 +328,6 @@ impl Outbound<'_> {
         if !made {
             self.port.count_lost(unrepaired);
         }
-    }
-
-    /// Whether a message in the out queue, at a position, was given to its client before that left.
-    fn was_forwarded(&self, record: &Record<'_>, position: usize) -> bool {
-        let forwarded = self.port.forwarded.get(&record.client);
-        forwarded.is_some_and(|forwarded| {
-            let was_due = !record.is_scheduled() || record.time_ns <= forwarded.until_ns;
-            was_due && is_before(position, forwarded.position)
-        })
     }
 
     /// Forgets the clients of which the out queue holds nothing any more that was given to them.
@@ -388,6 +433,7 @@ impl Outbound<'_> {
         let forwarded = Forwarded {
             position: end,
             until_ns: self.now,
+            open: self.port.channels,
         };
         self.port.forwarded.insert(client, forwarded);
         self.port.queue = Some(queue);
@@ -438,39 +484,4 @@ impl Outbound<'_> {
         self.effects.write(peer, connection);
         made != 0
     }
-}
-
-/// Whether something holds at one of those that a message for `client` reaches.
-fn reached(
-    peers: &[Peer],
-    client: u32,
-    connections: &mut Slab<Connection>,
-    mut holds: impl FnMut(&mut Connection) -> bool,
-) -> bool {
-    peers.iter().any(|peer| {
-        let connection = connections.at_mut(*peer);
-        // One that has left, and is only written empty, holds what it holds.
-        let connection = connection.filter(|connection| connection.output.takes());
-        let connection = connection.filter(|connection| client == 0 || connection.client == client);
-        connection.is_some_and(&mut holds)
-    })
-}
-
-/// Whether a note sounds more often, after what waits for a peer, than Note Offs are scheduled for that peer: at one of
-/// those that a message for `client` reaches.
-fn is_unended(
-    peers: &[Peer],
-    connections: &mut Slab<Connection>,
-    client: u32,
-    bytes: &[u8],
-    offs: OffsFor<'_>,
-) -> bool {
-    reached(peers, client, connections, |connection| {
-        let held: usize = connection
-            .output
-            .ahead()
-            .holds_note_at_sender(bytes[0] & 15, bytes[1])
-            .into();
-        held > offs(connection.client)
-    })
 }

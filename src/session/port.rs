@@ -10,10 +10,12 @@ use super::timers::Armed;
 use crate::midi::channels::Channels;
 use crate::midi::state::ChannelState;
 use crate::realtime::config::Config;
+use crate::realtime::consumer::Record;
 use crate::realtime::drain::OutQueue;
 use crate::realtime::log::{self, Level};
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::producer::Producer;
+use crate::realtime::ring::is_before;
 use crate::realtime::shared::{Role, Shared, scheduled_cost};
 use crate::sys::address::Address;
 use slab::Slab;
@@ -41,6 +43,8 @@ pub(super) enum Life {
 pub(super) struct Forwarded {
     pub position: usize,
     pub until_ns: u64,
+    /// Messages of other channels were not given.
+    pub open: Channels,
 }
 
 /// The network's side of a port.
@@ -169,6 +173,21 @@ impl Port {
         if wanted != self.shared.needs_release() {
             self.shared.set_needs_release(wanted);
         }
+    }
+
+    /// Whether a message in the out queue, at a position, was given to its client before that left.
+    pub(super) fn was_forwarded(&self, record: &Record<'_>, position: usize) -> bool {
+        let forwarded = self.forwarded.get(&record.client);
+        forwarded.is_some_and(|forwarded| {
+            let was_due = !record.is_scheduled() || record.time_ns <= forwarded.until_ns;
+            was_due && is_before(position, forwarded.position)
+        })
+    }
+
+    /// Whether a message was not given to its client, since its channel was closed by then.
+    pub(super) fn was_stopped(&self, record: &Record<'_>) -> bool {
+        let forwarded = self.forwarded.get(&record.client);
+        forwarded.is_some_and(|forwarded| !forwarded.open.has(record.data))
     }
 
     /// A message is not scheduled any more.

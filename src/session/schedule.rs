@@ -1,13 +1,12 @@
 //! Messages with a time ahead, held back until it comes.
 //!
-//! A Note Off never leaves before the Note On that it ends: as many Note Offs as Note Ons were pushed, and each has its
-//! own. It is paired when it is pushed: with the latest Note On that is due no later than itself and has no Note Off
-//! yet; else with a note that sounds; else with the first Note On that is due later, and then it waits for that one.
+//! A Note Off never leaves before the Note On that it ends: see [`pairs`](super::pairs).
 
+use super::pairs::{OffsFor, Pairs};
 use crate::midi::channels::Channels;
 use crate::midi::message;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
 
 /// A message on its way to the peers.
 #[derive(Clone, Copy, Debug)]
@@ -73,63 +72,11 @@ impl PartialOrd for Scheduled {
     }
 }
 
-/// When a Note On is due, and its number: its place in the order of sending.
-type Place = (u64, u64);
-
-/// What waits of one note.
-#[derive(Debug, Default)]
-struct Key {
-    /// Note Ons without a Note Off, and the client that each is for.
-    open: BTreeMap<Place, u32>,
-    /// Note Ons with a Note Off, by number, and the client that the Note Off is for.
-    paired: HashMap<u64, u32>,
-    /// Note Offs whose Note On has left, or that have none: how many for each client.
-    offs: BTreeMap<u32, usize>,
-}
-
-/// How many Note Offs of a note wait that end it at a client.
-pub(super) type OffsFor<'a> = &'a dyn Fn(u32) -> usize;
-
-impl Key {
-    fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.paired.is_empty() && self.offs.is_empty()
-    }
-
-    /// How many Note Offs wait here that end what sounds at a client, or, 0, at any.
-    fn offs_for(&self, client: u32) -> usize {
-        let meeting = self.offs.iter().filter(|(other, _)| meet(**other, client));
-        meeting.map(|(_, count)| *count).sum()
-    }
-
-    /// The Note On that a Note Off for `time_ns` ends; None: one that sounds, or none.
-    fn partner(&self, time_ns: u64, client: u32, unended: impl FnOnce(OffsFor) -> bool) -> Option<Place> {
-        let meets = |(_, other): &(&Place, &u32)| meet(**other, client);
-        let before = self.open.range(..=(time_ns, u64::MAX)).rev().find(meets);
-        let partner = match before {
-            Some(on) => Some(on),
-            None => {
-                let after = self.open.range((time_ns, u64::MAX)..).find(meets)?;
-                (!unended(&|client| self.offs_for(client))).then_some(after)
-            }
-        };
-        partner.map(|(place, _)| *place)
-    }
-
-    fn remove_off(&mut self, client: u32) {
-        if let Some(count) = self.offs.get_mut(&client) {
-            *count -= 1;
-            if *count == 0 {
-                self.offs.remove(&client);
-            }
-        }
-    }
-}
-
 #[derive(Default)]
 pub(super) struct Schedule {
     heap: BinaryHeap<Scheduled>,
     pushed: u64,
-    keys: HashMap<u16, Key>,
+    keys: HashMap<u16, Pairs>,
 }
 
 impl Schedule {
@@ -137,25 +84,38 @@ impl Schedule {
         self.heap.is_empty()
     }
 
-    /// When a message that is meant for `time_ns` may leave. `unended`: whether its note sounds at a receiver more often
-    /// than Note Offs are scheduled for that receiver; asked only where it matters.
-    pub(super) fn time_of(
+    /// When a message that is meant for `time_ns` may leave, and for which of its `receivers` at another time: a Note Off
+    /// leaves not before its Note On. `unended`: at which receivers its note sounds more often than Note Offs wait for
+    /// them. Both are asked only where it matters.
+    pub(super) fn times_of(
         &self,
         time_ns: u64,
         client: u32,
         bytes: &[u8],
-        unended: impl FnOnce(OffsFor) -> bool,
-    ) -> u64 {
-        if self.keys.is_empty() || !message::is_note_off(bytes) {
-            return time_ns;
+        receivers: impl FnOnce() -> Vec<u32>,
+        unended: impl FnOnce(OffsFor) -> Vec<u32>,
+    ) -> (u64, Vec<(u32, u64)>) {
+        match self.pairs_of(bytes).filter(|_| message::is_note_off(bytes)) {
+            Some(pairs) => pairs.times_of(time_ns, client, receivers, unended),
+            None => (time_ns, Vec::new()),
         }
-        let key = self.keys.get(&key_of(bytes));
-        let partner = key.and_then(|key| key.partner(time_ns, client, unended));
-        partner.map_or(time_ns, |(at, _)| at.max(time_ns))
     }
 
-    /// Holds a message back until `time_ns`, or, a Note Off, until its Note On has left.
-    pub(super) fn add(&mut self, time_ns: u64, message: Outgoing<'_>, unended: impl FnOnce(OffsFor) -> bool) {
+    fn pairs_of(&self, bytes: &[u8]) -> Option<&Pairs> {
+        if self.keys.is_empty() || bytes.len() < 2 {
+            return None;
+        }
+        self.keys.get(&key_of(bytes))
+    }
+
+    /// Holds a message that is meant for `time_ns` back until `at`: a Note Off may have to wait for its Note On.
+    pub(super) fn add(
+        &mut self,
+        time_ns: u64,
+        at: u64,
+        message: Outgoing<'_>,
+        unended: impl FnOnce(OffsFor) -> Vec<u32>,
+    ) {
         let Outgoing {
             client,
             except,
@@ -164,23 +124,12 @@ impl Schedule {
         } = message;
         let number = self.pushed;
         self.pushed += 1;
-        let mut at = time_ns;
         if message::is_note_on(bytes) {
-            self.keys
-                .entry(key_of(bytes))
-                .or_default()
-                .open
-                .insert((time_ns, number), client);
+            let pairs = self.keys.entry(key_of(bytes)).or_default();
+            pairs.add_on((at, number), client, except);
         } else if message::is_note_off(bytes) {
-            let key = self.keys.entry(key_of(bytes)).or_default();
-            match key.partner(time_ns, client, unended) {
-                Some(place) => {
-                    key.open.remove(&place);
-                    key.paired.insert(place.1, client);
-                    at = at.max(place.0);
-                }
-                None => *key.offs.entry(client).or_default() += 1,
-            }
+            let pairs = self.keys.entry(key_of(bytes)).or_default();
+            pairs.add_off(time_ns, at, client, except, unended);
         }
         self.heap.push(Scheduled {
             time_ns: at,
@@ -192,9 +141,21 @@ impl Schedule {
         });
     }
 
-    /// How many Note Offs wait that end this note at a client.
+    /// Whether nothing is known of any note.
+    #[cfg(test)]
+    pub(super) fn is_bare(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// How many Note Offs wait that end what sounds of this note at a client.
     pub(super) fn note_offs(&self, client: u32, bytes: &[u8]) -> usize {
-        self.keys.get(&key_of(bytes)).map_or(0, |key| key.offs_for(client))
+        self.pairs_of(bytes).map_or(0, |pairs| pairs.offs_for(client))
+    }
+
+    /// A client has left.
+    pub(super) fn forget_client(&mut self, client: u32) {
+        self.keys.values_mut().for_each(|pairs| pairs.forget_client(client));
+        self.keys.retain(|_, pairs| !pairs.is_empty());
     }
 
     /// For when the last message is scheduled on each channel, notes aside, that a client meets, up to a time; 0: none is.
@@ -252,16 +213,15 @@ impl Schedule {
             return;
         }
         let number = key_of(&leaving.bytes);
-        let Some(key) = self.keys.get_mut(&number) else { return };
+        let Some(pairs) = self.keys.get_mut(&number) else {
+            return;
+        };
         if message::is_note_off(&leaving.bytes) {
-            key.remove_off(leaving.client);
-        } else if key.open.remove(&(leaving.time_ns, leaving.number)).is_none() {
-            // Its Note Off, which leaves later, ends from now on what sounds.
-            if let Some(client) = key.paired.remove(&leaving.number) {
-                *key.offs.entry(client).or_default() += 1;
-            }
+            pairs.off_leaves(leaving.client, &leaving.except);
+        } else {
+            pairs.on_leaves((leaving.time_ns, leaving.number));
         }
-        if key.is_empty() {
+        if pairs.is_empty() {
             self.keys.remove(&number);
         }
     }
@@ -315,15 +275,20 @@ mod tests {
     const OFF: [u8; 3] = [0x81, 60, 0];
     const ON: [u8; 3] = [0x91, 60, 1];
 
-    /// Adds a message as a session does, and says when it will leave.
     /// A note sounds so often at a client.
-    fn sounds(client: u32, count: usize) -> impl FnOnce(OffsFor) -> bool {
-        move |offs| count > offs(client)
+    fn sounds(client: u32, count: usize) -> impl FnOnce(OffsFor) -> Vec<u32> {
+        move |offs| if count > offs(client) { vec![client] } else { Vec::new() }
     }
 
+    fn time_of(schedule: &Schedule, time: u64, client: u32, bytes: &[u8], sounding: usize) -> u64 {
+        let times = schedule.times_of(time, client, bytes, Vec::new, sounds(client, sounding));
+        times.0
+    }
+
+    /// Adds a message as a session does, and says when it will leave.
     fn push(schedule: &mut Schedule, time: u64, client: u32, bytes: &[u8], sounding: usize) -> u64 {
-        let at = schedule.time_of(time, client, bytes, sounds(client, sounding));
-        schedule.add(time, Outgoing::pushed(client, bytes), sounds(client, sounding));
+        let at = time_of(schedule, time, client, bytes, sounding);
+        schedule.add(time, at, Outgoing::pushed(client, bytes), sounds(client, sounding));
         at
     }
 
@@ -351,10 +316,10 @@ mod tests {
     fn a_note_off_waits_for_its_note_on() {
         let mut schedule = Schedule::default();
         push(&mut schedule, 100, 0, &ON, 0);
-        assert_eq!(schedule.time_of(0, 0, &OFF, sounds(0, 0)), 100);
-        assert_eq!(schedule.time_of(0, 7, &[0x91, 60, 0], sounds(7, 0)), 100);
-        assert_eq!(schedule.time_of(0, 0, &[0x91, 61, 0], sounds(0, 0)), 0, "another note");
-        assert_eq!(schedule.time_of(0, 0, &ON, sounds(0, 0)), 0);
+        assert_eq!(time_of(&schedule, 0, 0, &OFF, 0), 100);
+        assert_eq!(time_of(&schedule, 0, 7, &[0x91, 60, 0], 0), 100);
+        assert_eq!(time_of(&schedule, 0, 0, &[0x91, 61, 0], 0), 0, "another note");
+        assert_eq!(time_of(&schedule, 0, 0, &ON, 0), 0);
         assert_eq!(push(&mut schedule, 50, 0, &OFF, 0), 100);
         assert_eq!(statuses(&mut schedule), [(100, 0x91), (100, 0x81)]);
         assert!(schedule.keys.is_empty());
@@ -364,10 +329,12 @@ mod tests {
     fn a_note_off_for_another_client_does_not_wait() {
         let mut schedule = Schedule::default();
         push(&mut schedule, 100, 7, &ON, 0);
-        assert_eq!(schedule.time_of(0, 8, &OFF, sounds(8, 0)), 0);
-        assert_eq!(schedule.time_of(0, 0, &OFF, sounds(0, 0)), 100);
+        assert_eq!(time_of(&schedule, 0, 8, &OFF, 0), 0);
+        assert_eq!(time_of(&schedule, 0, 7, &OFF, 0), 100);
+        let times = schedule.times_of(0, 0, &OFF, || vec![6, 7, 8], |_| Vec::new());
+        assert_eq!(times, (0, vec![(7, 100)]));
         assert_eq!(schedule.take_all().len(), 1);
-        assert_eq!(schedule.time_of(0, 0, &OFF, sounds(0, 0)), 0);
+        assert_eq!(time_of(&schedule, 0, 7, &OFF, 0), 0);
     }
 
     #[test]
@@ -418,9 +385,10 @@ mod tests {
         let mut schedule = Schedule::default();
         push(&mut schedule, 1000, 0, &ON, 0);
         let waiting = (0..100_000).filter(|_| {
-            let waits = schedule.time_of(0, 0, &OFF, sounds(0, 0)) > 0;
+            let at = time_of(&schedule, 0, 0, &OFF, 0);
+            let waits = at > 0;
             if waits {
-                schedule.add(0, Outgoing::pushed(0, &OFF), sounds(0, 0));
+                schedule.add(0, at, Outgoing::pushed(0, &OFF), sounds(0, 0));
             }
             waits
         });

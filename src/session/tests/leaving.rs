@@ -253,6 +253,43 @@ fn a_client_that_left_does_not_count_though_nobody_pops() {
     }
 }
 
+/// Each client strikes a key of its own as often as is counted, and all leave: the releases cost the same each.
+#[test]
+fn the_releases_of_many_clients_cost_no_more_each() {
+    let mut config = config(Overflow::Wait);
+    config.delivery.release_on_disconnect = true;
+    config.server.max_clients = 300;
+    let mut driven = Driven::new(Role::Merged, &config);
+    let started = std::time::Instant::now();
+    let peers: Vec<Peer> = (0..300).map(|_| driven.client()).collect();
+    let pop_all = |driven: &mut Driven, status: u8| {
+        let mut popped = 0;
+        loop {
+            let before = popped;
+            while let Some(message) = driven.pop() {
+                popped += usize::from(message[0] & 0xF0 == status);
+            }
+            driven.at(driven.now / 1000 + 1000);
+            driven.settle();
+            assert!(started.elapsed().as_secs() < 100);
+            if popped == before && driven.session.core.ports[driven.key.0].owed.is_empty() {
+                return popped;
+            }
+        }
+    };
+    for (index, peer) in peers.iter().enumerate() {
+        let note = [0x90 | (index / 128) as u8, (index % 128) as u8, 1];
+        begins(&mut driven, *peer, &note.repeat(4000));
+        assert_eq!(pop_all(&mut driven, 0x90), 4000);
+    }
+    for peer in peers {
+        let broken = crate::session::Reason::of(Code::Io);
+        driven.session.handle_failure(peer, driven.now, broken);
+        driven.carry_out();
+    }
+    assert_eq!(pop_all(&mut driven, 0x80), 300 * 4000);
+}
+
 /// As long as somebody pops, the client is kept for an answer to the last that it sent.
 #[test]
 fn a_client_that_shut_down_its_side_gets_an_answer_to_what_is_popped_late() {

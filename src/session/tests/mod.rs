@@ -1,6 +1,8 @@
 //! One session, driven by hand: each test says when what happens, to the nanosecond. The random runs are in `simulation`.
 
+mod channels;
 mod driven;
 mod leaving;
 mod order;
+mod pairing;
 mod turns;

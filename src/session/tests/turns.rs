@@ -61,6 +61,39 @@ fn the_last_of_many_flushes_that_were_lost_says_so() {
     assert!(driven.outcome(last).is_some());
 }
 
+/// A flush is asked for in the turn in which the connection breaks: it says what became of what was pushed before.
+#[test]
+fn a_flush_in_the_turn_of_a_break_tells_of_the_loss() {
+    for (is_taken, is_written, expected) in [
+        (false, false, Flushed::Lost),
+        (true, false, Flushed::Lost),
+        (true, true, Flushed::Handed),
+    ] {
+        for role in [Role::Client, Role::Merged] {
+            let mut driven = Driven::new(role, &Config::default());
+            let peer = match role {
+                Role::Client => driven.connect(),
+                _ => driven.client(),
+            };
+            driven.settle();
+            if !is_written {
+                driven.blocked.insert(peer.0);
+            }
+            assert_eq!(driven.push(0, 0, &[0xB0, 7, 1]), Code::Ok);
+            if is_taken {
+                driven.settle();
+            }
+            let ticket = driven.shared().control.flush.ask();
+            let broken = crate::session::Reason::of(Code::Io);
+            driven.session.handle_failure(peer, driven.now, broken);
+            driven.carry_out();
+            driven.settle();
+            assert!(driven.shared().control.flush.is_seen(ticket));
+            assert_eq!(driven.outcome(ticket), Some(expected), "{is_taken} {is_written}");
+        }
+    }
+}
+
 /// A liveness check wakes the network thread once.
 #[test]
 fn a_measurement_is_asked_for_once() {
