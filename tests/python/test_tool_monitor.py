@@ -114,6 +114,7 @@ def test_it_connects_to_a_mido_server_and_again_to_the_next():
         monitor.event("disconnected")
         with Port.listen("127.0.0.1", number, listen_retry_ms=10000) as second:
             monitor.event("connected")
+            second.notified(midisock.NOTIFY_CLIENT_JOINED)
             second.push(b"\x90\x02\x40")
             assert monitor.event("message")["hex"] == "90 02 40"
         monitor.interrupt()
