@@ -119,8 +119,6 @@ static void other_arguments(void)
     c.in_queue_bytes = UINT32_MAX;
     CHECK_INVALID(midisock_adopt(fds[0], &c, &out));
     c = check_config();
-    c.allow = "nonsense";
-    CHECK_RESULT(MIDISOCK_ERR_ADDRESS, midisock_adopt(fds[0], &c, &out));
     CHECK_INVALID(midisock_adopt(fds[0], (const midisock_config *)(const void *)((const char *)&c + 1), &out));
     midisock_port *places[2];
     CHECK_INVALID(midisock_adopt(fds[0], NULL, (midisock_port **)(void *)((char *)places + 1)));
@@ -206,6 +204,7 @@ static void a_tcp_connection(void)
     c.release_on_close = 1;
     midisock_port *port = adopt(fds[0], &c);
     /* At once. */
+    CHECK(number_option(fds[0], IPPROTO_TCP, TCP_NODELAY) != 0);
     CHECK_INT(MIDISOCK_STATE_CONNECTED, midisock_state(port));
     CHECK_OK(midisock_wait_connected(port, 0));
     midisock_notification n;
@@ -230,8 +229,7 @@ static void a_tcp_connection(void)
     /* It has what every connection gets. */
     CHECK(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
     CHECK_INT(FD_CLOEXEC, fcntl(fds[0], F_GETFD));
-    CHECK_SOON(number_option(fds[0], IPPROTO_TCP, TCP_NODELAY) != 0);
-    CHECK_SOON(number_option(fds[0], SOL_SOCKET, SO_KEEPALIVE) != 0);
+    CHECK(number_option(fds[0], SOL_SOCKET, SO_KEEPALIVE) != 0);
     CHECK_COUNT(port, connections, 1);
     midisock_close(port);
     RAW_EXPECT(fds[1], 0x80, 60, 64);
@@ -285,9 +283,10 @@ static void what_concerns_making_connections_is_ignored(void)
     int fds[2];
     make_pair(fds);
     midisock_config c = check_config();
-    c.allow = "203.0.113.0/24";
-    c.max_clients = 0;
-    c.accept_mode = MIDISOCK_ACCEPT_MANUAL;
+    /* Not even checked. */
+    c.allow = "nonsense";
+    c.max_clients = UINT32_MAX;
+    c.accept_mode = 77;
     c.listen_retry_ms = 1000;
     c.reconnect_min_ms = c.reconnect_max_ms = 1;
     c.traffic_class = 46;
