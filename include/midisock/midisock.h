@@ -10,6 +10,7 @@
  *   the same with                    nothing: midisock_accept returns      nobody
  *     MIDISOCK_ACCEPT_MANUAL           a port for each client
  *   midisock_accept                  messages from that client             that client
+ *   midisock_adopt                   messages from the socket's peer       that peer
  *   midisock_pair                    messages from the other port          the other port
  *
  * In the comments below, a merged server is a port of the second kind, a manual server one of the third. A repairing

@@ -1,6 +1,7 @@
 /* Sockets that the caller made. */
 #define _GNU_SOURCE
 #include "check.h"
+#include "contexts.h"
 #include "raw.h"
 
 #include <arpa/inet.h>
@@ -204,7 +205,6 @@ static void a_tcp_connection(void)
     c.release_on_close = 1;
     midisock_port *port = adopt(fds[0], &c);
     /* At once. */
-    CHECK(number_option(fds[0], IPPROTO_TCP, TCP_NODELAY) != 0);
     CHECK_INT(MIDISOCK_STATE_CONNECTED, midisock_state(port));
     CHECK_OK(midisock_wait_connected(port, 0));
     midisock_notification n;
@@ -229,6 +229,7 @@ static void a_tcp_connection(void)
     /* It has what every connection gets. */
     CHECK(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
     CHECK_INT(FD_CLOEXEC, fcntl(fds[0], F_GETFD));
+    CHECK(number_option(fds[0], IPPROTO_TCP, TCP_NODELAY) != 0);
     CHECK(number_option(fds[0], SOL_SOCKET, SO_KEEPALIVE) != 0);
     CHECK_COUNT(port, connections, 1);
     midisock_close(port);
@@ -236,6 +237,24 @@ static void a_tcp_connection(void)
     RAW_EXPECT_END(fds[1]);
     CHECK(fcntl(fds[0], F_GETFD) == -1 && errno == EBADF);
     raw_close(fds[1]);
+}
+
+/* Without a thread of the library nothing but the call itself can have done it. */
+static void a_socket_is_prepared_by_the_call(void)
+{
+    int fds[2];
+    uint16_t number;
+    make_tcp(fds, &number);
+    midisock_context *context = context_without_thread();
+    midisock_config c = context_config(context);
+    c.traffic_class = 46;
+    midisock_port *port = adopt(fds[0], &c);
+    CHECK(number_option(fds[0], IPPROTO_TCP, TCP_NODELAY) != 0);
+    CHECK(number_option(fds[0], SOL_SOCKET, SO_KEEPALIVE) != 0);
+    CHECK_INT(46 << 2, number_option(fds[0], IPPROTO_IP, IP_TOS));
+    raw_close(fds[1]);
+    midisock_close(port);
+    context_destroy(context);
 }
 
 static void a_connection_that_breaks(void)
@@ -485,6 +504,7 @@ int main(int argc, char **argv)
         CASE(other_arguments),
         CASE(both_ends_of_a_pair),
         CASE(a_tcp_connection),
+        CASE(a_socket_is_prepared_by_the_call),
         CASE(a_connection_that_breaks),
         CASE(a_peer_that_only_stops_sending_gets_answers),
         CASE(what_concerns_making_connections_is_ignored),
