@@ -10,6 +10,7 @@
  *   the same with                    nothing: midisock_accept returns      nobody
  *     MIDISOCK_ACCEPT_MANUAL           a port for each client
  *   midisock_accept                  messages from that client             that client
+ *   midisock_adopt                   messages from the socket's peer       that peer
  *   midisock_pair                    messages from the other port          the other port
  *
  * In the comments below, a merged server is a port of the second kind, a manual server one of the third. A repairing
@@ -31,8 +32,10 @@
  * RESULTS
  *
  * A comment lists the results of a function. One more result is possible wherever a midisock_result is returned:
- * MIDISOCK_ERR_INTERNAL, a defect of the library that was contained. An out parameter is written only with MIDISOCK_OK,
- * unless the comment says otherwise. A pointer that must not be NULL must not be misaligned either.
+ * MIDISOCK_ERR_INTERNAL, a defect of the library that was contained. A [control] function that takes a port of a
+ * context with MIDISOCK_CONTEXT_HOST returns MIDISOCK_ERR_BUSY while another thread is in a call on that context. An
+ * out parameter is written only with MIDISOCK_OK, unless the comment says otherwise. A pointer that must not be NULL
+ * must not be misaligned either.
  *
  * FUNCTIONS THAT STOP SOMETHING
  *
@@ -179,7 +182,10 @@ typedef int32_t midisock_result;
 #define MIDISOCK_ERR_CLOSED -5
 /** The time limit has passed. */
 #define MIDISOCK_ERR_TIMEOUT -6
-/** Two threads use the same side of a port at once. Only debug builds of the library notice it. */
+/**
+ * Another thread is in a call that excludes this one, or a context has open ports. That two threads use the same side
+ * of a port at once is noticed by debug builds of the library only.
+ */
 #define MIDISOCK_ERR_BUSY -7
 /** This kind of port does not have this function. */
 #define MIDISOCK_ERR_WRONG_ROLE -8
@@ -739,7 +745,6 @@ MIDISOCK_API midisock_result midisock_accept(struct midisock_port *server, int32
  * - MIDISOCK_OK: `out` is a port. The caller must close it.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `socket` is not a connected stream socket, `out` is NULL, or a field of `config` is
  *   invalid.
- * - MIDISOCK_ERR_ADDRESS: `allow` cannot be parsed.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
  */
 MIDISOCK_API midisock_result midisock_adopt(intptr_t socket, const struct midisock_config *config,
@@ -1344,7 +1349,7 @@ typedef struct midisock_stats {
   uint64_t rejected;
   /** What midisock_pop_block adds to arrival times at present, in ns. */
   uint64_t latency_ns;
-  /** How often the network thread woke. It serves all ports of the process. 0 on a pair, like the fields below. */
+  /** How often the network thread woke. It serves all ports of the context. 0 on a pair, like the fields below. */
   uint64_t network_wakes;
   /** How much later than planned the network thread wakes, in ns: a mean over about 64 times. */
   uint64_t network_late_ns;
@@ -1619,7 +1624,7 @@ MIDISOCK_API midisock_result midisock_peer_address(struct midisock_port *port, c
  * [control]
  * Threads: any.
  * Returns:
- * - MIDISOCK_OK: `ids` and `count` are written. After midisock_shutdown there are no clients.
+ * - MIDISOCK_OK: `ids` and `count` are written. After midisock_shutdown the clients leave, and soon there are none.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `server` or `count` is NULL.
  * - MIDISOCK_ERR_WRONG_ROLE: the port is not a merged server. Each client of a manual server is a port of its own.
  */

@@ -308,6 +308,22 @@ impl midisock_config {
         config.normalized().map(|config| (config, Options { allow, name }))
     }
 
+    /// Leaves out what a kind of port ignores. An error where it has a field that the kind cannot have.
+    fn fit(self, kind: Kind) -> Result<Self, Code> {
+        let defaults = Self::defaults(self.struct_size);
+        match kind {
+            Kind::Other => Ok(self),
+            Kind::UnixSocket if self.allow.is_null() => Ok(self),
+            Kind::UnixSocket => Err(Code::InvalidArgument),
+            Kind::Adopted => Ok(Self {
+                allow: defaults.allow,
+                accept_mode: defaults.accept_mode,
+                max_clients: defaults.max_clients,
+                ..self
+            }),
+        }
+    }
+
     /// The fields other than texts, with enumerated values checked and numbers as they are.
     fn options(&self) -> Result<Config, Code> {
         let (accept, overflow, wake) = (self.accept()?, self.overflow()?, self.wake()?);
@@ -375,17 +391,27 @@ pub unsafe extern "C" fn midisock_config_init(config: *mut midisock_config, size
     unsafe { sized::write_prefix(&defaults, config, size) };
 }
 
+/// The kinds of ports whose configs are read in different ways.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// Of a socket that the caller made: there are no clients to choose from.
+    Adopted,
+    /// On or to a path: nobody there has an address that could be allowed.
+    UnixSocket,
+    Other,
+}
+
 /// Reads a caller's config, whatever header it was built against.
 ///
 /// # Safety
 /// `config` is NULL or points to a config as `midisock_config` describes, `struct_size` bytes long.
-pub(super) unsafe fn read(config: *const midisock_config) -> Result<(Config, Options), Code> {
+pub(super) unsafe fn read(config: *const midisock_config, kind: Kind) -> Result<(Config, Options), Code> {
     if config.is_null() {
         let config = Config::default().normalized()?;
         return Ok((config, Options::default()));
     }
     // SAFETY: by this function's contract; `allow` is the caller's string, by `midisock_config`'s description.
-    unsafe { known(config)?.check() }
+    unsafe { known(config)?.fit(kind)?.check() }
 }
 
 /// The context of a caller's config; None: the default one.

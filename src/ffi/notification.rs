@@ -187,7 +187,7 @@ pub unsafe extern "C" fn midisock_peer_address(
 ///
 /// Threads: any.
 /// Returns:
-/// - MIDISOCK_OK: `ids` and `count` are written. After midisock_shutdown there are no clients.
+/// - MIDISOCK_OK: `ids` and `count` are written. After midisock_shutdown the clients leave, and soon there are none.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `server` or `count` is NULL.
 /// - MIDISOCK_ERR_WRONG_ROLE: the port is not a merged server. Each client of a manual server is a port of its own.
 ///

@@ -1,6 +1,6 @@
 //! Lifecycle of a port.
 
-use super::config::{self, midisock_config};
+use super::config::{self, Kind, midisock_config};
 use super::result::midisock_result;
 use super::{control, control_port, midisock_port, timeout, touch, usable};
 use crate::net::address;
@@ -8,6 +8,7 @@ use crate::net::context::Context;
 use crate::port::Port;
 use crate::realtime::config::Config;
 use crate::session::options::Options;
+use crate::sys::address::Address;
 use crate::sys::code::Code;
 use std::ffi::{CStr, c_char};
 
@@ -56,7 +57,7 @@ pub unsafe extern "C" fn midisock_listen(
 ) -> midisock_result {
     // SAFETY: the contract of this function is `open`'s.
     unsafe {
-        open(host, config, out, |context, host, config, options| {
+        open(host, config, Kind::Other, out, |context, host, config, options| {
             Port::listen(context, host, port, &config, options)
         })
     }
@@ -94,7 +95,7 @@ pub unsafe extern "C" fn midisock_connect(
 ) -> midisock_result {
     // SAFETY: the contract of this function is `open`'s.
     unsafe {
-        open(host, config, out, |context, host, config, options| {
+        open(host, config, Kind::Other, out, |context, host, config, options| {
             Port::connect(context, host.ok_or(Code::InvalidArgument)?, port, &config, options)
         })
     }
@@ -157,7 +158,6 @@ pub unsafe extern "C" fn midisock_accept(
 /// - MIDISOCK_OK: `out` is a port. The caller must close it.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `socket` is not a connected stream socket, `out` is NULL, or a field of `config` is
 ///   invalid.
-/// - MIDISOCK_ERR_ADDRESS: `allow` cannot be parsed.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
 ///
 /// # Safety
@@ -170,9 +170,13 @@ pub unsafe extern "C" fn midisock_adopt(
 ) -> midisock_result {
     // SAFETY: no host; the rest of this function's contract is `open`'s.
     unsafe {
-        open(std::ptr::null(), config, out, |context, _, config, options| {
-            Port::adopt(context, socket, &config, options)
-        })
+        open(
+            std::ptr::null(),
+            config,
+            Kind::Adopted,
+            out,
+            |context, _, config, options| Port::adopt(context, socket, &config, options),
+        )
     }
 }
 
@@ -203,7 +207,7 @@ pub unsafe extern "C" fn midisock_pair(
     control(Code::Internal, || {
         touch::own_pages();
         // SAFETY: as this function's contract says.
-        match unsafe { config::read(config) }.and_then(|(config, options)| Port::pair(&config, &options)) {
+        match unsafe { config::read(config, Kind::Other) }.and_then(|(config, options)| Port::pair(&config, &options)) {
             Ok((first, second)) => {
                 // SAFETY: checked above as far as can be, and writable by this function's contract.
                 unsafe {
@@ -360,6 +364,7 @@ unsafe fn write_bytes(from: *const u8, length: usize, to: *mut c_char, capacity:
 unsafe fn open(
     host: *const c_char,
     config: *const midisock_config,
+    kind: Kind,
     out: *mut *mut midisock_port,
     make: impl FnOnce(Option<&Context>, Option<&str>, Config, Options) -> Result<Port, Code>,
 ) -> midisock_result {
@@ -377,8 +382,13 @@ unsafe fn open(
                 Err(_) => return Code::Address,
             }
         };
+        let kind = if host.is_some_and(Address::is_unix_text) {
+            Kind::UnixSocket
+        } else {
+            kind
+        };
         // SAFETY: as this function's contract says.
-        let given = unsafe { config::read(config).and_then(|given| Ok((given, config::context(config)?))) };
+        let given = unsafe { config::read(config, kind).and_then(|given| Ok((given, config::context(config)?))) };
         match given.and_then(|((config, options), context)| make(context, host, config, options)) {
             Ok(port) => {
                 // SAFETY: checked above as far as can be, and writable by this function's contract.

@@ -26,7 +26,8 @@ pub const MIDISOCK_ERR_FULL: midisock_result = -4;
 pub const MIDISOCK_ERR_CLOSED: midisock_result = -5;
 /// The time limit has passed.
 pub const MIDISOCK_ERR_TIMEOUT: midisock_result = -6;
-/// Two threads use the same side of a port at once. Only debug builds of the library notice it.
+/// Another thread is in a call that excludes this one, or a context has open ports. That two threads use the same side
+/// of a port at once is noticed by debug builds of the library only.
 pub const MIDISOCK_ERR_BUSY: midisock_result = -7;
 /// This kind of port does not have this function.
 pub const MIDISOCK_ERR_WRONG_ROLE: midisock_result = -8;

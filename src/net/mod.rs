@@ -176,6 +176,8 @@ pub(crate) fn adopt(context: Option<&Context>, socket: isize, config: &Config) -
     let peer = sys::adopt::peer(socket).ok_or(Code::InvalidArgument)?;
     open(context, Role::Adopted, config, Options::default(), None, |shared| {
         let socket = sys::adopt::take(socket).map_err(|error| Code::of(&error))?;
+        // At once: the caller may look at its socket, and nothing is to leave without the traffic class.
+        transport::prepare(&socket, Some(peer), config);
         shared
             .status
             .local_port

@@ -27,16 +27,10 @@ pub(super) struct Transport {
 impl Transport {
     /// Takes a connected socket that does not block.
     pub(super) fn new(socket: Socket, peer: Option<Address>, config: &Config) -> Self {
-        let is_tcp = !peer.is_some_and(|peer| peer.is_unix());
-        if is_tcp {
-            prepare_tcp(&socket, config);
-        }
-        // A dead peer must never raise SIGPIPE in the host.
-        #[cfg(target_vendor = "apple")]
-        let _ = socket.set_nosigpipe(true);
+        prepare(&socket, peer, config);
         Self {
             socket,
-            is_tcp,
+            is_tcp: is_tcp(peer),
             watched: None,
         }
     }
@@ -115,6 +109,20 @@ impl Transport {
             }
         }
     }
+}
+
+fn is_tcp(peer: Option<Address>) -> bool {
+    !peer.is_some_and(|peer| peer.is_unix())
+}
+
+/// Gives a connected socket what its kind gets. Another time changes nothing.
+pub(super) fn prepare(socket: &Socket, peer: Option<Address>, config: &Config) {
+    if is_tcp(peer) {
+        prepare_tcp(socket, config);
+    }
+    // A dead peer must never raise SIGPIPE in the host.
+    #[cfg(target_vendor = "apple")]
+    let _ = socket.set_nosigpipe(true);
 }
 
 /// What every TCP connection gets. Each of these makes it better, and none is worth refusing it for.

@@ -25,13 +25,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Whether a host is a Unix socket. Such a socket has no port number, and its clients no addresses.
-fn check_unix(host: Option<&str>, port: u16, options: &Options) -> Result<bool, Code> {
+/// Whether a host is a Unix socket. Such a socket has no port number.
+fn check_unix(host: Option<&str>, port: u16) -> Result<bool, Code> {
     let is_unix = host.is_some_and(Address::is_unix_text);
     if is_unix && cfg!(not(unix)) {
         return Err(Code::Unsupported);
     }
-    if is_unix && (port != 0 || options.allow.is_some()) {
+    if is_unix && port != 0 {
         return Err(Code::InvalidArgument);
     }
     Ok(is_unix)
@@ -94,7 +94,7 @@ impl Port {
         config: &Config,
         options: Options,
     ) -> Result<Self, Code> {
-        let is_unix = check_unix(host, port, &options)?;
+        let is_unix = check_unix(host, port)?;
         let name = options.name.clone();
         let opened = net::listen(context, host, port, config, options)?;
         Ok(Self {
@@ -111,7 +111,7 @@ impl Port {
         config: &Config,
         options: Options,
     ) -> Result<Self, Code> {
-        let is_unix = check_unix(Some(host), port, &options)?;
+        let is_unix = check_unix(Some(host), port)?;
         if port == 0 && !is_unix {
             return Err(Code::InvalidArgument);
         }

@@ -45,21 +45,22 @@ fn identity(file: &Metadata) -> (u64, u64) {
 /// A socket that listens at a path. `patience`: how long to wait for another program that binds in the same folder.
 pub(crate) fn listen(path: &UnixPath, backlog: i32, patience: Duration) -> Result<(Socket, SocketFile), Failure> {
     let path = Path::new(path.as_str());
+    let ask = if patience.is_zero() { Ask::Quietly } else { Ask::Server };
     let bound = FolderLock::take(path, patience)
-        .and_then(|_lock| bind(path).and_then(|bound| bound.0.listen(backlog).map(|()| bound)));
+        .and_then(|_lock| bind(path, ask).and_then(|bound| bound.0.listen(backlog).map(|()| bound)));
     bound.map_err(|error| failure(&error))
 }
 
 /// Binds a path. The caller holds the lock of its folder: a socket that is bound but does not listen yet is refused
 /// like one that was left behind.
-fn bind(path: &Path) -> io::Result<(Socket, SocketFile)> {
+fn bind(path: &Path, ask: Ask) -> io::Result<(Socket, SocketFile)> {
     let socket = stream()?;
     // Linux makes the file with the socket's own mode. Elsewhere this is an error, and `chmod` follows.
     // SAFETY: the descriptor is the socket's own.
     unsafe { libc::fchmod(socket.as_raw_fd(), MODE as libc::mode_t) };
     let address = SockAddr::unix(path)?;
     if let Err(error) = socket.bind(&address) {
-        if error.kind() != ErrorKind::AddrInUse || !is_left_behind(path) {
+        if error.kind() != ErrorKind::AddrInUse || !is_left_behind(path, ask) {
             return Err(error);
         }
         fs::remove_file(path)?;
@@ -76,15 +77,28 @@ fn bind(path: &Path) -> io::Result<(Socket, SocketFile)> {
     Ok((socket, file))
 }
 
+/// How to find out whether somebody listens at a path.
+#[derive(Clone, Copy)]
+enum Ask {
+    /// By connecting, which a server sees as a client that leaves at once. A socket that does not listen refuses it.
+    Server,
+    /// By a datagram: no server sees it. Only a file without any socket refuses it. It is for those that ask often.
+    Quietly,
+}
+
 /// Whether a file is a socket of this user on which nobody listens any more.
-fn is_left_behind(path: &Path) -> bool {
+fn is_left_behind(path: &Path, ask: Ask) -> bool {
     // SAFETY: the call always succeeds.
     let user = unsafe { libc::geteuid() };
     let is_own_socket = |file: &Metadata| file.file_type().is_socket() && file.uid() == user;
     if !fs::symlink_metadata(path).as_ref().is_ok_and(is_own_socket) {
         return false;
     }
-    let outcome = stream().and_then(|socket| socket.connect(&SockAddr::unix(path)?));
+    let socket = match ask {
+        Ask::Server => stream(),
+        Ask::Quietly => Socket::new(Domain::UNIX, Type::DGRAM, None),
+    };
+    let outcome = socket.and_then(|socket| socket.connect(&SockAddr::unix(path)?));
     outcome.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
@@ -220,6 +234,19 @@ mod tests {
         std::os::unix::fs::symlink(folder.path("b").as_str(), link.as_str()).unwrap();
         drop(_gone);
         assert_eq!(listen_at(&link).unwrap_err(), Code::AddressInUse);
+    }
+
+    #[test]
+    fn a_server_does_not_notice_those_that_wait_for_its_path() {
+        let folder = Folder::new();
+        let path = folder.path("a");
+        let server = UnixListener::bind(path.as_str()).unwrap();
+        server.set_nonblocking(true).unwrap();
+        let at_once = listen(&path, 8, Duration::ZERO).unwrap_err();
+        assert_eq!(at_once.code, Code::AddressInUse);
+        assert_eq!(server.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        drop(server);
+        listen(&path, 8, Duration::ZERO).unwrap();
     }
 
     #[test]

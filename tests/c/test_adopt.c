@@ -1,6 +1,7 @@
 /* Sockets that the caller made. */
 #define _GNU_SOURCE
 #include "check.h"
+#include "contexts.h"
 #include "raw.h"
 
 #include <arpa/inet.h>
@@ -119,8 +120,6 @@ static void other_arguments(void)
     c.in_queue_bytes = UINT32_MAX;
     CHECK_INVALID(midisock_adopt(fds[0], &c, &out));
     c = check_config();
-    c.allow = "nonsense";
-    CHECK_RESULT(MIDISOCK_ERR_ADDRESS, midisock_adopt(fds[0], &c, &out));
     CHECK_INVALID(midisock_adopt(fds[0], (const midisock_config *)(const void *)((const char *)&c + 1), &out));
     midisock_port *places[2];
     CHECK_INVALID(midisock_adopt(fds[0], NULL, (midisock_port **)(void *)((char *)places + 1)));
@@ -230,14 +229,32 @@ static void a_tcp_connection(void)
     /* It has what every connection gets. */
     CHECK(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
     CHECK_INT(FD_CLOEXEC, fcntl(fds[0], F_GETFD));
-    CHECK_SOON(number_option(fds[0], IPPROTO_TCP, TCP_NODELAY) != 0);
-    CHECK_SOON(number_option(fds[0], SOL_SOCKET, SO_KEEPALIVE) != 0);
+    CHECK(number_option(fds[0], IPPROTO_TCP, TCP_NODELAY) != 0);
+    CHECK(number_option(fds[0], SOL_SOCKET, SO_KEEPALIVE) != 0);
     CHECK_COUNT(port, connections, 1);
     midisock_close(port);
     RAW_EXPECT(fds[1], 0x80, 60, 64);
     RAW_EXPECT_END(fds[1]);
     CHECK(fcntl(fds[0], F_GETFD) == -1 && errno == EBADF);
     raw_close(fds[1]);
+}
+
+/* Without a thread of the library nothing but the call itself can have done it. */
+static void a_socket_is_prepared_by_the_call(void)
+{
+    int fds[2];
+    uint16_t number;
+    make_tcp(fds, &number);
+    midisock_context *context = context_without_thread();
+    midisock_config c = context_config(context);
+    c.traffic_class = 46;
+    midisock_port *port = adopt(fds[0], &c);
+    CHECK(number_option(fds[0], IPPROTO_TCP, TCP_NODELAY) != 0);
+    CHECK(number_option(fds[0], SOL_SOCKET, SO_KEEPALIVE) != 0);
+    CHECK_INT(46 << 2, number_option(fds[0], IPPROTO_IP, IP_TOS));
+    raw_close(fds[1]);
+    midisock_close(port);
+    context_destroy(context);
 }
 
 static void a_connection_that_breaks(void)
@@ -285,9 +302,10 @@ static void what_concerns_making_connections_is_ignored(void)
     int fds[2];
     make_pair(fds);
     midisock_config c = check_config();
-    c.allow = "203.0.113.0/24";
-    c.max_clients = 0;
-    c.accept_mode = MIDISOCK_ACCEPT_MANUAL;
+    /* Not even checked. */
+    c.allow = "nonsense";
+    c.max_clients = UINT32_MAX;
+    c.accept_mode = 77;
     c.listen_retry_ms = 1000;
     c.reconnect_min_ms = c.reconnect_max_ms = 1;
     c.traffic_class = 46;
@@ -486,6 +504,7 @@ int main(int argc, char **argv)
         CASE(other_arguments),
         CASE(both_ends_of_a_pair),
         CASE(a_tcp_connection),
+        CASE(a_socket_is_prepared_by_the_call),
         CASE(a_connection_that_breaks),
         CASE(a_peer_that_only_stops_sending_gets_answers),
         CASE(what_concerns_making_connections_is_ignored),

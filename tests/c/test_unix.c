@@ -345,6 +345,10 @@ static void unusable_arguments(void)
     c.allow = "127.0.0.1";
     CHECK_INVALID(midisock_listen(address, 0, &c, &out));
     CHECK_INVALID(midisock_connect(address, 0, &c, &out));
+    /* A list that cannot be parsed is as wrong here as any other. */
+    c.allow = "nonsense";
+    CHECK_INVALID(midisock_listen(address, 0, &c, &out));
+    CHECK_INVALID(midisock_connect(address, 0, &c, &out));
     const char *const none[] = {"unix:", "unix:midi", "unix:./midi", "unix:@midi"};
     for (int i = 0; i < 4; i++) {
         CHECK_RESULT(MIDISOCK_ERR_ADDRESS, midisock_listen(none[i], 0, NULL, &out));
