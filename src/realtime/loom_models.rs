@@ -36,6 +36,8 @@ pub(crate) fn explore(name: &str, at_least: usize, preemptions: usize, model: im
     let count = std::sync::Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
+    // The longest model pops two resets, 64 messages.
+    builder.max_branches = 4_000;
     builder.check(move || {
         count.fetch_add(1, Ordering::Relaxed);
         model();
