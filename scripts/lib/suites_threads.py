@@ -72,6 +72,9 @@ UNSHOWN = [
     ("src/realtime/filter.rs", "self.outgoing.cut.fetch_or(closed.bits(), Ordering::Release);", "release"),
     ("src/realtime/filter.rs", "self.incoming.cut.fetch_or(closed.bits(), Ordering::Release);", "release"),
     ("src/realtime/filter.rs", "let cut = self.watch(direction).cut.swap(0, Ordering::Acquire);", "acquire"),
+    # loom carries out instructions in their order, so that a swap always finds what was set before a revision it has seen.
+    ("src/realtime/filter.rs", "self.revision.store(revision, Ordering::Release);", "release"),
+    ("src/realtime/filter.rs", "self.revision.load(Ordering::Acquire)", "acquire"),
     ("src/realtime/refused.rs", "self.lossy = self.slots.0[self.current].state.load(Ordering::Acquire) == FULL;", "acquire"),
     ("src/realtime/refused.rs", "self.0.0.iter().any(|slot| slot.state.load(Ordering::Acquire) != FREE)", "acquire"),
     ("src/realtime/refused.rs", "slot.state.store(FREE, Ordering::Release);", "release"),
