@@ -3,6 +3,7 @@
 
 use super::track::Track;
 use crate::midi::channels::Channels;
+use crate::midi::message;
 use crate::midi::state::ChannelState;
 use crate::realtime::shared::{Role, Shared};
 
@@ -51,9 +52,11 @@ impl Memory {
         }
     }
 
-    /// Whether a message would release something that a client's next peer is told otherwise.
+    /// Whether a message would release something that the next peer is told otherwise. A newcomer is told of no notes.
     pub(super) fn releases(&self, message: &[u8]) -> bool {
+        let newcomer = self.stream.as_ref().filter(|_| !message::is_note_off(message));
         self.peer.as_ref().is_some_and(|peer| peer.releases(message))
+            || newcomer.is_some_and(|stream| stream.releases(message))
     }
 
     /// A client's connection has ended, with this left at the peer.

@@ -276,10 +276,10 @@ impl Outbound<'_> {
     }
 
     /// Whether a scheduled message ends something at a peer: a note that no Note Off in the schedule ends, or a pedal,
-    /// pressure, a bend or a sequencer that is not at rest. Where nobody is there: at the next peer.
+    /// pressure, a bend or a sequencer that is not at rest; or at the next peer.
     pub(super) fn ends_what_sounds(&mut self, client: u32, bytes: &[u8]) -> bool {
-        if !self.has_receiver() {
-            return client == 0 && self.port.memory.releases(bytes);
+        if client == 0 && self.port.memory.releases(bytes) {
+            return true;
         }
         if message::is_note_off(bytes) {
             let schedule = &self.port.schedule;

@@ -67,6 +67,12 @@ const FAILED_ONCE: &[(u64, &str)] = &[
         525916,
         "a Note Off waits for its Note On whatever a client holds that is being closed",
     ),
+    (
+        3002402,
+        "a cancelled release of what a newcomer is told of is sent all the same",
+    ),
+    (3000451, "a closed end acknowledges nothing"),
+    (3001029, "the same, of releases"),
 ];
 
 /// In runs with this seed and those after it the channels of the ports change.

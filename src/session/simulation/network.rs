@@ -239,11 +239,12 @@ impl Network {
             }
             match direction.flight.pop_front() {
                 Some((_, Piece::Data(bytes))) => {
-                    direction.unacknowledged = direction.unacknowledged.saturating_sub(bytes.len());
-                    direction.acknowledged_at = now;
                     if end.closed || end.error.is_some() {
+                        // A system refuses what nobody can read any more: it acknowledges none of it.
                         resets = true;
                     } else {
+                        direction.unacknowledged = direction.unacknowledged.saturating_sub(bytes.len());
+                        direction.acknowledged_at = now;
                         direction.readable.extend(bytes);
                     }
                 }
@@ -377,4 +378,26 @@ impl Network {
             ended: end.eof || end.shut || end.error.is_some(),
         }
     }
+}
+
+#[test]
+fn what_comes_after_a_close_is_not_acknowledged() {
+    let line = Line {
+        delay_ns: 10,
+        jitter_ns: 0,
+        piece: 100,
+        send_room: 100,
+        window: 100,
+    };
+    let mut network = Network::default();
+    let socket = network.connect(line, 0);
+    let mut random = Random::new(1);
+    assert_eq!(network.write(socket, &[1, 2, 3], 0, &mut random), Ok(3));
+    network.close(socket.other(), 5);
+    network.arrive(socket.other(), 10);
+    network.arrive(socket, 15);
+    assert_eq!(network.read(socket, 9, 15), Read::End);
+    assert_eq!(network.progress(socket, 15).unacknowledged, 3);
+    network.arrive(socket, 20);
+    assert_eq!(network.read(socket, 9, 20), Read::Error(RESET));
 }

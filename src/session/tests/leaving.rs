@@ -175,6 +175,42 @@ fn what_was_cancelled_without_a_peer_is_not_remembered() {
     assert!(heard.contains(&vec![0xB0, 64, 0]), "{heard:02X?}");
 }
 
+/// A server tells newcomers that a pedal is down, so what is to lift it survives `cancel`, whether or not somebody is there
+/// that holds it.
+#[test]
+fn a_newcomer_is_not_left_with_a_pedal_whose_release_was_cancelled() {
+    for (stays, released) in [(false, false), (true, true)] {
+        let mut config = config(Overflow::Repair);
+        config.delivery.greet = true;
+        let mut driven = Driven::new(Role::Merged, &config);
+        let first = driven.client();
+        assert_eq!(driven.push(100, 0, &[0xB0, 64, 127]), Code::Ok);
+        assert_eq!(driven.push(5000, 0, &[0xB0, 64, 0]), Code::Ok);
+        driven.settle();
+        if !stays {
+            assert!(driven.session.disconnect(driven.key, driven.id(first), driven.now));
+            driven.carry_out();
+        }
+        driven.at(1000);
+        driven.settle();
+        if released {
+            assert_eq!(driven.push(0, driven.id(first), &[0xB0, 64, 0]), Code::Ok);
+            driven.settle();
+        }
+        // SAFETY: one thread does everything.
+        assert_eq!(unsafe { driven.endpoint.cancel() }, Code::Ok);
+        driven.settle();
+        driven.at(2000);
+        let newcomer = driven.client();
+        driven.settle();
+        driven.at(6000);
+        driven.settle();
+        let heard = driven.heard(newcomer);
+        let pedal = heard.iter().rfind(|message| message.starts_with(&[0xB0, 64]));
+        assert!(pedal.is_none_or(|message| message[2] == 0), "{heard:02X?}");
+    }
+}
+
 /// A refused message for all that has to wait, while one client has a summary of its own: that client gets it once.
 #[test]
 fn a_refused_message_for_all_reaches_a_named_client_once() {
