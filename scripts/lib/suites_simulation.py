@@ -9,7 +9,7 @@ from runner import suite
 CONNECTIONS = 20_000
 # From this seed on the channels of the ports change, and so many runs of these.
 CHANNELS_CHANGE = 10_000_000
-CHANGING_RUNS = 3_000
+CHANGING_RUNS = 1_000
 # They take this long at most, the build aside.
 SECONDS = 60
 
