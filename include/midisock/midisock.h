@@ -562,8 +562,8 @@ typedef struct midisock_config {
    * this time.
    *
    * The longest busy_poll_us of all ports counts for the network thread of the process. A port of another context has
-   * its context's busy_poll_us, and this field has no effect. While messages of ports with
-   * MIDISOCK_WAKE_SIGNAL answer one another, the network thread and all waits poll for 50 microseconds in any case.
+   * its context's busy_poll_us, and this field must be 0. While messages of ports with MIDISOCK_WAKE_SIGNAL answer
+   * one another, the network thread and all waits poll for 50 microseconds in any case.
    */
   uint32_t busy_poll_us;
   /** What midisock_pop_block adds to arrival times, in ns. Default: MIDISOCK_LATENCY_AUTO. 0: as soon as possible. */
@@ -581,7 +581,7 @@ typedef struct midisock_config {
    * refuses, the port works all the same: MIDISOCK_NOTIFY_PRIORITY_REFUSED reports the refusal, and
    * midisock_stats.network_priority the actual priority. One below the priority of the audio thread is a good value.
    * A program that learns that priority later calls midisock_set_realtime_priority. A port of a context that the
-   * program made has its context's realtime_priority, and this field has no effect.
+   * program made has its context's realtime_priority, and this field must be 0.
    */
   uint32_t realtime_priority;
   /**
@@ -677,6 +677,7 @@ typedef struct midisock_port midisock_port;
  * - MIDISOCK_ERR_IO: any other system error.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
  * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
+ * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us, which the context has itself.
  */
 MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
     const struct midisock_config *config, struct midisock_port **out) MIDISOCK_NOEXCEPT;
@@ -703,6 +704,7 @@ MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
  *   notifications report a name that does not resolve.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
  * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
+ * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us, which the context has itself.
  */
 MIDISOCK_API midisock_result midisock_connect(const char *host, uint16_t port,
     const struct midisock_config *config, struct midisock_port **out) MIDISOCK_NOEXCEPT;
@@ -746,6 +748,7 @@ MIDISOCK_API midisock_result midisock_accept(struct midisock_port *server, int32
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `socket` is not a connected stream socket, `out` is NULL, or a field of `config` is
  *   invalid.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
+ * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us, which the context has itself.
  */
 MIDISOCK_API midisock_result midisock_adopt(intptr_t socket, const struct midisock_config *config,
     struct midisock_port **out) MIDISOCK_NOEXCEPT;

@@ -141,8 +141,8 @@ pub struct midisock_config {
     /// this time.
     ///
     /// The longest busy_poll_us of all ports counts for the network thread of the process. A port of another context has
-    /// its context's busy_poll_us, and this field has no effect. While messages of ports with
-    /// MIDISOCK_WAKE_SIGNAL answer one another, the network thread and all waits poll for 50 microseconds in any case.
+    /// its context's busy_poll_us, and this field must be 0. While messages of ports with MIDISOCK_WAKE_SIGNAL answer
+    /// one another, the network thread and all waits poll for 50 microseconds in any case.
     pub busy_poll_us: u32,
     /// What midisock_pop_block adds to arrival times, in ns. Default: MIDISOCK_LATENCY_AUTO. 0: as soon as possible.
     pub latency_ns: u64,
@@ -156,7 +156,7 @@ pub struct midisock_config {
     /// refuses, the port works all the same: MIDISOCK_NOTIFY_PRIORITY_REFUSED reports the refusal, and
     /// midisock_stats.network_priority the actual priority. One below the priority of the audio thread is a good value.
     /// A program that learns that priority later calls midisock_set_realtime_priority. A port of a context that the
-    /// program made has its context's realtime_priority, and this field has no effect.
+    /// program made has its context's realtime_priority, and this field must be 0.
     pub realtime_priority: u32,
     /// The traffic class (DSCP) of the packets of TCP connections, 0 to 63. Default: 0, that of ordinary traffic. 46 is
     /// expedited forwarding, which networks and Wi-Fi use for live audio. A higher value is an error. A system that
@@ -414,7 +414,8 @@ pub(super) unsafe fn read(config: *const midisock_config, kind: Kind) -> Result<
     unsafe { known(config)?.fit(kind)?.check() }
 }
 
-/// The context of a caller's config; None: the default one.
+/// The context of a caller's config; None: the default one. What concerns the thread of the default context has no place
+/// beside another.
 ///
 /// # Safety
 /// As `read`. The context is live for as long as the reference is used.
@@ -423,9 +424,13 @@ pub(super) unsafe fn context<'a>(config: *const midisock_config) -> Result<Optio
         return Ok(None);
     }
     // SAFETY: by this function's contract.
-    let handle = unsafe { known(config)? }.context;
+    let config = unsafe { known(config)? };
+    let handle = config.context;
     if handle.is_null() {
         return Ok(None);
+    }
+    if config.realtime_priority != 0 || config.busy_poll_us != 0 {
+        return Err(Code::WrongRole);
     }
     // SAFETY: a live context, by this function's contract.
     unsafe { midisock_context::get(handle) }

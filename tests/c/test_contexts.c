@@ -5,6 +5,8 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 typedef union crooked {
     uint64_t align;
@@ -206,6 +208,31 @@ static void a_thread_runs_ports_of_its_context_only(void)
     CHECK_INT(1, check_threads());
 }
 
+/* What concerns the thread is the context's, not the port's. */
+static void fields_of_the_thread_belong_to_the_context(void)
+{
+    midisock_context *context = NULL;
+    CHECK_OK(midisock_context_create(NULL, &context));
+    for (int i = 0; i < 2; i++) {
+        midisock_config c = context_config(context);
+        midisock_port *port = NULL;
+        *(i ? &c.realtime_priority : &c.busy_poll_us) = 1;
+        CHECK_ROLE(midisock_listen("127.0.0.1", 0, &c, &port));
+        CHECK_ROLE(midisock_connect("127.0.0.1", 9, &c, &port));
+        int ends[2];
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+        CHECK_ROLE(midisock_adopt(ends[0], &c, &port));
+        CHECK(port == NULL);
+        CHECK(close(ends[0]) == 0 && close(ends[1]) == 0);
+        /* A pair has neither context nor thread. */
+        midisock_port *a = NULL, *b = NULL;
+        CHECK_OK(midisock_pair(&c, &a, &b));
+        midisock_close(a);
+        midisock_close(b);
+    }
+    context_destroy(context);
+}
+
 /* A client that is accepted belongs to its server's context. */
 static void accepted_ports_hold_their_context(void)
 {
@@ -377,6 +404,7 @@ static const check_case cases[] = {
     CASE(structs_of_other_ages_are_taken),
     CASE(what_is_no_context_is_refused),
     CASE(a_thread_runs_ports_of_its_context_only),
+    CASE(fields_of_the_thread_belong_to_the_context),
     CASE(accepted_ports_hold_their_context),
     CASE(the_host_makes_and_joins_the_thread),
     CASE(a_thread_that_cannot_be_had_is_no_context),
