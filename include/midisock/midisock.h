@@ -677,7 +677,7 @@ typedef struct midisock_port midisock_port;
  * - MIDISOCK_ERR_IO: any other system error.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
  * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
- * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us, which the context has itself.
+ * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us beside it.
  */
 MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
     const struct midisock_config *config, struct midisock_port **out) MIDISOCK_NOEXCEPT;
@@ -704,7 +704,7 @@ MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
  *   notifications report a name that does not resolve.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
  * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
- * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us, which the context has itself.
+ * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us beside it.
  */
 MIDISOCK_API midisock_result midisock_connect(const char *host, uint16_t port,
     const struct midisock_config *config, struct midisock_port **out) MIDISOCK_NOEXCEPT;
@@ -748,7 +748,7 @@ MIDISOCK_API midisock_result midisock_accept(struct midisock_port *server, int32
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `socket` is not a connected stream socket, `out` is NULL, or a field of `config` is
  *   invalid.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
- * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us, which the context has itself.
+ * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us beside it.
  */
 MIDISOCK_API midisock_result midisock_adopt(intptr_t socket, const struct midisock_config *config,
     struct midisock_port **out) MIDISOCK_NOEXCEPT;

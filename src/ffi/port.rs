@@ -45,7 +45,7 @@ use std::ffi::{CStr, c_char};
 /// - MIDISOCK_ERR_IO: any other system error.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
 /// - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
-/// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us, which the context has itself.
+/// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us beside it.
 ///
 /// # Safety
 /// `host` is NULL or NUL-terminated, `config` NULL or as midisock_config describes, `out` writable.
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn midisock_listen(
 ///   notifications report a name that does not resolve.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
 /// - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
-/// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us, which the context has itself.
+/// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us beside it.
 ///
 /// # Safety
 /// `host` is NUL-terminated, `config` NULL or as midisock_config describes, `out` writable.
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn midisock_accept(
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `socket` is not a connected stream socket, `out` is NULL, or a field of `config` is
 ///   invalid.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
-/// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us, which the context has itself.
+/// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us beside it.
 ///
 /// # Safety
 /// `socket` is not used by anything else on success, `config` NULL or as midisock_config describes, `out` writable.

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`reactor`] | the thread's loop |
 //! | [`driver`] | what all sessions share in it: the poller, its keys in [`registry`], a buffer |
-//! | [`seat`] | one session with its sockets; it carries out what the session asks for |
+//! | [`seat`], [`place`] | one session with its sockets and ports; it carries out what the session asks for |
 //! | [`transport`] | one connection's socket: the seam for anything else that carries bytes |
 //! | [`work`], [`listener`], [`connector`] | how connections are made, with [`bind`], [`resolver`], [`race`], [`backoff`] |
 //! | [`accept_queue`] | a manual server's clients that wait for `accept` |
@@ -32,6 +32,7 @@ mod life;
 mod listener;
 #[cfg(all(test, loom))]
 mod loom_models;
+mod place;
 mod predict;
 mod priority;
 mod race;

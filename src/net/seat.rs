@@ -3,7 +3,7 @@
 
 use super::answers::Acknowledgement;
 use super::driver::Driver;
-use super::predict::{Observed, Prediction};
+use super::place::Place;
 use super::registry::Source;
 use super::transport::Transport;
 use super::work::Work;
@@ -19,12 +19,10 @@ use crate::sys::address::Address;
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
 use socket2::Socket;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
-/// How often a port without a peer is looked at: what is pushed is remembered, and nobody waits for that.
-const OFFLINE_TICK_NS: u64 = 20_000_000;
 /// Reads of what came before a connection broke.
 const MOST_READS: usize = 1024;
 /// After how many ns the poller is asked again when it refused.
@@ -35,51 +33,8 @@ struct Wire {
     transport: Transport,
     key: usize,
     acknowledgement: Acknowledgement,
-}
-
-/// One port of the session.
-pub(super) struct Place {
-    pub key: PortKey,
-    pub shared: Arc<Shared>,
-    /// When its out queue is worth a look.
-    prediction: Prediction,
-}
-
-impl Place {
-    fn new(key: PortKey, shared: &Arc<Shared>) -> Self {
-        Self {
-            key,
-            shared: Arc::clone(shared),
-            prediction: Prediction::new(u64::from(shared.config.pacing.tick_us) * 1000),
-        }
-    }
-
-    /// When its out queue is to be looked at; None: a push says so, or nobody can push.
-    fn next_look_ns(&self) -> Option<u64> {
-        self.ticks().then(|| self.prediction.next_ns())
-    }
-
-    /// Whether its out queue is looked at without being asked.
-    fn ticks(&self) -> bool {
-        self.shared.role.has_queues() && !self.shared.signals && !self.shared.is_closed()
-    }
-
-    /// Its out queue is looked at. `found`: it has something.
-    fn observe(&mut self, now: u64, found: bool) {
-        if !self.ticks() {
-            return;
-        }
-        if !self.shared.is_up() {
-            return self.prediction.wait_until(now + OFFLINE_TICK_NS);
-        }
-        let beat = &self.shared.beat;
-        let observed = Observed {
-            period: beat.last_period(),
-            pushed_ns: beat.pushed.ask(),
-            found,
-        };
-        self.prediction.observe(now, observed);
-    }
+    /// The system has told why the connection broke. It does so once: reading finds an end after that.
+    is_broken: bool,
 }
 
 /// One session and its sockets.
@@ -181,7 +136,7 @@ impl Seat {
             self.read(peer, driver, now);
         } else {
             // Only a broken connection says so unasked.
-            self.broke(peer, Reason::of(Code::Io), driver, now);
+            self.broke(peer, None, driver, now);
         }
         self.carry_out(driver, now);
     }
@@ -194,6 +149,7 @@ impl Seat {
             return false;
         };
         match wire.transport.read(&mut driver.scratch[..limit]) {
+            Ok(0) if wire.is_broken => false,
             Ok(0) => {
                 // The end is acknowledged at once too: a peer that closes in good order waits for it.
                 wire.transport.acknowledge_at_once();
@@ -208,11 +164,8 @@ impl Seat {
                 }
                 self.session.handle_bytes(peer, arrived_ns, &driver.scratch[..count]);
                 if let Some(shared) = self.session.core.port_of(peer) {
-                    shared
-                        .counters
-                        .network
-                        .thread
-                        .note_lag(now_ns().saturating_sub(arrived_ns));
+                    let thread = &shared.counters.network.thread;
+                    thread.note_lag(now_ns().saturating_sub(arrived_ns));
                     driver.conversation.received |= shared.signals;
                 }
                 true
@@ -225,13 +178,18 @@ impl Seat {
         }
     }
 
-    /// A connection broke: what came before is still handed over, and reading tells why.
-    fn broke(&mut self, peer: Peer, reason: Reason, driver: &mut Driver, now: u64) {
+    /// A connection broke: what came before is still handed over. Reading tells why, where there is no error yet, and
+    /// where a write only found that the peer had closed.
+    fn broke(&mut self, peer: Peer, error: Option<&io::Error>, driver: &mut Driver, now: u64) {
+        if let Some(wire) = self.wire(peer) {
+            wire.is_broken = error.is_some_and(|error| error.kind() != ErrorKind::BrokenPipe);
+        }
         for _ in 0..MOST_READS {
             if !self.read(peer, driver, now) {
                 break;
             }
         }
+        let reason = error.map_or(Reason::of(Code::Io), Reason::of_error);
         self.session.handle_failure(peer, now, reason);
     }
 
@@ -252,6 +210,7 @@ impl Seat {
             transport: Transport::new(socket, address, &shared.config),
             key: driver.registry.add(self.key, Source::Connection(peer)),
             acknowledgement: Acknowledgement::default(),
+            is_broken: false,
         };
         if self.wires.len() <= peer.0 {
             self.wires.resize_with(peer.0 + 1, || None);
@@ -383,7 +342,7 @@ impl Seat {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return self.session.handle_sent(peer, now, 0),
-                Err(error) => return self.broke(peer, Reason::of_error(&error), driver, now),
+                Err(error) => return self.broke(peer, Some(&error), driver, now),
             }
         }
     }
@@ -392,7 +351,7 @@ impl Seat {
     pub(super) fn measure(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
         let Some(wire) = self.wire(peer) else { return };
         if let Some(error) = wire.transport.take_error() {
-            return self.broke(peer, Reason::of_error(&error), driver, now);
+            return self.broke(peer, Some(&error), driver, now);
         }
         let progress = wire.transport.progress();
         self.session.handle_progress(peer, now, progress);

@@ -122,6 +122,29 @@ static void a_manual_server_gives_its_clients(void)
         raw_close(fds[i]);
 }
 
+/* A write meets the reset first: the end that reading finds after it is not one in good order. */
+static void a_reset_that_a_push_meets_is_told(void)
+{
+    midisock_context *context = context_without_thread();
+    midisock_config c = context_config(context);
+    c.wake = MIDISOCK_WAKE_SIGNAL; /* the push is written before the context asks what has come */
+    midisock_port *server = context_listen(&c);
+    for (int with_push = 0; with_push < 2; with_push++) {
+        int fd = raw_connect(midisock_local_port(server));
+        RAW_SEND(fd, 0xf6);
+        EXPECT(server, 0xf6);
+        NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED);
+        raw_reset(fd);
+        if (with_push) {
+            CHECK_OK(midisock_push(server, BYTES(0x90, 1, 2)));
+            (void)midisock_context_poll(context, DEADLINE_MS);
+        }
+        CHECK(NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT).reason != MIDISOCK_OK);
+    }
+    midisock_close(server);
+    context_destroy(context);
+}
+
 static void ports_that_others_run_cannot_be_waited_for_together(void)
 {
     midisock_context *contexts[2] = {context_without_thread(), context_without_thread()};
@@ -561,6 +584,7 @@ static const check_case cases[] = {
     CASE(poll_tells_whether_something_was_done),
     CASE(all_that_waits_runs_the_context),
     CASE(a_manual_server_gives_its_clients),
+    CASE(a_reset_that_a_push_meets_is_told),
     CASE(ports_that_others_run_cannot_be_waited_for_together),
     CASE(the_handle_tells_of_messages),
     CASE(the_handle_tells_of_ticks),
