@@ -308,7 +308,7 @@ impl midisock_config {
         config.normalized().map(|config| (config, Options { allow, name }))
     }
 
-    /// Leaves out what a kind of port ignores. An error where it has a field that the kind cannot have.
+    /// Leaves out fields that a kind of port ignores. An error if a field is set that the kind cannot have.
     fn fit(self, kind: Kind) -> Result<Self, Code> {
         let defaults = Self::defaults(self.struct_size);
         match kind {
@@ -396,7 +396,7 @@ pub unsafe extern "C" fn midisock_config_init(config: *mut midisock_config, size
 pub(super) enum Kind {
     /// Of a socket that the caller made: there are no clients to choose from.
     Adopted,
-    /// On or to a path: nobody there has an address that could be allowed.
+    /// On or to a path: no peer there has an address that could be allowed.
     UnixSocket,
     Other,
 }

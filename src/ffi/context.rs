@@ -38,7 +38,7 @@ pub struct midisock_context {
 }
 
 impl midisock_context {
-    /// The context behind a handle; None for what cannot be one.
+    /// The context behind a handle; None if the handle cannot be one.
     ///
     /// # Safety
     /// `handle` is NULL, or a live context, for as long as the reference is used.
@@ -190,7 +190,7 @@ impl midisock_context_config {
     }
 }
 
-/// What the caller's functions are given back.
+/// A pointer of the caller's, which the caller's functions receive.
 #[derive(Clone, Copy)]
 struct User(*mut c_void);
 
@@ -235,7 +235,7 @@ fn hooks(create: CreateThread, join: unsafe extern "C" fn(*mut c_void, *mut c_vo
     })
 }
 
-/// What the caller's thread calls.
+/// The function that the caller's thread calls.
 unsafe extern "C" fn run(argument: *mut c_void) -> *mut c_void {
     // SAFETY: made by `hooks`, and given here once.
     let work = unsafe { Box::from_raw(argument.cast::<Work>()) };

@@ -93,10 +93,10 @@ pub unsafe extern "C" fn midisock_set_latency(
 /// midisock_stats.dropped_out. The peer then receives releases of what it holds on those channels, as when the port
 /// closes, whatever release_on_close says. From those channels midisock_pop returns only the releases of what they
 /// hold, with MIDISOCK_FLAG_SYNTHETIC; all other messages count in midisock_stats.filtered.
-/// 
+///
 /// For channels that are added, midisock_pop returns the present state of the peer's channels, as after midisock_skip:
 /// controllers, programs and bends, but no notes. The port sends the peer nothing again.
-/// 
+///
 /// A push that begins after the call has returned uses the new channels. The rest takes effect at the network thread's
 /// next turn, which the call causes, or on a pair with the other port's next pop. Ports that a manual server accepts
 /// later begin with the server's channels; those that it accepted before keep theirs.

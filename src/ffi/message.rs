@@ -148,7 +148,7 @@ pub unsafe extern "C" fn midisock_push_message(
     unsafe { push_message(port, m) }
 }
 
-/// In place of a result: it is for the next function to do.
+/// In place of a result: the next function has to do it.
 const OTHERWISE: midisock_result = midisock_result::MAX;
 
 /// The result of a quick way that has done it or not.
@@ -160,9 +160,9 @@ fn quickly(way: impl FnOnce() -> bool) -> midisock_result {
     )
 }
 
-/// Pushes what nearly every message is, see `push_usual`; OTHERWISE: it is for one of the next two. They stand apart,
-/// so that what this does needs no stack. `WITH_MORE` tells the two callers apart, so that each has a copy of its own
-/// of what would else be called.
+/// Pushes a usual message, see `push_usual`. OTHERWISE: one of the next two functions has to push it. They are separate
+/// functions, so that this one needs no stack. `WITH_MORE` distinguishes the two callers, so that each has its own copy
+/// of the code that would otherwise be called.
 ///
 /// # Safety
 /// `data` is NULL or points to `size` bytes.
@@ -290,7 +290,7 @@ pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midiso
     unsafe { pop_otherwise(port, out) }
 }
 
-/// What `midisock_pop` does not do itself. Apart, so that what it does needs no stack.
+/// The rest of `midisock_pop`, in a function of its own, so that `midisock_pop` needs no stack.
 ///
 /// # Safety
 /// `out` is writable.

@@ -360,7 +360,7 @@ unsafe fn write_bytes(from: *const u8, length: usize, to: *mut c_char, capacity:
     true
 }
 
-/// What listen, connect and adopt have in common.
+/// The common part of listen, connect and adopt.
 ///
 /// # Safety
 /// `host` is NULL or NUL-terminated, `config` NULL or as midisock_config describes, `out` NULL or writable.
