@@ -1,5 +1,5 @@
 /* A server without any thread, in an event loop with poll(2): it sends back what its clients send, and a note for each
- * line of its input. It ends with its input.
+ * line of its input. It ends when its input ends.
  *
  *     host_loop 9080
  */
@@ -17,7 +17,7 @@ static void tell(void *user, int32_t level, const char *text)
     fprintf(stderr, "%s%s\n", level == MIDISOCK_LOG_INFO ? "" : "! ", text);
 }
 
-/* Until the input ends. */
+/* Runs until the input ends. */
 static void run(midisock_context *context, midisock_port *server, int handle)
 {
     static const uint8_t note_on[] = {0x90, 60, 64}, note_off[] = {0x80, 60, 64};

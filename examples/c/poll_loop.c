@@ -19,7 +19,7 @@ static midisock_result take_messages(midisock_port *server)
             printf("%02x ", message.data[i]);
         printf("from client %u\n", (unsigned)message.client);
     }
-    return result; /* MIDISOCK_ERR_CLOSED: there will be none */
+    return result; /* MIDISOCK_ERR_CLOSED: no more will come */
 }
 
 static void take_notifications(midisock_port *server)
@@ -33,7 +33,7 @@ static void take_notifications(midisock_port *server)
     }
 }
 
-/* Until standard input ends. */
+/* Runs until standard input ends. */
 static midisock_result run(midisock_port *server, struct pollfd loop[3])
 {
     char input[256];

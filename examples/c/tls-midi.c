@@ -33,14 +33,14 @@ struct tls_port {
     pthread_t thread;
 };
 
-/* What goes one way: bytes that were taken from one side, and not yet all given to the other. */
+/* One direction: bytes that were taken from one side, and not all given to the other yet. */
 struct flow {
     unsigned char bytes[16384];
     size_t start, end;
     int ended, end_passed_on;
 };
 
-/* What an operation of OpenSSL waits for: events of the TCP socket; -1: the connection is over. */
+/* The events of the TCP socket that an operation of OpenSSL waits for; -1: the connection is over. */
 static int waits_for(SSL *tls, int outcome)
 {
     switch (SSL_get_error(tls, outcome)) {
@@ -50,7 +50,7 @@ static int waits_for(SSL *tls, int outcome)
     }
 }
 
-/* From the port to the network. Returns what it waits for, for each of the two sockets; -1: it is over. */
+/* From the port to the network. Sets the events that it waits for on the two sockets. Returns -1 when it is over. */
 static int carry_out(struct tls_port *own, struct flow *out, struct pollfd waits[2])
 {
     while (!out->end_passed_on) {
@@ -129,7 +129,7 @@ static void *carry(void *argument)
         struct pollfd waits[2] = {{-1, 0, 0}, {-1, 0, 0}};
         if (carry_out(own, &flows[0], waits) < 0 || carry_in(own, &flows[1], waits) < 0)
             break;
-        /* A socket that nothing is wanted of would wake poll for its end, again and again. */
+        /* poll reports the end of a socket even without events, again and again. So it gets no such socket. */
         waits[0].fd = waits[0].events != 0 ? own->plain : -1;
         waits[1].fd = waits[1].events != 0 ? SSL_get_fd(own->tls) : -1;
         if (waits[0].events != 0 || waits[1].events != 0)
@@ -163,7 +163,7 @@ static midisock_result tls_adopt(SSL *tls, const midisock_config *config, struct
     return result;
 }
 
-/* What was pushed still goes out. */
+/* Messages that were pushed are still sent. */
 static void tls_close(struct tls_port *own)
 {
     midisock_close(own->port);

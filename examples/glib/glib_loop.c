@@ -1,4 +1,4 @@
-/* A server in GLib's main loop, as in a program with GTK: callbacks on the main thread, and no thread of one's own.
+/* A server in GLib's main loop, as in a program with GTK: callbacks on the main thread, and no other thread of its own.
  *
  *   glib_loop [PORT]      0, the default, takes a free port and prints it; the end of standard input ends it
  *
@@ -12,7 +12,7 @@
 typedef struct program {
     midisock_port *server;
     GMainLoop *loop;
-    guint messages; /* the sources; 0: it is gone */
+    guint messages; /* the sources; 0: removed */
     guint notifications;
 } program;
 
@@ -29,7 +29,7 @@ static gboolean on_messages(gint handle, GIOCondition condition, gpointer user_d
             g_print("%02x ", message.data[i]);
         g_print("from client %u\n", (unsigned)message.client);
     }
-    /* A closed port's handle stays readable for good: the source goes. */
+    /* A closed port's handle stays readable for good, so the source is removed. */
     if (result != MIDISOCK_ERR_CLOSED)
         return G_SOURCE_CONTINUE;
     p->messages = 0;

@@ -238,7 +238,7 @@ MIDISOCK_API const char *midisock_strerror(midisock_result result) MIDISOCK_REAL
 #define MIDISOCK_LOG_ERROR 1
 /** Something was lost, refused, or is tried again. */
 #define MIDISOCK_LOG_WARNING 2
-/** What happens in good order. */
+/** Something happened in good order, such as a connection. */
 #define MIDISOCK_LOG_INFO 3
 /** @} */
 
@@ -248,10 +248,10 @@ MIDISOCK_API const char *midisock_strerror(midisock_result result) MIDISOCK_REAL
  * Without a context of its own a port belongs to the default one: a thread that the first port of the process starts
  * and the last one joins.
  *
- * Calls on a context with MIDISOCK_CONTEXT_HOST and on its ports come from one thread at a time; another one gets
- * MIDISOCK_ERR_BUSY. Realtime functions are free of that. Waiting functions run the context while they wait.
- * midisock_close does not wait: what is still to be written is written by later calls. Addresses and "localhost" need
- * no thread. Other names are looked up on a short-lived one.
+ * Control calls on a context with MIDISOCK_CONTEXT_HOST and on its ports come from one thread at a time; a call from a
+ * second thread returns MIDISOCK_ERR_BUSY. Realtime functions are exempt. Waiting functions run the context while they
+ * wait. midisock_close does not wait: later calls write the remaining messages. Addresses and "localhost" need no
+ * thread. A short-lived thread looks up any other name.
  */
 typedef struct midisock_context midisock_context;
 
@@ -278,26 +278,26 @@ typedef struct midisock_context_config {
    * Makes the context's thread. Default: NULL, the library makes it.
    *
    * It starts a thread that calls run(argument), and may write to `thread` what join_thread needs. It returns 0, or
-   * anything else if there is no thread to be had; then `run` must not be called. midisock_context_create calls it.
-   * It is not for the short-lived threads that look names up.
+   * any other number if it cannot start a thread; then `run` must not be called. midisock_context_create calls it.
+   * The library itself makes the short-lived threads that look names up.
    */
   int32_t (*create_thread)(void *user, void *(*run)(void *argument), void *argument, void **thread);
   /**
-   * Waits for the end of that thread: it returns after `run` has. midisock_context_destroy calls it. Either both
-   * functions are there or neither.
+   * Waits for the end of that thread: it returns after `run` has. midisock_context_destroy calls it. Set both
+   * functions or neither.
    */
   void (*join_thread)(void *user, void *thread);
-  /** For the two functions above. */
+  /** The `user` of the two functions above. */
   void *thread_user;
   /**
    * Takes a line about what happens to the context and its ports, for the developer. Default: NULL.
    *
-   * `level` is one of MIDISOCK_LOG_*, `text` lives for the call. It is called by the context's thread, or with
-   * MIDISOCK_CONTEXT_HOST by control functions, one call at a time, and never by a realtime function. A port has at
-   * most 10 lines a second; the rest is counted. The function calls no function of this library but realtime ones.
+   * `level` is one of MIDISOCK_LOG_*. `text` is valid during the call. The context's thread makes the calls, or with
+   * MIDISOCK_CONTEXT_HOST control functions do, one at a time. Realtime functions never do. A port writes at most
+   * 10 lines a second; the rest is counted. The function may call only realtime functions of this library.
    */
   void (*log)(void *user, int32_t level, const char *text);
-  /** For `log`. */
+  /** The `user` of `log`. */
   void *log_user;
 } midisock_context_config;
 
@@ -329,7 +329,7 @@ MIDISOCK_API void midisock_context_config_init(struct midisock_context_config *c
  * Returns:
  * - MIDISOCK_OK: `out` is a context. The caller must destroy it, after the last of its ports was closed.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, or a field of `config` is invalid.
- * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out, or create_thread returned another number than 0.
+ * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out, or create_thread did not return 0.
  */
 MIDISOCK_API midisock_result midisock_context_create(const struct midisock_context_config *config,
     struct midisock_context **out) MIDISOCK_NOEXCEPT;
@@ -376,7 +376,7 @@ MIDISOCK_API midisock_result midisock_context_poll(struct midisock_context *cont
  * Gives a descriptor for poll, epoll and the loops that are built on them. It is readable when midisock_context_poll
  * has something to do, its next deadline included.
  *
- * Asked again it is the same. It belongs to the context: the caller never reads nor closes it.
+ * A second call returns the same one. It belongs to the context: the caller neither reads nor closes it.
  *
  * [control]
  * Threads: any, one at a time.
@@ -386,7 +386,7 @@ MIDISOCK_API midisock_result midisock_context_poll(struct midisock_context *cont
  * - MIDISOCK_ERR_WRONG_ROLE: the context has a thread.
  * - MIDISOCK_ERR_BUSY: another thread is in a call on the context or a port of it.
  * - MIDISOCK_ERR_NO_RESOURCES: descriptors ran out.
- * - MIDISOCK_ERR_UNSUPPORTED: not Linux or Android.
+ * - MIDISOCK_ERR_UNSUPPORTED: the system is neither Linux nor Android.
  */
 MIDISOCK_API midisock_result midisock_context_handle(struct midisock_context *context,
     intptr_t *out) MIDISOCK_NOEXCEPT;
@@ -471,7 +471,7 @@ typedef struct midisock_config {
    * Clients of a server that may be connected at the same time. Default: 64. At most 65536. The server closes
    * further connections at once and counts them in midisock_stats.rejected. A client that has left does not count.
    * A manual server keeps the ports of clients that left before midisock_accept, with what they sent, as long as all
-   * its ports are no more than this. Beyond, the oldest of those ports is closed for each newcomer, and counts in
+   * its ports are no more than this. Beyond that, each newcomer closes the oldest of those ports, which counts in
    * rejected.
    */
   uint32_t max_clients;
@@ -485,8 +485,8 @@ typedef struct midisock_config {
   uint32_t reserved_after_allow;
 #endif
   /**
-   * Who this port is: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. Nothing sends it in
-   * this version. See midisock_set_name.
+   * The name of this port: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. This version
+   * sends it to no peer. See midisock_set_name.
    */
   const char *name;
 #if defined(MIDISOCK_32_BIT)
@@ -561,24 +561,24 @@ typedef struct midisock_config {
    * port polls before it sleeps, in microseconds. Default: 0. At most 1000000. Each of them keeps a core busy for
    * this time.
    *
-   * The longest busy_poll_us of all ports counts for the network thread of the process. A port of another context has
-   * its context's busy_poll_us, and this field must be 0. While messages of ports with MIDISOCK_WAKE_SIGNAL answer
-   * one another, the network thread and all waits poll for 50 microseconds in any case.
+   * The network thread of the default context uses the longest busy_poll_us of its ports. A port of another context
+   * has its context's busy_poll_us, and this field must be 0. While messages of ports with MIDISOCK_WAKE_SIGNAL
+   * answer one another, the network thread and all waits poll for 50 microseconds in any case.
    */
   uint32_t busy_poll_us;
   /** What midisock_pop_block adds to arrival times, in ns. Default: MIDISOCK_LATENCY_AUTO. 0: as soon as possible. */
   uint64_t latency_ns;
   /**
-   * What midisock_push_frame adds to the time of a frame, in ns. Default: 0. Messages keep their spacing only if
-   * their times have not passed when they are pushed. MIDISOCK_LATENCY_AUTO, one block, is enough for that.
+   * The delay that midisock_push_frame adds to the time of a frame, in ns. Default: 0. Messages keep their spacing
+   * only if their times have not passed when they are pushed. MIDISOCK_LATENCY_AUTO, one block, is enough for that.
    */
   uint64_t push_latency_ns;
   /**
    * The realtime priority that the network thread requests from the system. Default: 0, none.
    *
    * On Linux and macOS it is a SCHED_FIFO priority, clamped to the system's range. On Windows any other value
-   * requests time-critical. The thread serves all ports of the process, and the highest value counts. If the system
-   * refuses, the port works all the same: MIDISOCK_NOTIFY_PRIORITY_REFUSED reports the refusal, and
+   * requests time-critical. The thread serves all ports of the default context, and the highest value counts. If the
+   * system refuses, the port works all the same: MIDISOCK_NOTIFY_PRIORITY_REFUSED reports the refusal, and
    * midisock_stats.network_priority the actual priority. One below the priority of the audio thread is a good value.
    * A program that learns that priority later calls midisock_set_realtime_priority. A port of a context that the
    * program made has its context's realtime_priority, and this field must be 0.
@@ -586,24 +586,24 @@ typedef struct midisock_config {
   uint32_t realtime_priority;
   /**
    * The traffic class (DSCP) of the packets of TCP connections, 0 to 63. Default: 0, that of ordinary traffic. 46 is
-   * expedited forwarding, which networks and Wi-Fi use for live audio. A higher value is an error. A system that
-   * refuses it is not an error; Windows ignores it.
+   * expedited forwarding, which networks and Wi-Fi use for live audio. A value above 63 is an error. A refusal by
+   * the system is not; Windows ignores the value.
    */
   uint32_t traffic_class;
   /**
-   * The channels whose messages the port sends and midisock_pop gives: bit 0 to 15 for channels 1 to 16, bit 16 for
-   * system messages. Default: MIDISOCK_ALL_CHANNELS. Any other bit is an error; 0 is allowed.
+   * The channels whose messages the port sends and midisock_pop returns: bits 0 to 15 for channels 1 to 16, bit 16
+   * for system messages. Default: MIDISOCK_ALL_CHANNELS. Any other bit is an error; 0 is allowed.
    *
-   * A push of any other message returns MIDISOCK_OK, and counts it in midisock_stats.filtered only. Any other message
-   * that comes counts in midisock_stats.messages_in and filtered. midisock_panic and midisock_reset send on these
-   * channels only. Ports that a manual server accepts have its channels. See midisock_set_channels.
+   * A push of any other message returns MIDISOCK_OK, and counts it in midisock_stats.filtered only. Any other
+   * message that arrives counts in midisock_stats.messages_in and filtered. midisock_panic and midisock_reset send
+   * on these channels only. Ports that a manual server accepts have its channels. See midisock_set_channels.
    */
   uint32_t channels;
   /** Zero. */
   uint32_t reserved;
   /**
-   * The context that the port belongs to. Default: NULL, the one that all ports of the process share. An accepted
-   * port belongs to its server's. A pair has none.
+   * The context that the port belongs to. Default: NULL, the default context, which the process has once. An
+   * accepted port belongs to its server's context. A pair has none.
    */
   struct midisock_context *context;
 #if defined(MIDISOCK_32_BIT)
@@ -653,10 +653,10 @@ typedef struct midisock_port midisock_port;
  * A link-local IPv6 address needs its interface ("fe80::1%eth0").
  *
  * "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. Only its user can connect: the file has
- * mode 0600. A socket of this user that lies there and refuses connections is replaced; any other file is
- * MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it still is the port's own. Its
- * folder must be readable, because it is locked for a moment. midisock_local_port is 0, and clients are reported with
- * the address "unix:".
+ * mode 0600. The call replaces a socket of this user that refuses connections; with any other file at the path it
+ * returns MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it is still the port's
+ * own. Its folder must be readable, because it is locked for a moment. midisock_local_port returns 0, and
+ * notifications report clients with the address "unix:".
  *
  * The server rejects a connection that begins with three or more data bytes (below 0x80), as HTTP, TLS and SSH do. A
  * client that sends nothing at first is announced, and receives its first messages, 10 ms (loopback) or 50 ms after it
@@ -670,14 +670,14 @@ typedef struct midisock_port midisock_port;
  *   `port` is not 0 or `allow` not NULL.
  * - MIDISOCK_ERR_ADDRESS: `host` cannot be parsed or resolved, the path is too long or its folder missing, or `allow`
  *   cannot be parsed.
- * - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, or another file lies there, and
+ * - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, or another file is at the path, and
  *   listen_retry_ms is 0.
  * - MIDISOCK_ERR_PERMISSION: the system forbids it, for instance a port number below 1024.
  * - MIDISOCK_ERR_UNREACHABLE: no interface has this address.
  * - MIDISOCK_ERR_IO: any other system error.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
  * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
- * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us beside it.
+ * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and its realtime_priority or busy_poll_us is not 0.
  */
 MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
     const struct midisock_config *config, struct midisock_port **out) MIDISOCK_NOEXCEPT;
@@ -704,7 +704,7 @@ MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
  *   notifications report a name that does not resolve.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
  * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
- * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us beside it.
+ * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and its realtime_priority or busy_poll_us is not 0.
  */
 MIDISOCK_API midisock_result midisock_connect(const char *host, uint16_t port,
     const struct midisock_config *config, struct midisock_port **out) MIDISOCK_NOEXCEPT;
@@ -735,8 +735,8 @@ MIDISOCK_API midisock_result midisock_accept(struct midisock_port *server, int32
  *
  * It is for connections that a host makes in its own way: through TLS, out of a sandbox, or by socket activation. The
  * state is MIDISOCK_STATE_CONNECTED at once, with MIDISOCK_NOTIFY_CONNECTED. When the connection ends, the port is
- * closed for good. `config` may be NULL; `allow`, max_clients, and what concerns listening and connecting have no
- * effect, keepalive_ms and traffic_class only on TCP.
+ * closed for good. `config` may be NULL. `allow`, max_clients and the fields for listening and connecting have no
+ * effect; keepalive_ms and traffic_class have one only on TCP.
  *
  * On success the socket is the port's, which closes it: it no longer blocks, and programs that are executed do not
  * inherit it. On an error it stays the caller's, unchanged. `socket` is a descriptor, on Windows a SOCKET.
@@ -748,7 +748,7 @@ MIDISOCK_API midisock_result midisock_accept(struct midisock_port *server, int32
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `socket` is not a connected stream socket, `out` is NULL, or a field of `config` is
  *   invalid.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
- * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us beside it.
+ * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and its realtime_priority or busy_poll_us is not 0.
  */
 MIDISOCK_API midisock_result midisock_adopt(intptr_t socket, const struct midisock_config *config,
     struct midisock_port **out) MIDISOCK_NOEXCEPT;
@@ -811,8 +811,8 @@ MIDISOCK_API midisock_result midisock_shutdown(struct midisock_port *port) MIDIS
  * Closes a port and frees it. NULL has no effect.
  *
  * The network thread writes pushed messages that are due, within linger_ms. The call does not wait for that, unless
- * this is the last port of the process: then it waits, and joins the network thread. When the call returns, a server's
- * address is free again. Ports that the server accepted stay open.
+ * this is the last port of the default context: then it waits, and joins the network thread. When the call returns, a
+ * server's address is free again. Ports that the server accepted stay open.
  *
  * [control]
  * Threads: one, which comes last. No other call on this port may be running or follow. Data of popped messages becomes
@@ -895,8 +895,8 @@ typedef struct midisock_message {
  * [realtime]
  * Threads: the pushing thread.
  * Returns:
- * - MIDISOCK_OK: the message is queued. Or it is of a channel that the port does not have (midisock_set_channels): then
- *   it is not queued, and counts in filtered only.
+ * - MIDISOCK_OK: the message is queued. A message of a channel that the port does not have (midisock_set_channels)
+ *   is not queued, and counts in filtered only.
  * - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `data` is NULL.
  * - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
@@ -919,13 +919,13 @@ MIDISOCK_API midisock_result midisock_push(struct midisock_port *port, const uin
  * Scheduled messages take up to out_queue_bytes, where each counts 24 bytes beside its own. When the port is closed,
  * those that end something at the peer are sent at once, and the others are dropped. See midisock_cancel.
  *
- * Refused messages are treated, and a system call may be made, as by midisock_push.
+ * The call treats refused messages as midisock_push does, and may make a system call like it.
  *
  * [realtime]
  * Threads: the pushing thread.
  * Returns:
- * - MIDISOCK_OK: the message is queued. Or it is of a channel that the port does not have (midisock_set_channels): then
- *   it is not queued, and counts in filtered only.
+ * - MIDISOCK_OK: the message is queued. A message of a channel that the port does not have (midisock_set_channels)
+ *   is not queued, and counts in filtered only.
  * - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `port`, `message` or its data is NULL, or its time is more than 10 s ahead.
  * - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
@@ -950,7 +950,7 @@ MIDISOCK_API midisock_result midisock_push_message(struct midisock_port *port,
  *
  * Dropped programs and controllers are not restored. A program that goes on after midisock_cancel pushes them again.
  *
- * The call always has room. It may make a system call as midisock_push. On a pair nothing is ever scheduled.
+ * The call always has room. It may make a system call as midisock_push does. On a pair nothing is ever scheduled.
  *
  * [realtime]
  * Threads: the pushing thread.
@@ -993,7 +993,7 @@ MIDISOCK_API midisock_result midisock_pop(struct midisock_port *port, struct mid
  * The next pops read what was thrown away, once for each client that sent it. One call reads at most a thousand
  * messages. So after a long pause midisock_pop may return MIDISOCK_EMPTY several times before the difference comes.
  *
- * With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop.
+ * With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop does.
  *
  * [realtime]
  * Threads: the popping thread.
@@ -1010,7 +1010,7 @@ MIDISOCK_API midisock_result midisock_skip(struct midisock_port *port) MIDISOCK_
  * Silences all peers now. It drops all messages that were pushed before and are not sent, scheduled ones too, and
  * sends All Sound Off (CC 120, value 0) on 16 channels. A message that is partly written is finished.
  *
- * The call always has room. It may make a system call as midisock_push.
+ * The call always has room. It may make a system call as midisock_push does.
  *
  * [realtime]
  * Threads: any.
@@ -1027,7 +1027,7 @@ MIDISOCK_API midisock_result midisock_panic(struct midisock_port *port) MIDISOCK
  * Sends All Notes Off (CC 123, value 0) and Reset All Controllers (CC 121, value 0) on each of 16 channels to all
  * peers, after the messages that were pushed before, and after scheduled ones that are due now.
  *
- * The call always has room. It may make a system call as midisock_push.
+ * The call always has room. It may make a system call as midisock_push does.
  *
  * [realtime]
  * Threads: any.
@@ -1101,11 +1101,11 @@ typedef struct midisock_block {
  * quarter of the playing time of the frames before belongs to the same period. A jump of more than two periods, as
  * after a stop of the plugin, is noticed without MIDISOCK_BLOCK_DISCONTINUITY.
  *
- * With MIDISOCK_BLOCK_HAS_POSITION less is guessed: frames that the counter skips are a dropout, and the estimate goes
- * on past them; time that passes while the counter stands still is a stop; a call before the counter has reached the
- * end of the previous block is a slice of the same period; and a counter that goes back is a discontinuity.
+ * With MIDISOCK_BLOCK_HAS_POSITION the library guesses less. Frames that the counter skips are a dropout, and the
+ * estimate goes on past them. Time that passes while the counter stands still is a stop. A call before the counter has
+ * reached the end of the previous block is a slice of the same period. A counter that goes back is a discontinuity.
  *
- * With MIDISOCK_BLOCK_DEVICE_TIME nothing is estimated: the frames of the block follow evenly upon start_ns, at
+ * With MIDISOCK_BLOCK_DEVICE_TIME the library estimates nothing: the frames of the block follow start_ns evenly, at
  * sample_rate.
  *
  * [realtime]
@@ -1131,7 +1131,7 @@ MIDISOCK_API midisock_result midisock_begin_block(struct midisock_port *port,
  * the spacing at which they arrived. With latency 0 nothing is smoothed, and waiting messages are at the beginning of
  * the block.
  *
- * With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop.
+ * With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop does.
  *
  * [realtime]
  * Threads: the popping thread.
@@ -1151,14 +1151,14 @@ MIDISOCK_API midisock_result midisock_pop_block(struct midisock_port *port,
  * Sends one whole message at the time of a frame of the block, to the peer or to all clients.
  *
  * The time is the smoothed time of the frame plus midisock_config.push_latency_ns. If it has passed, or with
- * MIDISOCK_BLOCK_FREEWHEEL, the message is sent now. Refused messages are treated, and a system call may be made, as
- * by midisock_push.
+ * MIDISOCK_BLOCK_FREEWHEEL, the message is sent now. The call treats refused messages as midisock_push does, and may
+ * make a system call like it.
  *
  * [realtime]
  * Threads: the thread that called midisock_begin_block. It must be the pushing thread as well.
  * Returns:
- * - MIDISOCK_OK: the message is queued. Or it is of a channel that the port does not have (midisock_set_channels): then
- *   it is not queued, and counts in filtered only.
+ * - MIDISOCK_OK: the message is queued. A message of a channel that the port does not have (midisock_set_channels)
+ *   is not queued, and counts in filtered only.
  * - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `data` is NULL, `frame` is beyond the block, no block has begun, or the
  *   time is more than 10 s ahead.
@@ -1202,11 +1202,10 @@ MIDISOCK_API midisock_result midisock_set_allow(struct midisock_port *server, co
     MIDISOCK_NOEXCEPT;
 
 /**
- * Changes the name of a port: who it is, for the people at the other end. `name` is up to 63 bytes of UTF-8 without
+ * Changes the name of a port, which is for the people at the other end. `name` is up to 63 bytes of UTF-8 without
  * control characters. NULL and "" mean no name.
  *
- * Nothing sends it in this version: no peer learns it. Ports that a manual server accepts later begin with the server's
- * name.
+ * This version sends it to no peer. Ports that a manual server accepts later begin with the server's name.
  *
  * [control]
  * Threads: any.
@@ -1240,15 +1239,15 @@ MIDISOCK_API midisock_result midisock_set_latency(struct midisock_port *port, ui
 /**
  * Changes midisock_config.channels.
  *
- * Messages of channels that are taken away and that are not sent yet are dropped, scheduled ones included, and count
- * in midisock_stats.dropped_out. Then what the peer holds on those channels is released, as when the port closes,
- * whatever release_on_close says. midisock_pop gives no message of those channels any more but the releases of what
- * they hold, with MIDISOCK_FLAG_SYNTHETIC; the others count in midisock_stats.filtered.
+ * Unsent messages of the channels that are removed are dropped, scheduled ones included, and count in
+ * midisock_stats.dropped_out. The peer then receives releases of what it holds on those channels, as when the port
+ * closes, whatever release_on_close says. From those channels midisock_pop returns only the releases of what they
+ * hold, with MIDISOCK_FLAG_SYNTHETIC; all other messages count in midisock_stats.filtered.
  *
- * Of channels that are added, midisock_pop gives where the peer's channels stand, as after midisock_skip: controllers,
- * programs and bends, but no notes. The peer is told nothing again.
+ * For channels that are added, midisock_pop returns the present state of the peer's channels, as after midisock_skip:
+ * controllers, programs and bends, but no notes. The port sends the peer nothing again.
  *
- * A push that begins when the call has returned finds the new channels. The rest follows at the network thread's
+ * A push that begins after the call has returned uses the new channels. The rest takes effect at the network thread's
  * next turn, which the call causes, or on a pair with the other port's next pop. Ports that a manual server accepts
  * later begin with the server's channels; those that it accepted before keep theirs.
  *
@@ -1352,7 +1351,7 @@ typedef struct midisock_stats {
   uint64_t rejected;
   /** What midisock_pop_block adds to arrival times at present, in ns. */
   uint64_t latency_ns;
-  /** How often the network thread woke. It serves all ports of the context. 0 on a pair, like the fields below. */
+  /** How often the network thread of the context woke. 0 on a pair, like the three fields below. */
   uint64_t network_wakes;
   /** How much later than planned the network thread wakes, in ns: a mean over about 64 times. */
   uint64_t network_late_ns;
@@ -1428,7 +1427,8 @@ MIDISOCK_API midisock_result midisock_wait(struct midisock_port *port, uint32_t 
  * Returns:
  * - MIDISOCK_OK: one of the events has come on the port at `index`.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `ports` or one of them is NULL, `count` is 0 or above 65536, `events` is 0 or has
- *   unknown bits, or `timeout_ms` is below -1.
+ *   unknown bits, `timeout_ms` is below -1, or one port has a context with MIDISOCK_CONTEXT_HOST and another port does
+ *   not have the same one.
  * - MIDISOCK_ERR_WRONG_ROLE: none of the events can ever happen on any of the ports.
  * - MIDISOCK_ERR_TIMEOUT: none of the events came in time.
  * - MIDISOCK_ERR_CLOSED: the port at `index` is closed, and none of its messages is left. `index` is written.
@@ -1438,20 +1438,21 @@ MIDISOCK_API midisock_result midisock_wait_any(struct midisock_port *const *port
 
 /**
  * Returns a handle for the event loop of another library: a descriptor, on Windows an event object, that is readable
- * (signalled) while `what` holds. It fits poll, epoll, kqueue, GLib, Qt, libuv, CLAP's posix-fd-support and JUCE.
+ * (signalled) while there is a message, a notification or a client. It fits poll, epoll, kqueue, GLib, Qt, libuv,
+ * CLAP's posix-fd-support and JUCE.
  *
- * `what` is one of MIDISOCK_WAIT_MESSAGE, MIDISOCK_WAIT_NOTIFICATION and MIDISOCK_WAIT_CLIENT. Each has a handle of its
- * own, and a second call returns the same one. The port closes it in midisock_close; the caller never closes, reads or
- * writes it. Forget it before midisock_close.
+ * `what` is one of MIDISOCK_WAIT_MESSAGE, MIDISOCK_WAIT_NOTIFICATION and MIDISOCK_WAIT_CLIENT. Each has its own
+ * handle, and a second call returns the same one. midisock_close closes it; the caller never closes, reads or writes
+ * it. Take it out of the event loop before midisock_close.
  *
  * The handle is level-triggered: it stays readable until the reason is gone. For messages that is when midisock_pop,
  * midisock_pop_block or midisock_skip has found the queue empty, so take messages until MIDISOCK_EMPTY. While messages
- * wait for a later block, it stays readable. Once the port is closed, it stays readable for good. If two threads meet,
- * it may be readable for a moment without a reason.
+ * wait for a later block, it stays readable. Once the port is closed, it stays readable for good. If two threads
+ * change it at the same moment, it may be readable for a moment without a reason.
  *
  * With the handle for messages, the first midisock_pop, midisock_pop_block or midisock_skip that finds the queue empty
- * makes one system call, which does not block; a second one if a message arrives at that very moment. Take none for a
- * port whose messages an audio thread pops. A port whose handle was not asked for pays nothing.
+ * makes one system call, which does not block; a second one if a message arrives at that very moment. Do not take one
+ * for a port whose messages an audio thread pops. A port without a handle pays nothing.
  *
  * [control]
  * Threads: any.
@@ -1619,10 +1620,10 @@ MIDISOCK_API midisock_result midisock_peer_address(struct midisock_port *port, c
 /**
  * Returns the ids of the clients of a merged server, in the order in which they connected.
  *
- * `count` receives how many clients there are, also if that is more than `capacity`. At most `capacity` ids are written
- * to `ids`, which may be NULL if only the number is wanted. They are the clients that midisock_client_count counts:
- * those that connected a moment ago are among them, though MIDISOCK_NOTIFY_CLIENT_JOINED may still be to come. A client
- * that connects or leaves during the call may be left out.
+ * `count` receives the number of clients, even if it is above `capacity`. The call writes at most `capacity` ids to
+ * `ids`, which may be NULL if only the number is wanted. They are the clients that midisock_client_count counts: they
+ * include those that connected a moment ago, even before MIDISOCK_NOTIFY_CLIENT_JOINED. A client that connects or
+ * leaves during the call may be left out.
  *
  * [control]
  * Threads: any.

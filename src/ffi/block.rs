@@ -22,7 +22,7 @@ pub const MIDISOCK_BLOCK_DEVICE_TIME: u32 = 8;
 const FLAGS: u32 =
     MIDISOCK_BLOCK_FREEWHEEL | MIDISOCK_BLOCK_DISCONTINUITY | MIDISOCK_BLOCK_HAS_POSITION | MIDISOCK_BLOCK_DEVICE_TIME;
 
-/// What the first version of it had. It stays: callers of that version pass this size, however many fields are added.
+/// The size of the struct in its first version. Callers of that version pass it, however many fields are added.
 const FIRST_SIZE: usize = 32;
 
 /// One call of an audio callback. Begin with MIDISOCK_BLOCK_INIT, then set at least sample_rate and frames.
@@ -50,7 +50,7 @@ pub struct midisock_block {
 }
 
 impl midisock_block {
-    /// MIDISOCK_BLOCK_INIT: what a caller does not say.
+    /// MIDISOCK_BLOCK_INIT: the values of fields that a caller does not set.
     pub(super) const NOTHING: Self = Self {
         struct_size: size_of::<Self>() as u32,
         flags: 0,
@@ -61,7 +61,7 @@ impl midisock_block {
         position: 0,
     };
 
-    /// The block that is meant.
+    /// The block that the struct describes.
     fn check(&self, has_position: bool) -> Result<Block, Code> {
         let has = |flag: u32| self.flags & flag != 0;
         let position = has(MIDISOCK_BLOCK_HAS_POSITION).then_some(self.position);
@@ -94,11 +94,11 @@ const _: () = assert!(size_of::<midisock_block>() == FIRST_SIZE + size_of::<i64>
 /// quarter of the playing time of the frames before belongs to the same period. A jump of more than two periods, as
 /// after a stop of the plugin, is noticed without MIDISOCK_BLOCK_DISCONTINUITY.
 ///
-/// With MIDISOCK_BLOCK_HAS_POSITION less is guessed: frames that the counter skips are a dropout, and the estimate goes
-/// on past them; time that passes while the counter stands still is a stop; a call before the counter has reached the
-/// end of the previous block is a slice of the same period; and a counter that goes back is a discontinuity.
+/// With MIDISOCK_BLOCK_HAS_POSITION the library guesses less. Frames that the counter skips are a dropout, and the
+/// estimate goes on past them. Time that passes while the counter stands still is a stop. A call before the counter has
+/// reached the end of the previous block is a slice of the same period. A counter that goes back is a discontinuity.
 ///
-/// With MIDISOCK_BLOCK_DEVICE_TIME nothing is estimated: the frames of the block follow evenly upon start_ns, at
+/// With MIDISOCK_BLOCK_DEVICE_TIME the library estimates nothing: the frames of the block follow start_ns evenly, at
 /// sample_rate.
 ///
 /// Threads: the popping thread.
@@ -157,7 +157,7 @@ pub unsafe extern "C" fn midisock_begin_block(
 /// the spacing at which they arrived. With latency 0 nothing is smoothed, and waiting messages are at the beginning of
 /// the block.
 ///
-/// With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop.
+/// With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop does.
 ///
 /// Threads: the popping thread.
 /// Returns:
@@ -195,13 +195,13 @@ pub unsafe extern "C" fn midisock_pop_block(port: *mut midisock_port, out: *mut 
 /// Sends one whole message at the time of a frame of the block, to the peer or to all clients.
 ///
 /// The time is the smoothed time of the frame plus midisock_config.push_latency_ns. If it has passed, or with
-/// MIDISOCK_BLOCK_FREEWHEEL, the message is sent now. Refused messages are treated, and a system call may be made, as
-/// by midisock_push.
+/// MIDISOCK_BLOCK_FREEWHEEL, the message is sent now. The call treats refused messages as midisock_push does, and may
+/// make a system call like it.
 ///
 /// Threads: the thread that called midisock_begin_block. It must be the pushing thread as well.
 /// Returns:
-/// - MIDISOCK_OK: the message is queued. Or it is of a channel that the port does not have (midisock_set_channels): then
-///   it is not queued, and counts in filtered only.
+/// - MIDISOCK_OK: the message is queued. A message of a channel that the port does not have (midisock_set_channels)
+///   is not queued, and counts in filtered only.
 /// - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `data` is NULL, `frame` is beyond the block, no block has begun, or the
 ///   time is more than 10 s ahead.

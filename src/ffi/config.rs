@@ -76,7 +76,7 @@ pub struct midisock_config {
     /// Clients of a server that may be connected at the same time. Default: 64. At most 65536. The server closes
     /// further connections at once and counts them in midisock_stats.rejected. A client that has left does not count.
     /// A manual server keeps the ports of clients that left before midisock_accept, with what they sent, as long as all
-    /// its ports are no more than this. Beyond, the oldest of those ports is closed for each newcomer, and counts in
+    /// its ports are no more than this. Beyond that, each newcomer closes the oldest of those ports, which counts in
     /// rejected.
     pub max_clients: u32,
     /// Addresses and CIDR ranges that may connect to a server, separated by commas, such as "192.168.1.0/24, ::1".
@@ -85,8 +85,8 @@ pub struct midisock_config {
     /// Zero. It fills the place of a 64-bit pointer.
     #[cfg(target_pointer_width = "32")]
     pub reserved_after_allow: u32,
-    /// Who this port is: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. Nothing sends it in
-    /// this version. See midisock_set_name.
+    /// The name of this port: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. This version
+    /// sends it to no peer. See midisock_set_name.
     pub name: *const c_char,
     /// Zero. It fills the place of a 64-bit pointer.
     #[cfg(target_pointer_width = "32")]
@@ -140,39 +140,39 @@ pub struct midisock_config {
     /// port polls before it sleeps, in microseconds. Default: 0. At most 1000000. Each of them keeps a core busy for
     /// this time.
     ///
-    /// The longest busy_poll_us of all ports counts for the network thread of the process. A port of another context has
-    /// its context's busy_poll_us, and this field must be 0. While messages of ports with MIDISOCK_WAKE_SIGNAL answer
-    /// one another, the network thread and all waits poll for 50 microseconds in any case.
+    /// The network thread of the default context uses the longest busy_poll_us of its ports. A port of another context
+    /// has its context's busy_poll_us, and this field must be 0. While messages of ports with MIDISOCK_WAKE_SIGNAL
+    /// answer one another, the network thread and all waits poll for 50 microseconds in any case.
     pub busy_poll_us: u32,
     /// What midisock_pop_block adds to arrival times, in ns. Default: MIDISOCK_LATENCY_AUTO. 0: as soon as possible.
     pub latency_ns: u64,
-    /// What midisock_push_frame adds to the time of a frame, in ns. Default: 0. Messages keep their spacing only if
-    /// their times have not passed when they are pushed. MIDISOCK_LATENCY_AUTO, one block, is enough for that.
+    /// The delay that midisock_push_frame adds to the time of a frame, in ns. Default: 0. Messages keep their spacing
+    /// only if their times have not passed when they are pushed. MIDISOCK_LATENCY_AUTO, one block, is enough for that.
     pub push_latency_ns: u64,
     /// The realtime priority that the network thread requests from the system. Default: 0, none.
     ///
     /// On Linux and macOS it is a SCHED_FIFO priority, clamped to the system's range. On Windows any other value
-    /// requests time-critical. The thread serves all ports of the process, and the highest value counts. If the system
-    /// refuses, the port works all the same: MIDISOCK_NOTIFY_PRIORITY_REFUSED reports the refusal, and
+    /// requests time-critical. The thread serves all ports of the default context, and the highest value counts. If the
+    /// system refuses, the port works all the same: MIDISOCK_NOTIFY_PRIORITY_REFUSED reports the refusal, and
     /// midisock_stats.network_priority the actual priority. One below the priority of the audio thread is a good value.
     /// A program that learns that priority later calls midisock_set_realtime_priority. A port of a context that the
     /// program made has its context's realtime_priority, and this field must be 0.
     pub realtime_priority: u32,
     /// The traffic class (DSCP) of the packets of TCP connections, 0 to 63. Default: 0, that of ordinary traffic. 46 is
-    /// expedited forwarding, which networks and Wi-Fi use for live audio. A higher value is an error. A system that
-    /// refuses it is not an error; Windows ignores it.
+    /// expedited forwarding, which networks and Wi-Fi use for live audio. A value above 63 is an error. A refusal by
+    /// the system is not; Windows ignores the value.
     pub traffic_class: u32,
-    /// The channels whose messages the port sends and midisock_pop gives: bit 0 to 15 for channels 1 to 16, bit 16 for
-    /// system messages. Default: MIDISOCK_ALL_CHANNELS. Any other bit is an error; 0 is allowed.
+    /// The channels whose messages the port sends and midisock_pop returns: bits 0 to 15 for channels 1 to 16, bit 16
+    /// for system messages. Default: MIDISOCK_ALL_CHANNELS. Any other bit is an error; 0 is allowed.
     ///
-    /// A push of any other message returns MIDISOCK_OK, and counts it in midisock_stats.filtered only. Any other message
-    /// that comes counts in midisock_stats.messages_in and filtered. midisock_panic and midisock_reset send on these
-    /// channels only. Ports that a manual server accepts have its channels. See midisock_set_channels.
+    /// A push of any other message returns MIDISOCK_OK, and counts it in midisock_stats.filtered only. Any other
+    /// message that arrives counts in midisock_stats.messages_in and filtered. midisock_panic and midisock_reset send
+    /// on these channels only. Ports that a manual server accepts have its channels. See midisock_set_channels.
     pub channels: u32,
     /// Zero.
     pub reserved: u32,
-    /// The context that the port belongs to. Default: NULL, the one that all ports of the process share. An accepted
-    /// port belongs to its server's. A pair has none.
+    /// The context that the port belongs to. Default: NULL, the default context, which the process has once. An
+    /// accepted port belongs to its server's context. A pair has none.
     pub context: *mut midisock_context,
     /// Zero. It fills the place of a 64-bit pointer.
     #[cfg(target_pointer_width = "32")]
@@ -308,7 +308,7 @@ impl midisock_config {
         config.normalized().map(|config| (config, Options { allow, name }))
     }
 
-    /// Leaves out what a kind of port ignores. An error where it has a field that the kind cannot have.
+    /// Leaves out fields that a kind of port ignores. An error if a field is set that the kind cannot have.
     fn fit(self, kind: Kind) -> Result<Self, Code> {
         let defaults = Self::defaults(self.struct_size);
         match kind {
@@ -396,7 +396,7 @@ pub unsafe extern "C" fn midisock_config_init(config: *mut midisock_config, size
 pub(super) enum Kind {
     /// Of a socket that the caller made: there are no clients to choose from.
     Adopted,
-    /// On or to a path: nobody there has an address that could be allowed.
+    /// On or to a path: no peer there has an address that could be allowed.
     UnixSocket,
     Other,
 }
@@ -414,8 +414,8 @@ pub(super) unsafe fn read(config: *const midisock_config, kind: Kind) -> Result<
     unsafe { known(config)?.fit(kind)?.check() }
 }
 
-/// The context of a caller's config; None: the default one. What concerns the thread of the default context has no place
-/// beside another.
+/// The context of a caller's config; None: the default one. A config with another context must not set the fields for
+/// the default context's thread.
 ///
 /// # Safety
 /// As `read`. The context is live for as long as the reference is used.

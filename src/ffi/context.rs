@@ -21,7 +21,7 @@ pub const MIDISOCK_CONTEXT_HOST: u32 = 1;
 pub const MIDISOCK_LOG_ERROR: i32 = 1;
 /// Something was lost, refused, or is tried again.
 pub const MIDISOCK_LOG_WARNING: i32 = 2;
-/// What happens in good order.
+/// Something happened in good order, such as a connection.
 pub const MIDISOCK_LOG_INFO: i32 = 3;
 
 /// A context, which runs ports. The caller owns it until midisock_context_destroy.
@@ -29,16 +29,16 @@ pub const MIDISOCK_LOG_INFO: i32 = 3;
 /// Without a context of its own a port belongs to the default one: a thread that the first port of the process starts
 /// and the last one joins.
 ///
-/// Calls on a context with MIDISOCK_CONTEXT_HOST and on its ports come from one thread at a time; another one gets
-/// MIDISOCK_ERR_BUSY. Realtime functions are free of that. Waiting functions run the context while they wait.
-/// midisock_close does not wait: what is still to be written is written by later calls. Addresses and "localhost" need
-/// no thread. Other names are looked up on a short-lived one.
+/// Control calls on a context with MIDISOCK_CONTEXT_HOST and on its ports come from one thread at a time; a call from a
+/// second thread returns MIDISOCK_ERR_BUSY. Realtime functions are exempt. Waiting functions run the context while they
+/// wait. midisock_close does not wait: later calls write the remaining messages. Addresses and "localhost" need no
+/// thread. A short-lived thread looks up any other name.
 pub struct midisock_context {
     context: Context,
 }
 
 impl midisock_context {
-    /// The context behind a handle; None for what cannot be one.
+    /// The context behind a handle; None if the handle cannot be one.
     ///
     /// # Safety
     /// `handle` is NULL, or a live context, for as long as the reference is used.
@@ -69,8 +69,8 @@ pub struct midisock_context_config {
     /// Makes the context's thread. Default: NULL, the library makes it.
     ///
     /// It starts a thread that calls run(argument), and may write to `thread` what join_thread needs. It returns 0, or
-    /// anything else if there is no thread to be had; then `run` must not be called. midisock_context_create calls it.
-    /// It is not for the short-lived threads that look names up.
+    /// any other number if it cannot start a thread; then `run` must not be called. midisock_context_create calls it.
+    /// The library itself makes the short-lived threads that look names up.
     pub create_thread: Option<
         unsafe extern "C" fn(
             user: *mut c_void,
@@ -79,18 +79,18 @@ pub struct midisock_context_config {
             thread: *mut *mut c_void,
         ) -> i32,
     >,
-    /// Waits for the end of that thread: it returns after `run` has. midisock_context_destroy calls it. Either both
-    /// functions are there or neither.
+    /// Waits for the end of that thread: it returns after `run` has. midisock_context_destroy calls it. Set both
+    /// functions or neither.
     pub join_thread: Option<unsafe extern "C" fn(user: *mut c_void, thread: *mut c_void)>,
-    /// For the two functions above.
+    /// The `user` of the two functions above.
     pub thread_user: *mut c_void,
     /// Takes a line about what happens to the context and its ports, for the developer. Default: NULL.
     ///
-    /// `level` is one of MIDISOCK_LOG_*, `text` lives for the call. It is called by the context's thread, or with
-    /// MIDISOCK_CONTEXT_HOST by control functions, one call at a time, and never by a realtime function. A port has at
-    /// most 10 lines a second; the rest is counted. The function calls no function of this library but realtime ones.
+    /// `level` is one of MIDISOCK_LOG_*. `text` is valid during the call. The context's thread makes the calls, or with
+    /// MIDISOCK_CONTEXT_HOST control functions do, one at a time. Realtime functions never do. A port writes at most
+    /// 10 lines a second; the rest is counted. The function may call only realtime functions of this library.
     pub log: Option<unsafe extern "C" fn(user: *mut c_void, level: i32, text: *const c_char)>,
-    /// For `log`.
+    /// The `user` of `log`.
     pub log_user: *mut c_void,
 }
 
@@ -190,7 +190,7 @@ impl midisock_context_config {
     }
 }
 
-/// What the caller's functions are given back.
+/// A pointer of the caller's, which the caller's functions receive.
 #[derive(Clone, Copy)]
 struct User(*mut c_void);
 
@@ -235,7 +235,7 @@ fn hooks(create: CreateThread, join: unsafe extern "C" fn(*mut c_void, *mut c_vo
     })
 }
 
-/// What the caller's thread calls.
+/// The function that the caller's thread calls.
 unsafe extern "C" fn run(argument: *mut c_void) -> *mut c_void {
     // SAFETY: made by `hooks`, and given here once.
     let work = unsafe { Box::from_raw(argument.cast::<Work>()) };
@@ -269,7 +269,7 @@ pub unsafe extern "C" fn midisock_context_config_init(config: *mut midisock_cont
 /// Returns:
 /// - MIDISOCK_OK: `out` is a context. The caller must destroy it, after the last of its ports was closed.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, or a field of `config` is invalid.
-/// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out, or create_thread returned another number than 0.
+/// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out, or create_thread did not return 0.
 ///
 /// # Safety
 /// `config` is NULL or as midisock_context_config describes, `out` writable.
@@ -365,7 +365,7 @@ pub unsafe extern "C" fn midisock_context_poll(context: *mut midisock_context, t
 /// Gives a descriptor for poll, epoll and the loops that are built on them. It is readable when midisock_context_poll
 /// has something to do, its next deadline included.
 ///
-/// Asked again it is the same. It belongs to the context: the caller never reads nor closes it.
+/// A second call returns the same one. It belongs to the context: the caller neither reads nor closes it.
 ///
 /// Threads: any, one at a time.
 /// Returns:
@@ -374,7 +374,7 @@ pub unsafe extern "C" fn midisock_context_poll(context: *mut midisock_context, t
 /// - MIDISOCK_ERR_WRONG_ROLE: the context has a thread.
 /// - MIDISOCK_ERR_BUSY: another thread is in a call on the context or a port of it.
 /// - MIDISOCK_ERR_NO_RESOURCES: descriptors ran out.
-/// - MIDISOCK_ERR_UNSUPPORTED: not Linux or Android.
+/// - MIDISOCK_ERR_UNSUPPORTED: the system is neither Linux nor Android.
 ///
 /// # Safety
 /// `context` is a live context, `out` writable.

@@ -37,11 +37,10 @@ pub unsafe extern "C" fn midisock_set_allow(server: *mut midisock_port, allow: *
     unsafe { control_port(server, |server| code(server.set_allow(|| allow_of(allow)))) }
 }
 
-/// Changes the name of a port: who it is, for the people at the other end. `name` is up to 63 bytes of UTF-8 without
+/// Changes the name of a port, which is for the people at the other end. `name` is up to 63 bytes of UTF-8 without
 /// control characters. NULL and "" mean no name.
 ///
-/// Nothing sends it in this version: no peer learns it. Ports that a manual server accepts later begin with the server's
-/// name.
+/// This version sends it to no peer. Ports that a manual server accepts later begin with the server's name.
 ///
 /// Threads: any.
 /// Returns:
@@ -90,15 +89,15 @@ pub unsafe extern "C" fn midisock_set_latency(
 
 /// Changes midisock_config.channels.
 ///
-/// Messages of channels that are taken away and that are not sent yet are dropped, scheduled ones included, and count
-/// in midisock_stats.dropped_out. Then what the peer holds on those channels is released, as when the port closes,
-/// whatever release_on_close says. midisock_pop gives no message of those channels any more but the releases of what
-/// they hold, with MIDISOCK_FLAG_SYNTHETIC; the others count in midisock_stats.filtered.
+/// Unsent messages of the channels that are removed are dropped, scheduled ones included, and count in
+/// midisock_stats.dropped_out. The peer then receives releases of what it holds on those channels, as when the port
+/// closes, whatever release_on_close says. From those channels midisock_pop returns only the releases of what they
+/// hold, with MIDISOCK_FLAG_SYNTHETIC; all other messages count in midisock_stats.filtered.
 ///
-/// Of channels that are added, midisock_pop gives where the peer's channels stand, as after midisock_skip: controllers,
-/// programs and bends, but no notes. The peer is told nothing again.
+/// For channels that are added, midisock_pop returns the present state of the peer's channels, as after midisock_skip:
+/// controllers, programs and bends, but no notes. The port sends the peer nothing again.
 ///
-/// A push that begins when the call has returned finds the new channels. The rest follows at the network thread's
+/// A push that begins after the call has returned uses the new channels. The rest takes effect at the network thread's
 /// next turn, which the call causes, or on a pair with the other port's next pop. Ports that a manual server accepts
 /// later begin with the server's channels; those that it accepted before keep theirs.
 ///

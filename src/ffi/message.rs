@@ -66,8 +66,8 @@ impl midisock_message {
 ///
 /// Threads: the pushing thread.
 /// Returns:
-/// - MIDISOCK_OK: the message is queued. Or it is of a channel that the port does not have (midisock_set_channels): then
-///   it is not queued, and counts in filtered only.
+/// - MIDISOCK_OK: the message is queued. A message of a channel that the port does not have (midisock_set_channels)
+///   is not queued, and counts in filtered only.
 /// - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `port` or `data` is NULL.
 /// - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
@@ -105,12 +105,12 @@ pub unsafe extern "C" fn midisock_push(port: *mut midisock_port, data: *const u8
 /// Scheduled messages take up to out_queue_bytes, where each counts 24 bytes beside its own. When the port is closed,
 /// those that end something at the peer are sent at once, and the others are dropped. See midisock_cancel.
 ///
-/// Refused messages are treated, and a system call may be made, as by midisock_push.
+/// The call treats refused messages as midisock_push does, and may make a system call like it.
 ///
 /// Threads: the pushing thread.
 /// Returns:
-/// - MIDISOCK_OK: the message is queued. Or it is of a channel that the port does not have (midisock_set_channels): then
-///   it is not queued, and counts in filtered only.
+/// - MIDISOCK_OK: the message is queued. A message of a channel that the port does not have (midisock_set_channels)
+///   is not queued, and counts in filtered only.
 /// - MIDISOCK_OFFLINE: no peer is connected. The message is not queued.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `port`, `message` or its data is NULL, or its time is more than 10 s ahead.
 /// - MIDISOCK_ERR_INVALID_MESSAGE: the bytes are not exactly one whole message.
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn midisock_push_message(
     unsafe { push_message(port, m) }
 }
 
-/// In place of a result: it is for the next function to do.
+/// In place of a result: the next function has to do it.
 const OTHERWISE: midisock_result = midisock_result::MAX;
 
 /// The result of a quick way that has done it or not.
@@ -160,9 +160,9 @@ fn quickly(way: impl FnOnce() -> bool) -> midisock_result {
     )
 }
 
-/// Pushes what nearly every message is, see `push_usual`; OTHERWISE: it is for one of the next two. They stand apart,
-/// so that what this does needs no stack. `WITH_MORE` tells the two callers apart, so that each has a copy of its own
-/// of what would else be called.
+/// Pushes a usual message, see `push_usual`. OTHERWISE: one of the next two functions has to push it. They are separate
+/// functions, so that this one needs no stack. `WITH_MORE` distinguishes the two callers, so that each has its own copy
+/// of the code that would otherwise be called.
 ///
 /// # Safety
 /// `data` is NULL or points to `size` bytes.
@@ -230,7 +230,7 @@ unsafe fn push_whole(port: &Port, time: u64, client: u32, data: *const u8, size:
 ///
 /// Dropped programs and controllers are not restored. A program that goes on after midisock_cancel pushes them again.
 ///
-/// The call always has room. It may make a system call as midisock_push. On a pair nothing is ever scheduled.
+/// The call always has room. It may make a system call as midisock_push does. On a pair nothing is ever scheduled.
 ///
 /// Threads: the pushing thread.
 /// Returns:
@@ -290,7 +290,7 @@ pub unsafe extern "C" fn midisock_pop(port: *mut midisock_port, out: *mut midiso
     unsafe { pop_otherwise(port, out) }
 }
 
-/// What `midisock_pop` does not do itself. Apart, so that what it does needs no stack.
+/// The rest of `midisock_pop`, in a function of its own, so that `midisock_pop` needs no stack.
 ///
 /// # Safety
 /// `out` is writable.
@@ -316,7 +316,7 @@ unsafe fn pop_otherwise(port: &Port, out: *mut midisock_message) -> midisock_res
 /// The next pops read what was thrown away, once for each client that sent it. One call reads at most a thousand
 /// messages. So after a long pause midisock_pop may return MIDISOCK_EMPTY several times before the difference comes.
 ///
-/// With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop.
+/// With a handle for messages, a call that finds the queue empty may make a system call as midisock_pop does.
 ///
 /// Threads: the popping thread.
 /// Returns:
@@ -340,7 +340,7 @@ pub unsafe extern "C" fn midisock_skip(port: *mut midisock_port) -> midisock_res
 /// Silences all peers now. It drops all messages that were pushed before and are not sent, scheduled ones too, and
 /// sends All Sound Off (CC 120, value 0) on 16 channels. A message that is partly written is finished.
 ///
-/// The call always has room. It may make a system call as midisock_push.
+/// The call always has room. It may make a system call as midisock_push does.
 ///
 /// Threads: any.
 /// Returns:
@@ -363,7 +363,7 @@ pub unsafe extern "C" fn midisock_panic(port: *mut midisock_port) -> midisock_re
 /// Sends All Notes Off (CC 123, value 0) and Reset All Controllers (CC 121, value 0) on each of 16 channels to all
 /// peers, after the messages that were pushed before, and after scheduled ones that are due now.
 ///
-/// The call always has room. It may make a system call as midisock_push.
+/// The call always has room. It may make a system call as midisock_push does.
 ///
 /// Threads: any.
 /// Returns:

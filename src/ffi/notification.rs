@@ -180,10 +180,10 @@ pub unsafe extern "C" fn midisock_peer_address(
 
 /// Returns the ids of the clients of a merged server, in the order in which they connected.
 ///
-/// `count` receives how many clients there are, also if that is more than `capacity`. At most `capacity` ids are written
-/// to `ids`, which may be NULL if only the number is wanted. They are the clients that midisock_client_count counts:
-/// those that connected a moment ago are among them, though MIDISOCK_NOTIFY_CLIENT_JOINED may still be to come. A client
-/// that connects or leaves during the call may be left out.
+/// `count` receives the number of clients, even if it is above `capacity`. The call writes at most `capacity` ids to
+/// `ids`, which may be NULL if only the number is wanted. They are the clients that midisock_client_count counts: they
+/// include those that connected a moment ago, even before MIDISOCK_NOTIFY_CLIENT_JOINED. A client that connects or
+/// leaves during the call may be left out.
 ///
 /// Threads: any.
 /// Returns:

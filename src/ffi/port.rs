@@ -22,10 +22,10 @@ use std::ffi::{CStr, c_char};
 /// A link-local IPv6 address needs its interface ("fe80::1%eth0").
 ///
 /// "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. Only its user can connect: the file has
-/// mode 0600. A socket of this user that lies there and refuses connections is replaced; any other file is
-/// MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it still is the port's own. Its
-/// folder must be readable, because it is locked for a moment. midisock_local_port is 0, and clients are reported with
-/// the address "unix:".
+/// mode 0600. The call replaces a socket of this user that refuses connections; with any other file at the path it
+/// returns MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it is still the port's
+/// own. Its folder must be readable, because it is locked for a moment. midisock_local_port returns 0, and
+/// notifications report clients with the address "unix:".
 ///
 /// The server rejects a connection that begins with three or more data bytes (below 0x80), as HTTP, TLS and SSH do. A
 /// client that sends nothing at first is announced, and receives its first messages, 10 ms (loopback) or 50 ms after it
@@ -38,14 +38,14 @@ use std::ffi::{CStr, c_char};
 ///   `port` is not 0 or `allow` not NULL.
 /// - MIDISOCK_ERR_ADDRESS: `host` cannot be parsed or resolved, the path is too long or its folder missing, or `allow`
 ///   cannot be parsed.
-/// - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, or another file lies there, and
+/// - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, or another file is at the path, and
 ///   listen_retry_ms is 0.
 /// - MIDISOCK_ERR_PERMISSION: the system forbids it, for instance a port number below 1024.
 /// - MIDISOCK_ERR_UNREACHABLE: no interface has this address.
 /// - MIDISOCK_ERR_IO: any other system error.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
 /// - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
-/// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us beside it.
+/// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and its realtime_priority or busy_poll_us is not 0.
 ///
 /// # Safety
 /// `host` is NULL or NUL-terminated, `config` NULL or as midisock_config describes, `out` writable.
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn midisock_listen(
 ///   notifications report a name that does not resolve.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
 /// - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
-/// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us beside it.
+/// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and its realtime_priority or busy_poll_us is not 0.
 ///
 /// # Safety
 /// `host` is NUL-terminated, `config` NULL or as midisock_config describes, `out` writable.
@@ -149,8 +149,8 @@ pub unsafe extern "C" fn midisock_accept(
 ///
 /// It is for connections that a host makes in its own way: through TLS, out of a sandbox, or by socket activation. The
 /// state is MIDISOCK_STATE_CONNECTED at once, with MIDISOCK_NOTIFY_CONNECTED. When the connection ends, the port is
-/// closed for good. `config` may be NULL; `allow`, max_clients, and what concerns listening and connecting have no
-/// effect, keepalive_ms and traffic_class only on TCP.
+/// closed for good. `config` may be NULL. `allow`, max_clients and the fields for listening and connecting have no
+/// effect; keepalive_ms and traffic_class have one only on TCP.
 ///
 /// On success the socket is the port's, which closes it: it no longer blocks, and programs that are executed do not
 /// inherit it. On an error it stays the caller's, unchanged. `socket` is a descriptor, on Windows a SOCKET.
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn midisock_accept(
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `socket` is not a connected stream socket, `out` is NULL, or a field of `config` is
 ///   invalid.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
-/// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and realtime_priority or busy_poll_us beside it.
+/// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and its realtime_priority or busy_poll_us is not 0.
 ///
 /// # Safety
 /// `socket` is not used by anything else on success, `config` NULL or as midisock_config describes, `out` writable.
@@ -275,8 +275,8 @@ pub unsafe extern "C" fn midisock_shutdown(port: *mut midisock_port) -> midisock
 /// Closes a port and frees it. NULL has no effect.
 ///
 /// The network thread writes pushed messages that are due, within linger_ms. The call does not wait for that, unless
-/// this is the last port of the process: then it waits, and joins the network thread. When the call returns, a server's
-/// address is free again. Ports that the server accepted stay open.
+/// this is the last port of the default context: then it waits, and joins the network thread. When the call returns, a
+/// server's address is free again. Ports that the server accepted stay open.
 ///
 /// Threads: one, which comes last. No other call on this port may be running or follow. Data of popped messages becomes
 /// invalid.
@@ -360,7 +360,7 @@ unsafe fn write_bytes(from: *const u8, length: usize, to: *mut c_char, capacity:
     true
 }
 
-/// What listen, connect and adopt have in common.
+/// The common part of listen, connect and adopt.
 ///
 /// # Safety
 /// `host` is NULL or NUL-terminated, `config` NULL or as midisock_config describes, `out` NULL or writable.

@@ -105,7 +105,7 @@ pub struct midisock_stats {
     pub rejected: u64,
     /// What midisock_pop_block adds to arrival times at present, in ns.
     pub latency_ns: u64,
-    /// How often the network thread woke. It serves all ports of the context. 0 on a pair, like the fields below.
+    /// How often the network thread of the context woke. 0 on a pair, like the three fields below.
     pub network_wakes: u64,
     /// How much later than planned the network thread wakes, in ns: a mean over about 64 times.
     pub network_late_ns: u64,

@@ -69,7 +69,8 @@ pub unsafe extern "C" fn midisock_wait(port: *mut midisock_port, events: u32, ti
 /// Returns:
 /// - MIDISOCK_OK: one of the events has come on the port at `index`.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `ports` or one of them is NULL, `count` is 0 or above 65536, `events` is 0 or has
-///   unknown bits, or `timeout_ms` is below -1.
+///   unknown bits, `timeout_ms` is below -1, or one port has a context with MIDISOCK_CONTEXT_HOST and another port does
+///   not have the same one.
 /// - MIDISOCK_ERR_WRONG_ROLE: none of the events can ever happen on any of the ports.
 /// - MIDISOCK_ERR_TIMEOUT: none of the events came in time.
 /// - MIDISOCK_ERR_CLOSED: the port at `index` is closed, and none of its messages is left. `index` is written.
@@ -114,20 +115,21 @@ pub unsafe extern "C" fn midisock_wait_any(
 }
 
 /// Returns a handle for the event loop of another library: a descriptor, on Windows an event object, that is readable
-/// (signalled) while `what` holds. It fits poll, epoll, kqueue, GLib, Qt, libuv, CLAP's posix-fd-support and JUCE.
+/// (signalled) while there is a message, a notification or a client. It fits poll, epoll, kqueue, GLib, Qt, libuv,
+/// CLAP's posix-fd-support and JUCE.
 ///
-/// `what` is one of MIDISOCK_WAIT_MESSAGE, MIDISOCK_WAIT_NOTIFICATION and MIDISOCK_WAIT_CLIENT. Each has a handle of its
-/// own, and a second call returns the same one. The port closes it in midisock_close; the caller never closes, reads or
-/// writes it. Forget it before midisock_close.
+/// `what` is one of MIDISOCK_WAIT_MESSAGE, MIDISOCK_WAIT_NOTIFICATION and MIDISOCK_WAIT_CLIENT. Each has its own
+/// handle, and a second call returns the same one. midisock_close closes it; the caller never closes, reads or writes
+/// it. Take it out of the event loop before midisock_close.
 ///
 /// The handle is level-triggered: it stays readable until the reason is gone. For messages that is when midisock_pop,
 /// midisock_pop_block or midisock_skip has found the queue empty, so take messages until MIDISOCK_EMPTY. While messages
-/// wait for a later block, it stays readable. Once the port is closed, it stays readable for good. If two threads meet,
-/// it may be readable for a moment without a reason.
+/// wait for a later block, it stays readable. Once the port is closed, it stays readable for good. If two threads
+/// change it at the same moment, it may be readable for a moment without a reason.
 ///
 /// With the handle for messages, the first midisock_pop, midisock_pop_block or midisock_skip that finds the queue empty
-/// makes one system call, which does not block; a second one if a message arrives at that very moment. Take none for a
-/// port whose messages an audio thread pops. A port whose handle was not asked for pays nothing.
+/// makes one system call, which does not block; a second one if a message arrives at that very moment. Do not take one
+/// for a port whose messages an audio thread pops. A port without a handle pays nothing.
 ///
 /// Threads: any.
 /// Returns:

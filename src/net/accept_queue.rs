@@ -14,20 +14,20 @@ pub(crate) struct AcceptQueue {
 }
 
 impl AcceptQueue {
-    /// Network thread: one more waits.
+    /// Network thread: adds a client that waits.
     pub(super) fn push(&self, opened: Opened) {
         self.added.push(opened);
     }
 
-    /// Takes the one that has waited longest.
+    /// Takes the client that has waited longest.
     pub(crate) fn pop(&self) -> Option<Opened> {
         let mut waiting = self.waiting.lock();
         self.gather(&mut waiting);
         waiting.pop_front()
     }
 
-    /// Network thread: takes a port back. None: it was taken out, or is left where it is because another thread takes
-    /// one out just now; whoever takes it out learns that it is closed.
+    /// Network thread: takes a port back. None: another thread has taken it out, or is just taking one out, and then
+    /// the port stays. The thread that takes it out finds it closed.
     pub(super) fn withdraw(&self, port: u64) -> Option<Opened> {
         let mut waiting = self.waiting.try_lock()?;
         self.gather(&mut waiting);
@@ -36,7 +36,7 @@ impl AcceptQueue {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        // In this order: what another thread moves under the lock is seen in one of the two.
+        // In this order, a client that another thread moves under the lock is seen in one of the two.
         self.added.is_empty() && self.waiting.lock().is_empty()
     }
 

@@ -15,14 +15,14 @@ use std::time::Duration;
 
 /// Waits for the end of a thread.
 pub(crate) type JoinThread = Box<dyn FnOnce() + Send>;
-/// Has a thread do this; None: there is none to be had.
+/// Starts a thread that does this; None: it cannot start one.
 pub(crate) type StartThread = Box<dyn FnOnce(Box<dyn FnOnce() + Send>) -> Option<JoinThread>>;
 
 /// What runs the ports of a context.
 pub(crate) enum Runs {
-    /// A thread of the library's.
+    /// A thread that the library makes.
     Thread,
-    /// One that the host makes.
+    /// A thread that the host makes.
     ThreadOfHost(StartThread),
     /// The caller.
     Host,
@@ -52,7 +52,7 @@ impl Context {
         } = config;
         let host = matches!(runs, Runs::Host).then(Host::default);
         let control = Arc::new(Control::of_own(|lines| Own {
-            // Without a thread of its own it changes none.
+            // Without a thread there is no priority to change.
             realtime_priority: if host.is_some() { 0 } else { realtime_priority },
             busy_poll_us,
             host,
@@ -88,14 +88,14 @@ impl Context {
         Entered::new(&self.control)
     }
 
-    /// Writes a line about what another thread than the context's found.
+    /// Writes a line about something that another thread than the context's found.
     pub(super) fn report(&self, text: impl FnOnce() -> String) {
         if self.control.log().is_some() {
             self.control.submit(Command::Report(text()));
         }
     }
 
-    /// Ends it. An error while a port of it is open, or in HOST mode another thread is in a call: then nothing happens.
+    /// Ends the context. It only returns an error while a port of it is open, or in HOST mode a thread is in a call.
     pub(crate) fn destroy(&self) -> Result<(), Code> {
         let control = &self.control;
         let entered = Entered::new(control)?;
@@ -122,7 +122,7 @@ impl Context {
         Ok(())
     }
 
-    /// HOST mode: waits until there is something to do, and does it. Whether there was.
+    /// HOST mode: waits until there is something to do, and does it. Returns whether there was.
     pub(crate) fn poll(&self, timeout: Option<Duration>) -> Result<bool, Code> {
         let host = self.control.host().ok_or(Code::WrongRole)?;
         let _entered = Entered::new(&self.control)?;
@@ -142,7 +142,7 @@ impl Context {
     }
 }
 
-/// What a context's thread does.
+/// The work of a context's thread.
 pub(super) fn work(mut reactor: Reactor) -> impl FnOnce() + Send + 'static {
     move || {
         reactor.run();
@@ -153,7 +153,7 @@ pub(super) fn work(mut reactor: Reactor) -> impl FnOnce() + Send + 'static {
 fn start(work: impl FnOnce() + Send + 'static) -> Result<JoinThread, Code> {
     let thread = sys::spawn("midisock", None, work).map_err(|_| Code::NoResources)?;
     Ok(Box::new(move || {
-        // It waits for nothing any more.
+        // The thread waits for nothing any more.
         let _ = thread.join();
     }))
 }

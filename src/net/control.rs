@@ -17,9 +17,9 @@ use std::time::Duration;
 /// Takes a line of the log. Only the thread that runs the context calls it, at the end of a turn.
 pub(crate) type TakeLine = Box<dyn Fn(Level, &CStr) + Send + Sync>;
 
-/// What a context of the host's has that the default one does not have.
+/// The parts of a host's context that the default context does not have.
 pub(super) struct Own {
-    /// Of its thread, in place of what its ports ask for.
+    /// The priority of its thread, in place of the priorities that its ports ask for.
     pub realtime_priority: u32,
     pub busy_poll_us: u32,
     /// There is no thread: the caller runs it.
@@ -27,7 +27,7 @@ pub(super) struct Own {
     pub log: Option<(Source, TakeLine)>,
 }
 
-/// How to reach what runs a context.
+/// The way to reach the thread that runs a context.
 pub(crate) struct Control {
     pub(super) waker: Arc<Waker>,
     pub(super) commands: SegQueue<Command>,
@@ -36,7 +36,7 @@ pub(crate) struct Control {
     own: Option<Own>,
     /// A port has asked for another realtime priority.
     priority_asked: AtomicBool,
-    /// Of the ports that were closed.
+    /// The longest of the ports that were closed.
     longest_linger_ms: AtomicU32,
 }
 
@@ -46,7 +46,7 @@ impl Control {
         Ok(Self::new(waker()?, None))
     }
 
-    /// Of a context of the host's, which is its first user.
+    /// Of a host's context, which is its first user.
     pub(super) fn of_own(own: impl FnOnce(&Arc<Log>) -> Own) -> Result<Self, Code> {
         let log = Arc::new(Log::default());
         let own = own(&log);
@@ -65,7 +65,7 @@ impl Control {
         }
     }
 
-    /// Where the caller runs the context: how.
+    /// The host, if the caller runs the context.
     pub(super) fn host(&self) -> Option<&Host> {
         self.own.as_ref()?.host.as_ref()
     }
@@ -109,7 +109,7 @@ impl Control {
         self.priority_asked.load(Ordering::Relaxed) && self.priority_asked.swap(false, Ordering::AcqRel)
     }
 
-    /// A port is closed, which may write for so long.
+    /// A port is closed, and may go on writing for this time.
     pub(super) fn note_linger(&self, linger_ms: u32) {
         self.longest_linger_ms.fetch_max(linger_ms, Ordering::Relaxed);
     }
@@ -130,7 +130,7 @@ impl Control {
         }
     }
 
-    /// The thread that runs the context, without a lock: gives the host the lines of its log. Whether there were any.
+    /// The thread that runs the context, without a lock: gives the host its log's lines. Whether there were any.
     pub(super) fn deliver_log(&self) -> bool {
         let Some((_, take_line)) = self.own.as_ref().and_then(|own| own.log.as_ref()) else {
             return false;
@@ -138,7 +138,7 @@ impl Control {
         let mut any = false;
         while let Some(line) = self.waker.log.as_ref().and_then(|log| log.take()) {
             any = true;
-            // Names and addresses hold no NUL.
+            // Names and addresses contain no NUL.
             if let Ok(text) = CString::new(line.text) {
                 take_line(line.level, &text);
             }

@@ -10,16 +10,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// What the caller runs.
+/// A context's reactor, which the caller runs.
 #[derive(Default)]
 pub(super) struct Host {
     /// A thread is in a control call.
     entered: AtomicBool,
-    /// Only ever locked by the thread that has entered, so that nobody waits. None once the context is destroyed.
+    /// Only the thread that has entered locks it, so no thread waits. None once the context is destroyed.
     runs: Mutex<Option<(Reactor, Events)>>,
 }
 
-/// One control call at a time, as long as it lives.
+/// A control call: there is no other one while this value lives.
 pub(crate) struct Entered(Option<Arc<Control>>);
 
 impl Entered {
@@ -77,14 +77,14 @@ impl Host {
         }
     }
 
-    /// After the last turn of a call: another loop learns when there is more to do.
+    /// After the last turn of a call: makes the handle readable for another loop when there is more to do.
     pub(super) fn park(&self) {
         if let Some((reactor, _)) = &mut *self.runs.lock() {
             reactor.park();
         }
     }
 
-    /// Waits until there is something to do, and does it. Whether there was.
+    /// Waits until there is something to do, and does it. Returns whether there was.
     pub(super) fn poll(&self, control: &Control, timeout: Option<Duration>) -> Result<bool, Code> {
         let limit = timeout.map(limit_of);
         let outcome = loop {
@@ -100,7 +100,7 @@ impl Host {
         outcome
     }
 
-    /// Runs the context until `ready` gives something, or for so long. It looks once more after at least one turn.
+    /// Runs the context until `ready` gives something, or the time-out. It asks `ready` again after at least one turn.
     pub(super) fn run_until<T>(
         &self,
         control: &Control,
@@ -123,14 +123,14 @@ impl Host {
         outcome
     }
 
-    /// Runs the context until nothing is left to write, or for so long.
+    /// Runs the context until nothing is left to write, or until `patience` is over.
     pub(super) fn run_to_end(&self, control: &Control, patience: Duration) {
         let limit = Some(limit_of(patience));
         while self.turn(control, limit) != Turned::Ended && limit.is_some_and(|limit| now_ns() < limit) {}
     }
 }
 
-/// The time so long from now.
+/// The time at which a time-out that begins now is over.
 fn limit_of(timeout: Duration) -> u64 {
     let ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     now_ns().saturating_add(ns)

@@ -1,5 +1,5 @@
-//! How long the network thread lives: as long as there are ports, or the host's own context is there. Whoever takes hold of it last, or lets go of it last,
-//! may do so at any moment of its ending; nobody is left with a thread that does not come back.
+//! How long the network thread lives: as long as there are ports, or the host's own context. The first or last user may
+//! come or go at any moment while the thread ends. None of them is left with a thread that does not come back.
 
 use crate::realtime::event::Event;
 use crate::sys::sync::{AtomicBool, AtomicU32, Ordering};

@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering;
 /// Commands carried out in one turn.
 const MOST_COMMANDS: usize = 64;
 
-/// What a turn came to.
+/// The outcome of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turned {
     /// There was nothing to do, but perhaps a queue to look at.
@@ -107,7 +107,7 @@ impl Reactor {
         }
     }
 
-    /// HOST mode: the caller does something else until there is more to do, of which the handle tells.
+    /// HOST mode: the caller does something else until the handle is readable, because there is more to do.
     pub(super) fn park(&mut self) {
         self.sleep.park(&mut self.driver, &mut self.seats);
     }
@@ -271,7 +271,7 @@ impl Reactor {
         found
     }
 
-    /// Deadlines, and all that comes after what the turn did. Whether there was a deadline.
+    /// Handles deadlines and everything that follows from the turn. Returns whether there was a deadline.
     fn end_turn(&mut self, now: u64) -> bool {
         let mut timed_out = false;
         for (_, seat) in &mut self.seats {
@@ -311,7 +311,7 @@ impl Reactor {
         timed_out
     }
 
-    /// Tells the host's log how many lines were left out, where it is time. When it will be.
+    /// Writes how many lines were left out to the host's log, if it is time. Returns when it will be.
     fn log_left_out(&self, now: u64) -> Option<u64> {
         let context = self.driver.control.log()?;
         let places = self.seats.iter().flat_map(|(_, seat)| &seat.places);

@@ -29,7 +29,7 @@ pub(super) struct Sleep {
     /// The turn before asked the system nothing.
     asks_next: bool,
     pub next_acknowledgement: Option<u64>,
-    /// When the host's log is to be told what was left out.
+    /// When the number of lines that were left out is to be written to the host's log.
     pub next_log: Option<u64>,
     broken_pause_ms: u64,
 }

@@ -9,13 +9,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Connections that the system takes before they are accepted here.
+/// Connections that the system keeps until they are accepted here.
 const BACKLOG: i32 = 128;
 
 /// A socket that listens.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    /// A Unix socket's. It goes before the socket: see there.
+    /// The file of a Unix socket. It is dropped before the socket: see there.
     _file: Option<local::SocketFile>,
     pub socket: Socket,
     is_unix: bool,
@@ -39,7 +39,7 @@ pub(crate) struct Refusal {
 }
 
 impl Listener {
-    /// Takes a connection that waits, and tells where it comes from.
+    /// Takes a connection that waits, with the address that it comes from.
     pub(crate) fn accept(&self) -> io::Result<(Socket, Option<Address>)> {
         let (socket, address) = self.socket.accept()?;
         if self.is_unix {
@@ -48,7 +48,7 @@ impl Listener {
         Ok((socket, Address::of(&address)))
     }
 
-    /// The port number that it got; 0 where it has none.
+    /// The port number that it is bound to; 0 where it has none.
     pub(crate) fn port(&self) -> u16 {
         local_port(&self.socket)
     }

@@ -448,8 +448,8 @@ impl OutQueue {
         self.drain.renew_gates();
     }
 
-    /// Shows every message that waits and is to be sent without taking it, and whether it was pushed before a `cancel`. Returns where the last
-    /// of them ends.
+    /// Shows every message that waits and is to be sent without taking it, and whether it was pushed before a `cancel`.
+    /// Returns where the last of them ends.
     pub(crate) fn scan(&mut self, mut each: impl FnMut(&Record<'_>, bool)) -> usize {
         self.drain.look_for_requests();
         let (from, end) = (self.consumer.position(), self.consumer.end());

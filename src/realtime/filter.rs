@@ -1,12 +1,12 @@
-//! The channels of a port: which messages are sent and given, and how control threads change that.
+//! The channels of a port: which messages are sent and returned, and how control threads change that.
 //!
-//! A push that finds its channel closed queues nothing. One that found it open may still be on its way into the queue when
-//! the channel is closed, so the thread that empties the queue asks the channel's **gate** too: while it is closed, nothing
-//! passes; once it is open again, only what lies behind the position that the queue was filled to by then. So a message that
-//! was pushed before the channel was closed never leaves after the release, however late it appears.
+//! A push that finds its channel closed queues nothing. A push that found it open may still be queueing its message
+//! when the channel is closed, so the thread that empties the queue also asks the channel's **gate**. A closed gate
+//! lets nothing pass. A gate that is open again lets only messages pass that were queued after it was opened. So a
+//! message that was pushed before the channel was closed never leaves after the release, however late it appears.
 //!
-//! A channel that was closed and opened again before anybody looked was **cut** all the same: a Note Off in between was
-//! filtered. So the bits of closed channels add up until they are taken.
+//! A channel that was closed and opened again, before the thread saw either, is **cut** all the same: a Note Off in
+//! between may have been filtered. So the bits of closed channels add up until the thread takes them.
 
 use crate::midi::channels::{Channels, PLACES, place_of};
 use crate::realtime::ring::is_before;
@@ -23,22 +23,22 @@ pub(crate) struct Filter {
     /// Counts the changes. It is written last.
     revision: AtomicU64,
     gates: [AtomicUsize; PLACES],
-    /// With which revision each was closed last.
+    /// The revision with which each channel was last closed.
     cuts: [AtomicU64; PLACES],
     outgoing: Watch,
     incoming: Watch,
 }
 
-/// What the thread that empties a queue has not seen yet.
+/// The changes that the thread that empties a queue has not seen yet.
 #[derive(Default)]
 struct Watch {
-    /// Closed since it looked.
+    /// The channels that were closed since the thread last took them.
     cut: AtomicU32,
-    /// The revision that it has carried out.
+    /// The revision that the thread has carried out.
     seen: AtomicU64,
 }
 
-/// Which of the two directions a thread carries changes out for.
+/// The direction for which a thread carries changes out.
 #[derive(Clone, Copy)]
 pub(crate) enum Direction {
     Outgoing,
@@ -64,7 +64,7 @@ impl Filter {
         }
     }
 
-    /// Whether all channels are open. Then a push or pop asks nothing else here.
+    /// Whether all channels are open. Then a push or pop needs nothing else of the filter.
     #[inline(always)]
     pub(crate) fn is_all(&self) -> bool {
         self.open.load(Ordering::Relaxed) == Channels::ALL.bits()
@@ -76,8 +76,8 @@ impl Filter {
         Channels::of_known(self.open.load(Ordering::Relaxed))
     }
 
-    /// Whether a push is to be filtered. What the pushing thread queued before is then seen by any thread that opens the
-    /// channel again: it is left behind the gate.
+    /// Whether a push is to be filtered. If so, a thread that opens the channel again sees all messages that the
+    /// pushing thread queued before, and the gate stops them.
     #[inline(always)]
     pub(crate) fn stops(&self, message: &[u8]) -> bool {
         !self.is_all() && self.stops_some(message)
@@ -94,14 +94,15 @@ impl Filter {
         !self.open().has(message)
     }
 
-    /// Changes the channels. `tail`: up to where the out queue is filled. One thread at a time. False: nothing changed.
+    /// Changes the channels. `tail`: the position up to which the out queue is filled. One thread at a time calls it.
+    /// False: nothing changed.
     pub(crate) fn set(&self, channels: Channels, tail: impl FnOnce() -> usize) -> bool {
         let before = Channels::of_known(self.open.swap(channels.bits(), Ordering::Relaxed));
         let (closed, opened) = (before.without(channels), channels.without(before));
         if before == channels {
             return false;
         }
-        // Who sees the revision sees all of this.
+        // A thread that sees the revision sees all changes below.
         fence(Ordering::SeqCst);
         let revision = self.revision.load(Ordering::Relaxed) + 1;
         for place in closed.places() {
@@ -112,7 +113,7 @@ impl Filter {
         for place in opened.places() {
             self.gates[place].store(tail, Ordering::Relaxed);
         }
-        // After the gates: who takes the bits finds the gates closed.
+        // After the gates: a thread that takes the bits finds the gates closed.
         self.outgoing.cut.fetch_or(closed.bits(), Ordering::Release);
         self.incoming.cut.fetch_or(closed.bits(), Ordering::Release);
         self.revision.store(revision, Ordering::Release);
@@ -138,8 +139,8 @@ impl Filter {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// Takes the channels that were closed since the last call, and those that are open now. For the thread that carries
-    /// changes out.
+    /// Takes the channels that were closed since the last call, and those that are open now. Only the thread that
+    /// carries changes out calls it.
     pub(crate) fn take_cut(&self, direction: Direction) -> (Channels, Channels) {
         let cut = self.watch(direction).cut.swap(0, Ordering::Acquire);
         (Channels::of_known(cut), self.open())
@@ -150,7 +151,7 @@ impl Filter {
         self.watch(direction).seen.store(revision, Ordering::Release);
     }
 
-    /// What was closed up to now, to be compared with an earlier time.
+    /// The channels that were closed up to now, to be compared with an earlier time.
     #[inline]
     pub(crate) fn cuts(&self) -> Cuts<'_> {
         Cuts {
@@ -160,7 +161,7 @@ impl Filter {
     }
 }
 
-/// What had been closed at some time. The default is that of a port whose channels were never changed.
+/// The channels that had been closed at some time. The default is that of a port whose channels never changed.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Cuts<'a> {
     revision: u64,
@@ -188,7 +189,7 @@ impl Cuts<'_> {
 /// The gates, as the thread that empties a queue knows them.
 pub(crate) struct Gates {
     closed: Channels,
-    /// Up to where what lies in the queue does not pass, of channels that were opened again.
+    /// For each channel that was opened again: messages before this position of the queue do not pass.
     until: [usize; PLACES],
     waiting: Channels,
 }
@@ -220,7 +221,7 @@ impl Gates {
         self.waiting = Channels::of_known(waiting);
     }
 
-    /// The channels that nothing passes on.
+    /// The channels on which nothing passes.
     pub(crate) fn closed(&self) -> Channels {
         self.closed
     }
@@ -251,13 +252,13 @@ impl Gates {
         if is_before(position, until) {
             return true;
         }
-        // Positions wrap: the gate must not seem to lie ahead some day. Nobody else changes an open one but to close it.
+        // Positions wrap: the gate must not seem to lie ahead some day. Other threads only ever close an open gate.
         let _ = filter.gates[place].compare_exchange(until, OPEN, Ordering::Relaxed, Ordering::Relaxed);
         self.waiting = self.waiting.without(Channels::of_known(1 << place));
         false
     }
 
-    /// The same, without taking notice: for a look at what is not taken.
+    /// The same, but the gates stay as they are: for messages that are not taken yet.
     pub(crate) fn would_stop(&self, position: usize, message: &[u8]) -> bool {
         let place = place_of(message.first().copied().unwrap_or(0));
         self.closed.has(message) || self.waiting.has(message) && is_before(position, self.until[place])

@@ -1,5 +1,5 @@
-//! Lines for the host's log: what a developer wants to know of a port. The network thread makes them and gives them to
-//! the host at the end of its turn; no realtime function does either.
+//! Lines for the host's log: events of a port that a developer wants to know. The network thread makes them, and gives
+//! them to the host at the end of its turn. No realtime function does either.
 
 use crate::realtime::notifications::{Kind, Notification};
 use crate::sys::address::Address;
@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// So many lines of a port in so many ns; the rest is counted.
+/// A port writes at most this many lines in this many ns; the rest is counted.
 const MOST_LINES: usize = 10;
 const PERIOD_NS: u64 = 1_000_000_000;
 
@@ -30,7 +30,7 @@ pub(crate) struct Line {
     pub text: String,
 }
 
-/// The lines of a context that the host has not been given yet. The limit of each port bounds them.
+/// The lines of a context that the host has not received yet. The limit of each port bounds them.
 #[derive(Default)]
 pub(crate) struct Log {
     lines: SegQueue<Line>,
@@ -45,12 +45,12 @@ impl Log {
 /// The lines of one port, or of a context.
 pub(crate) struct Source {
     log: Arc<Log>,
-    /// The network thread alone uses it once the port is its own, so that it never waits.
+    /// Only the network thread uses it once it has the port, so it never waits.
     state: Mutex<State>,
 }
 
 struct State {
-    /// What each line begins with.
+    /// The beginning of each line.
     label: String,
     /// When the last lines were written, at most `MOST_LINES`.
     recent: VecDeque<u64>,
@@ -92,7 +92,7 @@ impl Source {
         self.push(&mut state, level, text, now);
     }
 
-    /// Tells how many lines were left out, if its time has come. When it will come; None: none were.
+    /// Writes how many lines were left out, if it is time. Returns when it will be; None: no lines were left out.
     pub(crate) fn timeout(&self, now: u64) -> Option<u64> {
         let mut state = self.state.lock();
         self.tell_left_out(&mut state, now);
@@ -100,7 +100,7 @@ impl Source {
         Some(first + PERIOD_NS)
     }
 
-    /// No more lines will come: tells how many were left out.
+    /// No more lines will come: writes how many were left out.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         if state.left_out != 0 {
@@ -138,7 +138,7 @@ impl State {
     }
 }
 
-/// What a notification tells, in words.
+/// A notification in words.
 pub(crate) fn describe(notification: &Notification, is_server: bool) -> (Level, String) {
     let address = address(notification.address);
     let who = match notification.client {
@@ -163,12 +163,12 @@ pub(crate) fn describe(notification: &Notification, is_server: bool) -> (Level, 
     }
 }
 
-/// An address as a reader wants it.
+/// An address for readers.
 pub(crate) fn address(address: Option<Address>) -> String {
     address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string())
 }
 
-/// Why something happened, with the system's own words where it is the system's reason.
+/// Why something happened, with the system's own words if the system gave the reason.
 pub(crate) fn reason(code: Code, os_error: i32) -> String {
     if code == Code::Ok {
         return "in good order".to_owned();

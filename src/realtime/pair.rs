@@ -78,7 +78,7 @@ impl Receiver {
         self.wanted.lose(message)
     }
 
-    /// Nothing of some channels is given any more: what is held there is released.
+    /// Some channels are not returned any more: notes that are on there are released.
     fn cut(&mut self, channels: Channels) {
         if channels.is_empty() || !self.lossy && self.heard.is_neutral_on(channels) {
             return;
@@ -275,20 +275,20 @@ impl PairPeer {
         None
     }
 
-    /// Carries out what was changed of the channels of one of the two.
+    /// Carries out changes of the channels of one of the two ports.
     fn change_channels(&mut self, own: &Shared) {
         let (theirs, ours) = (&self.shared.queues.filter, &own.queues.filter);
         if !theirs.is_unseen(Direction::Outgoing) && !ours.is_unseen(Direction::Incoming) {
             return;
         }
-        // Read first: what is changed after this is a change once more.
+        // Read first: a change after this counts as another change.
         self.changed = Some((theirs.revision(), ours.revision()));
         let (dropped, _) = theirs.take_cut(Direction::Outgoing);
         let (cut, open) = ours.take_cut(Direction::Incoming);
         self.drain.renew_gates();
         let cut = cut.or(self.open.without(open));
         let opened = open.without(self.open.without(cut));
-        // Of those that were closed before, `hidden` knows more.
+        // For channels that were closed before, `hidden` knows more.
         let followed = cut.and(self.open);
         self.open = open;
         let receiver = &mut self.receiver;
@@ -455,7 +455,7 @@ impl PairPeer {
     }
 }
 
-/// A message of a channel that the peer closed after it was pushed. A System Reset would have released all.
+/// Drops a message of a channel that the peer closed after the push. A System Reset would have released everything.
 fn exclude(peer: &Shared, receiver: &mut Receiver, message: &[u8]) {
     peer.counters.network.dropped_out.add(1);
     if message == [0xFF] {

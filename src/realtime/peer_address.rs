@@ -15,7 +15,7 @@ pub(crate) struct PeerAddress {
 }
 
 impl PeerAddress {
-    /// Network thread, or whoever makes the port: there is this peer, or none.
+    /// The network thread, or the thread that makes the port: sets the peer, or that there is none.
     pub(crate) fn set(&self, address: Option<Address>) {
         let text = address.map(|address| address.text()).unwrap_or_default();
         let mut bytes = [0; WORDS * 8];
@@ -32,7 +32,7 @@ impl PeerAddress {
         self.version.store(version.wrapping_add(2), Ordering::Release);
     }
 
-    /// Control threads: the text; empty without a peer.
+    /// Control threads: returns the text, which is empty without a peer.
     pub(crate) fn get(&self) -> String {
         loop {
             let version = self.version.load(Ordering::Acquire);

@@ -172,7 +172,7 @@ impl PopSide {
             waiting = self.incoming.peek()?;
             if !open.has(waiting.data) {
                 if is_filtered(&waiting) {
-                    // There is more than one call may go through.
+                    // One call may not go through more.
                     return None;
                 }
                 flags = SYNTHETIC;
@@ -190,7 +190,7 @@ impl PopSide {
         Some(popped)
     }
 
-    /// Throws away what came on a channel before that was closed. What releases something is given: it may be held here.
+    /// Throws away messages that came on a channel before it was closed, but not releases: a note may be on here.
     fn drop_filtered(&mut self, shared: &Shared, open: Channels) {
         for _ in 0..MOST_FILTERED {
             match self.incoming.peek() {

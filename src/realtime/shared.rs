@@ -40,7 +40,7 @@ impl Role {
         matches!(self, Role::Merged | Role::Manual)
     }
 
-    /// What a line of the log calls it until its address is known.
+    /// The name of the port in lines of the log, until its address is known.
     fn name(self) -> &'static str {
         match self {
             Role::Client => "client",
@@ -248,7 +248,7 @@ impl Shared {
         }
     }
 
-    /// The config for ports that a server accepts now, with what was changed since it was made.
+    /// The config for ports that a server accepts now, with the changes since the server was made.
     pub(crate) fn config_for_accepted(&self) -> Config {
         let (latency_ns, push_latency_ns) = self.control.latency.get();
         Config {
@@ -317,7 +317,7 @@ impl Shared {
     pub(crate) fn set_channels(&self, channels: Channels) -> bool {
         let tail = || self.queues.outgoing.as_ref().map_or(0, Gauge::tail);
         let changed = self.queues.filter.set(channels, tail);
-        // It only spares pushes the look at the filter. One that does not see it yet may as well have come before.
+        // It only saves pushes the check of the filter. A push that does not see it yet counts as an earlier one.
         if channels.is_all() {
             self.flags.fetch_and(!FILTERS, Ordering::Relaxed);
         } else {

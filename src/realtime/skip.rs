@@ -20,7 +20,7 @@ const BUDGET: usize = 2048;
 const TAKING: usize = 2;
 const BEGINNING: usize = 256;
 
-/// Whether a message of a channel that the port does not have any more is not given: releases are.
+/// Whether a message of a channel that the port no longer has is thrown away. Releases are not.
 #[must_use]
 pub(super) fn is_filtered(record: &Record<'_>) -> bool {
     let releases =
@@ -140,7 +140,7 @@ impl Skip {
         shared: &Shared,
     ) -> usize {
         let open = shared.queues.filter.open();
-        // Where all are open, this asks nothing of each message.
+        // If all channels are open, no message is checked.
         if open.is_all() {
             self.summarise_some(incoming, (at, until), budget, shared, |_| true)
         } else {

@@ -1,15 +1,15 @@
-//! Descriptors that are readable while something of a port is so, for event loops of other libraries.
+//! Descriptors that are readable while a condition of a port is true, for event loops of other libraries.
 //!
-//! Whoever changes what a handle tells of, in either direction, calls `update` afterwards. So at rest a handle is readable
-//! exactly while its condition holds. `update` makes a system call only when that changes, and takes no lock. The network
-//! thread does it at the end of its turn, the popping thread when it finds the queue empty.
+//! A thread that changes the condition of a handle, in either direction, calls `update` afterwards. So at rest a handle
+//! is readable exactly while its condition is true. `update` makes a system call only when that changes, and takes no
+//! lock. The network thread calls it at the end of its turn, the popping thread when it finds the queue empty.
 
 use crate::sys::code::Code;
 use crate::sys::ready::Ready;
 use crate::sys::sync::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 
-/// What a handle tells of.
+/// The condition of a handle: there is one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     Message,
@@ -17,10 +17,10 @@ pub(crate) enum What {
     Client,
 }
 
-/// One handle, and what was done to it.
+/// One handle, and its present state.
 pub(crate) struct WaitHandle {
     ready: Ready,
-    /// It is readable, or a thread is about to make it so. That thread looks again afterwards.
+    /// It is readable, or a thread is about to make it so. That thread checks the condition again afterwards.
     is_set: AtomicBool,
 }
 
@@ -37,14 +37,14 @@ impl WaitHandle {
         self.ready.handle()
     }
 
-    /// Makes the handle tell whether `holds`. Call it after a change.
+    /// Makes the handle readable if `holds`, and unreadable if not. Call it after a change.
     ///
-    /// It goes round again only when it has changed the handle. So it ends unless others change the condition to and fro
+    /// It repeats only when it has changed the handle. So it ends, unless other threads change the condition to and fro
     /// meanwhile: for messages the two threads of a queue can do so only in turns.
     pub(crate) fn update(&self, holds: impl Fn() -> bool) {
         loop {
-            // The change comes before this fence, and so does a change of `is_set` below. Of two threads, one at least
-            // sees what the other one has changed.
+            // The change comes before this fence, and so does a change of `is_set` below. Of two threads, at least one
+            // sees the other's change.
             fence(Ordering::SeqCst);
             let is_set = self.is_set.load(Ordering::Relaxed);
             if is_set == holds() {
@@ -52,7 +52,7 @@ impl WaitHandle {
             }
             if is_set {
                 if !self.ready.clear() {
-                    // Another thread is about to set it, or has just cleared it. It looks again after that.
+                    // Another thread is about to set it, or has just cleared it. That thread checks again afterwards.
                     return;
                 }
                 self.is_set.store(false, Ordering::Relaxed);
@@ -63,7 +63,7 @@ impl WaitHandle {
             {
                 self.ready.set();
             } else {
-                // The other thread looks again after it has set it.
+                // The other thread checks again after it has set it.
                 return;
             }
         }
@@ -99,7 +99,7 @@ impl OwnHandles {
 }
 
 impl Handles {
-    /// After a change, and a SeqCst fence: has the handle of a kind tell whether `holds`, if there is one.
+    /// After a change, and a SeqCst fence: updates the handle of a kind, if there is one.
     #[inline]
     pub(crate) fn update(&self, what: What, holds: impl Fn() -> bool) {
         if let Some(handle) = self.0[what as usize].get()
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicU32;
 
-    /// What the handle tells, as a program sees it: clearing says whether it was readable.
+    /// Whether the handle is readable, as a program sees it: clearing says whether it was.
     fn tells(handle: &WaitHandle) -> bool {
         let readable = handle.ready.clear();
         if readable {
@@ -144,11 +144,11 @@ mod tests {
         shown.update(What::Message, || true);
         assert!(tells(own.get(What::Message).unwrap()) && !tells(own.get(What::Client).unwrap()));
         drop(own);
-        // Nothing is left to be told.
+        // No handle is left to update.
         shown.update(What::Message, || false);
     }
 
-    /// One thread makes something there, two take it. At rest the handle is right, however they have met.
+    /// One thread adds items, two take them. At rest the handle is right, in whatever order they ran.
     #[test]
     fn at_rest_it_is_right() {
         let shared = Arc::new((WaitHandle::new().unwrap(), AtomicU32::new(0)));

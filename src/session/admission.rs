@@ -1,4 +1,4 @@
-//! Who may be a server's client: newcomers, and those who are in when the list changes.
+//! Which peers may be clients of a server: newcomers, and clients that are connected when the list changes.
 
 use super::Session;
 use super::allow::Allow;
@@ -8,14 +8,14 @@ use crate::realtime::shared::Role;
 use crate::sys::address::Address;
 use crate::sys::code::Code;
 
-/// Whether a peer may connect. One whose address the system does not tell may only where everybody may.
+/// Whether a peer may connect. A peer without a known address may connect only if every peer may.
 pub(super) fn permits(allow: Option<&Allow>, address: Option<Address>) -> bool {
     let ip = address.and_then(|address| address.ip());
     allow.is_none_or(|allow| ip.is_some_and(|ip| allow.permits(ip)))
 }
 
-/// Changes who may connect to a server. Clients that are not allowed any more leave in good order; newcomers that were
-/// not announced yet go without a word. False when the port is no server, or ends.
+/// Changes who may connect to a server. Clients that are no longer allowed leave in good order. Newcomers that were not
+/// announced yet leave without a notification. False if the port is not a server, or is ending.
 pub(crate) fn set_allow(session: &mut Session, key: PortKey, allow: Option<Allow>, now: u64) -> bool {
     let is_open = session.core.ports.at(key).is_some_and(|port| !port.is_ending());
     let Some(server) = session.server.as_mut().filter(|server| is_open && server.port == key) else {
@@ -42,7 +42,7 @@ fn send_away(session: &mut Session, server: PortKey, peer: Peer, now: u64) {
     };
     let key = connection.port;
     if !connection.is_confirmed() {
-        // As one that is turned away when it comes.
+        // It counts like a newcomer that is turned away.
         if let Some(shared) = session.core.shared(server) {
             shared.counters.network.rejected.add(1);
         }
@@ -109,7 +109,7 @@ mod tests {
                 (1, 1)
             );
             assert!(endpoint.poll_notification().is_none());
-            // Nor does a later one come in, until everybody may.
+            // Nor may a later newcomer connect, until every address may.
             assert!(come(&mut session, "10.0.0.1:6").is_none());
             assert!(set_allow(&mut session, key, None, START) && come(&mut session, "10.0.0.1:6").is_some());
         }
@@ -120,7 +120,7 @@ mod tests {
         let (endpoint, mut session, key, _) = server(Role::Merged);
         let stranger = come(&mut session, "10.0.0.1:5").unwrap();
         come(&mut session, "10.0.0.2:5").unwrap();
-        // It holds a note, and the server has one on at it.
+        // The client holds a note at the server, and the server holds one at the client.
         session.handle_bytes(stranger, START, &[0x90, 60, 1]);
         // SAFETY: this is the only thread.
         assert_eq!(unsafe { endpoint.push(0, 0, &[0x91, 61, 1]) }, Code::Ok);

@@ -1,5 +1,5 @@
-//! Changes of a port's channels: what is not sent of those that were closed is dropped, what either side holds on them is
-//! released, and the popping thread is told where the channels stand that were opened.
+//! Changes of a port's channels. Unsent messages of closed channels are dropped, and notes that either side has on them
+//! are released. For opened channels the popping thread receives their present state.
 
 use super::core::Core;
 use super::effect::{Keyed, PortKey};
@@ -17,14 +17,14 @@ impl Core {
             .is_some_and(|shared| shared.queues.filter.is_unseen(Direction::Outgoing))
     }
 
-    /// Carries out what was changed.
+    /// Carries out the changes.
     pub(super) fn change_channels(&mut self, key: PortKey, now: u64) {
         if !self.has_new_channels(key) {
             return;
         }
         let Some(port) = self.ports.at_mut(key) else { return };
         let filter = &port.shared.queues.filter;
-        // Read first: what is changed after this is a change once more.
+        // Read first: a change after this counts as another change.
         let revision = filter.revision();
         let (cut, open) = filter.take_cut(Direction::Outgoing);
         filter.see(Direction::Outgoing, revision);
@@ -36,7 +36,7 @@ impl Core {
         port.channels = open;
         if !cut.is_empty() {
             self.outbound(key, now, |outbound| cut_outbound(outbound, cut));
-            // What a peer had to read first may have been dropped.
+            // The messages that a peer had to read first may have been dropped.
             self.unblock(key, now);
             self.inbound(key, now, |inbound| inbound.cut(cut, followed));
         }
@@ -71,7 +71,7 @@ fn cut_outbound(outbound: &mut Outbound<'_>, channels: Channels) {
     }
 }
 
-/// A message of a channel that was closed after it was pushed. A System Reset would have released all.
+/// Drops a message of a channel that was closed after the push. A System Reset would have released everything.
 pub(super) fn exclude(outbound: &mut Outbound<'_>, record: &Record<'_>) {
     if record.is_scheduled() {
         outbound.port.unschedule(record.data.len());
@@ -95,8 +95,8 @@ pub(super) fn exclude(outbound: &mut Outbound<'_>, record: &Record<'_>) {
 }
 
 impl Inbound<'_> {
-    /// Nothing of some channels is given any more: what the popping thread holds there is released. `followed`: those that
-    /// were given until now; of the others `hidden` knows more than the track.
+    /// Some channels are not returned any more: notes that the popping thread has on them are released. `followed`: the
+    /// channels that were returned until now. For all others `hidden` knows more than the track.
     fn cut(&mut self, channels: Channels, followed: Channels) {
         let mut holds = false;
         for peer in &self.port.peers {
@@ -114,7 +114,7 @@ impl Inbound<'_> {
         }
     }
 
-    /// Some channels are given again: the popping thread is told where they stand.
+    /// Some channels are returned again: the popping thread receives their present state.
     fn reveal(&mut self, channels: Channels) {
         for peer in &self.port.peers {
             let Some(connection) = self.connections.at_mut(*peer) else {
@@ -128,7 +128,7 @@ impl Inbound<'_> {
         self.tell_at_once();
     }
 
-    /// Gives the difference as far as there is any room: until it is given, what comes on other channels has to wait.
+    /// Gives the difference as far as there is room. Until it is complete, messages of other channels have to wait.
     fn tell_at_once(&mut self) {
         self.port.owed.loss.get_or_insert(false);
         self.port.shared.set_needs_release(true);

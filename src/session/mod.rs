@@ -156,10 +156,11 @@ impl Session {
             outbound.port.peers.push(peer);
             outbound.greet(peer);
         });
-        shared.clients.count.fetch_add(1, Ordering::Relaxed);
+        // Before it is counted: a caller that has seen a client pushes to it.
         if shared.role == Role::Merged {
             shared.set_up(true);
         }
+        shared.clients.count.fetch_add(1, Ordering::Relaxed);
         self.core.changed(key);
         self.core.rearm(peer, now);
         Some(peer)

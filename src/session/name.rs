@@ -1,4 +1,4 @@
-//! Who a port says it is.
+//! The name of a port.
 
 use crate::sys::code::Code;
 use std::str::FromStr;

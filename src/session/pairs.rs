@@ -4,21 +4,21 @@
 //! pushed: with the latest Note On that is due no later than itself and has no Note Off yet; else with a note that
 //! sounds; else with the first Note On that is due later, and then it waits for that one.
 //!
-//! A Note On for all may be ended for each client by name. So clients that were named are looked at by themselves, and
-//! all others together.
+//! A Note On for all may be ended for each client by name. So each client that was named has a view of its own, and all
+//! others share one.
 
 use std::collections::{BTreeSet, HashMap};
 
 /// When a Note On is due, and its number: its place in the order of sending.
 type Place = (u64, u64);
 
-/// How many Note Offs of a note wait that end it at a client.
+/// How many waiting Note Offs of a note end it at a client.
 pub(super) type OffsFor<'a> = &'a dyn Fn(u32) -> usize;
 
 /// The receivers that were not named.
 const OTHERS: u32 = 0;
 
-/// What waits of one note for a receiver.
+/// The waiting messages of one note for a receiver.
 #[derive(Clone, Debug, Default)]
 struct View {
     /// Note Ons without a Note Off.
@@ -42,7 +42,7 @@ impl View {
     }
 }
 
-/// The views in which a note sounds that no Note Off ends, found out when that is asked first.
+/// The views in which a note sounds that no Note Off ends. They are found when first needed.
 struct Lazy<F> {
     unended: Option<F>,
     views: BTreeSet<u32>,
@@ -65,7 +65,7 @@ impl<F: FnOnce(OffsFor) -> Vec<u32>> Lazy<F> {
     }
 }
 
-/// What waits of one note.
+/// The waiting messages of one note.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
     others: View,
@@ -80,12 +80,12 @@ impl Pairs {
         self.paired.is_empty() && self.others.is_empty() && self.named.values().all(View::is_empty)
     }
 
-    /// Whether a client is looked at by itself.
+    /// Whether a client has a view of its own.
     fn tells_apart(&self, client: u32) -> bool {
         self.named.contains_key(&client)
     }
 
-    /// The client, if it is looked at by itself; else all others.
+    /// The client, if it has a view of its own; else all others.
     fn view_of(&self, client: u32) -> u32 {
         if self.tells_apart(client) { client } else { OTHERS }
     }
@@ -101,7 +101,7 @@ impl Pairs {
         self.named.get_mut(&name)
     }
 
-    /// Looks at a client by itself from now on.
+    /// Gives a client a view of its own from now on.
     fn tell_apart(&mut self, client: u32) {
         if self.tells_apart(client) {
             return;
@@ -127,8 +127,8 @@ impl Pairs {
         self.view(view).partner(time_ns, || lazy.has(self, view))
     }
 
-    /// When a Note Off for `time_ns` may leave, and for which of its `receivers` at another time. `unended`: at which
-    /// receivers the note sounds more often than Note Offs wait for them. Both are asked only where it matters.
+    /// When a Note Off for `time_ns` may leave, and for which of its `receivers` at another time. `unended`: the
+    /// receivers at which the note sounds more often than Note Offs wait for them. Both are called only if needed.
     pub(super) fn times_of(
         &self,
         time_ns: u64,
@@ -192,7 +192,7 @@ impl Pairs {
         for view in self.named.values_mut() {
             view.open.remove(&place);
         }
-        // Its Note Offs, which leave later, end from now on what sounds.
+        // From now on its Note Offs, which leave later, end a sounding note.
         for name in self.paired.remove(&place.1).unwrap_or_default() {
             if let Some(view) = self.view_mut(name) {
                 view.offs += 1;
@@ -210,7 +210,7 @@ impl Pairs {
         named.for_each(|(_, view)| leaves(view));
     }
 
-    /// How many Note Offs wait that end what sounds at a client.
+    /// How many waiting Note Offs end a note that sounds at a client.
     pub(super) fn offs_for(&self, client: u32) -> usize {
         self.view(client).offs
     }

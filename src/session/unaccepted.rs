@@ -1,5 +1,5 @@
-//! Ports of a manual server that wait for `accept`. That of a client that has left waits too, with what the client sent; it
-//! gives way when a newcomer needs the room.
+//! Ports of a manual server that wait for `accept`. The port of a client that has left waits too, with its messages. It
+//! is closed when a newcomer needs the room.
 
 use super::effect::{Effect, PortKey};
 use super::{Session, port};

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// The beginning of the text of a Unix socket's address.
 const UNIX: &str = "unix:";
-/// As much text as the API's structs hold, without the NUL.
+/// The longest text that the API's structs have room for, without the NUL.
 pub(crate) const MOST_TEXT: usize = 63;
 
-/// The longest path of a Unix socket: the system's struct also holds a NUL.
+/// The longest path of a Unix socket: the system's struct also needs a NUL.
 #[cfg(unix)]
 const MOST_PATH: usize = size_of::<libc::sockaddr_un>() - std::mem::offset_of!(libc::sockaddr_un, sun_path) - 1;
 #[cfg(not(unix))]
@@ -34,7 +34,7 @@ impl UnixPath {
         length: 0,
     };
 
-    /// None where the path is relative, or longer than the system takes.
+    /// None if the path is relative, or longer than the system allows.
     pub(crate) fn new(path: &str) -> Option<Self> {
         if !path.starts_with('/') || path.len() > MOST_PATH || path.contains('\0') {
             return None;
@@ -58,13 +58,13 @@ impl fmt::Debug for UnixPath {
 }
 
 impl Address {
-    /// A Unix socket's without a path.
+    /// The address of a Unix socket without a path.
     pub(crate) const UNNAMED: Self = Self::Unix(UnixPath::UNNAMED);
 
-    /// Where the system told none.
+    /// In place of an address that the system does not give.
     pub(crate) const UNKNOWN: Self = Self::Ip(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0));
 
-    /// Whether text is meant as a Unix socket's address, even if its path is none.
+    /// Whether a text is meant as a Unix socket's address, even if its path is not valid.
     pub(crate) fn is_unix_text(text: &str) -> bool {
         text.starts_with(UNIX)
     }

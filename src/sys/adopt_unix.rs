@@ -6,12 +6,12 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{FromRawFd, RawFd};
 
-/// Multipath TCP, which takes what TCP takes; not every C library has the number.
+/// Multipath TCP, which has the options of TCP. Not every C library has the number.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MPTCP: c_int = 262;
 
-/// The address of the peer of a connected stream socket, TCP or Unix; None where the number is anything else. Nothing is
-/// changed.
+/// The address of the peer of a connected stream socket, TCP or Unix; None if the number is anything else. It changes
+/// nothing.
 pub(crate) fn peer(socket: isize) -> Option<Address> {
     let descriptor = RawFd::try_from(socket).ok().filter(|descriptor| *descriptor >= 0)?;
     if option(descriptor, libc::SO_TYPE)? != libc::SOCK_STREAM {
@@ -26,7 +26,7 @@ pub(crate) fn peer(socket: isize) -> Option<Address> {
         }
     }
     let family = c_int::from(name(descriptor, libc::getsockname)?.family());
-    // One that listens, or is not connected yet, has no peer.
+    // A socket that listens, or is not connected yet, has no peer.
     let peer = name(descriptor, libc::getpeername)?;
     match family {
         // Some systems give no family for a peer without a path.
@@ -36,7 +36,7 @@ pub(crate) fn peer(socket: isize) -> Option<Address> {
     }
 }
 
-/// Takes a socket over. It does not block, and no program that is executed inherits it. On an error it is unchanged.
+/// Takes over a socket. It then does not block, and executed programs do not inherit it. On an error it is unchanged.
 pub(crate) fn take(socket: isize) -> io::Result<Socket> {
     let descriptor = socket as RawFd;
     let flags = control(descriptor, libc::F_GETFD, 0)?;
@@ -50,7 +50,7 @@ pub(crate) fn take(socket: isize) -> io::Result<Socket> {
     Ok(unsafe { Socket::from_raw_fd(descriptor) })
 }
 
-/// A number that the system has about a socket; None for what is no socket.
+/// An option of a socket; None if the descriptor is not a socket.
 fn option(descriptor: RawFd, name: c_int) -> Option<c_int> {
     let mut value: c_int = 0;
     let mut size = size_of::<c_int>() as libc::socklen_t;

@@ -8,7 +8,7 @@ use windows_sys::Win32::Networking::WinSock::{
     INVALID_SOCKET, SO_TYPE, SOCK_STREAM, SOCKET, SOL_SOCKET, getpeername, getsockopt,
 };
 
-/// The address of the peer of a connected TCP socket; None where the handle is anything else. Nothing is changed.
+/// The address of the peer of a connected TCP socket; None if the handle is anything else. It changes nothing.
 pub(crate) fn peer(socket: isize) -> Option<Address> {
     let socket = socket as SOCKET;
     if socket == INVALID_SOCKET {
@@ -30,7 +30,7 @@ pub(crate) fn peer(socket: isize) -> Option<Address> {
     Address::of(&peer)
 }
 
-/// Takes a socket over. It does not block, and no program that is executed inherits it. On an error it is unchanged.
+/// Takes over a socket. It then does not block, and executed programs do not inherit it. On an error it is unchanged.
 pub(crate) fn take(socket: isize) -> io::Result<Socket> {
     // SAFETY: an open socket, as `peer` has told. The caller of the API gives it up.
     let socket = std::mem::ManuallyDrop::new(unsafe { Socket::from_raw_socket(socket as _) });

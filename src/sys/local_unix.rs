@@ -10,13 +10,13 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Only its user reaches the socket.
+/// Only its user can connect to the socket.
 const MODE: u32 = 0o600;
-/// Between two tries to lock a folder. The lock is held for a few system calls.
+/// The pause between two tries to lock a folder. A program keeps the lock for a few system calls.
 const LOCK_RETRY: Duration = Duration::from_millis(1);
 
-/// The file of a socket that listens. Dropping it removes the file if it still is the same. Drop it before the socket:
-/// as long as that listens, nobody else takes the path.
+/// The file of a socket that listens. Dropping it removes the file if it is still the same. Drop it before the socket:
+/// no other program takes the path while the socket listens.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
@@ -77,16 +77,16 @@ fn bind(path: &Path, ask: Ask) -> io::Result<(Socket, SocketFile)> {
     Ok((socket, file))
 }
 
-/// How to find out whether somebody listens at a path.
+/// How to find out whether a program listens at a path.
 #[derive(Clone, Copy)]
 enum Ask {
     /// By connecting, which a server sees as a client that leaves at once. A socket that does not listen refuses it.
     Server,
-    /// By a datagram: no server sees it. Only a file without any socket refuses it. It is for those that ask often.
+    /// With a datagram socket, which no server sees. Only a file without any socket refuses it. For frequent checks.
     Quietly,
 }
 
-/// Whether a file is a socket of this user on which nobody listens any more.
+/// Whether a file is a socket of this user on which no program listens any more.
 fn is_left_behind(path: &Path, ask: Ask) -> bool {
     // SAFETY: the call always succeeds.
     let user = unsafe { libc::geteuid() };
@@ -110,7 +110,7 @@ pub(crate) fn connect(path: &UnixPath) -> Result<Socket, Failure> {
         Ok(socket)
     };
     connect().map_err(|error: io::Error| match error.kind() {
-        // No file yet; or its server has more connections waiting than it takes.
+        // There is no file yet, or more connections wait at its server than its backlog allows.
         ErrorKind::NotFound | ErrorKind::WouldBlock => Failure {
             code: Code::Refused,
             ..Failure::from(&error)

@@ -89,9 +89,9 @@ pub(crate) struct Poller {
     epoll: OwnedFd,
     wake: OwnedFd,
     notified: Notified,
-    /// What makes the handle readable in time. Only there once a handle was asked for.
+    /// The timer that makes the handle readable in time. It exists once a handle was asked for.
     timer: OnceLock<OwnedFd>,
-    /// What the timer was set to last, in ns; 0: it is off. Only the thread that arms it uses this.
+    /// The time that the timer was last set to, in ns; 0: it is off. Only the thread that arms it uses this.
     armed_ns: AtomicU64,
     /// The system has no `epoll_pwait2` (before Linux 5.11), or a sandbox forbids it.
     coarse: AtomicBool,

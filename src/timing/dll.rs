@@ -88,7 +88,7 @@ struct Counter {
 /// From one call to the next, by the host's count of frames.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// So many frames were left out; 0 where there is no count.
+    /// This many frames were left out; 0 if there is no count.
     On { skipped: u64 },
     /// The count has not come to the end of the frames before.
     Unplayed,
@@ -216,7 +216,7 @@ impl Dll {
         Call::Period { before: period_frames }
     }
 
-    /// Nothing is known of the device any more.
+    /// Begins the line anew, with nothing known of the device.
     fn begin_anew(&mut self, nominal_ns: f64, device: bool) {
         *self = Self {
             reference_ns: self.reference_ns,

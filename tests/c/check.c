@@ -128,6 +128,14 @@ unsigned check_threads(void)
     return count_entries("/proc/self/task");
 }
 
+/* When the case began: a sanitizer has threads of its own. */
+static unsigned threads_at_first;
+
+unsigned check_more_threads(void)
+{
+    return check_threads() - threads_at_first;
+}
+
 unsigned check_descriptors(void)
 {
     /* Without the one that reads the directory. */
@@ -241,7 +249,7 @@ static void run_case(const check_case *one)
     running = one->name;
     if (check_sanitized())
         have_had_a_thread();
-    unsigned threads = check_threads();
+    unsigned threads = threads_at_first = check_threads();
     unsigned descriptors = check_descriptors();
     one->run();
     /* A joined thread, and a name look-up, may be seen for a moment longer. */

@@ -78,6 +78,8 @@ void check_pause(void);
 
 /* This process's present numbers, from /proc/self. */
 unsigned check_threads(void);
+/* Those that the case has made. One that was joined may be seen for a moment longer. */
+unsigned check_more_threads(void);
 unsigned check_descriptors(void);
 unsigned long check_resident_kb(void);
 

@@ -24,7 +24,7 @@ static midisock_context *logged(uint32_t mode)
 /* How a line begins that is a server's, or a client's of this port. */
 static const char *label(const char *what, uint16_t number, const char *text)
 {
-    static char line[200];
+    static char line[320];
     snprintf(line, sizeof line, "%s 127.0.0.1:%u: %s", what, number, text);
     return line;
 }

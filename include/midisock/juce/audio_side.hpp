@@ -214,7 +214,7 @@ private:
     {
         if (lanes_.advance()) {
             release_host_ = true; // of what the old port gave
-            out_.forget();        // its end has released that
+            out_.forget();        // closing it has released that
             paused_in_.forget();
             paused_out_.forget();
             restate_host_ = false;
@@ -307,7 +307,7 @@ private:
     {
         std::uint32_t seen = 0;
         int count = 0;
-        // That one which follows has room, however long it is.
+        // Room for the next message, however long it is.
         const std::size_t least = std::min(free.cost(longest_message), room::whole(lv2_bytes_).left / 2);
         if (free.left < least) {
             return;
@@ -319,7 +319,7 @@ private:
                     seen |= channel_bit(m.data[0]);
                 }
             } else if ((m.data[0] & 0xF0) == 0x80) {
-                in_.see(m.data, m.size); // one of those who hold it has let go
+                in_.see(m.data, m.size); // one of the clients that hold it has released it
             }
             if (++count == most_messages || free.left < least) {
                 break;
@@ -335,7 +335,7 @@ private:
         if (port == nullptr || !*port) {
             return;
         }
-        // A block's time is the caller's word.
+        // The caller states a block's time, and may be wrong.
         const std::uint64_t at_ns = std::min(last_end_ns_, midisock_now_ns() + longest_gap_ns);
         out_.release([&](bytes m) { (void)port->push_at(at_ns, m); });
     }

@@ -183,7 +183,7 @@ private:
         lost_ = false;
         midisock::port made;
         if (midisock::port *port = lanes_.newest()) {
-            (void)port->shutdown(); // lets the address go
+            (void)port->shutdown(); // frees the address
         }
         if (settings_.enabled) {
             const config how = settings_.to_config();

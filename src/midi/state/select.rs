@@ -1,4 +1,4 @@
-//! Parts of a state: what it holds of some channels, or of the system messages.
+//! Parts of a state: some of its channels, or the state of the system messages.
 
 use super::controllers::PEDALS;
 use super::marks::Marks;
@@ -11,7 +11,7 @@ use crate::midi::channels::Channels;
 pub(super) static BLANK: ChannelState = ChannelState::NEW;
 pub(super) static UNKNOWN: ChannelState = ChannelState::UNKNOWN;
 
-/// Takes some channels over from another state, without marks: nothing of them differs between the two.
+/// Copies some channels from another state, without marks: on them the two states do not differ.
 pub(super) fn copy(to: &mut ChannelState, from: &ChannelState, channels: Channels) {
     clear_marks(to, channels);
     let is_of = |status: u8| channels.has_status(status);
@@ -38,7 +38,7 @@ pub(super) fn copy(to: &mut ChannelState, from: &ChannelState, channels: Channel
     }
 }
 
-/// Loses the releases of all that a state holds on some channels.
+/// Marks as lost the releases of all notes, pedals and the like that a state has on some channels.
 pub(super) fn lose_releases(state: &mut ChannelState, channels: Channels) {
     for channel in voices(channels) {
         for note in 0..128 {
@@ -64,8 +64,9 @@ pub(super) fn lose_releases(state: &mut ChannelState, channels: Channels) {
     }
 }
 
-/// Forgets the values on some channels, so that each that `sent` has is sent. What is not at rest stays so, as it may have
-/// to be released; so do notes, the halves of banks that a receiver was given, and whether a sequencer runs.
+/// Forgets the values on some channels, so that each value of `sent` is sent. A value that is not at rest stays so,
+/// because it may have to be released. Notes, the halves of banks that a receiver has, and whether a sequencer runs
+/// stay too.
 pub(super) fn forget_values(state: &mut ChannelState, sent: &ChannelState, channels: Channels) {
     let is_of = |status: u8| channels.has_status(status);
     state.queued = state.queued.filter(|queued| !is_of(queued[0]));
@@ -97,7 +98,7 @@ pub(super) fn forget_values(state: &mut ChannelState, sent: &ChannelState, chann
     }
 }
 
-/// Marks all that was ever set on some channels, but no notes.
+/// Marks everything that was ever set on some channels, except notes.
 pub(super) fn mark_known(state: &mut ChannelState, channels: Channels) {
     clear_marks(state, channels);
     let voiced = channels.voices();
@@ -129,7 +130,7 @@ pub(super) fn mark_known(state: &mut ChannelState, channels: Channels) {
     }
 }
 
-/// Marks the notes that a receiver holds more often.
+/// Marks the notes that a receiver holds more often than the state.
 pub(super) fn mark_surplus(state: &mut ChannelState, received: &ChannelState, channels: Channels) {
     for channel in voices(channels) {
         for note in 0..128 {
@@ -140,7 +141,7 @@ pub(super) fn mark_surplus(state: &mut ChannelState, received: &ChannelState, ch
     }
 }
 
-/// A value that is not at rest, and another one.
+/// A value that is not at rest, and differs from `value`.
 fn other_than(value: u16) -> u16 {
     if value == 1 { 2 } else { 1 }
 }
@@ -164,7 +165,7 @@ fn clear_marks(state: &mut ChannelState, channels: Channels) {
     state.marks.transport &= !channels.has_system();
 }
 
-/// The channels among them.
+/// The MIDI channels among them, without the system messages.
 fn voices(channels: Channels) -> impl Iterator<Item = usize> {
     channels.places().filter(|place| *place < 16)
 }
@@ -241,7 +242,7 @@ mod tests {
         assert_eq!(messages(&mut received, &mut sent), [[0x81, 60, 64], [0xB0, 7, 9]]);
     }
 
-    /// A System Reset that is not sent any more releases what it would have, and what was set after it is set.
+    /// A System Reset that is not sent any more still releases what it would have. Values set after it are sent.
     #[test]
     fn a_lost_system_reset_that_is_cut_releases() {
         let mut received = state(&[&[0x91, 60, 1], &[0xFA]]);
@@ -269,7 +270,7 @@ mod tests {
             let all: Vec<_> = song.steps.iter().flat_map(|step| step.phrase.clone()).collect();
             let (one, other) = (at.index(all.len() + 1), again.index(all.len() + 1));
             let (cut, open) = (one.min(other), one.max(other));
-            // An MPE configuration sets bend ranges of other channels too, which a receiver that is not told does not have.
+            // An MPE configuration also sets bend ranges of other channels. A receiver that does not get it lacks them.
             prop_assume!(!song.make.mpe);
             let channels = of(bits);
             let (mut given, mut hidden) = (ChannelState::new(), ChannelState::new());
