@@ -229,7 +229,8 @@ impl Core {
             let position = port.queue.as_ref().map_or(0, OutQueue::end);
             // A flush that was asked for during this turn covers what has fallen due since the turn began.
             let now = now.max(port.shared.control.flush.asked_ns());
-            port.flushes.ask(ticket, position, now);
+            let alone = !port.shared.is_up();
+            port.flushes.ask(ticket, position, now, alone);
             let drained = self.outbound(key, now, |outbound| outbound.drain());
             self.again |= drained == Drained::More;
             self.changed(key);
@@ -265,7 +266,8 @@ impl Core {
         });
         let next_due = port.schedule.next_ns().unwrap_or(u64::MAX);
         let alone = !port.shared.is_up();
-        port.flushes.ask(ticket, end, port.shared.control.flush.asked_ns());
+        let asked_ns = port.shared.control.flush.asked_ns();
+        port.flushes.ask(ticket, end, asked_ns, alone);
         // What push refused comes after the queue.
         if is_empty {
             port.flushes

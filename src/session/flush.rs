@@ -33,6 +33,10 @@ struct Target {
 #[derive(Default)]
 pub(super) struct Flushes {
     pending: Vec<Pending>,
+    /// The last connection took something with it, and left no peer. A flush tells that as long as there is none.
+    lost_with_last: bool,
+    /// The connection that is about to end takes something with it.
+    is_losing: bool,
 }
 
 impl Flushes {
@@ -43,14 +47,14 @@ impl Flushes {
             .any(|pending| matches!(pending.stage, Stage::Draining { .. }))
     }
 
-    /// A flush was asked for, with the out queue filled up to `position`.
-    pub(super) fn ask(&mut self, ticket: u32, position: usize, now: u64) {
+    /// A flush was asked for, with the out queue filled up to `position`. `alone`: the port has no peer.
+    pub(super) fn ask(&mut self, ticket: u32, position: usize, now: u64, alone: bool) {
         if self.pending.last().is_some_and(|last| last.ticket == ticket) {
             return;
         }
-        let mut lost = None;
+        let mut lost = (alone && self.lost_with_last).then_some(ticket);
         if self.pending.len() == MOST_PENDING {
-            lost = self.pending.pop().and_then(|last| last.lost);
+            lost = lost.or(self.pending.pop().and_then(|last| last.lost));
         }
         self.pending.push(Pending {
             ticket,
@@ -83,9 +87,15 @@ impl Flushes {
         }
     }
 
+    /// A connection is about to end. `has_unsent`: something was not written to it.
+    pub(super) fn connection_ends(&mut self, has_unsent: bool) {
+        self.is_losing |= has_unsent;
+    }
+
     /// A connection has ended after so many bytes. `alone`: the port has no other peer. What it did not write is lost
     /// then, and so is what is not with a connection yet.
     pub(super) fn connection_ended(&mut self, peer: Peer, serial: u64, written: u64, alone: bool) {
+        self.lost_with_last = std::mem::take(&mut self.is_losing) && alone;
         for pending in &mut self.pending {
             let mut is_lost = false;
             match &mut pending.stage {

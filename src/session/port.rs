@@ -231,6 +231,12 @@ impl Port {
         self.shared.control.notifications.announce_end(announced, recovered);
     }
 
+    /// Whether something that was pushed would be lost with the end of a connection.
+    pub(super) fn has_unsent(&self, connection: &Connection) -> bool {
+        let has_queued = self.queue.as_ref().is_some_and(|queue| queue.position() != queue.end());
+        has_queued || !connection.output.buffer.is_empty()
+    }
+
     /// A connection is over for good: what was not written whole is dropped.
     pub(super) fn count_unsent(&self, connection: &mut Connection) {
         let buffer = &mut connection.output.buffer;

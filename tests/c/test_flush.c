@@ -160,6 +160,27 @@ static void a_reconnection_does_not_hide_the_loss(void)
     midisock_close(port);
 }
 
+/* A flush that comes after the end of the connection tells what went with it. */
+static void a_loss_before_the_call(void)
+{
+    midisock_config c = waiting();
+    uint16_t number = 0;
+    int listener = raw_listen_small(&number);
+    midisock_port *port;
+    CHECK_OK(midisock_connect("127.0.0.1", number, &c, &port));
+    int fd = raw_accept(listener);
+    NOTIFIED(port, MIDISOCK_NOTIFY_CONNECTED);
+    push_long(port, 0);
+    CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(port, 0));
+    raw_close(listener);
+    raw_reset(fd);
+    NOTIFIED(port, MIDISOCK_NOTIFY_DISCONNECTED);
+    for (int i = 0; i < 3; i++)
+        CHECK_RESULT(MIDISOCK_OFFLINE, midisock_flush(port, i == 0 ? 0 : DEADLINE_MS));
+    CHECK_COUNT(port, dropped_out, 1);
+    midisock_close(port);
+}
+
 /* Several at once, and more than are kept apart. */
 static void many_at_once(void)
 {
@@ -191,7 +212,8 @@ int main(int argc, char **argv)
         CASE(what_falls_due_behind_a_full_buffer_is_waited_for),
         CASE(what_is_lost_with_the_connection),
         CASE(a_reconnection_does_not_hide_the_loss),
-        CASE(many_at_once),
+    CASE(a_loss_before_the_call),
+    CASE(many_at_once),
     };
     return check_main(argc, argv, CASES(cases));
 }
