@@ -3,6 +3,7 @@
 use super::bytes::Bytes;
 use crate::net::address;
 use crate::session::allow::Allow;
+use crate::sys::address::Address;
 use std::net::IpAddr;
 
 /// Runs one input.
@@ -18,7 +19,9 @@ pub fn run(data: &[u8]) {
 
     if let Some((host, port)) = address::split(&text) {
         // The same text said another way.
-        let again = if host.contains(':') {
+        let again = if Address::is_unix_text(host) {
+            host.to_owned()
+        } else if host.contains(':') {
             format!("[{host}]:{port}")
         } else {
             format!("{host}:{port}")
@@ -28,7 +31,7 @@ pub fn run(data: &[u8]) {
         // An address that needs no look-up is told in a form that means the same.
         if let Some(Ok(addresses)) = address::without_look_up(host, port) {
             for socket in addresses {
-                let told = address::text(socket);
+                let told = socket.to_string();
                 let (host, port_again) = address::split(&told).expect(&told);
                 let again = address::without_look_up(host, port_again);
                 assert!(matches!(again, Some(Ok(again)) if again == [socket]), "{text:?} {told}");
