@@ -39,6 +39,9 @@ impl Summary {
 
     /// Forgets what was lost on some channels.
     pub fn forget(&mut self, channels: Channels) {
+        if channels.has_system() {
+            self.sent.replace_lost_reset();
+        }
         self.sent.forget(channels);
     }
 
@@ -123,6 +126,32 @@ mod tests {
         assert_eq!(summary(&[&[0xB0, 64, 127]]), [[0xB0, 64, 127]]);
         let after: &[&[u8]] = &[&[0xB0, 64, 127], &[0x80, 60, 0]];
         assert_eq!(summary(after), [[0xB0, 64, 127], [0x80, 60, 64]]);
+    }
+
+    /// It did not end: what came after the reset was taken for what every receiver has.
+    #[test]
+    fn a_system_reset_that_is_forgotten_leaves_what_came_after_it() {
+        let system = Channels::of_known(1 << 16);
+        let mut summary = Summary::new();
+        for message in [&[0xFF][..], &[0xBF, 6, 127], &[0xB2, 7, 1]] {
+            summary.lose(message);
+        }
+        summary.forget(system);
+        let mut given = Given::new();
+        let list: Vec<Vec<u8>> = std::iter::from_fn(|| summary.next(&mut given))
+            .take(1000)
+            .map(|message| message.to_vec())
+            .collect();
+        assert!(list.len() < 100, "{list:02x?}");
+        for wanted in [
+            vec![0xBF, 120, 0],
+            vec![0xBF, 121, 0],
+            vec![0xBF, 6, 127],
+            vec![0xB2, 7, 1],
+        ] {
+            assert!(list.contains(&wanted), "{wanted:02x?} is not in {list:02x?}");
+        }
+        assert!(!list.contains(&vec![0xFF]));
     }
 
     #[test]

@@ -258,6 +258,24 @@ impl ChannelState {
         select::copy(self, blank, channels);
     }
 
+    /// As *sent* of a receiver that is not known: a System Reset that was lost is not sent after all. Each channel is
+    /// silenced and reset in its place, and what was lost after it follows.
+    pub fn replace_lost_reset(&mut self) {
+        if !self.reset_lost {
+            return;
+        }
+        let mut after = std::mem::replace(self, ChannelState::UNKNOWN);
+        after.reset_lost = false;
+        for channel in 0..16 {
+            self.lose(&[0xB0 | channel, 120, 0]);
+            self.lose(&[0xB0 | channel, 121, 0]);
+        }
+        let mut blank = ChannelState::new();
+        while let Some(message) = next_repair(&mut blank, &mut after) {
+            self.lose(&message);
+        }
+    }
+
     /// Nothing of some channels is sent any more. As *sent* of a receiver with the state `received`, it loses from now
     /// on the releases of what that holds there, in place of all that was lost before.
     ///
