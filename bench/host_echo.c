@@ -32,6 +32,8 @@ int main(int argc, char **argv)
         if (midisock_context_poll(context, handle >= 0 ? 0 : -1) < 0)
             fail("poll");
         while (midisock_pop(server, &message) == MIDISOCK_OK)
-            must(midisock_push(server, message.data, message.size), "push");
+            /* The releases of a client that has left are not for the next one. */
+            if (!(message.flags & MIDISOCK_FLAG_SYNTHETIC))
+                must(midisock_push(server, message.data, message.size), "push");
     }
 }
