@@ -11,7 +11,6 @@ use crate::realtime::config::{
 use crate::session::options::Options;
 use crate::sys::code::Code;
 use std::ffi::c_char;
-use std::mem::offset_of;
 
 /// @name Values of midisock_config.accept_mode
 ///
@@ -191,42 +190,17 @@ const FIELD_ENDS: [usize; FIELDS.len()] = {
 };
 
 /// Where each field begins and ends.
-const FIELDS: &[(usize, usize)] = {
-    const fn size<T>(_field: fn(&midisock_config) -> &T) -> usize {
-        size_of::<T>()
-    }
-    macro_rules! fields {
-        ($($(#[$when:meta])? $field:ident)*) => {
-            &[$($(#[$when])? {
-                let start = offset_of!(midisock_config, $field);
-                (start, start + size(|config| &config.$field))
-            }),*]
-        };
-    }
-    fields! {
-        struct_size in_queue_bytes out_queue_bytes max_message_bytes accept_mode max_clients allow
-        #[cfg(target_pointer_width = "32")] reserved_after_allow
-        name
-        #[cfg(target_pointer_width = "32")] reserved_after_name
-        overflow max_delay_ms client_buffer_bytes connect_timeout_ms reconnect_min_ms reconnect_max_ms listen_retry_ms
-        keepalive_ms stall_timeout_ms linger_ms release_on_disconnect release_on_close greet wake tick_us busy_poll_us
-        latency_ns push_latency_ns realtime_priority traffic_class channels reserved context
-        #[cfg(target_pointer_width = "32")] reserved_after_context
-    }
+const FIELDS: &[(usize, usize)] = sized::fields! { midisock_config:
+    struct_size in_queue_bytes out_queue_bytes max_message_bytes accept_mode max_clients allow
+    #[cfg(target_pointer_width = "32")] reserved_after_allow
+    name
+    #[cfg(target_pointer_width = "32")] reserved_after_name
+    overflow max_delay_ms client_buffer_bytes connect_timeout_ms reconnect_min_ms reconnect_max_ms listen_retry_ms
+    keepalive_ms stall_timeout_ms linger_ms release_on_disconnect release_on_close greet wake tick_us busy_poll_us
+    latency_ns push_latency_ns realtime_priority traffic_class channels reserved context
+    #[cfg(target_pointer_width = "32")] reserved_after_context
 };
-
-// Every field is in the list, in order, and nothing lies between two fields or after the last: a caller's struct is read
-// byte by byte, so no byte of it may be uninitialised.
-const _: () = {
-    let mut end = 0;
-    let mut field = 0;
-    while field < FIELDS.len() {
-        assert!(FIELDS[field].0 == end);
-        end = FIELDS[field].1;
-        field += 1;
-    }
-    assert!(end == size_of::<midisock_config>());
-};
+const _: () = assert!(sized::is_whole(FIELDS, size_of::<midisock_config>()));
 
 impl midisock_config {
     pub(super) fn defaults(struct_size: u32) -> Self {

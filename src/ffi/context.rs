@@ -6,7 +6,6 @@ use crate::net::context::{Context, ContextConfig, JoinThread, Runs, StartThread,
 use crate::realtime::config::MOST_BUSY_POLL_US;
 use crate::sys::code::Code;
 use std::ffi::{c_char, c_void};
-use std::mem::offset_of;
 
 /// @name Values of midisock_context_config.mode
 ///
@@ -95,34 +94,10 @@ pub struct midisock_context_config {
 }
 
 /// Where each field begins and ends.
-const FIELDS: &[(usize, usize)] = {
-    const fn size<T>(_field: fn(&midisock_context_config) -> &T) -> usize {
-        size_of::<T>()
-    }
-    macro_rules! fields {
-        ($($field:ident)*) => {
-            &[$({
-                let start = offset_of!(midisock_context_config, $field);
-                (start, start + size(|config| &config.$field))
-            }),*]
-        };
-    }
-    fields! {
-        struct_size mode realtime_priority busy_poll_us create_thread join_thread thread_user log log_user
-    }
+const FIELDS: &[(usize, usize)] = sized::fields! { midisock_context_config:
+    struct_size mode realtime_priority busy_poll_us create_thread join_thread thread_user log log_user
 };
-
-// Nothing lies between two fields or after the last: a caller's struct is read byte by byte.
-const _: () = {
-    let mut end = 0;
-    let mut field = 0;
-    while field < FIELDS.len() {
-        assert!(FIELDS[field].0 == end);
-        end = FIELDS[field].1;
-        field += 1;
-    }
-    assert!(end == size_of::<midisock_context_config>());
-};
+const _: () = assert!(sized::is_whole(FIELDS, size_of::<midisock_context_config>()));
 
 impl midisock_context_config {
     pub(super) fn defaults(struct_size: u32) -> Self {

@@ -5,6 +5,35 @@ use crate::sys::code::Code;
 /// No struct of this API will ever be larger: a bigger size is a mistake, not a newer header.
 pub(super) const LIMIT: usize = 4096;
 
+/// Where each field of a struct begins and ends: `fields!(the_struct: first second ...)`.
+macro_rules! fields {
+    ($of:ty: $($(#[$when:meta])? $field:ident)*) => {{
+        const fn size<T>(_field: fn(&$of) -> &T) -> usize {
+            size_of::<T>()
+        }
+        &[$($(#[$when])? {
+            let start = std::mem::offset_of!($of, $field);
+            (start, start + size(|whole| &whole.$field))
+        }),*]
+    }};
+}
+pub(super) use fields;
+
+/// Whether a list has every field of a struct of this size, in order, with nothing between two or after the last: a
+/// caller's struct is read byte by byte, so no byte of it may be uninitialised.
+pub(super) const fn is_whole(fields: &[(usize, usize)], size: usize) -> bool {
+    let mut end = 0;
+    let mut field = 0;
+    while field < fields.len() {
+        if fields[field].0 != end {
+            return false;
+        }
+        end = fields[field].1;
+        field += 1;
+    }
+    end == size
+}
+
 /// Writes as much of `value` as the caller's `size` bytes take; what the caller has beyond becomes zero.
 ///
 /// # Safety

@@ -231,7 +231,7 @@ impl Drain {
         self.renew_gates();
     }
 
-    /// Looks at which channels are closed. What was announced is seen without it.
+    /// Reads which channels are closed. An announced change is read without this call.
     pub(crate) fn renew_gates(&mut self) {
         self.gates.renew(&self.shared.queues.filter);
     }

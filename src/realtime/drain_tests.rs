@@ -153,7 +153,7 @@ fn what_was_refused_before_a_channel_was_closed_is_not_brought_back() {
             assert_eq!(ends.steps(), "x1 x2 x3 x4 []");
         }
     }
-    // What is refused after that is.
+    // A message that is refused after that is given.
     let mut ends = Ends::new(Overflow::Repair, 4);
     for value in 1..5 {
         assert_eq!(ends.push(value), Code::Ok);

@@ -6,7 +6,7 @@ use crate::sys::sync::{AtomicU32, AtomicU64, Ordering};
 /// In place of a latency: the library chooses. The number is the C API's.
 const AUTOMATIC: u64 = u64::MAX;
 
-/// What control threads ask for.
+/// The latencies that control threads ask for.
 pub(crate) struct LatencyWish {
     latency_ns: AtomicU64,
     push_latency_ns: AtomicU64,
@@ -38,7 +38,7 @@ impl LatencyWish {
         self.revision.fetch_add(1, Ordering::Release);
     }
 
-    /// What was asked for last.
+    /// The latencies that were asked for last.
     pub(crate) fn get(&self) -> (Option<u64>, Option<u64>) {
         let read = |ns: &AtomicU64| Some(ns.load(Ordering::Relaxed)).filter(|ns| *ns != AUTOMATIC);
         (read(&self.latency_ns), read(&self.push_latency_ns))

@@ -39,7 +39,7 @@ pub(crate) struct Moment<'a> {
     /// When the last reset was asked for; 0: none was.
     pub reset_ns: u64,
     pub panics: u32,
-    /// What had been closed.
+    /// The channels that had been closed.
     pub cuts: Cuts<'a>,
     /// For when the message was meant; 0: at once.
     pub due_ns: u64,

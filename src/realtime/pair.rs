@@ -243,7 +243,8 @@ impl PairPeer {
         }
     }
 
-    /// What is made before anything is taken: the rest of a panic or reset, and the difference. Some(None): it has to wait.
+    /// Makes the messages that come before any is taken: the rest of a panic or reset, and the difference. Some(None): they
+    /// have to wait.
     fn make(
         &mut self,
         incoming: &mut Consumer,

@@ -268,7 +268,7 @@ impl Core {
         let alone = !port.shared.is_up();
         let asked_ns = port.shared.control.flush.asked_ns();
         port.flushes.ask(ticket, end, asked_ns, alone);
-        // What push refused comes after the queue.
+        // Refused messages come after the queue.
         if is_empty {
             port.flushes
                 .drained(position, next_due, &self.connections, &port.peers, alone);

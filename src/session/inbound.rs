@@ -254,7 +254,7 @@ impl Inbound<'_> {
     fn release_departed(&mut self) {
         while let Some(mut departed) = self.port.owed.departed.pop_front() {
             if let Some(backlog) = &mut departed.backlog {
-                // What its connection was owed comes first.
+                // The repair of its connection comes first.
                 self.repair_departed(departed.client, &mut backlog.track);
                 let bytes = std::mem::take(&mut backlog.bytes);
                 let source = Source {

@@ -403,7 +403,7 @@ impl Session {
                 }
                 Owner::Port(key, id) => {
                     let port = self.core.ports.at_mut(key).filter(|port| port.shared.id == id);
-                    // What is due was drained in this turn already.
+                    // The drain of this turn has already taken all that is due.
                     if port.is_some_and(|port| port.armed.comes(at)) {
                         self.core.settle(key, now);
                     }

@@ -39,7 +39,7 @@ pub(super) struct Outbound<'a> {
     pub now: u64,
     /// A buffer is full, and the system may take some of it.
     pub writes_first: bool,
-    /// What is pushed while nobody is there is not remembered, but for releases.
+    /// The port forgets messages that are pushed while it has no peer, except releases.
     pub forgets: bool,
 }
 
@@ -381,7 +381,7 @@ impl Outbound<'_> {
     }
 
     /// A client leaves: gives it what is due and still in the schedule and the out queue for it, in order of time, then of
-    /// pushing. What is for others too stays for them.
+    /// pushing. Messages that are for other clients too stay for those.
     pub(super) fn bring_forward(&mut self, peer: Peer) {
         let is_other = |other: &Peer| {
             let connection = self.connections.at(*other).filter(|_| *other != peer);

@@ -170,7 +170,7 @@ impl Schedule {
         last
     }
 
-    /// What is due for a client and for others too, in order.
+    /// The messages that are due for a client and for others too, in order.
     pub(super) fn due_for_all(&self, now: u64, client: u32) -> Vec<&Scheduled> {
         let waiting = self.heap.iter().filter(|waiting| waiting.time_ns <= now);
         let is_shared = |waiting: &&Scheduled| waiting.client == 0 && waiting.outgoing().reaches(client);

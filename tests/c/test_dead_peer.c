@@ -2,6 +2,7 @@
  * Each case uses two network namespaces with a virtual cable between them. */
 #define _GNU_SOURCE
 #include "check.h"
+#include "network.h"
 #include "raw.h"
 
 #include <arpa/inet.h>
@@ -18,25 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void write_file(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        if (write(fd, text, strlen(text)) < 0)
-            errno = EPERM; /* then the commands below fail, and say so */
-        close(fd);
-    }
-}
-
-/* Runs ip with these arguments; whether it did. */
-static int ip(const char *arguments)
-{
-    char line[200];
-    snprintf(line, sizeof line,
-             "PATH=\"$PATH:/usr/sbin:/sbin\" ip %s >/dev/null 2>&1", arguments);
-    return system(line) == 0;
-}
-
 /* The process of the other end of the cable. */
 static pid_t other_end;
 static int ask_other[2];
@@ -47,19 +29,7 @@ static int hear_other[2];
 static void make_cable(void (*run)(uint16_t port))
 {
     char text[64];
-    unsigned uid = (unsigned)getuid();
-    unsigned gid = (unsigned)getgid();
-    if (unshare(CLONE_NEWNET) < 0) {
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
-            check_skip("no network namespaces here: neither root nor user namespaces");
-        write_file("/proc/self/setgroups", "deny");
-        snprintf(text, sizeof text, "0 %u 1", uid);
-        write_file("/proc/self/uid_map", text);
-        snprintf(text, sizeof text, "0 %u 1", gid);
-        write_file("/proc/self/gid_map", text);
-    }
-    if (!ip("link set lo up"))
-        check_skip("no ip command, or it may not set up a network namespace");
+    own_network();
     CHECK(pipe(ask_other) == 0 && pipe(hear_other) == 0);
     other_end = fork();
     CHECK(other_end >= 0);

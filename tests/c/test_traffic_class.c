@@ -1,6 +1,7 @@
 /* The traffic class of packets, seen on the wire; and addresses with an interface. In a network of the test's own. */
 #define _GNU_SOURCE
 #include "check.h"
+#include "network.h"
 #include "raw.h"
 
 #include <arpa/inet.h>
@@ -20,38 +21,11 @@
 
 enum { EXPEDITED = 46, SYN = 2, ACK = 16 };
 
-static void write_file(const char *path, const char *text)
+/* A network with a loopback that also has the address fe80::9. */
+static void own_network_with_ipv6(void)
 {
-    int fd = open(path, O_WRONLY);
-    if (fd < 0)
-        return;
-    if (write(fd, text, strlen(text)) < 0)
-        check_skip("no user namespace to be had");
-    close(fd);
-}
-
-static int run(const char *command)
-{
-    return system(command) == 0;
-}
-
-/* A network with a loopback; with the addresses fe80::9 at "lo" and, where there are virtual cables, fe80::1 at "midi0". */
-static void own_network(void)
-{
-    char text[64];
-    unsigned uid = (unsigned)getuid(), gid = (unsigned)getgid();
-    if (unshare(CLONE_NEWNET) < 0) {
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
-            check_skip("no network namespaces here: neither root nor user namespaces");
-        write_file("/proc/self/setgroups", "deny");
-        snprintf(text, sizeof text, "0 %u 1", uid);
-        write_file("/proc/self/uid_map", text);
-        snprintf(text, sizeof text, "0 %u 1", gid);
-        write_file("/proc/self/gid_map", text);
-    }
-    if (!run("ip link set lo up 2>/dev/null"))
-        check_skip("no ip command, or it may not set up a network namespace");
-    if (!run("ip -6 addr add fe80::9/64 dev lo nodad 2>/dev/null"))
+    own_network();
+    if (!ip("-6 addr add fe80::9/64 dev lo nodad"))
         check_skip("no IPv6 here");
 }
 
@@ -132,7 +106,7 @@ static void exchange(midisock_port *a, midisock_port *b)
 
 static void in_every_packet_of_both_families(void)
 {
-    own_network();
+    own_network_with_ipv6();
     const char *const hosts[] = {"127.0.0.1", "::1"};
     const uint32_t classes[] = {EXPEDITED, 63, 0};
     for (int family = 0; family < 2; family++)
@@ -158,7 +132,7 @@ static void in_every_packet_of_both_families(void)
 
 static void each_end_marks_its_own(void)
 {
-    own_network();
+    own_network_with_ipv6();
     midisock_config c = check_config();
     c.traffic_class = EXPEDITED;
     midisock_port *server = check_listen(&c), *client = NULL;
@@ -188,7 +162,7 @@ static void each_end_marks_its_own(void)
 
 static void of_an_adopted_connection(void)
 {
-    own_network();
+    own_network_with_ipv6();
     for (int i = 0; i < 2; i++) {
         uint16_t number;
         int listener = raw_listen(&number);
@@ -252,14 +226,14 @@ static void at_interface(const char *host, const char *other)
 
 static void link_local_addresses(void)
 {
-    own_network();
+    own_network_with_ipv6();
     char number[64];
     snprintf(number, sizeof number, "fe80::9%%%u", if_nametoindex("lo"));
     at_interface("fe80::9%lo", "fe80::9%lo");
     at_interface("[fe80::9%lo]", number);
-    if (run("ip link add name midi0 type veth peer name midi1 2>/dev/null")) {
-        CHECK(run("ip link set midi0 up && ip link set midi1 up"));
-        CHECK(run("ip -6 addr add fe80::1/64 dev midi0 nodad"));
+    if (ip("link add name midi0 type veth peer name midi1")) {
+        CHECK(ip("link set midi0 up") && ip("link set midi1 up"));
+        CHECK(ip("-6 addr add fe80::1/64 dev midi0 nodad"));
         at_interface("fe80::1%midi0", "fe80::1%midi0");
         /* Not at another interface. */
         midisock_port *out = NULL;

@@ -217,7 +217,7 @@ impl ChannelState {
     ///
     /// `self` becomes the *sent* of that difference, which uses its marks up. Use a clone of a state that lives on.
     pub fn newcomer(&mut self) -> ChannelState {
-        // What is lost of the sequencer from now on is sent, also where it is as before for those who heard that.
+        // A message of the sequencer that is lost from now on is sent again, also to clients that had it before.
         self.transport = Transport::NEW;
         select::mark_known(self, Channels::ALL);
         self.marks.transport = false;
@@ -264,12 +264,17 @@ impl ChannelState {
         if !self.reset_lost {
             return;
         }
-        let mut after = std::mem::replace(self, ChannelState::UNKNOWN);
-        after.reset_lost = false;
+        let after = std::mem::replace(self, ChannelState::UNKNOWN);
         for channel in 0..16 {
             self.lose(&[0xB0 | channel, 120, 0]);
             self.lose(&[0xB0 | channel, 121, 0]);
         }
+        self.lose_since_reset(after);
+    }
+
+    /// Loses all that was lost since the System Reset which `after` lost, but not that.
+    fn lose_since_reset(&mut self, mut after: ChannelState) {
+        after.reset_lost = false;
         let mut blank = ChannelState::new();
         while let Some(message) = next_repair(&mut blank, &mut after) {
             self.lose(&message);
@@ -282,15 +287,11 @@ impl ChannelState {
     /// A System Reset among it releases everything.
     pub fn cut(&mut self, received: &ChannelState, channels: Channels) {
         if channels.has_system() && self.reset_lost {
-            let mut after = self.clone();
-            after.reset_lost = false;
+            let after = self.clone();
             self.clone_from(received);
             self.forget_lost();
             select::lose_releases(self, Channels::ALL);
-            let mut blank = ChannelState::new();
-            while let Some(message) = next_repair(&mut blank, &mut after) {
-                self.lose(&message);
-            }
+            self.lose_since_reset(after);
         }
         select::copy(self, received, channels);
         select::lose_releases(self, channels);
