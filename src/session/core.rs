@@ -361,15 +361,19 @@ impl Core {
         self.change_channels(key, now);
         let shared = Arc::clone(self.shared(key)?);
         shared.status.peer.set(Some(address));
-        let connected = notification(Kind::Connected, now).address(Some(address));
-        let announced = shared.control.notifications.announce_begin(connected);
         // Pushed while there was no connection.
         self.outbound(key, now, |outbound| outbound.discard(true));
-        let peer = self.add_peer(key, address, announced, now)?;
+        let peer = self.add_peer(key, address, false, now)?;
         self.outbound(key, now, |outbound| outbound.greet_again(peer));
         shared.status.failure.store(0, Ordering::Release);
         shared.set_state(State::Connected);
         shared.set_up(true);
+        // After that: a caller that takes the notification pushes to the peer.
+        let connected = notification(Kind::Connected, now).address(Some(address));
+        let announced = shared.control.notifications.announce_begin(connected);
+        if let Some(connection) = self.connections.at_mut(peer) {
+            connection.announced = announced;
+        }
         self.changed(key);
         self.rearm(peer, now);
         Some(peer)

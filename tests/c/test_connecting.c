@@ -199,9 +199,32 @@ static void addresses_that_say_what_is_wrong(void)
     midisock_close(port);
 }
 
+/* CONNECTED comes when the port can push, not before. */
+static void a_push_after_connected_is_taken(void)
+{
+    uint16_t number = 0;
+    int listener = raw_listen(&number);
+    for (int i = 0; i < 500; i++) {
+        midisock_port *port = NULL;
+        midisock_notification n;
+        CHECK_OK(midisock_connect("127.0.0.1", number, NULL, &port));
+        int fd = raw_accept(listener);
+        /* Without a pause: at the very moment. */
+        uint64_t until = check_now_ms() + DEADLINE_MS;
+        while (midisock_poll_notification(port, &n) != MIDISOCK_OK)
+            CHECK(check_now_ms() < until);
+        CHECK_INT(MIDISOCK_NOTIFY_CONNECTED, n.kind);
+        CHECK_OK(midisock_push(port, BYTES(0xf6)));
+        raw_close(fd);
+        midisock_close(port);
+    }
+    raw_close(listener);
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
+        CASE(a_push_after_connected_is_taken),
         CASE(a_silent_first_address_costs_less_than_two_seconds),
         CASE(a_restart_beside_a_silent_address_is_found_soon),
         CASE(a_server_that_is_binding_survives_a_lack_of_descriptors),
