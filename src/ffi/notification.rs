@@ -3,6 +3,7 @@
 use super::port::write_text;
 use super::result::midisock_result;
 use super::{code, control_port, midisock_port, usable};
+use crate::port::Port;
 use crate::realtime::notifications::Notification;
 use crate::sys::code::Code;
 use std::ffi::c_char;
@@ -30,14 +31,23 @@ pub const MIDISOCK_NOTIFY_RECOVERED: i32 = 7;
 /// the same.
 pub const MIDISOCK_NOTIFY_PRIORITY_REFUSED: i32 = 8;
 
+/// A peer with which sender time is in use told its name, or another one. See midisock_client_name and
+/// midisock_peer_name. At most one waits for each client.
+pub const MIDISOCK_NOTIFY_CLIENT_NAMED: i32 = 9;
+/// The clock of a peer is known: its messages have its times from now on. See midisock_config.timing.
+pub const MIDISOCK_NOTIFY_CLOCK_LOCKED: i32 = 10;
+/// The clock of a peer is not known any more: it jumped, as when a machine slept, or the peer does not answer.
+/// Messages have the times of their arrival until the clock is known again.
+pub const MIDISOCK_NOTIFY_CLOCK_LOST: i32 = 11;
+
 /// An event in the life of a port's connections. Frozen: it will not grow.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct midisock_notification {
     /// When it happened. See midisock_now_ns.
     pub time_ns: u64,
-    /// MIDISOCK_NOTIFY_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED
-    /// or _PRIORITY_REFUSED. Ignore kinds that you do not know.
+    /// MIDISOCK_NOTIFY_CONNECTED, _CONNECT_FAILED, _DISCONNECTED, _CLIENT_JOINED, _CLIENT_LEFT, _CONGESTED, _RECOVERED,
+    /// _PRIORITY_REFUSED, _CLIENT_NAMED, _CLOCK_LOCKED or _CLOCK_LOST. Ignore kinds that you do not know.
     pub kind: i32,
     /// Why it happened. MIDISOCK_OK if there is no error.
     pub reason: midisock_result,
@@ -128,20 +138,9 @@ pub unsafe extern "C" fn midisock_client_address(
     buffer: *mut c_char,
     capacity: usize,
 ) -> midisock_result {
-    if buffer.is_null() {
-        return Code::InvalidArgument as i32;
-    }
-    // SAFETY: `server` is NULL or a live port, by this function's contract.
-    unsafe {
-        control_port(server, |server| match server.client_address(client) {
-            // SAFETY: room for `capacity` bytes, by this function's contract.
-            Ok(address) => match write_text(&address.text(), buffer, capacity) {
-                true => Code::Ok,
-                false => Code::InvalidArgument,
-            },
-            Err(code) => code,
-        })
-    }
+    let address = |server: &Port| server.client_address(client).map(|address| address.text());
+    // SAFETY: by this function's contract.
+    unsafe { get_text(server, buffer, capacity, address) }
 }
 
 /// Returns the address of the peer of a connected, accepted or adopted port, as notifications have it.
@@ -162,14 +161,77 @@ pub unsafe extern "C" fn midisock_peer_address(
     buffer: *mut c_char,
     capacity: usize,
 ) -> midisock_result {
+    // SAFETY: by this function's contract.
+    unsafe { get_text(port, buffer, capacity, |port| port.peer_address()) }
+}
+
+/// Returns the name that a client of a merged server told.
+///
+/// Clients with which sender time is in use tell their names. See midisock_config.timing and midisock_config.name. A
+/// name is valid UTF-8: what is not, and control and bidirectional characters, are U+FFFD.
+///
+/// `buffer` receives the text and a NUL. A capacity of 64 is always enough.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `buffer` has the name. It is empty if the client told none.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `capacity` is too small.
+/// - MIDISOCK_ERR_NO_SUCH_CLIENT: no client with this id is connected.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is not a merged server.
+///
+/// # Safety
+/// `server` is a live port, `buffer` has room for `capacity` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_client_name(
+    server: *mut midisock_port,
+    client: u32,
+    buffer: *mut c_char,
+    capacity: usize,
+) -> midisock_result {
+    // SAFETY: by this function's contract.
+    unsafe { get_text(server, buffer, capacity, |server| server.client_name(client)) }
+}
+
+/// Returns the name that the peer of a connected, accepted or adopted port told. See midisock_client_name.
+///
+/// `buffer` receives the text and a NUL. A capacity of 64 is always enough. Without a peer now, the text is empty.
+///
+/// Threads: any.
+/// Returns:
+/// - MIDISOCK_OK: `buffer` has the name. It is empty if the peer told none.
+/// - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `capacity` is too small.
+/// - MIDISOCK_ERR_WRONG_ROLE: the port is a server, or one of a pair.
+///
+/// # Safety
+/// `port` is a live port, `buffer` has room for `capacity` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midisock_peer_name(
+    port: *mut midisock_port,
+    buffer: *mut c_char,
+    capacity: usize,
+) -> midisock_result {
+    // SAFETY: by this function's contract.
+    unsafe { get_text(port, buffer, capacity, |port| port.peer_name()) }
+}
+
+/// Writes a text of a port and a NUL.
+///
+/// # Safety
+/// `port` is NULL or a live port, `buffer` NULL or with room for `capacity` bytes.
+unsafe fn get_text(
+    port: *mut midisock_port,
+    buffer: *mut c_char,
+    capacity: usize,
+    text: impl FnOnce(&Port) -> Result<String, Code>,
+) -> midisock_result {
     if buffer.is_null() {
         return Code::InvalidArgument as i32;
     }
     // SAFETY: `port` is NULL or a live port, by this function's contract.
     unsafe {
-        control_port(port, |port| match port.peer_address() {
+        control_port(port, |port| match text(port) {
             // SAFETY: room for `capacity` bytes, by this function's contract.
-            Ok(address) => match write_text(&address, buffer, capacity) {
+            Ok(text) => match write_text(&text, buffer, capacity) {
                 true => Code::Ok,
                 false => Code::InvalidArgument,
             },

@@ -7,6 +7,7 @@ use super::resolver::Resolution;
 use super::socket::SocketSettings;
 use crate::realtime::endpoint::NetworkHalf;
 use crate::session::allow::Allow;
+use crate::session::name::Name;
 use crate::session::options::Options;
 use crate::sys::address::Address;
 use socket2::Socket;
@@ -41,7 +42,7 @@ pub(super) struct NewPort {
     pub task: Task,
 }
 
-/// Asked of the network thread. Each is asked by a thread that waits for the answer, or once in the life of a port.
+/// Asked of the network thread. One with a `Reply` is asked by a thread that waits for it.
 pub(super) enum Command {
     Add(Box<NewPort>),
     ShutDown {
@@ -60,6 +61,10 @@ pub(super) enum Command {
         port: u64,
         allow: Option<Allow>,
         done: Reply,
+    },
+    SetName {
+        port: u64,
+        name: Name,
     },
     /// For the host's log: an error of a call.
     Report(String),

@@ -162,20 +162,31 @@ fn serve(
 }
 
 /// A client, which connects in the background.
-pub(crate) fn connect(context: Option<&Context>, host: &str, port: u16, config: &Config) -> Result<Opened, Code> {
+pub(crate) fn connect(
+    context: Option<&Context>,
+    host: &str,
+    port: u16,
+    config: &Config,
+    options: Options,
+) -> Result<Opened, Code> {
     let _call = context.map(Context::begin_call).transpose()?;
     let host = host.to_owned();
-    open(context, Role::Client, config, Options::default(), None, |shared| {
+    open(context, Role::Client, config, options, None, |shared| {
         name(shared, || format!("client of {}", place(Some(&host), port)));
         Ok(Task::Connect { host, port })
     })
 }
 
 /// A port for a connection that the caller made. On an error the socket stays the caller's, unchanged.
-pub(crate) fn adopt(context: Option<&Context>, socket: isize, config: &Config) -> Result<Opened, Code> {
+pub(crate) fn adopt(
+    context: Option<&Context>,
+    socket: isize,
+    config: &Config,
+    options: Options,
+) -> Result<Opened, Code> {
     let _call = context.map(Context::begin_call).transpose()?;
     let peer = sys::adopt::peer(socket).ok_or(Code::InvalidArgument)?;
-    open(context, Role::Adopted, config, Options::default(), None, |shared| {
+    open(context, Role::Adopted, config, options, None, |shared| {
         let socket = sys::adopt::take(socket).map_err(|error| Code::of(&error))?;
         // At once: the caller may look at its socket, and nothing is to leave without the traffic class.
         transport::prepare(&socket, Some(peer), config);
@@ -183,7 +194,7 @@ pub(crate) fn adopt(context: Option<&Context>, socket: isize, config: &Config) -
             .status
             .local_port
             .store(socket::local_port(&socket), Ordering::Relaxed);
-        shared.status.peer.set(Some(peer));
+        shared.status.peer.come(Some(peer));
         // The network thread does not know the port yet: it is this thread that announces.
         let connected = Notification::new(Kind::Connected).address(Some(peer));
         let announced = shared.control.notifications.announce_begin(connected);

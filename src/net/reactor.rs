@@ -152,6 +152,7 @@ impl Reactor {
             | Command::Close { port, .. }
             | Command::Disconnect { port, .. }
             | Command::SetAllow { port, .. }
+            | Command::SetName { port, .. }
             | Command::Resolved { port, .. } => Some(*port),
         };
         let place = port.and_then(|port| self.driver.ports.get(&port).copied());
@@ -184,6 +185,10 @@ impl Reactor {
                 let changed = admission::set_allow(&mut seat.session, key, allow, now);
                 seat.carry_out(driver, now);
                 done.answer(changed);
+            }
+            (Command::SetName { name, .. }, Some((seat, key))) => {
+                seat.session.core.set_name(key, name, now);
+                seat.carry_out(driver, now);
             }
             (Command::Resolved { resolution, .. }, Some((seat, _))) => {
                 seat.connect(driver, now, |connector, surroundings| {

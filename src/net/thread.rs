@@ -12,6 +12,7 @@ use crate::realtime::config::Config;
 use crate::realtime::shared::Shared;
 use crate::realtime::waker::Waker;
 use crate::session::allow::Allow;
+use crate::session::name::Name;
 use crate::sys;
 use crate::sys::code::Code;
 use parking_lot::Mutex;
@@ -122,6 +123,12 @@ impl Network {
     pub(crate) fn set_allow(&self, shared: &Shared, allow: Option<Allow>) -> bool {
         let port = shared.id;
         self.ask(|done| Command::SetAllow { port, allow, done })
+    }
+
+    /// Changes the name that a port tells.
+    pub(crate) fn set_name(&self, shared: &Shared, name: Name) {
+        let port = shared.id;
+        self.submit(Command::SetName { port, name });
     }
 
     fn ask(&self, command: impl FnOnce(Reply) -> Command) -> bool {

@@ -116,7 +116,8 @@ impl Port {
             return Err(Code::InvalidArgument);
         }
         let host = address::host(host).ok_or(Code::Address)?;
-        net::connect(context, host, port, config).map(|opened| Self::of(opened, options.name))
+        let name = options.name.clone();
+        net::connect(context, host, port, config, options).map(|opened| Self::of(opened, name))
     }
 
     /// A port for a connected socket of the caller's.
@@ -126,7 +127,8 @@ impl Port {
         config: &Config,
         options: Options,
     ) -> Result<Self, Code> {
-        net::adopt(context, socket, config).map(|opened| Self::of(opened, options.name))
+        let name = options.name.clone();
+        net::adopt(context, socket, config, options).map(|opened| Self::of(opened, name))
     }
 
     /// Begins a control call. An error where the context is run by its callers and another thread is in a call.
@@ -166,7 +168,7 @@ impl Port {
                 return Some(Err(Code::Closed));
             }
             std::iter::from_fn(|| waiting.pop())
-                .find_map(|opened| Self::of(opened, self.name.lock().clone()).accepted_from(shared))
+                .find_map(|opened| Self::of(opened, Name::default()).accepted_from(shared))
                 .map(Ok)
         });
         self.endpoint.update_handle(Handle::Client, || self.tells_of_client());
@@ -182,6 +184,7 @@ impl Port {
         let (latency_ns, push_latency_ns) = shared.control.latency.get();
         port.shared().control.latency.ask(latency_ns, push_latency_ns);
         port.change_channels(shared.queues.filter.open());
+        port.set_name(self.name.lock().clone()).ok();
         Ok(port)
     }
 
@@ -271,7 +274,10 @@ impl Port {
         if self.shared().is_closed() {
             return Err(Code::Closed);
         }
-        *self.name.lock() = name;
+        self.name.lock().clone_from(&name);
+        if let Some(network) = &self.network {
+            network.set_name(self.shared(), name);
+        }
         Ok(())
     }
 

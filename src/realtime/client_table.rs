@@ -4,15 +4,19 @@
 //! used. A slot retires after its last generation, so an id is never reused during the life of a port.
 
 use crate::realtime::config::MOST_CLIENTS;
+use crate::realtime::peer::PeerName;
 use crate::sys::address::Address;
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::sys::touched;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::sync::OnceLock;
 
 /// Any thread may read it. Only the network thread writes it, through [`Ids`].
 pub(crate) struct ClientTable {
     slots: Box<[Slot]>,
     slot_bits: u32,
+    /// By slot. They are made when the first client tells its name.
+    names: OnceLock<Box<[PeerName]>>,
 }
 
 struct Slot {
@@ -45,6 +49,7 @@ impl ClientTable {
         Self {
             slots: touched((0..slots).map(|_| empty()).collect()),
             slot_bits: slots.trailing_zeros(),
+            names: OnceLock::new(),
         }
     }
 
@@ -81,6 +86,26 @@ impl ClientTable {
             None => SocketAddr::V6(SocketAddrV6::new(ip, port, 0, rest as u32)),
         };
         Some(Address::Ip(address))
+    }
+
+    /// Network thread: where the name of a client is kept.
+    pub(crate) fn name_of(&self, id: u32) -> Option<&PeerName> {
+        let make = || (0..self.slots.len()).map(|_| PeerName::default()).collect();
+        self.names.get_or_init(make).get(self.index(id))
+    }
+
+    /// The same, if any client told a name.
+    pub(crate) fn known_name(&self, id: u32) -> Option<&PeerName> {
+        self.names.get()?.get(self.index(id))
+    }
+
+    /// The name that a client told; empty if it told none.
+    pub(crate) fn name(&self, id: u32) -> Option<String> {
+        let name = self
+            .contains(id)
+            .then(|| self.known_name(id).map(PeerName::get).unwrap_or_default())?;
+        // Another client may have taken the slot meanwhile.
+        self.contains(id).then_some(name)
     }
 
     /// The ids of all clients, in the order in which they came. A client that comes or goes meanwhile may be left out.
@@ -131,6 +156,9 @@ impl Ids {
         let bits = ip.to_bits();
         let words = [(bits >> 64) as u64, bits as u64, rest, self.count];
         self.count += 1;
+        if let Some(name) = table.known_name(id) {
+            name.forget();
+        }
         // A reader that still has the former id must not see the new words with it.
         fence(Ordering::Release);
         for (word, value) in target.words.iter().zip(words) {
@@ -230,6 +258,20 @@ mod tests {
             }
             assert_eq!(table.in_order(), Vec::from(there.clone()));
         }
+    }
+
+    #[test]
+    fn a_client_has_the_name_that_it_told() {
+        let table = ClientTable::new(1);
+        let mut ids = Ids::new(&table);
+        let first = ids.insert(&table, ip("1.2.3.4:5")).unwrap();
+        assert_eq!(table.name(first).as_deref(), Some(""));
+        table.name_of(first).unwrap().set("drums", || true);
+        assert_eq!(table.name(first).as_deref(), Some("drums"));
+        ids.remove(&table, first);
+        assert_eq!(table.name(first), None);
+        let second = ids.insert(&table, ip("1.2.3.4:5")).unwrap();
+        assert_eq!(table.name(second).as_deref(), Some(""));
     }
 
     /// A look-up reads one slot, whatever the id and however many clients there are. Its cost does not depend on them.

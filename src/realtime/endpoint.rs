@@ -425,6 +425,9 @@ impl Endpoint {
 
     pub(crate) fn poll_notification(&self) -> Option<Notification> {
         let notification = self.shared.control.notifications.take();
+        if let Some(named) = notification.filter(|notification| notification.kind == Kind::ClientNamed) {
+            self.shared.name_taken(named.client);
+        }
         self.update_handle(What::Notification, || self.shared.tells_of_notification());
         notification
     }
@@ -453,9 +456,25 @@ impl Endpoint {
     /// The address of the peer, as text; empty without one.
     pub(crate) fn peer_address(&self) -> Result<String, Code> {
         match self.shared.role {
-            Role::Client | Role::Accepted | Role::Adopted => Ok(self.shared.status.peer.get()),
+            Role::Client | Role::Accepted | Role::Adopted => Ok(self.shared.status.peer.address()),
             Role::Merged | Role::Manual | Role::Pair => Err(Code::WrongRole),
         }
+    }
+
+    /// The name of the peer; empty without one, or where it told none.
+    pub(crate) fn peer_name(&self) -> Result<String, Code> {
+        match self.shared.role {
+            Role::Client | Role::Accepted | Role::Adopted => Ok(self.shared.status.peer.name.get()),
+            Role::Merged | Role::Manual | Role::Pair => Err(Code::WrongRole),
+        }
+    }
+
+    /// The name of a client; empty where it told none.
+    pub(crate) fn client_name(&self, client: u32) -> Result<String, Code> {
+        if self.shared.role != Role::Merged {
+            return Err(Code::WrongRole);
+        }
+        self.shared.clients.table.name(client).ok_or(Code::NoSuchClient)
     }
 
     /// The ids of a merged server's clients, in the order in which they came.

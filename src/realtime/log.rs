@@ -159,6 +159,9 @@ pub(crate) fn describe(notification: &Notification, is_server: bool) -> (Level, 
         Kind::ClientLeft => (ended, format!("{who} at {address} left: {why}")),
         Kind::Congested => (Level::Warning, format!("{who} is congested, and messages are dropped")),
         Kind::Recovered => (Level::Info, format!("{who} is congested no more")),
+        Kind::ClientNamed => (Level::Info, format!("{who} at {address} has told its name")),
+        Kind::ClockLocked => (Level::Info, format!("the clock of {who} is known")),
+        Kind::ClockLost => (Level::Warning, format!("the clock of {who} is not known any more")),
         Kind::PriorityRefused => (Level::Warning, format!("the realtime priority was refused: {why}")),
     }
 }

@@ -19,6 +19,9 @@ pub(crate) enum Kind {
     Congested = 6,
     Recovered = 7,
     PriorityRefused = 8,
+    ClientNamed = 9,
+    ClockLocked = 10,
+    ClockLost = 11,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -119,12 +122,14 @@ impl Notifications {
         self.queue.push(notification);
     }
 
-    /// Announces a single event, if there is room.
-    pub(crate) fn announce(&self, notification: Notification) {
+    /// Announces a single event, if there is room. Whether there was.
+    pub(crate) fn announce(&self, notification: Notification) -> bool {
         self.write_about(&notification);
-        if self.has_room(1) {
+        let room = self.has_room(1);
+        if room {
             self.enqueue(notification);
         }
+        room
     }
 
     /// Announces a beginning, if there is room for it and its end. Pass the result to `announce_end`.

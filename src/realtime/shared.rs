@@ -11,7 +11,7 @@ use crate::realtime::flush::FlushTickets;
 use crate::realtime::latency::LatencyWish;
 use crate::realtime::log::Source;
 use crate::realtime::notifications::Notifications;
-use crate::realtime::peer_address::PeerAddress;
+use crate::realtime::peer::PeerStatus;
 use crate::realtime::priority::PriorityWish;
 use crate::realtime::requests::Requests;
 use crate::realtime::ring::Gauge;
@@ -149,8 +149,8 @@ pub(crate) struct Queues {
 pub(crate) struct Status {
     state: AtomicI32,
     pub local_port: AtomicU16,
-    /// The address of the one peer; empty without one, and on a server.
-    pub peer: PeerAddress,
+    /// The one peer; nobody on a server.
+    pub peer: PeerStatus,
     /// The error of the last attempt to connect; 0 when it succeeded.
     pub failure: AtomicI32,
 }
@@ -227,7 +227,7 @@ impl Shared {
             status: Status {
                 state: AtomicI32::new(state as i32),
                 local_port: AtomicU16::new(0),
-                peer: PeerAddress::default(),
+                peer: PeerStatus::default(),
                 failure: AtomicI32::new(0),
             },
             clients: Clients {
@@ -368,6 +368,24 @@ impl Shared {
     /// Messages that the library made itself.
     pub(crate) fn synthesized(&self) -> u64 {
         self.counters.network.synthesized.get() + self.counters.pop.synthesized.get()
+    }
+
+    /// Network thread: the peer, or a client, told its name. `announce` adds a notification, if there is room.
+    pub(crate) fn set_peer_name(&self, client: u32, name: &str, announce: impl FnOnce() -> bool) {
+        if client == 0 {
+            self.status.peer.name.set(name, announce);
+        } else if let Some(of_client) = self.clients.table.name_of(client) {
+            of_client.set(name, announce);
+        }
+    }
+
+    /// Control threads: the notification of a name was taken.
+    pub(crate) fn name_taken(&self, client: u32) {
+        if client == 0 {
+            self.status.peer.name.notification_taken();
+        } else if let Some(of_client) = self.clients.table.known_name(client) {
+            of_client.notification_taken();
+        }
     }
 
     pub(crate) fn set_state(&self, state: State) {

@@ -64,7 +64,7 @@ fn cut_outbound(outbound: &mut Outbound<'_>, channels: Channels) {
             continue;
         }
         let port = &*outbound.port;
-        let made = connection.output.cut(channels, || port.count_lost(0));
+        let made = connection.output.cut(channels, outbound.now, || port.count_lost(0));
         port.shared.counters.network.synthesized.add(made);
         connection.output.buffer.end_batch(outbound.now);
         outbound.effects.write(peer, connection);
@@ -89,7 +89,7 @@ pub(super) fn exclude(outbound: &mut Outbound<'_>, record: &Record<'_>) {
             takes.then(|| output.ahead().release())?
         }) {
             outbound.port.shared.counters.network.synthesized.add(1);
-            outbound.offer(peer, &release);
+            outbound.offer(peer, &release, outbound.now);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::effect::{Interest, PortKey};
 use super::liveness::Liveness;
 use super::output::Output;
+use super::sender_time::SenderTime;
 use super::sniff::Sniffer;
 use super::timers::Armed;
 use super::track::Track;
@@ -70,10 +71,13 @@ impl Reason {
 /// The receiving half of a connection.
 pub(super) struct Input {
     pub parser: Parser,
+    pub time: SenderTime,
     /// Received but not handed over: there was no room, or the connection has no port yet.
     pub backlog: Vec<u8>,
     /// When the backlog arrived.
     pub arrived_ns: u64,
+    /// The latest time of the messages that waited to be merged with those of other clients.
+    pub merged_ns: u64,
     /// What the popping thread got of what the peer sent.
     pub track: Track,
     /// Where the peer stands on channels that the port does not have; None: it has sent nothing there.
@@ -128,8 +132,10 @@ impl Connection {
             phase,
             input: Input {
                 parser: Parser::new(config.queues.max_message_bytes as usize),
+                time: SenderTime::default(),
                 backlog: Vec::new(),
                 arrived_ns: now,
+                merged_ns: 0,
                 track: Track::default(),
                 hidden: None,
                 sniffer,

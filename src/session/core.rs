@@ -162,7 +162,8 @@ impl Core {
             .next_check_ns()
             .filter(|_| connection.is_confirmed_for_writing());
         let check = check.map(|at| at.max(now + 1));
-        if let Some(at) = [phase, delay, check].into_iter().flatten().min() {
+        let exchange = Self::next_exchange_ns(connection, now);
+        if let Some(at) = [phase, delay, check, exchange].into_iter().flatten().min() {
             let owner = Owner::Connection(peer, connection.serial);
             self.timers.arm(&mut connection.armed, at, owner);
         }
@@ -176,7 +177,8 @@ impl Core {
         let due = due.map(|at| at.max(now + 1));
         let tick = u64::from(port.config().pacing.tick_us) * 1000;
         let owed = (!port.owed.is_empty()).then_some(now + tick);
-        if let Some(at) = [due, owed].into_iter().flatten().min() {
+        let merged = port.merge.next_ns().map(|at| at.max(now + 1));
+        if let Some(at) = [due, owed, merged].into_iter().flatten().min() {
             let owner = Owner::Port(key, port.shared.id);
             self.timers.arm(&mut port.armed, at, owner);
         }
@@ -294,8 +296,12 @@ impl Core {
     /// gone for good ends when nothing is owed any more.
     pub(super) fn settle(&mut self, key: PortKey, now: u64) {
         let owed = |session: &Self| session.ports.at(key).is_some_and(|port| !port.owed.is_empty());
-        if owed(self) {
-            self.inbound(key, now, |inbound| inbound.settle());
+        let merged = |port: &Port| port.merge.next_ns().is_some_and(|at| at <= now);
+        if owed(self) || self.ports.at(key).is_some_and(merged) {
+            self.inbound(key, now, |inbound| {
+                inbound.give_merged(now);
+                inbound.settle();
+            });
             self.changed(key);
         }
         self.rearm_port(key, now);
@@ -360,10 +366,11 @@ impl Core {
     pub(crate) fn connect(&mut self, key: PortKey, address: Address, now: u64) -> Option<Peer> {
         self.change_channels(key, now);
         let shared = Arc::clone(self.shared(key)?);
-        shared.status.peer.set(Some(address));
+        shared.status.peer.come(Some(address));
         // Pushed while there was no connection.
         self.outbound(key, now, |outbound| outbound.discard(true));
         let peer = self.add_peer(key, address, false, now)?;
+        self.say_hello(peer, now);
         self.outbound(key, now, |outbound| outbound.greet_again(peer));
         shared.status.failure.store(0, Ordering::Release);
         shared.set_state(State::Connected);
@@ -382,6 +389,7 @@ impl Core {
     /// A port was made with its connection. Its state says so from the beginning, and what was pushed is for the peer.
     pub(crate) fn adopt(&mut self, key: PortKey, address: Address, announced: bool, now: u64) -> Option<Peer> {
         let peer = self.add_peer(key, address, announced, now)?;
+        self.say_hello(peer, now);
         self.changed(key);
         self.rearm(peer, now);
         Some(peer)
@@ -424,6 +432,7 @@ impl Core {
             connection.input.backlog.extend_from_slice(&bytes[taken..]);
             self.waiting.push(peer);
         }
+        self.exchange_times(peer, now);
         self.settle(port, now);
     }
 
@@ -439,6 +448,7 @@ impl Core {
         } else {
             self.effects.write(peer, connection);
         }
+        self.exchange_times(peer, now);
         self.rearm(peer, now);
     }
 

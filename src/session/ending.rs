@@ -230,6 +230,7 @@ impl Session {
     /// A connection is no client, or no port's own, any more, as far as the API tells.
     fn leave(&mut self, peer: Peer, reason: Reason, now: u64) {
         self.uncount(peer);
+        self.core.forget_times(peer, now);
         let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
@@ -257,7 +258,7 @@ impl Session {
                 .announce_end(announced, left(Kind::ClientLeft)),
             Role::Client | Role::Adopted => {
                 shared.set_up(false);
-                shared.status.peer.set(None);
+                shared.status.peer.leave();
                 shared
                     .control
                     .notifications
@@ -265,7 +266,7 @@ impl Session {
             }
             _ => {
                 shared.set_up(false);
-                shared.status.peer.set(None);
+                shared.status.peer.leave();
                 shared
                     .control
                     .notifications

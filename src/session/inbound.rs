@@ -3,15 +3,17 @@
 
 use super::connection::{Connection, Input};
 use super::effect::{Keyed, Peer};
+use super::merge::{Merge, Waiting};
 use super::owed::{self, Backlog, Departed};
 use super::port::{Port, notification};
+use super::sender_time::SenderTime;
 use super::track::Track;
 use crate::midi::channels::Channels;
 use crate::midi::parser::{Parser, Sink};
 use crate::midi::state::ChannelState;
 use crate::realtime::notifications::Kind;
 use crate::realtime::producer::Producer;
-use crate::realtime::shared::{Role, STILL_HELD, SYNTHETIC};
+use crate::realtime::shared::{Role, STILL_HELD, SYNTHETIC, TIMED};
 use slab::Slab;
 
 /// The longest message that is made here.
@@ -20,7 +22,9 @@ const LONGEST: usize = 3;
 /// Puts messages into an in queue.
 struct Inlet<'a> {
     queue: &'a mut Producer,
-    time_ns: u64,
+    merging: Option<Merging<'a>>,
+    arrived_ns: u64,
+    time: &'a mut SenderTime,
     client: u32,
     repairs: bool,
     channels: Channels,
@@ -32,6 +36,33 @@ struct Inlet<'a> {
     dropped: u64,
     unrepaired: u64,
     filtered: u64,
+    timed: u64,
+}
+
+/// Where messages wait to be merged with those of other clients.
+struct Merging<'a> {
+    merge: &'a mut Merge,
+    peer: Peer,
+    latest_ns: &'a mut u64,
+}
+
+impl Merging<'_> {
+    /// False: there is no room.
+    fn add(&mut self, time_ns: u64, client: u32, flags: u32, bytes: &[u8]) -> bool {
+        if self.merge.is_full() {
+            return false;
+        }
+        *self.latest_ns = time_ns.max(*self.latest_ns);
+        self.merge.add(Waiting {
+            peer: self.peer,
+            client,
+            at_ns: *self.latest_ns,
+            time_ns,
+            flags,
+            bytes: bytes.into(),
+        });
+        true
+    }
 }
 
 impl Inlet<'_> {
@@ -48,10 +79,15 @@ impl Inlet<'_> {
 impl Sink for Inlet<'_> {
     #[inline]
     fn message(&mut self, bytes: &[u8]) -> bool {
+        let (time_ns, flags) = self.time.time_of(bytes, self.arrived_ns);
         if !self.channels.has(bytes) {
             return self.hide(bytes);
         }
-        if self.blocked || !self.queue.write(self.time_ns, self.client, 0, bytes) {
+        if let Some(merging) = &mut self.merging {
+            if !merging.add(time_ns, self.client, flags, bytes) {
+                return false;
+            }
+        } else if self.blocked || !self.queue.write(time_ns, self.client, flags, bytes) {
             if !self.repairs {
                 return false;
             }
@@ -65,8 +101,13 @@ impl Sink for Inlet<'_> {
             hidden.apply(bytes);
         }
         self.messages += 1;
+        self.timed += u64::from(flags == TIMED);
         self.queue.publish_batch();
         true
+    }
+
+    fn frame(&mut self, bytes: &[u8]) -> bool {
+        self.time.take_frame(bytes, self.arrived_ns)
     }
 }
 
@@ -83,6 +124,9 @@ impl Sink for Dropping {
 /// What one peer's bytes need beside the port.
 struct Source<'a> {
     parser: &'a mut Parser,
+    time: &'a mut SenderTime,
+    /// Itself and the latest time of its messages, where they are to be merged with those of others.
+    merges: Option<(Peer, &'a mut u64)>,
     track: &'a mut Track,
     hidden: &'a mut Option<Box<ChannelState>>,
     client: u32,
@@ -91,9 +135,11 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of(input: &'a mut Input, client: u32, must_wait: bool) -> Self {
+    fn of(input: &'a mut Input, peer: Peer, client: u32, must_wait: bool) -> Self {
         Self {
             parser: &mut input.parser,
+            time: &mut input.time,
+            merges: Some((peer, &mut input.merged_ns)),
             track: &mut input.track,
             hidden: &mut input.hidden,
             client,
@@ -114,12 +160,58 @@ impl Inbound<'_> {
     /// Hands bytes of a peer, which arrived at `input.arrived_ns`, over to the in queue; how many of them were, before
     /// there was no room.
     pub(super) fn take(&mut self, peer: Peer, bytes: &[u8]) -> usize {
-        let Some(connection) = self.connections.at_mut(peer) else {
-            return bytes.len();
-        };
-        let (client, must_wait) = (self.port.client_of(connection), self.port.must_wait());
-        let source = Source::of(&mut connection.input, client, must_wait);
-        feed(self.port, source, bytes, self.now)
+        self.port.renew_hold();
+        let mut taken = 0;
+        while let Some(connection) = self.connections.at_mut(peer) {
+            let (client, must_wait) = (self.port.client_of(connection), self.port.must_wait());
+            let source = Source::of(&mut connection.input, peer, client, must_wait);
+            taken += feed(self.port, source, &bytes[taken..], self.now);
+            if self.has_panicked(peer) {
+                self.give_merged(u64::MAX);
+                self.port.place_at_once();
+            } else if self.port.merge.is_full() {
+                self.give_merged(u64::MAX);
+            }
+            if taken == bytes.len() || !self.port.is_merging() {
+                break;
+            }
+        }
+        self.give_merged(self.now);
+        taken
+    }
+
+    /// Whether a peer has silenced all channels. Whatever its times, what it sent before is placed at once then.
+    fn has_panicked(&mut self, peer: Peer) -> bool {
+        let connection = self.connections.at_mut(peer);
+        connection.is_some_and(|connection| connection.input.time.take_panic())
+    }
+
+    /// Puts messages that were merged into the in queue, as far as it is time for them.
+    pub(super) fn give_merged(&mut self, now: u64) {
+        let mut dropped = 0;
+        while let Some(waiting) = self.port.merge.take_due(now) {
+            let (Some(queue), Some(connection)) = (&mut self.port.incoming, self.connections.at_mut(waiting.peer))
+            else {
+                continue;
+            };
+            let Waiting {
+                time_ns,
+                client,
+                flags,
+                bytes,
+                ..
+            } = &waiting;
+            let track = &mut connection.input.track;
+            if !track.is_lossy() && queue.write(*time_ns, *client, *flags, bytes) {
+                track.deliver(bytes);
+            } else {
+                dropped += 1;
+                let unrepaired = track.lose(bytes);
+                self.port.shared.counters.network.unrepaired.add(unrepaired);
+            }
+        }
+        self.publish();
+        self.port.note_dropped(dropped, self.now);
     }
 
     /// Hands over what waits for room; whether anything was handed over.
@@ -144,10 +236,15 @@ impl Inbound<'_> {
             return;
         };
         let client = self.port.client_of(connection);
+        self.give_merged(u64::MAX);
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return;
+        };
         let input = &mut connection.input;
         let bytes = std::mem::take(&mut input.backlog);
         let mut parser = std::mem::replace(&mut input.parser, Parser::new(0));
         let track = std::mem::take(&mut input.track);
+        let time = std::mem::take(&mut input.time);
         // It is told nothing any more of where a peer stands that has gone.
         input.hidden = None;
         if self.port.life >= super::port::Life::Released {
@@ -157,6 +254,7 @@ impl Inbound<'_> {
             bytes,
             arrived_ns: input.arrived_ns,
             track,
+            time,
             parser: Parser::new(0),
         };
         let most = self.port.config().server.max_clients.max(1) as usize;
@@ -229,6 +327,7 @@ impl Inbound<'_> {
 
     /// Gives the difference to what was lost.
     pub(super) fn repair_lost(&mut self) {
+        self.give_merged(u64::MAX);
         for index in 0..self.port.peers.len() {
             let peer = self.port.peers[index];
             while self.has_room_for_one() {
@@ -259,6 +358,8 @@ impl Inbound<'_> {
                 let bytes = std::mem::take(&mut backlog.bytes);
                 let source = Source {
                     parser: &mut backlog.parser,
+                    time: &mut backlog.time,
+                    merges: None,
                     track: &mut backlog.track,
                     hidden: &mut None,
                     client: departed.client,
@@ -339,6 +440,7 @@ impl Inbound<'_> {
 fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     let repairs = port.repairs();
     let releases = port.config().delivery.release_on_disconnect;
+    let is_merging = port.is_merging();
     let Some(queue) = &mut port.incoming else {
         return bytes.len();
     };
@@ -347,9 +449,13 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     if releases && !port.shared.needs_release() {
         port.shared.set_needs_release(true);
     }
+    let merge = &mut port.merge;
+    let merging = source.merges.filter(|_| is_merging);
     let mut inlet = Inlet {
         queue,
-        time_ns: source.arrived_ns,
+        merging: merging.map(|(peer, latest_ns)| Merging { merge, peer, latest_ns }),
+        arrived_ns: source.arrived_ns,
+        time: source.time,
         client: source.client,
         repairs,
         channels: port.channels,
@@ -360,21 +466,18 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
         dropped: 0,
         unrepaired: 0,
         filtered: 0,
+        timed: 0,
     };
     let taken = source.parser.feed(bytes, &mut inlet);
     let (messages, dropped, unrepaired) = (inlet.messages, inlet.dropped, inlet.unrepaired);
-    let filtered = inlet.filtered;
+    let (filtered, timed) = (inlet.filtered, inlet.timed);
     queue.publish();
     let counters = &port.shared.counters.network;
     counters.messages_in.add(messages);
-    counters.dropped_in.add(dropped);
+    counters.timed_in.add(timed);
     counters.filtered.add(filtered);
     counters.unrepaired.add(unrepaired);
     port.count_invalid(source.parser);
-    // A difference that no loss has made may be owed already.
-    if dropped != 0 && port.owed.loss != Some(true) {
-        let congested = notification(Kind::Congested, now);
-        port.owed.loss = Some(port.shared.control.notifications.announce_begin(congested));
-    }
+    port.note_dropped(dropped, now);
     taken
 }

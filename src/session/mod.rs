@@ -13,6 +13,7 @@
 //! | one port | [`port`], [`schedule`] and its [`pairs`], [`owed`], [`memory`], [`flush`] |
 //! | the way of a message | [`inbound`]: from peers to the in queue; [`outbound`], [`reach`] and [`repair`]: from the out queue to peers |
 //! | changes of a port's channels | [`channels`] |
+//! | sender time | [`sender_time`]: of one connection; [`frames`]: what is sent and told; [`merge`]: clients in order of time |
 //! | the end of connections and ports | [`ending`]; [`unaccepted`]: ports that wait for `accept` |
 //!
 //! `net` calls it, and so does the simulation. It calls `realtime` and what lies below.
@@ -25,9 +26,11 @@ mod core;
 mod effect;
 mod ending;
 mod flush;
+mod frames;
 mod inbound;
 mod liveness;
 mod memory;
+mod merge;
 pub(crate) mod name;
 pub(crate) mod options;
 mod outbound;
@@ -39,6 +42,7 @@ mod reach;
 mod repair;
 mod schedule;
 mod send_buffer;
+mod sender_time;
 #[cfg(all(test, not(loom)))]
 mod simulation;
 mod sniff;
@@ -89,7 +93,7 @@ impl Session {
         let mut core = Core::default();
         let is_server = shared.role.is_server();
         let ids = Ids::new(&shared.clients.table);
-        let port = PortKey(core.ports.insert(Port::new(shared, queues)));
+        let port = PortKey(core.ports.insert(Port::new(shared, queues, options.name.clone())));
         let server = is_server.then(|| Server {
             port,
             ids,
@@ -197,8 +201,9 @@ impl Session {
         let server = connection.port;
         let server_shared = Arc::clone(&self.core.ports.at(server)?.shared);
         shared.counters.network.connections.add(1);
-        shared.status.peer.set(connection.address);
-        let key = PortKey(self.core.ports.insert(Port::new(shared, Some(queues))));
+        shared.status.peer.come(connection.address);
+        let name = self.core.ports.at(server)?.name.clone();
+        let key = PortKey(self.core.ports.insert(Port::new(shared, Some(queues), name)));
         connection.port = key;
         unaccepted::bound(self, &server_shared, now);
         if let Some(server) = self.core.ports.at_mut(server) {
@@ -433,6 +438,7 @@ impl Session {
             }
         }
         self.core.check_delay(peer, now);
+        self.core.exchange_times(peer, now);
         if is_measured {
             // The answer arms the next deadline: until then the one that has just come would come again.
             self.core.effects.push(Effect::Measure(peer));
@@ -481,6 +487,7 @@ impl Session {
             inbound.settle();
             inbound.resume(peer)
         });
+        self.core.exchange_times(peer, now);
         if let Some(connection) = self.core.connections.at(peer) {
             if connection.waits_for_room() {
                 self.core.waiting.push(peer);

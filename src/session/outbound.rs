@@ -171,11 +171,12 @@ impl Outbound<'_> {
                 self.port.unschedule(bytes.len());
                 return self.port.count_lost(0);
             }
-            return self.schedule(record.time_ns, Outgoing::pushed(client, bytes));
+            let message = Outgoing::pushed(record.time_ns, client, bytes);
+            return self.schedule(record.time_ns, message);
         }
         let pushed_ns = self.time_of_call(record.time_ns);
         self.deliver_due(pushed_ns);
-        let message = Outgoing::pushed(client, bytes);
+        let message = Outgoing::pushed(pushed_ns, client, bytes);
         if self.time_of(pushed_ns, client, bytes) > pushed_ns {
             self.port.count_scheduled(bytes.len());
             self.schedule(pushed_ns, message);
@@ -192,7 +193,7 @@ impl Outbound<'_> {
 
     /// When a message has left for all that it is for: a Note Off leaves not before its Note On.
     pub(super) fn time_of(&mut self, time_ns: u64, client: u32, bytes: &[u8]) -> u64 {
-        let (at, apart) = self.times_of(time_ns, Outgoing::pushed(client, bytes));
+        let (at, apart) = self.times_of(time_ns, Outgoing::pushed(time_ns, client, bytes));
         apart.into_iter().fold(at, |last, (_, at)| last.max(at))
     }
 
@@ -305,7 +306,11 @@ impl Outbound<'_> {
     /// Adds a message to the buffer of one client, or of all.
     fn deliver(&mut self, message: Outgoing<'_>) {
         let Outgoing {
-            client, bytes, made, ..
+            client,
+            bytes,
+            made,
+            meant_ns,
+            ..
         } = message;
         let takes = |connection: &Connection| connection.output.takes() && message.reaches(connection.client);
         let mut found = false;
@@ -317,7 +322,7 @@ impl Outbound<'_> {
                 }
                 found = true;
                 self.port.shared.counters.network.synthesized.add(made.into());
-                self.offer(peer, bytes);
+                self.offer(peer, bytes, meant_ns);
             }
         }
         if found {
@@ -338,8 +343,8 @@ impl Outbound<'_> {
             .retain(|_, forwarded| is_before(position, forwarded.position));
     }
 
-    /// Adds a message to the buffer of a peer, unless that is congested.
-    pub(super) fn offer(&mut self, peer: Peer, bytes: &[u8]) {
+    /// Adds a message, meant at a time, to the buffer of a peer, unless that is congested.
+    pub(super) fn offer(&mut self, peer: Peer, bytes: &[u8], meant_ns: u64) {
         let repairs = self.port.repairs();
         let limit = self.port.config().delivery.client_buffer_bytes as usize;
         let Some(connection) = self.connections.at_mut(peer) else {
@@ -354,7 +359,7 @@ impl Outbound<'_> {
             return self.port.count_lost(unrepaired);
         }
         let was_empty = output.buffer.is_empty();
-        output.push(bytes);
+        output.push(bytes, meant_ns);
         if repairs && !was_empty && output.buffer.len() > limit {
             if output.blocked || !connection.is_confirmed() {
                 connection.output.buffer.end_batch(self.now);
@@ -375,7 +380,7 @@ impl Outbound<'_> {
         for message in messages.iter().filter(|message| open.has(&message[..])) {
             self.port.memory.follow(message);
             for index in 0..self.port.peers.len() {
-                self.offer(self.port.peers[index], message);
+                self.offer(self.port.peers[index], message, self.now);
             }
         }
     }
@@ -426,9 +431,9 @@ impl Outbound<'_> {
             }
         });
         due.sort_by_key(|(at, ..)| *at);
-        for (_, made, message) in due {
+        for (at, made, message) in due {
             self.port.shared.counters.network.synthesized.add(made.into());
-            self.offer(peer, &message);
+            self.offer(peer, &message, if at == 0 { self.now } else { at });
         }
         let forwarded = Forwarded {
             position: end,
@@ -446,7 +451,10 @@ impl Outbound<'_> {
             self.port.unschedule(waiting.bytes.len());
             // None is left in the schedule: each that is sent counts at the peer.
             if self.ends_what_sounds(waiting.client, &waiting.bytes) {
-                self.deliver(waiting.outgoing());
+                self.deliver(Outgoing {
+                    meant_ns: self.now,
+                    ..waiting.outgoing()
+                });
             } else {
                 self.port.count_forgotten(&waiting);
             }

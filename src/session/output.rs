@@ -2,6 +2,7 @@
 
 use super::send_buffer::SendBuffer;
 use super::track::Track;
+use crate::midi::frame;
 use crate::midi::channels::Channels;
 use crate::midi::state::ChannelState;
 
@@ -37,6 +38,17 @@ pub(super) struct Output {
     pub resumed: bool,
     /// Bytes that the system took.
     pub written: u64,
+    stamps: Stamps,
+}
+
+/// Whether the peer is told when each message was meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stamps {
+    No,
+    /// `last`: what the peer was told last, in µs, unless that may have been dropped.
+    Yes {
+        last: Option<u32>,
+    },
 }
 
 impl Output {
@@ -50,6 +62,14 @@ impl Output {
             write_requested: false,
             resumed: false,
             written: 0,
+            stamps: Stamps::No,
+        }
+    }
+
+    /// From now on the peer is told when each message was meant.
+    pub(super) fn tell_times(&mut self) {
+        if self.stamps == Stamps::No {
+            self.stamps = Stamps::Yes { last: None };
         }
     }
 
@@ -66,9 +86,28 @@ impl Output {
         matches!(self.flow, Flow::Broken { .. })
     }
 
-    /// Adds a message.
+    /// What follows was meant at this time.
     #[inline]
-    pub(super) fn push(&mut self, message: &[u8]) {
+    fn stamp(&mut self, meant_ns: u64) {
+        if let Stamps::Yes { last } = &mut self.stamps {
+            let us = frame::stamp_of(meant_ns);
+            if last.replace(us) != Some(us) {
+                self.buffer.push(&frame::stamp(us));
+            }
+        }
+    }
+
+    /// Something that waited was dropped or replaced: the peer may not know the time of what follows.
+    fn forget_stamp(&mut self) {
+        if let Stamps::Yes { last } = &mut self.stamps {
+            *last = None;
+        }
+    }
+
+    /// Adds a message that was meant at a time.
+    #[inline]
+    pub(super) fn push(&mut self, message: &[u8], meant_ns: u64) {
+        self.stamp(meant_ns);
         self.buffer.push(message);
         if let Some(ahead) = &mut self.ahead {
             ahead.apply(message);
@@ -108,6 +147,7 @@ impl Output {
     /// `each`: how many messages no difference restores, for each one that was dropped.
     pub(super) fn drop_waiting(&mut self, mut each: impl FnMut(u64)) {
         self.ahead = None;
+        self.forget_stamp();
         let broken = self.is_broken();
         let track = &mut self.track;
         self.buffer.drop_unwritten(|message, kept| {
@@ -123,6 +163,7 @@ impl Output {
     /// Drops what waits without making it good; calls back for each message.
     pub(super) fn discard_waiting(&mut self, mut each: impl FnMut()) {
         self.ahead = None;
+        self.forget_stamp();
         let track = &mut self.track;
         self.buffer.drop_unwritten(|message, kept| {
             if kept {
@@ -135,7 +176,7 @@ impl Output {
 
     /// Nothing of some channels is sent any more: what waits there is dropped, and what the peer will hold there after the
     /// rest is released. `each` is called for each message that was dropped. How many messages were made.
-    pub(super) fn cut(&mut self, channels: Channels, mut each: impl FnMut()) -> u64 {
+    pub(super) fn cut(&mut self, channels: Channels, now: u64, mut each: impl FnMut()) -> u64 {
         if channels.is_empty() {
             return 0;
         }
@@ -169,9 +210,10 @@ impl Output {
         });
         let mut releases = Vec::new();
         release(&mut releases, channels);
-        releases
-            .chunk_by(|_, next| *next < 0x80)
-            .for_each(|message| self.buffer.push(message));
+        if !releases.is_empty() {
+            self.stamp(now);
+            self.buffer.push(&releases);
+        }
         made
     }
 
@@ -179,7 +221,7 @@ impl Output {
     pub(super) fn push_repairs(&mut self, now: u64) -> u64 {
         let mut made = 0;
         while let Some(message) = self.track.next_repair() {
-            self.buffer.push(&message);
+            self.add_made(&message, now);
             made += 1;
         }
         self.end_made(now);
@@ -197,11 +239,23 @@ impl Output {
         });
         let mut made = 0;
         while let Some(message) = self.track.next_release() {
-            self.buffer.push(&message);
+            self.add_made(&message, now);
             made += 1;
         }
         self.end_made(now);
         made
+    }
+
+    /// Adds a message that was made here and that the track has taken. `end_made` follows.
+    pub(super) fn add_made(&mut self, message: &[u8], now: u64) {
+        self.stamp(now);
+        self.buffer.push(message);
+    }
+
+    /// Adds a frame for the library at the other end.
+    pub(super) fn push_frame(&mut self, frame: &[u8], now: u64) {
+        self.buffer.push(frame);
+        self.buffer.end_batch(now);
     }
 
     /// Messages were added that the track has taken already: they are never dropped.

@@ -3,6 +3,7 @@
 //!
 //! None of it needs a connection: a peer that has left holds no descriptor and no place, however long nobody pops.
 
+use super::sender_time::SenderTime;
 use super::track::Track;
 use crate::midi::message;
 use crate::midi::parser::Parser;
@@ -27,6 +28,7 @@ pub(super) struct Backlog {
     pub bytes: Vec<u8>,
     pub arrived_ns: u64,
     pub track: Track,
+    pub time: SenderTime,
 }
 
 impl Departed {
@@ -181,6 +183,7 @@ mod tests {
             bytes: vec![0x90],
             arrived_ns: 0,
             track: Track::default(),
+            time: SenderTime::default(),
         };
         owed.departed.push_back(Departed::new(1, backlog));
         assert!(!owed.backlog_holds(&[0x80, 60, 0]));

@@ -4,6 +4,8 @@ use super::connection::Connection;
 use super::effect::{Effect, Keyed, Peer, PortKey};
 use super::flush::Flushes;
 use super::memory::Memory;
+use super::merge::Merge;
+use super::name::Name;
 use super::owed::Owed;
 use super::schedule::{Schedule, Scheduled};
 use super::timers::Armed;
@@ -53,6 +55,13 @@ pub(super) struct Port {
     /// None for a manual server.
     pub queue: Option<OutQueue>,
     pub incoming: Option<Producer>,
+    pub merge: Merge,
+    /// Told to peers with which sender time is in use.
+    pub name: Name,
+    /// There are peers with which sender time is in use.
+    pub tells_times: bool,
+    /// When the figures of their clocks were last taken together.
+    pub figures_ns: u64,
     pub schedule: Schedule,
     /// Its connections, those that are being closed included.
     pub peers: Vec<Peer>,
@@ -100,7 +109,7 @@ impl Effects {
 }
 
 impl Port {
-    pub(super) fn new(shared: Arc<Shared>, queues: Option<(Producer, OutQueue)>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, queues: Option<(Producer, OutQueue)>, name: Name) -> Self {
         let (incoming, queue) = queues.unzip();
         Self {
             memory: Memory::new(&shared),
@@ -108,6 +117,10 @@ impl Port {
             shared,
             queue,
             incoming,
+            merge: Merge::default(),
+            name,
+            tells_times: false,
+            figures_ns: 0,
             schedule: Schedule::default(),
             peers: Vec::new(),
             life: Life::Open,
@@ -147,6 +160,47 @@ impl Port {
         }
     }
 
+    /// Whether messages of clients wait to be merged.
+    pub(super) fn is_merging(&self) -> bool {
+        self.merge.is_in_use()
+    }
+
+    /// Decides anew how long messages of a merged server wait to be merged: until the block that they belong to is the
+    /// next, so that what the network delayed up to then still gets its place.
+    pub(super) fn renew_hold(&mut self) {
+        /// For the network thread and the audio thread not to miss each other.
+        const MARGIN_NS: u64 = 500_000;
+        if self.shared.role != Role::Merged || !self.repairs() {
+            return;
+        }
+        let lag_ns = self.shared.counters.network.thread.lag_ns.load(Ordering::Relaxed);
+        let latency_ns = self.shared.counters.pop.latency_ns.load(Ordering::Relaxed);
+        let (_, period_ns) = self.shared.beat.last_period();
+        let ahead_ns = period_ns + MARGIN_NS + lag_ns;
+        self.merge.set_hold(if self.tells_times {
+            latency_ns.saturating_sub(ahead_ns)
+        } else {
+            0
+        });
+    }
+
+    /// What is in the in queue with times is placed at once, whatever its times.
+    pub(super) fn place_at_once(&self) {
+        if let Some(queue) = &self.incoming {
+            self.shared.queues.rush(queue.position());
+        }
+    }
+
+    /// Received messages found no room.
+    pub(super) fn note_dropped(&mut self, dropped: u64, now: u64) {
+        self.shared.counters.network.dropped_in.add(dropped);
+        // A difference that no loss has made may be owed already.
+        if dropped != 0 && self.owed.loss != Some(true) {
+            let congested = notification(Kind::Congested, now);
+            self.owed.loss = Some(self.shared.control.notifications.announce_begin(congested));
+        }
+    }
+
     /// Whether what comes from a peer must wait for what is owed from an earlier one: on a port with one peer.
     pub(super) fn must_wait(&self) -> bool {
         self.shared.role != Role::Merged && !self.owed.departed.is_empty()
@@ -169,7 +223,7 @@ impl Port {
                 .is_some_and(|connection| !connection.input.track.is_neutral())
         };
         let releases = self.config().delivery.release_on_disconnect && self.peers.iter().any(holds);
-        let wanted = releases || !self.owed.departed.is_empty();
+        let wanted = releases || !self.owed.departed.is_empty() || !self.merge.is_empty();
         if wanted != self.shared.needs_release() {
             self.shared.set_needs_release(wanted);
         }

@@ -122,9 +122,9 @@ impl Outbound<'_> {
         }
         let panic = PANIC.iter().filter(|message| port.channels.has(&message[..]));
         if !output.track.is_lossy() {
-            panic.for_each(|message| output.push(message));
+            panic.for_each(|message| output.push(message, self.now));
             // Releases of channels that were closed were dropped with what waited.
-            let made = output.cut(port.channels.complement(), || {});
+            let made = output.cut(port.channels.complement(), self.now, || {});
             port.shared.counters.network.synthesized.add(made);
             return self.effects.write(peer, connection);
         }
@@ -171,6 +171,7 @@ impl Outbound<'_> {
                         client,
                         except,
                         made: true,
+                        meant_ns: self.now,
                         bytes: message,
                     };
                     self.schedule(self.now.max(after), made);
@@ -184,7 +185,7 @@ impl Outbound<'_> {
             if !later.cancelled || self.ends_what_sounds(later.client, later.message()) {
                 let made = Outgoing {
                     made: true,
-                    ..Outgoing::pushed(later.client, later.message())
+                    ..Outgoing::pushed(later.due_ns, later.client, later.message())
                 };
                 self.schedule(later.due_ns, made);
             } else {
@@ -237,7 +238,7 @@ impl Outbound<'_> {
         let unrepaired = list.iter().map(|message| u64::from(wanted.lose(message))).sum();
         counters.unrepaired.add(unrepaired);
         while let Some(message) = next_repair(&mut ahead, &mut wanted) {
-            self.offer(peer, &message);
+            self.offer(peer, &message, self.now);
             self.port.shared.counters.network.synthesized.add(1);
         }
     }

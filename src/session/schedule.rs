@@ -16,16 +16,19 @@ pub(super) struct Outgoing<'a> {
     pub except: &'a [u32],
     /// It stands for one that push refused, and counted as dropped.
     pub made: bool,
+    /// When it is meant, for peers that are told.
+    pub meant_ns: u64,
     pub bytes: &'a [u8],
 }
 
 impl<'a> Outgoing<'a> {
     /// One that was pushed.
-    pub(super) fn pushed(client: u32, bytes: &'a [u8]) -> Self {
+    pub(super) fn pushed(meant_ns: u64, client: u32, bytes: &'a [u8]) -> Self {
         Self {
             client,
             except: &[],
             made: false,
+            meant_ns,
             bytes,
         }
     }
@@ -54,6 +57,7 @@ impl Scheduled {
             client: self.client,
             except: &self.except,
             made: self.made,
+            meant_ns: self.time_ns,
             bytes: &self.bytes,
         }
     }
@@ -121,6 +125,7 @@ impl Schedule {
             except,
             made,
             bytes,
+            ..
         } = message;
         let number = self.pushed;
         self.pushed += 1;
@@ -288,7 +293,7 @@ mod tests {
     /// Adds a message as a session does, and says when it will leave.
     fn push(schedule: &mut Schedule, time: u64, client: u32, bytes: &[u8], sounding: usize) -> u64 {
         let at = time_of(schedule, time, client, bytes, sounding);
-        schedule.add(time, at, Outgoing::pushed(client, bytes), sounds(client, sounding));
+        schedule.add(time, at, Outgoing::pushed(time, client, bytes), sounds(client, sounding));
         at
     }
 
@@ -388,7 +393,7 @@ mod tests {
             let at = time_of(&schedule, 0, 0, &OFF, 0);
             let waits = at > 0;
             if waits {
-                schedule.add(0, at, Outgoing::pushed(0, &OFF), sounds(0, 0));
+                schedule.add(0, at, Outgoing::pushed(at, 0, &OFF), sounds(0, 0));
             }
             waits
         });

@@ -1,6 +1,7 @@
-//! What waits to be written to one peer: the bytes of whole messages, of which it is known where each begins.
+//! What waits to be written to one peer: the bytes of whole messages, of which it is known where each begins. Frames for
+//! the library at the other end may lie between them. They are no messages: nothing counts or follows them.
 
-use crate::midi::message;
+use crate::midi::{frame, message};
 use std::collections::VecDeque;
 
 /// A buffer larger than this is given back once it is empty.
@@ -83,7 +84,9 @@ impl SendBuffer {
     fn each_from(&self, mut at: usize, mut each: impl FnMut(&[u8])) {
         while at < self.bytes.len() {
             let end = at + message::len_at(&self.bytes[at..]);
-            each(&self.bytes[at..end]);
+            if !frame::begins(&self.bytes[at..]) {
+                each(&self.bytes[at..end]);
+            }
             at = end;
         }
     }
@@ -107,10 +110,12 @@ impl SendBuffer {
                 break;
             }
             self.partial_end = None;
-            if self.whole >= self.committed {
-                sent(&self.bytes[self.whole..end]);
+            if !frame::begins(&self.bytes[self.whole..]) {
+                if self.whole >= self.committed {
+                    sent(&self.bytes[self.whole..end]);
+                }
+                finished += 1;
             }
-            finished += 1;
             self.whole = end;
         }
         while self.batches.front().is_some_and(|batch| batch.end <= self.written) {
@@ -152,7 +157,7 @@ impl SendBuffer {
         let mut from = self.written.max(self.committed);
         if self.whole < self.written {
             let end = self.whole + message::len_at(&self.bytes[self.whole..]);
-            if end > self.committed {
+            if end > self.committed && !frame::begins(&self.bytes[self.whole..]) {
                 kept(&self.bytes[self.whole..end]);
             }
             from = from.max(end);
@@ -171,7 +176,11 @@ impl SendBuffer {
                 break;
             }
             let end = at + message::len_at(&tail[at..]);
-            each(&tail[at..end], &mut self.bytes);
+            if frame::begins(&tail[at..]) {
+                self.bytes.extend_from_slice(&tail[at..end]);
+            } else {
+                each(&tail[at..end], &mut self.bytes);
+            }
             at = end;
         }
         for batch in batches {
@@ -184,19 +193,20 @@ impl SendBuffer {
     }
 
     /// Drops the whole messages of which nothing was written and that are not committed; calls back for each, with
-    /// `false`. One partly written stays and is committed; calls back with `true`.
+    /// `false`. One partly written stays and is committed; calls back with `true`. Frames that are sent once in the life
+    /// of a connection stay.
     pub(super) fn drop_unwritten(&mut self, mut each: impl FnMut(&[u8], bool)) {
         let mut keep = self.written;
         if self.whole < self.written {
             keep = self.whole + message::len_at(&self.bytes[self.whole..]);
-            if keep > self.committed {
+            if keep > self.committed && !frame::begins(&self.bytes[self.whole..]) {
                 each(&self.bytes[self.whole..keep], true);
             }
         }
         keep = keep.max(self.committed);
-        self.committed = keep;
         self.each_from(keep, |message| each(message, false));
-        self.bytes.truncate(keep);
+        keep = self.keep_frames(keep);
+        self.committed = keep;
         while self.batches.back().is_some_and(|batch| batch.end > keep) {
             let Some(last) = self.batches.pop_back() else { break };
             if self.batches.back().map_or(self.written, |batch| batch.end) < keep {
@@ -207,6 +217,20 @@ impl SendBuffer {
         if self.is_empty() {
             self.clear();
         }
+    }
+
+    /// Drops all from a position on but frames that are sent only once; where those end.
+    fn keep_frames(&mut self, from: usize) -> usize {
+        let tail = self.bytes.split_off(from);
+        let mut at = 0;
+        while at < tail.len() {
+            let end = at + message::len_at(&tail[at..]);
+            if frame::is_sent_once(&tail[at..end]) {
+                self.bytes.extend_from_slice(&tail[at..end]);
+            }
+            at = end;
+        }
+        self.bytes.len()
     }
 }
 
@@ -221,6 +245,8 @@ mod tests {
             (0xC0u8..0xE0, 0u8..128).prop_map(|(s, a)| vec![s, a]),
             Just(vec![0xF8]),
             proptest::collection::vec(0u8..128, 0..40).prop_map(|body| [&[0xF0], &body[..], &[0xF7]].concat()),
+            (0u8..128).prop_map(|last| vec![0xF4, 1, 0, 0, 0, last]),
+            Just(vec![0xF4, 4, 1, 0, 65]),
         ]
     }
 
@@ -249,7 +275,7 @@ mod tests {
             for (time, step) in steps.into_iter().enumerate() {
                 match step {
                     Step::Push(messages) => {
-                        pushed += messages.len();
+                        pushed += messages.iter().filter(|message| !frame::begins(message)).count();
                         messages.iter().for_each(|message| buffer.push(message));
                         buffer.end_batch(time as u64);
                     }
@@ -277,12 +303,24 @@ mod tests {
             let mut at = 0;
             let mut whole = 0;
             while at < wire.len() {
+                whole += usize::from(!frame::begins(&wire[at..]));
                 at += message::len_at(&wire[at..]);
-                whole += 1;
             }
             prop_assert_eq!((at, whole), (wire.len(), sent));
             prop_assert_eq!(sent + dropped, pushed);
         }
+    }
+
+    #[test]
+    fn a_frame_that_is_sent_once_is_never_dropped() {
+        let mut buffer = SendBuffer::default();
+        let (stamp, name) = ([0xF4, 1, 0, 0, 0, 1], [0xF4, 4, 1, 0, 65]);
+        [&[0x90, 1, 2][..], &stamp, &name, &[0x90, 3, 4]].map(|each| buffer.push(each));
+        buffer.end_batch(7);
+        let mut dropped = 0;
+        buffer.drop_unwritten(|_, kept| dropped += usize::from(!kept));
+        assert_eq!((dropped, buffer.unsent()), (2, &name[..]));
+        assert_eq!(buffer.oldest_ns(), Some(7));
     }
 
     #[test]

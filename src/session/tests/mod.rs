@@ -6,3 +6,5 @@ mod leaving;
 mod order;
 mod pairing;
 mod turns;
+mod sender_time;
+mod two_clocks;

@@ -1,25 +1,26 @@
-//! The address of a port's peer, as text. The network thread writes it, control threads read it, and neither waits for a
-//! lock of the other.
+//! A short text that the network thread writes and control threads read. Neither waits for a lock of the other.
 
-use crate::sys::address::{Address, MOST_TEXT};
+use crate::sys::address::MOST_TEXT;
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// The text and at least one NUL.
 const WORDS: usize = MOST_TEXT / 8 + 1;
 
 #[derive(Default)]
-pub(crate) struct PeerAddress {
+pub(crate) struct Text {
     /// How often it was changed, times two; odd while it is being changed.
     version: AtomicU32,
     words: [AtomicU64; WORDS],
 }
 
-impl PeerAddress {
-    /// The network thread, or the thread that makes the port: sets the peer, or that there is none.
-    pub(crate) fn set(&self, address: Option<Address>) {
-        let text = address.map(|address| address.text()).unwrap_or_default();
+impl Text {
+    /// The network thread, or the thread that makes the port: sets the text. An address, or a name, which is as
+    /// long at most.
+    pub(crate) fn set(&self, text: &str) {
         let mut bytes = [0; WORDS * 8];
-        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        for (to, from) in bytes.iter_mut().zip(text.bytes().take(MOST_TEXT)) {
+            *to = from;
+        }
         let version = self.version.load(Ordering::Relaxed);
         self.version.store(version.wrapping_add(1), Ordering::Relaxed);
         // A reader that sees a new word also sees that the version has changed.
@@ -32,7 +33,7 @@ impl PeerAddress {
         self.version.store(version.wrapping_add(2), Ordering::Release);
     }
 
-    /// Control threads: returns the text, which is empty without a peer.
+    /// Control threads: returns the text.
     pub(crate) fn get(&self) -> String {
         loop {
             let version = self.version.load(Ordering::Acquire);
@@ -57,37 +58,32 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicBool;
 
-    fn ip(text: &str) -> Address {
-        Address::Ip(text.parse().unwrap())
-    }
-
     #[test]
-    fn the_text_is_that_of_the_last_peer() {
-        let peer = PeerAddress::default();
-        assert_eq!(peer.get(), "");
-        let longest = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535";
-        for text in [longest, "1.2.3.4:5"] {
-            peer.set(Some(ip(text)));
-            assert_eq!(peer.get(), text);
+    fn the_text_is_the_last_one() {
+        let text = Text::default();
+        assert_eq!(text.get(), "");
+        for each in ["[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535", "Bühne", ""] {
+            text.set(each);
+            assert_eq!(text.get(), each);
         }
-        peer.set(None);
-        assert_eq!(peer.get(), "");
+        text.set(&"x".repeat(64));
+        assert_eq!(text.get(), "x".repeat(63));
     }
 
     #[test]
     fn no_reader_sees_a_mixture() {
-        let texts = ["[1111:1111:1111:1111:1111:1111:1111:1111]:11111", "2.2.2.2:2"];
-        let (peer, done) = (PeerAddress::default(), AtomicBool::new(false));
+        let texts = ["[1111:1111:1111:1111:1111:1111:1111:1111]:11111", "2.2.2.2:2", ""];
+        let (text, done) = (Text::default(), AtomicBool::new(false));
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for round in 0..20_000 {
-                    peer.set(texts.get(round % 3).map(|text| ip(text)));
+                    text.set(texts[round % 3]);
                 }
                 done.store(true, Ordering::Release);
             });
             while !done.load(Ordering::Acquire) {
-                let seen = peer.get();
-                assert!(seen.is_empty() || texts.contains(&seen.as_str()), "{seen}");
+                let seen = text.get();
+                assert!(texts.contains(&seen.as_str()), "{seen}");
             }
         });
     }
