@@ -6,7 +6,7 @@ use crate::midi::channels::Channels;
 use crate::net::context::Context;
 use crate::realtime::config::{
     Accept, BlockConfig, Config, ConnectionConfig, DeliveryConfig, Overflow, PacingConfig, QueueConfig, ServerConfig,
-    Wake,
+    Timing, Wake,
 };
 use crate::session::options::Options;
 use crate::sys::code::Code;
@@ -37,9 +37,18 @@ pub const MIDISOCK_WAKE_TICK: u32 = 0;
 /// A push makes at most one non-blocking system call, and only while the network thread sleeps.
 pub const MIDISOCK_WAKE_SIGNAL: u32 = 1;
 
+/// @name Values of midisock_config.timing
+///
+/// Messages carry the time at which they arrived.
+pub const MIDISOCK_TIMING_ARRIVAL: u32 = 0;
+/// Messages carry the time at which the sender meant them, if the peer tells it.
+pub const MIDISOCK_TIMING_SENDER: u32 = 1;
+
 /// @name Value of midisock_config.latency_ns and push_latency_ns
 ///
-/// The longest block. It is constant while the block size is.
+/// The longest block. It is constant while the block size is. With senders' times (midisock_config.timing), latency_ns
+/// also covers what the network takes, 100 ms at most: it rises in steps of 5 ms or more, and falls at most once in
+/// 10 s, in silence.
 pub const MIDISOCK_LATENCY_AUTO: u64 = u64::MAX;
 
 /// @name Value of midisock_config.channels
@@ -168,8 +177,17 @@ pub struct midisock_config {
     /// message that arrives counts in midisock_stats.messages_in and filtered. midisock_panic and midisock_reset send
     /// on these channels only. Ports that a manual server accepts have its channels. See midisock_set_channels.
     pub channels: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// MIDISOCK_TIMING_ARRIVAL (default) or MIDISOCK_TIMING_SENDER. Any other value is an error.
+    ///
+    /// With SENDER a connecting or adopted port asks its peer for the time of each message, right after the connection
+    /// is made. It sends an undefined MIDI status byte, F4, and data bytes, which most MIDI receivers ignore. A peer of
+    /// this library answers, and from then on both sides tell their times. Any other peer does not answer, and is
+    /// served as ever. Nothing but MIDI messages is sent to a peer unless one of the two asked. A server never asks,
+    /// but every port answers, so one end that asks is enough.
+    ///
+    /// Messages with a time have MIDISOCK_FLAG_TIMED, and midisock_pop_block places them by it. The ports of a pair
+    /// exchange times without asking.
+    pub timing: u32,
     /// The context that the port belongs to. Default: NULL, the default context, which the process has once. An
     /// accepted port belongs to its server's context. A pair has none.
     pub context: *mut midisock_context,
@@ -197,7 +215,7 @@ const FIELDS: &[(usize, usize)] = sized::fields! { midisock_config:
     #[cfg(target_pointer_width = "32")] reserved_after_name
     overflow max_delay_ms client_buffer_bytes connect_timeout_ms reconnect_min_ms reconnect_max_ms listen_retry_ms
     keepalive_ms stall_timeout_ms linger_ms release_on_disconnect release_on_close greet wake tick_us busy_poll_us
-    latency_ns push_latency_ns realtime_priority traffic_class channels reserved context
+    latency_ns push_latency_ns realtime_priority traffic_class channels timing context
     #[cfg(target_pointer_width = "32")] reserved_after_context
 };
 const _: () = assert!(sized::is_whole(FIELDS, size_of::<midisock_config>()));
@@ -239,7 +257,7 @@ impl midisock_config {
             realtime_priority: c.pacing.realtime_priority,
             traffic_class: c.connection.traffic_class,
             channels: c.channels.bits(),
-            reserved: 0,
+            timing: MIDISOCK_TIMING_ARRIVAL,
             context: std::ptr::null_mut(),
             #[cfg(target_pointer_width = "32")]
             reserved_after_context: 0,
@@ -267,6 +285,14 @@ impl midisock_config {
         match self.wake {
             MIDISOCK_WAKE_TICK => Ok(Wake::Tick),
             MIDISOCK_WAKE_SIGNAL => Ok(Wake::Signal),
+            _ => Err(Code::InvalidArgument),
+        }
+    }
+
+    fn timing(&self) -> Result<Timing, Code> {
+        match self.timing {
+            MIDISOCK_TIMING_ARRIVAL => Ok(Timing::Arrival),
+            MIDISOCK_TIMING_SENDER => Ok(Timing::Sender),
             _ => Err(Code::InvalidArgument),
         }
     }
@@ -304,6 +330,7 @@ impl midisock_config {
         let delay = |ns: u64| Some(ns).filter(|ns| *ns != MIDISOCK_LATENCY_AUTO);
         Ok(Config {
             channels: Channels::of(self.channels).ok_or(Code::InvalidArgument)?,
+            timing: self.timing()?,
             queues: QueueConfig {
                 in_queue_bytes: self.in_queue_bytes,
                 out_queue_bytes: self.out_queue_bytes,

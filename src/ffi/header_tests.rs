@@ -128,6 +128,7 @@ fn numbers_of_the_api_are_the_codes() {
         super::message::MIDISOCK_FLAG_STILL_HELD,
         crate::realtime::shared::STILL_HELD
     );
+    assert_eq!(super::message::MIDISOCK_FLAG_TIMED, crate::realtime::shared::TIMED);
     for (number, kind) in [
         (MIDISOCK_NOTIFY_CONNECTED, Kind::Connected),
         (MIDISOCK_NOTIFY_CONNECT_FAILED, Kind::ConnectFailed),

@@ -13,12 +13,15 @@ pub const MIDISOCK_FLAG_SYNTHETIC: u32 = 1;
 /// With SYNTHETIC: another client of this merged server still holds this note or pedal. A program that ignores `client`
 /// should ignore the message.
 pub const MIDISOCK_FLAG_STILL_HELD: u32 = 2;
+/// `time_ns` is not when the message arrived but when the sender meant it, on this machine's clock. It may lie ahead.
+/// See midisock_config.timing.
+pub const MIDISOCK_FLAG_TIMED: u32 = 4;
 
 /// A message as it is pushed or popped. Frozen: it will not grow.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct midisock_message {
-    /// pop: when the message arrived. push: when to send it, at most 10 s ahead; 0 or a time in the past means now. See
+    /// pop: when the message arrived, or with MIDISOCK_FLAG_TIMED when the sender meant it. push: when to send it, at most 10 s ahead; 0 or a time in the past means now. See
     /// midisock_now_ns.
     pub time_ns: u64,
     /// One whole MIDI 1.0 message, which begins with the status byte. On pop it points into the port's memory, is
@@ -31,7 +34,7 @@ pub struct midisock_message {
     pub client: u32,
     /// midisock_pop_block: the offset into the block, in frames. Otherwise 0. Ignored on push.
     pub frame: u32,
-    /// pop: MIDISOCK_FLAG_SYNTHETIC, MIDISOCK_FLAG_STILL_HELD. Ignored on push.
+    /// pop: MIDISOCK_FLAG_SYNTHETIC, MIDISOCK_FLAG_STILL_HELD, MIDISOCK_FLAG_TIMED. Ignored on push.
     pub flags: u32,
     /// Zero.
     pub reserved: [u32; 2],

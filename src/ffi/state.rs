@@ -103,7 +103,7 @@ pub struct midisock_stats {
     /// midisock_accept, and whose ports gave way to newcomers. One that was already announced also counts in
     /// connections and disconnections.
     pub rejected: u64,
-    /// What midisock_pop_block adds to arrival times at present, in ns.
+    /// What midisock_pop_block adds to arrival times and senders' times at present, in ns.
     pub latency_ns: u64,
     /// How often the network thread of the context woke. 0 on a pair, like the three fields below.
     pub network_wakes: u64,
@@ -115,6 +115,16 @@ pub struct midisock_stats {
     pub network_priority: u64,
     /// Messages of channels that are not in midisock_config.channels: pushed and not sent, or received and not given.
     pub filtered: u64,
+    /// Messages that came with a sender's time. See MIDISOCK_FLAG_TIMED.
+    pub timed_in: u64,
+    /// Of those, messages that midisock_pop_block placed at the beginning of a block because they came too late for
+    /// their place by the port's latency. A latency of 0 places nothing by time, and nothing is late.
+    pub late_in: u64,
+    /// How far the estimate of the sender's clock may be off, in ns: the worst of the peers. 0: none is known.
+    pub clock_error_ns: u64,
+    /// What the network takes now, in ns: the high-water mark that MIDISOCK_LATENCY_AUTO covers. 0: no peer tells its
+    /// times.
+    pub transit_ns: u64,
 }
 
 impl midisock_stats {
@@ -142,6 +152,10 @@ impl midisock_stats {
             network_late_max_ns: network.thread.late_max_ns.load(Ordering::Relaxed),
             network_priority: network.thread.priority.load(Ordering::Relaxed),
             filtered: shared.filtered(),
+            timed_in: shared.timed_in(),
+            late_in: shared.counters.pop.late_in.get(),
+            clock_error_ns: network.clock_error_ns.load(Ordering::Relaxed),
+            transit_ns: network.transit_ns.load(Ordering::Relaxed),
         };
         // No network thread counts for a pair: one port receives what the other pushes.
         if let Some(peer) = port.peer() {

@@ -27,10 +27,21 @@ pub(crate) enum Wake {
     Signal,
 }
 
+/// Which time received messages carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Timing {
+    /// When they arrived.
+    #[default]
+    Arrival,
+    /// When the sender meant them: the port asks its peer.
+    Sender,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Config {
     /// The channels whose messages are sent and given.
     pub channels: Channels,
+    pub timing: Timing,
     pub queues: QueueConfig,
     pub server: ServerConfig,
     pub delivery: DeliveryConfig,

@@ -1,8 +1,7 @@
 //! The side of a queue that takes messages out.
 
 use crate::midi::short::Short;
-use crate::realtime::ring::LENGTH;
-use crate::realtime::ring::{FLAGS_AT, Gauge, HEADER, Header, MOST_FLAGS, Ring, SHORT, WRAP, footprint, is_before};
+use crate::realtime::ring::{Gauge, HEADER, Header, LENGTH, Ring, SHORT, WRAP, flags_of_word, footprint, is_before};
 use crate::sys::sync::{Arc, Ordering};
 use std::ops::Deref;
 use std::ptr::NonNull;
@@ -36,6 +35,13 @@ pub(crate) struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
+    /// See `Consumer::is_ahead`.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn is_ahead(&self, position: usize) -> bool {
+        self.consumer.is_ahead(position)
+    }
+
     /// Takes it. It stays valid as long as it is borrowed: `Consumer::release` needs the consumer again.
     #[inline(always)]
     pub(crate) fn take(self) -> Record<'a> {
@@ -94,6 +100,13 @@ impl Consumer {
         // called while `Waiting`, or the record that it gives, borrows this consumer.
         let record = unsafe { Record::new(&header, data, size) };
         Some(Waiting { consumer: self, record })
+    }
+
+    /// Whether a position lies behind the next record, as one does up to which the producer has written.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn is_ahead(&self, position: usize) -> bool {
+        position.wrapping_sub(self.read).wrapping_sub(1) <= self.mask
     }
 
     /// Gives back the one before, and takes the next message if it is short and `wanted`. No call, so that a caller
@@ -281,7 +294,7 @@ impl<'a> Record<'a> {
         Self {
             time_ns: header.time_ns,
             client: header.client,
-            flags: header.word >> FLAGS_AT & MOST_FLAGS,
+            flags: flags_of_word(header.word),
             data,
         }
     }

@@ -8,7 +8,7 @@
 //! | the caller's end of a port | `endpoint.rs`; `side.rs` gives each side to one thread at a time |
 //! | push | `push.rs`, `producer.rs` |
 //! | messages that push could not queue | `refused.rs` hands them over; `lost.rs` and `later.rs` summarise them |
-//! | pop | `pop.rs`, `consumer.rs`, `skip.rs` with `still_held.rs`; on a pair, `pair.rs` |
+//! | pop | `pop.rs`, `consumer.rs`, `rush.rs`, `skip.rs` with `still_held.rs`; on a pair, `pair.rs` |
 //! | the memory between the two threads | `ring.rs` |
 //! | channels | `filter.rs` |
 //! | panic, reset, cancel | `requests.rs`; `drain.rs` has the order in which an out queue is emptied |
@@ -45,6 +45,7 @@ pub(crate) mod readiness;
 pub(crate) mod refused;
 pub(crate) mod requests;
 pub(crate) mod ring;
+pub(crate) mod rush;
 pub(crate) mod shared;
 pub(crate) mod side;
 pub(crate) mod skip;

@@ -1,7 +1,7 @@
 //! The side of a queue that puts messages in.
 
 use crate::midi::short::Short;
-use crate::realtime::ring::{FLAGS_AT, Gauge, HEADER, MOST_FLAGS, MOST_SHORT, MOST_SIZE, Ring, WRAP, footprint};
+use crate::realtime::ring::{Gauge, HEADER, MOST_SHORT, MOST_SIZE, Ring, WRAP, footprint, tag_of_flags};
 use crate::sys::sync::{Arc, Ordering};
 use std::ptr::NonNull;
 
@@ -65,7 +65,7 @@ impl Producer {
                 return false;
             }
         }
-        self.put(time_ns, client, short.word() | (flags & MOST_FLAGS) << FLAGS_AT);
+        self.put(time_ns, client, short.word() | tag_of_flags(flags));
         self.tail = self.tail.wrapping_add(HEADER);
         true
     }
@@ -88,7 +88,7 @@ impl Producer {
             self.tail = self.tail.wrapping_add(skipped);
         }
         let size = data.len() as u32;
-        let tag = (flags & MOST_FLAGS) << FLAGS_AT | size >> 24 << 4;
+        let tag = tag_of_flags(flags) | size >> 24 << 4;
         self.put(time_ns, client, tag | size << 8);
         self.ring.writing(self.tail.wrapping_add(HEADER), need - HEADER);
         // SAFETY: `need` bytes from here are inside the memory and free (checked above, with the Acquire load of the

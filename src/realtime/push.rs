@@ -41,10 +41,20 @@ enum Quick {
 /// When a message is to be sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Due {
-    /// Now. `pushed_ns` is the time of the push where the message carries one. On a pair 0 stands for the clock's time.
-    Now { pushed_ns: u64 },
+    /// Now. Where the message carries a time, `meant_ns` is that time, and `pushed_ns` the time of the push. They differ
+    /// only where a peer is told what was meant. On a pair 0 stands for the clock's time.
+    Now { pushed_ns: u64, meant_ns: u64 },
     /// At a time ahead.
     At(u64),
+}
+
+impl Due {
+    fn now(pushed_ns: u64) -> Self {
+        Self::Now {
+            pushed_ns,
+            meant_ns: pushed_ns,
+        }
+    }
 }
 
 impl PushSide {
@@ -127,7 +137,7 @@ impl PushSide {
                 time_ns == 0
                     && !self.shared.beat.pushed.is_asked()
                     && self.shared.is_up_and_open()
-                    // Else it carries the time.
+                    // Else it carries the time, as also where a peer is told times.
                     && self.shared.queues.scheduled_bytes.load(Ordering::Relaxed) == 0
                     && self.put(0, client, short)
             }
@@ -210,8 +220,8 @@ impl PushSide {
         let shared = &*self.shared;
         let (time_ns, flags) = match due {
             // A message that is refused needs no time. So the clock is read here.
-            Due::Now { pushed_ns: 0 } if self.is_pair() => (now_ns(), 0),
-            Due::Now { pushed_ns } => (pushed_ns, 0),
+            Due::Now { meant_ns: 0, .. } if self.is_pair() => (now_ns(), 0),
+            Due::Now { meant_ns, .. } => (meant_ns, 0),
             Due::At(due_ns) => (due_ns, SCHEDULED),
         };
         let cost = scheduled_cost(data.len());
@@ -242,7 +252,7 @@ impl PushSide {
     #[inline(always)]
     fn push_offline(&mut self, client: u32, data: &[u8]) -> Code {
         if self.is_thorough() && self.is_lossy() || !self.outgoing.write(0, client, 0, data) {
-            return self.refuse(Due::Now { pushed_ns: 0 }, client, data, Code::Offline);
+            return self.refuse(Due::now(0), client, data, Code::Offline);
         }
         self.outgoing.publish_new();
         self.shared.wake_if_signalling();
@@ -291,7 +301,7 @@ impl PushSide {
         shared.counters.push.refused.add(1);
         let (due_ns, now_ns) = match due {
             Due::At(due_ns) => (due_ns, 0),
-            Due::Now { pushed_ns } if pushed_ns != 0 => (0, pushed_ns),
+            Due::Now { pushed_ns, .. } if pushed_ns != 0 => (0, pushed_ns),
             Due::Now { .. } if refused.has_later() => (0, now_ns()),
             Due::Now { .. } => (0, 0),
         };
@@ -313,20 +323,23 @@ impl PushSide {
 }
 
 /// When a message is to be sent. A message for now carries the time of its push where something is scheduled: then it
-/// has its place among that.
+/// has its place among that. Where a peer is told times, it always carries one: when it was meant, also if that has passed.
 #[inline]
 fn due(shared: &Shared, time_ns: u64) -> Result<Due, Code> {
     if shared.role == Role::Pair {
-        return Ok(Due::Now { pushed_ns: time_ns });
+        return Ok(Due::now(time_ns));
     }
+    let tells_times = shared.tells_times();
     if time_ns == 0 {
-        let is_timed = shared.queues.scheduled_bytes.load(Ordering::Relaxed) != 0;
-        let pushed_ns = if is_timed { now_ns() } else { 0 };
-        return Ok(Due::Now { pushed_ns });
+        let is_timed = tells_times || shared.queues.scheduled_bytes.load(Ordering::Relaxed) != 0;
+        return Ok(Due::now(if is_timed { now_ns() } else { 0 }));
     }
     let now = now_ns();
     if time_ns <= now {
-        Ok(Due::Now { pushed_ns: now })
+        Ok(Due::Now {
+            pushed_ns: now,
+            meant_ns: if tells_times { time_ns } else { now },
+        })
     } else if time_ns - now <= HORIZON_NS {
         Ok(Due::At(time_ns))
     } else {

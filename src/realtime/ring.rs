@@ -16,13 +16,15 @@
 
 use crate::realtime::consumer::Consumer;
 use crate::realtime::producer::Producer;
-/// Of a word: the bits that hold the length of a short message.
-pub(super) const LENGTH: u32 = 0x03;
+use crate::realtime::shared::{STILL_HELD, SYNTHETIC, TIMED};
 use crate::sys::code::Code;
 use crate::sys::sync::{Arc, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
+
+/// Of a word: the bits that hold the length of a short message.
+pub(super) const LENGTH: u32 = 0x03;
 
 #[cfg(all(test, not(loom)))]
 #[path = "ring_tests.rs"]
@@ -48,14 +50,33 @@ pub(super) const UNIT: usize = HEADER;
 pub(super) const WRAP: u32 = u32::MAX;
 /// The bits of a tag that are a short message's length, and those that are 0 for every short message.
 pub(super) const SHORT: u32 = 0xF0 | LENGTH;
-pub(super) const FLAGS_AT: u32 = 2;
-pub(super) const MOST_FLAGS: u32 = 3;
+const FLAGS_AT: u32 = 2;
+const FLAGS: u32 = 0b11 << FLAGS_AT;
 pub(super) const MOST_SHORT: usize = 3;
 /// The longest message that a record's size field holds.
 pub(crate) const MOST_SIZE: usize = (1 << 28) - 1;
 /// The smallest and the largest ring.
 const LEAST_CAPACITY: usize = 64;
 const MOST_CAPACITY: usize = 1 << 30;
+
+/// The bits of a tag for flags. `STILL_HELD` never comes without `SYNTHETIC`, so its bit alone stands for `TIMED`, which
+/// comes without both.
+#[inline(always)]
+#[must_use]
+pub(super) fn tag_of_flags(flags: u32) -> u32 {
+    const { assert!(TIMED >> 1 == STILL_HELD && SYNTHETIC | STILL_HELD == 3) };
+    (flags | (flags & TIMED) >> 1) << FLAGS_AT & FLAGS
+}
+
+/// The flags in a word.
+#[inline(always)]
+#[must_use]
+pub(super) fn flags_of_word(word: u32) -> u32 {
+    // Four bits for each of the values that the two bits of a tag may have.
+    const VALUES: u32 = SYNTHETIC << 4 | TIMED << 8 | (SYNTHETIC | STILL_HELD) << 12;
+    const { assert!(FLAGS == 4 * 3) };
+    VALUES >> (word & FLAGS) & 0xF
+}
 
 /// How many bytes of the ring a message takes.
 #[inline(always)]

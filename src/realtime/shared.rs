@@ -15,6 +15,7 @@ use crate::realtime::peer::PeerStatus;
 use crate::realtime::priority::PriorityWish;
 use crate::realtime::requests::Requests;
 use crate::realtime::ring::Gauge;
+use crate::realtime::rush::Rush;
 use crate::realtime::stats::{NetworkCounters, PopCounters, PushCounters};
 use crate::realtime::wait_handle::{Handles, What};
 use crate::realtime::waker::Waker;
@@ -79,10 +80,11 @@ pub(crate) enum State {
     Closed = 5,
 }
 
-/// Flags of a message: the library generated it; it releases something that another client still holds. The numbers are
-/// the C API's.
+/// Flags of a message: the library generated it; it releases something that another client still holds; its time is when
+/// the sender meant it. The numbers are the C API's.
 pub(crate) const SYNTHETIC: u32 = 1;
 pub(crate) const STILL_HELD: u32 = 2;
+pub(crate) const TIMED: u32 = 4;
 
 /// The bytes that a scheduled message counts for, about as many as in a queue.
 #[inline]
@@ -103,6 +105,9 @@ const NEEDS_RELEASE: u32 = 16;
 
 /// Some channels are closed: a push asks `filter` which.
 const FILTERS: u32 = 32;
+
+/// Some peer is told the time of each message: a push always gives one.
+const TELLS_TIMES: u32 = 64;
 
 /// The shared state of one port.
 pub(crate) struct Shared {
@@ -143,6 +148,7 @@ pub(crate) struct Queues {
     pub outgoing: Option<Gauge>,
     /// The cost of what push has scheduled and the network thread has not sent yet: see `scheduled_cost`.
     pub scheduled_bytes: CachePadded<AtomicUsize>,
+    pub rush: CachePadded<Rush>,
 }
 
 /// How far the connection is. The network thread writes it.
@@ -223,6 +229,7 @@ impl Shared {
                 incoming,
                 outgoing,
                 scheduled_bytes: CachePadded::default(),
+                rush: CachePadded::default(),
             },
             status: Status {
                 state: AtomicI32::new(state as i32),
@@ -276,10 +283,26 @@ impl Shared {
         self.flags.load(Ordering::Acquire) & UP != 0
     }
 
-    /// Whether there is a peer, the port is not closed, and all its channels are open.
+    /// Whether there is a peer, the port is not closed, all its channels are open, and no peer is told times.
     #[inline]
     pub(crate) fn is_up_and_open(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & (UP | CLOSED | FILTERS) == UP
+        self.flags.load(Ordering::Acquire) & (UP | CLOSED | FILTERS | TELLS_TIMES) == UP
+    }
+
+    /// Whether some peer is told the time of each message.
+    #[inline]
+    pub(crate) fn tells_times(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & TELLS_TIMES != 0
+    }
+
+    /// Network thread: sets whether some peer is told the time of each message. A push that does not see it yet counts as
+    /// an earlier one.
+    pub(crate) fn set_tells_times(&self, tells: bool) {
+        if tells {
+            self.flags.fetch_or(TELLS_TIMES, Ordering::Relaxed);
+        } else {
+            self.flags.fetch_and(!TELLS_TIMES, Ordering::Relaxed);
+        }
     }
 
     /// The same for a pair, which has no other flags then. This is quicker.
@@ -363,6 +386,11 @@ impl Shared {
     /// Messages of channels that the port does not have.
     pub(crate) fn filtered(&self) -> u64 {
         self.counters.network.filtered.get() + self.counters.push.filtered.get() + self.counters.pop.filtered.get()
+    }
+
+    /// Messages that came with a sender's time: to the network thread, or on a pair to pop.
+    pub(crate) fn timed_in(&self) -> u64 {
+        self.counters.network.timed_in.get() + self.counters.pop.timed_in.get()
     }
 
     /// Messages that the library made itself.

@@ -38,6 +38,12 @@ pub(crate) struct NetworkCounters {
     pub connections: Counter,
     pub disconnections: Counter,
     pub rejected: Counter,
+    /// Messages that came with a sender's time that was believed.
+    pub timed_in: Counter,
+    /// How far the estimate of a sender's clock may be off: the worst of the peers. 0: none is known.
+    pub clock_error_ns: AtomicU64,
+    /// What the network takes: the high-water mark that an automatic latency covers. 0: no peer has a clock.
+    pub transit_ns: AtomicU64,
     pub thread: ThreadFigures,
 }
 
@@ -109,6 +115,10 @@ pub(crate) struct PopCounters {
     pub requested_messages: Counter,
     pub requested_bytes: Counter,
     pub latency_ns: AtomicU64,
+    /// On a pair: messages popped with the sender's time.
+    pub timed_in: Counter,
+    /// Messages with a sender's time that came too late for their place in the block.
+    pub late_in: Counter,
     /// Messages that the popping side generated, after a skip or on a pair.
     pub synthesized: Counter,
     /// Skipped messages that a summary of the channel state does not restore.

@@ -71,7 +71,7 @@ class Config(Structure):
         ("realtime_priority", c_uint32),
         ("traffic_class", c_uint32),
         ("channels", c_uint32),
-        ("reserved", c_uint32),
+        ("timing", c_uint32),
         ("context", c_void_p),
         *([("reserved_after_context", c_uint32)] if ctypes.sizeof(c_void_p) == 4 else []),
     ]
@@ -139,7 +139,8 @@ class Stats(Structure):
         "messages_in", "messages_out", "bytes_in", "bytes_out", "dropped_in", "dropped_out",
         "unrepaired", "invalid_bytes", "oversize_in", "synthesized", "connections",
         "disconnections", "rejected", "latency_ns", "network_wakes", "network_late_ns",
-        "network_late_max_ns", "network_priority", "filtered",
+        "network_late_max_ns", "network_priority", "filtered", "timed_in", "late_in",
+        "clock_error_ns", "transit_ns",
     )]
 
 
