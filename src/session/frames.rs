@@ -25,7 +25,7 @@ impl Core {
         let Some(port) = self.ports.at(connection.port) else {
             return;
         };
-        if port.config().blocks.timing != Timing::Sender {
+        if port.config().timing != Timing::Sender {
             return;
         }
         let hello = connection.input.time.ask(&port.name);

@@ -90,7 +90,7 @@ impl Output {
     #[inline]
     fn stamp(&mut self, meant_ns: u64) {
         if let Stamps::Yes { last } = &mut self.stamps {
-            let us = frame::stamp_of(meant_ns);
+            let us = (meant_ns / 1000) as u32;
             if last.replace(us) != Some(us) {
                 self.buffer.push(&frame::stamp(us));
             }

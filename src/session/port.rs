@@ -187,7 +187,7 @@ impl Port {
     /// What is in the in queue with times is placed at once, whatever its times.
     pub(super) fn place_at_once(&self) {
         if let Some(queue) = &self.incoming {
-            self.shared.queues.rush(queue.position());
+            self.shared.queues.rush.ask(queue.position());
         }
     }
 

@@ -8,17 +8,17 @@
 //! until `Core::send_frames` does it.
 
 use super::name::Name;
-use crate::midi::frame::{self, Frame};
+use crate::midi::frame::{self, Frame, TIME_BITS, WireName};
 use crate::realtime::shared::TIMED;
 use crate::timing::peer_clock::{Change, PeerClock};
 use crate::timing::transit::Transit;
 use std::hash::{BuildHasher, RandomState};
 
-/// The version of the protocol.
-pub(super) const VERSION: u8 = 1;
 /// Pings answered in a second, at most.
 const MOST_PONGS: u32 = 20;
 const SECOND_NS: u64 = 1_000_000_000;
+/// The bits of a token that a hello has room for.
+const TOKEN: u64 = (1 << TIME_BITS) - 1;
 /// A panic silences all channels.
 const ALL_CHANNELS: u16 = 0xFFFF;
 
@@ -109,9 +109,9 @@ impl Active {
 impl SenderTime {
     /// Asks the peer: the hello to be sent.
     pub(super) fn ask(&mut self, name: &Name) -> Vec<u8> {
-        let token = frame::token_of(RandomState::new().hash_one(0));
+        let token = RandomState::new().hash_one(0) & TOKEN;
         self.asked = Some(token);
-        frame::hello(VERSION, false, token, name.as_str().as_bytes())
+        hello(false, token, name)
     }
 
     /// Whether both sides use sender time.
@@ -133,11 +133,11 @@ impl SenderTime {
             let is_own = self.asked == Some(token);
             if answers && is_own && !self.confirmed {
                 self.confirmed = true;
-                self.activate(Name::of_peer(&name.bytes()), arrived_ns);
+                self.activate(name_of(name), arrived_ns);
             } else if !answers && !is_own && !self.greeted {
                 self.greeted = true;
                 self.answer = Some(token);
-                self.activate(Name::of_peer(&name.bytes()), arrived_ns);
+                self.activate(name_of(name), arrived_ns);
             }
             return true;
         }
@@ -158,7 +158,7 @@ impl SenderTime {
                 return true;
             }
             Frame::Ping { sequence, sent_us } => {
-                active.pong = Some((sequence, frame::clock_of(arrived_ns)));
+                active.pong = Some((sequence, arrived_ns / 1000));
                 let change = active.clock.peer_ping(sent_us, arrived_ns);
                 active.note(change);
             }
@@ -170,7 +170,7 @@ impl SenderTime {
                 let change = active.clock.pong(sequence, received_us, answered_us, arrived_ns);
                 active.note(change);
             }
-            Frame::Name(name) => active.names.next = Some(Name::of_peer(&name.bytes())),
+            Frame::Name(name) => active.names.next = Some(name_of(name)),
         }
         active.changed = true;
         true
@@ -205,7 +205,7 @@ impl SenderTime {
     /// The answer to a hello, once.
     pub(super) fn take_answer(&mut self, name: &Name) -> Option<Vec<u8>> {
         let token = self.answer.take()?;
-        Some(frame::hello(VERSION, true, token, name.as_str().as_bytes()))
+        Some(hello(true, token, name))
     }
 
     /// This side has another name.
@@ -219,7 +219,11 @@ impl SenderTime {
     /// The own name, if the peer was told another one.
     pub(super) fn take_new_name(&mut self, name: &Name) -> Option<Vec<u8>> {
         let active = self.active.as_mut()?;
-        std::mem::take(&mut active.has_new_name).then(|| frame::name(name.as_str().as_bytes()))
+        std::mem::take(&mut active.has_new_name).then(|| {
+            let mut bytes = Vec::new();
+            frame::name(name.as_str().as_bytes(), &mut bytes);
+            bytes
+        })
     }
 
     /// The answer to the last ping. At most so many in a second are answered.
@@ -234,7 +238,7 @@ impl SenderTime {
             };
         }
         pongs.count += 1;
-        (pongs.count <= MOST_PONGS).then(|| frame::pong(sequence, received_us, frame::clock_of(now)))
+        (pongs.count <= MOST_PONGS).then(|| frame::pong(sequence, received_us, now / 1000).to_vec())
     }
 
     /// When the peer's clock is to be measured next; None: sender time is not in use.
@@ -250,7 +254,7 @@ impl SenderTime {
         }
         let (sequence, change) = active.clock.ping(now);
         active.note(change);
-        Some(frame::ping(sequence, frame::clock_of(now)))
+        Some(frame::ping(sequence, now / 1000).to_vec())
     }
 
     /// Whether the peer's clock was locked or lost since the last call.
@@ -281,6 +285,16 @@ impl SenderTime {
             (active.clock.error_ns(now), active.transit_ns)
         })
     }
+}
+
+fn hello(answers: bool, token: u64, name: &Name) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::hello(answers, token, name.as_str().as_bytes(), &mut bytes);
+    bytes
+}
+
+fn name_of(name: WireName<'_>) -> Name {
+    Name::of_peer(&name.bytes().collect::<Vec<u8>>())
 }
 
 impl Active {

@@ -5,12 +5,20 @@
 //!
 //! `realtime` calls it, on the audio thread. It calls `sys` for result codes only.
 
+mod bounds;
+#[cfg(test)]
+mod clock_pair_tests;
 mod dll;
 mod latency;
+pub(crate) mod peer_clock;
+#[cfg(test)]
+mod peer_clock_tests;
+mod pings;
 #[cfg(test)]
 mod position_tests;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transit;
 
 use crate::sys::code::Code;
 use dll::Dll;

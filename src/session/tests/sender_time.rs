@@ -22,7 +22,7 @@ const EVERY: u64 = 1000;
 fn config(latency_ns: Option<u64>, timing: Timing) -> Config {
     let mut config = Config::default();
     config.blocks.latency_ns = latency_ns;
-    config.blocks.timing = timing;
+    config.timing = timing;
     config
 }
 
