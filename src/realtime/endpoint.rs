@@ -348,9 +348,7 @@ impl Endpoint {
     pub(crate) unsafe fn begin_block(&self, block: Block) -> Code {
         let start_ns = if block.start_ns == 0 { now_ns() } else { block.start_ns };
         let begin = |side: &mut PopSide| {
-            side.renew_latency(&self.shared.control.latency);
-            let lag_ns = self.shared.counters.network.thread.lag_ns.load(Ordering::Relaxed);
-            if let Some(period) = side.clock.begin(Block { start_ns, ..block }, lag_ns)? {
+            if let Some(period) = side.begin(&self.shared, Block { start_ns, ..block })? {
                 self.shared.beat.begin(period.start_ns, period.length_ns);
             }
             let popped = &self.shared.counters.pop;

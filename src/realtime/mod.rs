@@ -8,7 +8,7 @@
 //! | the caller's end of a port | `endpoint.rs`; `side.rs` gives each side to one thread at a time |
 //! | push | `push.rs`, `producer.rs` |
 //! | messages that push could not queue | `refused.rs` hands them over; `lost.rs` and `later.rs` summarise them |
-//! | pop | `pop.rs`, `consumer.rs`, `rush.rs`, `skip.rs` with `still_held.rs`; on a pair, `pair.rs` |
+//! | pop | `pop.rs`, `consumer.rs`, `placing.rs` with `rush.rs`, `skip.rs` with `still_held.rs`; on a pair, `pair.rs` |
 //! | the memory between the two threads | `ring.rs` |
 //! | channels | `filter.rs` |
 //! | panic, reset, cancel | `requests.rs`; `drain.rs` has the order in which an out queue is emptied |
@@ -37,6 +37,7 @@ pub(crate) mod lost;
 pub(crate) mod notifications;
 pub(crate) mod pair;
 pub(crate) mod peer;
+pub(crate) mod placing;
 pub(crate) mod pop;
 pub(crate) mod priority;
 pub(crate) mod producer;
@@ -53,5 +54,7 @@ pub(crate) mod sleeper;
 pub(crate) mod stats;
 pub(crate) mod text;
 pub(crate) mod still_held;
+#[cfg(all(test, not(loom)))]
+mod timed_tests;
 pub(crate) mod wait_handle;
 pub(crate) mod waker;

@@ -6,15 +6,17 @@ use crate::midi::reset::{PANIC, RESET};
 use crate::midi::short::Short;
 use crate::midi::state::{ChannelState, next_repair};
 use crate::midi::summary::Given;
-use crate::realtime::consumer::Consumer;
+use crate::realtime::consumer::{Consumer, Record};
 use crate::realtime::drain::{Drain, Step};
 use crate::realtime::filter::Direction;
 use crate::realtime::lost::Lost;
+use crate::realtime::placing::PairTimes;
 use crate::realtime::pop::Popped;
 use crate::realtime::refused::RefusedOut;
 use crate::realtime::ring::is_before;
 use crate::realtime::shared::Shared;
 use crate::sys::touched;
+use crate::timing::Time;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -44,6 +46,7 @@ pub(crate) struct PairPeer {
     repairs: bool,
     /// Whether what is held is released when one of the two is closed.
     releases: bool,
+    times: PairTimes,
     /// The other port.
     shared: Arc<Shared>,
     /// The own channels, as far as changes were carried out, and where the peer stands on the others.
@@ -134,6 +137,7 @@ impl PairPeer {
             },
             repairs: shared.repairs,
             releases: shared.config.delivery.release_on_close || own.config.delivery.release_on_disconnect,
+            times: PairTimes::new(own.config.timing),
             shared,
             open: own.queues.filter.open(),
             hidden: touched(Box::default()),
@@ -157,17 +161,17 @@ impl PairPeer {
         &mut self,
         incoming: &mut Consumer,
         own: &Shared,
-        mut place: impl FnMut(u64) -> Option<u32>,
+        mut place: impl FnMut(Time) -> Option<u32>,
     ) -> Option<Next> {
         incoming.release();
         // A message is seen before the requests are looked at: see `drain.rs`.
         let waiting = incoming.peek();
         if self.is_quiet() {
             if let Some(waiting) = waiting {
-                let frame = place(waiting.time_ns)?;
+                let frame = place(self.times.of(waiting.time_ns))?;
                 let record = waiting.take();
                 self.receiver.heard.apply(record.data);
-                let popped = Popped::of(&record, frame);
+                let popped = self.times.popped(&record, frame, own);
                 self.announce_holds(own);
                 incoming.announce_taken();
                 return Some(Next::Queued(popped));
@@ -186,7 +190,7 @@ impl PairPeer {
         &mut self,
         incoming: &mut Consumer,
         own: &Shared,
-        mut place: impl FnMut(u64) -> Option<u32>,
+        mut place: impl FnMut(Time) -> Option<u32>,
     ) -> Option<Next> {
         let mut budget = MOST_LOST;
         self.change_channels(own);
@@ -195,8 +199,9 @@ impl PairPeer {
                 return next;
             }
             let mut frame = 0;
+            let times = self.times;
             let mut wanted = |time_ns| {
-                let placed = place(time_ns);
+                let placed = place(times.of(time_ns));
                 frame = placed.unwrap_or(0);
                 placed.is_some()
             };
@@ -219,7 +224,7 @@ impl PairPeer {
                         self.hidden.apply(record.data);
                     }
                     self.receiver.heard.apply(record.data);
-                    return Some(Next::Queued(Popped::of(&record, frame)));
+                    return Some(Next::Queued(times.popped(&record, frame, own)));
                 }
                 Some(Step::Dropped(record)) if self.repairs && !open.has(record.data) => self.hidden.apply(record.data),
                 Some(Step::Dropped(record)) if self.repairs => count_lost(own, self.receiver.lose(record.data)),
@@ -234,7 +239,7 @@ impl PairPeer {
                 // Nothing is scheduled on a pair.
                 Some(Step::Cancel) => {}
                 None => {
-                    let frame = place(0)?;
+                    let frame = place(Time::Arrived(0))?;
                     let message = self.next_release(incoming, own)?;
                     let asked = false;
                     return Some(Next::Made { message, frame, asked });
@@ -250,7 +255,7 @@ impl PairPeer {
         incoming: &mut Consumer,
         own: &Shared,
         budget: &mut usize,
-        place: &mut impl FnMut(u64) -> Option<u32>,
+        place: &mut impl FnMut(Time) -> Option<u32>,
     ) -> Option<Option<Next>> {
         let made = |message, frame, asked| Some(Some(Next::Made { message, frame, asked }));
         while let Some((message, rest)) = self.giving.split_first() {
@@ -259,7 +264,9 @@ impl PairPeer {
                 continue;
             }
             // As soon as possible.
-            let Some(frame) = place(0) else { return Some(None) };
+            let Some(frame) = place(Time::Arrived(0)) else {
+                return Some(None);
+            };
             self.giving = rest;
             self.receiver.heard.apply(message);
             return made(Short::whole(*message), frame, true);
@@ -268,7 +275,9 @@ impl PairPeer {
             return Some(None);
         }
         if self.receiver.lossy {
-            let Some(frame) = place(0) else { return Some(None) };
+            let Some(frame) = place(Time::Arrived(0)) else {
+                return Some(None);
+            };
             if let Some(message) = self.receiver.next_difference() {
                 return made(message, frame, false);
             }
@@ -434,6 +443,12 @@ impl PairPeer {
         } else {
             None
         }
+    }
+
+    /// A note that was taken from the queue, as it is given to the caller.
+    #[inline(always)]
+    pub(crate) fn note(&self, record: &Record<'_>, own: &Shared) -> Popped {
+        self.times.popped(record, 0, own)
     }
 
     /// Follows a Note On or Note Off that was popped from the queue.

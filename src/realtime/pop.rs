@@ -5,12 +5,15 @@ use crate::midi::short::Short;
 use crate::realtime::consumer::{Consumer, Record};
 use crate::realtime::latency::{LatencyView, LatencyWish};
 use crate::realtime::pair::{Next, PairPeer};
+use crate::realtime::placing::{place, time_of};
+use crate::realtime::rush::RushView;
 use crate::realtime::shared::{SYNTHETIC, Shared};
 use crate::realtime::skip::{Skip, is_filtered};
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
-use crate::timing::BlockClock;
+use crate::timing::{Block, BlockClock, Period, Time, Traffic};
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
 
 /// How many filtered messages one call goes through.
 const MOST_FILTERED: usize = 1024;
@@ -46,6 +49,9 @@ pub(crate) struct PopSide {
     skip: Skip,
     pub clock: BlockClock,
     latency: LatencyView,
+    rush: RushView,
+    /// Where the queue was when the last block began.
+    begun_at: usize,
     /// The last message that was made here: what was popped may point to it.
     made: Option<Short>,
 }
@@ -56,6 +62,8 @@ impl PopSide {
             incoming,
             clock,
             latency: LatencyView::default(),
+            rush: RushView::default(),
+            begun_at: 0,
             peer,
             skip: Skip::new(),
             made: None,
@@ -69,9 +77,27 @@ impl PopSide {
         self.skip.is_active()
     }
 
+    /// Begins a block.
+    pub(crate) fn begin(&mut self, shared: &Shared, block: Block) -> Result<Option<Period>, Code> {
+        self.renew_latency(&shared.control.latency);
+        // A position that is never looked at must not stay valid until positions have wrapped.
+        let _ = self
+            .rush
+            .covers(&shared.queues.rush, |until| self.incoming.is_ahead(until));
+        let position = self.incoming.position();
+        let network = &shared.counters.network;
+        let traffic = Traffic {
+            lag_ns: network.thread.lag_ns.load(Ordering::Relaxed),
+            transit_ns: network.transit_ns.load(Ordering::Relaxed),
+            flows: position != self.begun_at || self.incoming.has_next(),
+        };
+        self.begun_at = position;
+        self.clock.begin(block, traffic)
+    }
+
     /// Takes over latencies that were changed.
     #[inline(always)]
-    pub(crate) fn renew_latency(&mut self, wish: &LatencyWish) {
+    fn renew_latency(&mut self, wish: &LatencyWish) {
         if self.latency.is_behind(wish) {
             self.change_latency(wish);
         }
@@ -114,7 +140,7 @@ impl PopSide {
             return false;
         };
         // Of a pair's messages none has a client: this spares a store.
-        give(Popped::of(&Record { client: 0, ..record }, 0));
+        give(peer.note(&Record { client: 0, ..record }, shared));
         peer.follow_note(note, shared);
         true
     }
@@ -132,7 +158,7 @@ impl PopSide {
             return Err(Code::InvalidArgument);
         }
         if self.peer.is_none() && !self.is_skipping() && shared.queues.filter.is_all() {
-            return Ok(self.take_placed(BlockClock::place));
+            return Ok(self.take_placed(shared, |clock, time| place(shared, clock, time)));
         }
         Ok(self.pop_block_otherwise(shared))
     }
@@ -141,15 +167,16 @@ impl PopSide {
     #[inline(never)]
     fn pop_block_otherwise(&mut self, shared: &Shared) -> Option<Popped> {
         let told_ns = self.clock.told_start_ns();
-        self.pop_placed(shared, told_ns, BlockClock::place)
+        self.pop_placed(shared, told_ns, |clock, time| place(shared, clock, time))
     }
 
     /// Takes the next message from the queue of a port that is no pair and has all channels.
     #[inline(always)]
-    fn take_placed(&mut self, place: impl Fn(&mut BlockClock, u64) -> Option<u32>) -> Option<Popped> {
+    fn take_placed(&mut self, shared: &Shared, place: impl Fn(&mut BlockClock, Time) -> Option<u32>) -> Option<Popped> {
         self.incoming.release();
         let waiting = self.incoming.peek()?;
-        let frame = place(&mut self.clock, waiting.time_ns)?;
+        let time = time_of(&waiting, &mut self.rush, shared);
+        let frame = place(&mut self.clock, time)?;
         let popped = Popped::of(&waiting.take(), frame);
         self.incoming.announce_taken();
         Some(popped)
@@ -161,7 +188,7 @@ impl PopSide {
     fn take_filtered(
         &mut self,
         shared: &Shared,
-        place: impl Fn(&mut BlockClock, u64) -> Option<u32>,
+        place: impl Fn(&mut BlockClock, Time) -> Option<u32>,
     ) -> Option<Popped> {
         self.incoming.release();
         let open = shared.queues.filter.open();
@@ -178,7 +205,8 @@ impl PopSide {
                 flags = SYNTHETIC;
             }
         }
-        let frame = place(&mut self.clock, waiting.time_ns)?;
+        let time = time_of(&waiting, &mut self.rush, shared);
+        let frame = place(&mut self.clock, time)?;
         let mut popped = Popped::of(&waiting.take(), frame);
         if flags & !popped.flags != 0 {
             // It stands for one that was filtered.
@@ -208,11 +236,11 @@ impl PopSide {
         &mut self,
         shared: &Shared,
         now_ns: u64,
-        place: impl Fn(&mut BlockClock, u64) -> Option<u32>,
+        place: impl Fn(&mut BlockClock, Time) -> Option<u32>,
     ) -> Option<Popped> {
         if let Some(peer) = &mut self.peer {
             let clock = &mut self.clock;
-            return match peer.next(&mut self.incoming, shared, |time_ns| place(clock, time_ns))? {
+            return match peer.next(&mut self.incoming, shared, |time| place(clock, time))? {
                 Next::Queued(popped) => Some(popped),
                 Next::Made { message, frame, asked } => {
                     let flags = if asked { 0 } else { SYNTHETIC };
@@ -222,7 +250,7 @@ impl PopSide {
         }
         if self.is_skipping() {
             // As soon as possible.
-            let frame = place(&mut self.clock, 0)?;
+            let frame = place(&mut self.clock, Time::Arrived(0))?;
             self.incoming.release();
             if let Some(made) = self.skip.next(&mut self.incoming, shared) {
                 return Some(self.give_made(shared, now_ns, made, frame));
@@ -232,7 +260,7 @@ impl PopSide {
             }
         }
         if shared.queues.filter.is_all() {
-            self.take_placed(place)
+            self.take_placed(shared, place)
         } else {
             self.take_filtered(shared, place)
         }

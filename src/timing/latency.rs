@@ -1,10 +1,63 @@
-//! The constant that is added to times: configured, or the longest block there was.
+//! The constant that is added to times: configured, or the longest block there was and what the network takes.
 
-use super::Block;
 use super::dll::Call;
+use super::{Block, Traffic};
 
 /// Periods after a discontinuity from which a shorter longest block is taken.
 const SETTLED: u32 = 4;
+
+/// What is covered beyond what the network takes, and the least by which it rises, in ns.
+const MARGIN_NS: u64 = 1_000_000;
+const STEP_NS: u64 = 5_000_000;
+/// The most of what the network takes that is covered, in ns.
+const MOST_COVERED_NS: u64 = 100_000_000;
+/// It falls after silence of this length, not more often than this, and by no less than this, in ns.
+const SILENCE_NS: u64 = 1_000_000_000;
+const FALL_EVERY_NS: u64 = 10_000_000_000;
+const LEAST_FALL_NS: u64 = 1_000_000;
+
+/// What the network takes, as far as a delay covers it. It rises at once, in steps, and falls rarely: each change moves
+/// the messages after it against those before.
+#[derive(Default)]
+struct Covered {
+    ns: u64,
+    /// When the present silence began.
+    silent_since: Option<u64>,
+    /// When it last fell.
+    fell_ns: Option<u64>,
+}
+
+impl Covered {
+    /// A block began at `now_ns`.
+    #[inline(never)]
+    fn see(&mut self, now_ns: u64, traffic: Traffic) {
+        let transit_ns = traffic.transit_ns;
+        let wanted_ns = match transit_ns {
+            0 => 0,
+            _ => transit_ns.saturating_add(MARGIN_NS).min(MOST_COVERED_NS),
+        };
+        if traffic.flows {
+            self.silent_since = None;
+        } else if self.silent_since.is_none_or(|since| since > now_ns) {
+            self.silent_since = Some(now_ns);
+        }
+        if self.ns == 0 {
+            // Up to now nobody watched.
+            (self.ns, self.silent_since) = (wanted_ns, None);
+        } else if transit_ns > self.ns {
+            self.ns = wanted_ns.max(self.ns + STEP_NS).min(MOST_COVERED_NS);
+        } else if wanted_ns + LEAST_FALL_NS <= self.ns && self.may_fall(now_ns) {
+            self.ns = wanted_ns;
+            self.fell_ns = Some(now_ns);
+        }
+    }
+
+    fn may_fall(&self, now_ns: u64) -> bool {
+        // Where the clock went back, nobody knows how long ago it fell.
+        let rested = |fell: u64| now_ns.checked_sub(fell).is_none_or(|passed| passed >= FALL_EVERY_NS);
+        self.fell_ns.is_none_or(rested) && self.silent_since.is_some_and(|since| now_ns - since >= SILENCE_NS)
+    }
+}
 
 /// A delay that stays as it is while the block size does.
 pub(super) struct Latency {
@@ -15,6 +68,8 @@ pub(super) struct Latency {
     sample_rate: f64,
     /// The longest block and what was taken in with it.
     automatic_ns: u64,
+    /// What is added to it for the network.
+    covered: Covered,
     /// The last period, if it was longer than the longest block: a second one is believed.
     candidate: u64,
     /// Periods since a discontinuity, and the longest block in them.
@@ -29,6 +84,7 @@ impl Latency {
             longest: 0,
             sample_rate: 0.0,
             automatic_ns: 0,
+            covered: Covered::default(),
             candidate: 0,
             periods: SETTLED,
             since: 0,
@@ -36,12 +92,20 @@ impl Latency {
     }
 
     pub(super) fn ns(&self) -> u64 {
-        self.fixed_ns.unwrap_or(self.automatic_ns)
+        self.fixed_ns.unwrap_or(self.automatic_ns + self.covered.ns)
     }
 
     /// Another delay from now on; None: automatic.
     pub(super) fn set(&mut self, fixed_ns: Option<u64>) {
         self.fixed_ns = fixed_ns;
+    }
+
+    /// A block in real time has begun at `now_ns`. A fixed delay may become automatic later, so it is watched in any case.
+    #[inline]
+    pub(super) fn cover(&mut self, now_ns: u64, traffic: Traffic) {
+        if traffic.transit_ns | self.covered.ns != 0 {
+            self.covered.see(now_ns, traffic);
+        }
     }
 
     /// A block in real time has begun. `lag_ns` is taken in when the delay changes, and only then. A fixed delay may become

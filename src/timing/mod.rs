@@ -8,8 +8,12 @@
 mod bounds;
 #[cfg(test)]
 mod clock_pair_tests;
+#[cfg(test)]
+mod cover_tests;
 mod dll;
 mod latency;
+#[cfg(test)]
+mod meant_tests;
 pub(crate) mod peer_clock;
 #[cfg(test)]
 mod peer_clock_tests;
@@ -62,6 +66,8 @@ pub(crate) struct BlockClock {
     frames_per_ns: f64,
     /// The frame of the last message placed in this block: the next is not before it.
     last_frame: u32,
+    /// The latest at which a message with a sender's time, placed in this block, was due, in frames from its beginning.
+    last_due: f64,
     /// The latest that was sent up to now, of the blocks before this one, and the length of a period.
     sent: Sent,
     sent_before: Sent,
@@ -73,6 +79,34 @@ pub(crate) struct BlockClock {
 struct Sent {
     frame_ns: u64,
     due_ns: u64,
+}
+
+/// What passes the in queue, as a block begins.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Traffic {
+    /// How long after a message has arrived it can be popped.
+    pub lag_ns: u64,
+    /// What the network takes, at most; 0: no peer has a clock.
+    pub transit_ns: u64,
+    /// Messages were taken since the block before, or wait.
+    pub flows: bool,
+}
+
+/// The time by which a message is placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Time {
+    /// When it arrived; 0: as soon as possible.
+    Arrived(u64),
+    /// When its sender meant it.
+    Meant(u64),
+}
+
+/// The place of a message in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub frame: u32,
+    /// The message came too late for its own place.
+    pub late: bool,
 }
 
 /// A period of the audio device, for those who want to know when the callback runs.
@@ -94,20 +128,21 @@ impl BlockClock {
             delay_ns: 0,
             frames_per_ns: 0.0,
             last_frame: 0,
+            last_due: f64::NEG_INFINITY,
             sent: Sent::default(),
             sent_before: Sent::default(),
             period_ns: 0,
         }
     }
 
-    /// Begins a block. `lag_ns`: how long after a message has arrived it can be popped. The period that begins with it,
-    /// unless it is a further slice of the last one.
-    pub(crate) fn begin(&mut self, mut block: Block, lag_ns: u64) -> Result<Option<Period>, Code> {
+    /// Begins a block. The period that begins with it, unless it is a further slice of the last one.
+    pub(crate) fn begin(&mut self, mut block: Block, traffic: Traffic) -> Result<Option<Period>, Code> {
         let rate = block.sample_rate;
         if !(LOWEST_RATE..=HIGHEST_RATE).contains(&rate) || block.frames > MOST_FRAMES {
             return Err(Code::InvalidArgument);
         }
         self.last_frame = 0;
+        self.last_due = f64::NEG_INFINITY;
         self.sent_before = self.sent;
         let mut period = None;
         if block.offline {
@@ -117,7 +152,8 @@ impl BlockClock {
             let jumped = block.discontinuity || self.frozen;
             self.frozen = false;
             let call = self.dll.call(&block, jumped);
-            self.latency.see(call, &block, lag_ns);
+            self.latency.see(call, &block, traffic.lag_ns);
+            self.latency.cover(block.start_ns, traffic);
             self.push_latency.see(call, &block, 0);
             if let dll::Call::Period { before } = call {
                 let frames = before.max(block.frames.into());
@@ -177,6 +213,34 @@ impl BlockClock {
         };
         self.last_frame = (frame as u32).min(last).max(self.last_frame);
         Some(self.last_frame)
+    }
+
+    /// The place in this block of a message that its sender meant for `time_ns`; None when it is for a later block.
+    ///
+    /// Without a delay it is placed as soon as possible, and never late. A message that was due before the block is late,
+    /// unless it only waited for one before it in the queue that was due later.
+    #[inline(never)]
+    pub(crate) fn place_meant(&mut self, time_ns: u64) -> Option<Place> {
+        let block = self.block.as_ref()?;
+        let last = block.frames.checked_sub(1)?;
+        if block.offline {
+            return Some(Place { frame: 0, late: false });
+        }
+        let mut late = false;
+        if self.delay_ns != 0 {
+            let due_ns = time_ns.saturating_add(self.delay_ns);
+            let due = self.dll.since_start_ns(due_ns) * self.frames_per_ns + ROUNDING;
+            if due >= f64::from(block.frames) {
+                return None;
+            }
+            self.last_due = self.last_due.max(due);
+            late = self.last_frame == 0 && self.last_due < -1.0;
+            self.last_frame = (due as u32).min(last).max(self.last_frame);
+        }
+        Some(Place {
+            frame: self.last_frame,
+            late,
+        })
     }
 
     /// When a message at a frame of this block is to be sent; 0, now, when rendering offline. None beyond the block. Where

@@ -83,13 +83,13 @@ fn a_dropout_is_no_slice() {
         position: block.position.map(|position| position + 256),
         ..block
     };
-    assert!(clock.begin(soon, 0).unwrap().is_some(), "a period");
+    assert!(clock.begin(soon, Traffic::default()).unwrap().is_some(), "a period");
     let slice = Block {
         start_ns: block.start_ns + 2_000,
         position: soon.position.map(|position| position + 128),
         ..block
     };
-    assert_eq!(clock.begin(slice, 0).unwrap(), None);
+    assert_eq!(clock.begin(slice, Traffic::default()).unwrap(), None);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn slices_with_one_count_are_one_period() {
                     position: Some(u64::from(number) * 512),
                     ..block(ORIGIN + at.round() as u64, 64)
                 };
-                let period = clock.begin(told, 0).unwrap();
+                let period = clock.begin(told, Traffic::default()).unwrap();
                 periods += u32::from(period.is_some());
                 assert_eq!(period.is_some(), slice == 0, "{load}: {number}.{slice}");
                 if number > 4 {
@@ -274,8 +274,8 @@ proptest! {
             for slice in &cuts {
                 let told = Block { frames: *slice, ..period };
                 prop_assert_eq!(
-                    counted.begin(Block { position: Some(counter), ..told }, 0),
-                    guessed.begin(told, 0)
+                    counted.begin(Block { position: Some(counter), ..told }, Traffic::default()),
+                    guessed.begin(told, Traffic::default())
                 );
                 counter += u64::from(*slice);
                 prop_assert_eq!(counted.time_of(0), guessed.time_of(0));

@@ -21,7 +21,14 @@ pub(super) fn clock(latency_ns: Option<u64>) -> BlockClock {
 }
 
 pub(super) fn begin(clock: &mut BlockClock, block: Block) {
-    clock.begin(block, 0).unwrap();
+    clock.begin(block, Traffic::default()).unwrap();
+}
+
+pub(super) fn lag(lag_ns: u64) -> Traffic {
+    Traffic {
+        lag_ns,
+        ..Traffic::default()
+    }
 }
 
 /// Pseudo-random numbers in [0, 1): nothing here depends on their quality.
@@ -192,9 +199,12 @@ fn nonsense_is_refused() {
             sample_rate: rate,
             ..block(1, 1)
         };
-        assert_eq!(clock.begin(block, 0), Err(Code::InvalidArgument));
+        assert_eq!(clock.begin(block, Traffic::default()), Err(Code::InvalidArgument));
     }
-    assert_eq!(clock.begin(block(1, u32::MAX), 0), Err(Code::InvalidArgument));
+    assert_eq!(
+        clock.begin(block(1, u32::MAX), Traffic::default()),
+        Err(Code::InvalidArgument)
+    );
     assert!(!clock.has_block());
 }
 
@@ -283,7 +293,7 @@ fn an_automatic_delay_is_constant() {
             let (_, mut block) = device.next();
             block.discontinuity = number % 1000 == 999;
             // Measured anew in each block, and taken in once.
-            clock.begin(block, 10_000 + number % 7).unwrap();
+            clock.begin(block, lag(10_000 + number % 7)).unwrap();
             let expected = ((f64::from(frames) + 1.0) * 1e9 / RATE).round() as u64;
             assert_eq!(clock.latency_ns(), expected);
         }
@@ -571,7 +581,7 @@ proptest! {
                 now -= backwards;
             }
             let block = Block { sample_rate: rate, offline, discontinuity, position, device_time, ..block(now, frames) };
-            prop_assert!(clock.begin(block, step % 100_000).is_ok());
+            prop_assert!(clock.begin(block, lag(step % 100_000)).is_ok());
             let mut last = 0;
             while next < arrivals.len() && let Some(frame) = clock.place(arrivals[next]) {
                 prop_assert!(frame < frames && frame >= last);
