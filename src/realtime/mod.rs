@@ -52,8 +52,8 @@ pub(crate) mod side;
 pub(crate) mod skip;
 pub(crate) mod sleeper;
 pub(crate) mod stats;
-pub(crate) mod text;
 pub(crate) mod still_held;
+pub(crate) mod text;
 #[cfg(all(test, not(loom)))]
 mod timed_tests;
 pub(crate) mod wait_handle;

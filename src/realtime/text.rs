@@ -62,7 +62,11 @@ mod tests {
     fn the_text_is_the_last_one() {
         let text = Text::default();
         assert_eq!(text.get(), "");
-        for each in ["[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535", "Bühne", ""] {
+        for each in [
+            "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535",
+            "Bühne",
+            "",
+        ] {
             text.set(each);
             assert_eq!(text.get(), each);
         }

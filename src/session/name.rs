@@ -82,9 +82,15 @@ mod tests {
             (b"\xC3", "\u{FFFD}"),
             (b"a\0b\n\x1B[2J\x7F", "a\u{FFFD}b\u{FFFD}\u{FFFD}[2J\u{FFFD}"),
             ("\u{61C}\u{200E}\u{200F}".as_bytes(), "\u{FFFD}\u{FFFD}\u{FFFD}"),
-            ("\u{2027}\u{2028}\u{2029}\u{202A}".as_bytes(), "\u{2027}\u{FFFD}\u{FFFD}\u{FFFD}"),
+            (
+                "\u{2027}\u{2028}\u{2029}\u{202A}".as_bytes(),
+                "\u{2027}\u{FFFD}\u{FFFD}\u{FFFD}",
+            ),
             ("\u{202E}\u{202F}".as_bytes(), "\u{FFFD}\u{202F}"),
-            ("\u{2065}\u{2066}\u{2069}\u{206A}".as_bytes(), "\u{2065}\u{FFFD}\u{FFFD}\u{206A}"),
+            (
+                "\u{2065}\u{2066}\u{2069}\u{206A}".as_bytes(),
+                "\u{2065}\u{FFFD}\u{FFFD}\u{206A}",
+            ),
             // Joiners and marks make no harm.
             ("👩\u{200D}🎤".as_bytes(), "👩\u{200D}🎤"),
             (&[0xFF; 63], &"\u{FFFD}".repeat(21)),

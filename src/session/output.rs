@@ -2,8 +2,8 @@
 
 use super::send_buffer::SendBuffer;
 use super::track::Track;
-use crate::midi::frame;
 use crate::midi::channels::Channels;
+use crate::midi::frame;
 use crate::midi::state::ChannelState;
 
 /// Whether messages are added, and whether they can still be written.

@@ -293,7 +293,12 @@ mod tests {
     /// Adds a message as a session does, and says when it will leave.
     fn push(schedule: &mut Schedule, time: u64, client: u32, bytes: &[u8], sounding: usize) -> u64 {
         let at = time_of(schedule, time, client, bytes, sounding);
-        schedule.add(time, at, Outgoing::pushed(time, client, bytes), sounds(client, sounding));
+        schedule.add(
+            time,
+            at,
+            Outgoing::pushed(time, client, bytes),
+            sounds(client, sounding),
+        );
         at
     }
 

@@ -260,7 +260,9 @@ impl SenderTime {
     /// Whether the peer's clock was locked or lost since the last call.
     pub(super) fn take_change(&mut self) -> Change {
         let active = self.active.as_mut();
-        active.map_or(Change::None, |active| std::mem::replace(&mut active.change, Change::None))
+        active.map_or(Change::None, |active| {
+            std::mem::replace(&mut active.change, Change::None)
+        })
     }
 
     /// The name that the peer told, if it is another one.

@@ -74,7 +74,9 @@ impl Limits {
 
     /// Drops what is too old, but never the last limit.
     fn expire(&mut self, now_ns: i64) {
-        let old = self.0.partition_point(|limit| now_ns.wrapping_sub(limit.at_ns) > MEMORY_NS);
+        let old = self
+            .0
+            .partition_point(|limit| now_ns.wrapping_sub(limit.at_ns) > MEMORY_NS);
         self.0.drain(..old.min(self.0.len().saturating_sub(1)));
     }
 

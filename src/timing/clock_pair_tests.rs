@@ -17,7 +17,11 @@ pub(super) struct Clock {
 
 impl Clock {
     pub fn new(reading: u64, rate: f64) -> Self {
-        Self { since: 0, reading, rate }
+        Self {
+            since: 0,
+            reading,
+            rate,
+        }
     }
 
     pub fn read(&self, time: u64) -> u64 {
@@ -41,11 +45,19 @@ impl Clock {
     }
 
     pub fn set_rate(&mut self, time: u64, rate: f64) {
-        *self = Self { since: time, reading: self.read(time), rate };
+        *self = Self {
+            since: time,
+            reading: self.read(time),
+            rate,
+        };
     }
 
     pub fn jump(&mut self, time: u64, ahead: i64) {
-        *self = Self { since: time, reading: self.read(time).wrapping_add_signed(ahead), rate: self.rate };
+        *self = Self {
+            since: time,
+            reading: self.read(time).wrapping_add_signed(ahead),
+            rate: self.rate,
+        };
     }
 }
 
@@ -70,7 +82,13 @@ pub(super) struct Path {
 
 impl Path {
     pub fn new(base: u64, jitter: Jitter) -> Self {
-        Self { base, jitter, stall_each: 0, stall: 0, last: 0 }
+        Self {
+            base,
+            jitter,
+            stall_each: 0,
+            stall: 0,
+            last: 0,
+        }
     }
 
     fn deliver(&mut self, sent: u64, noise: &mut Noise) -> u64 {
@@ -88,10 +106,23 @@ impl Path {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Arrival {
-    Ping { sequence: u8, asked: u64 },
-    Pong { sequence: u8, received: u64, answered: u64, asked: u64 },
-    PeerPing { sent: u64 },
-    Stamp { meant: u64, stamp: u32 },
+    Ping {
+        sequence: u8,
+        asked: u64,
+    },
+    Pong {
+        sequence: u8,
+        received: u64,
+        answered: u64,
+        asked: u64,
+    },
+    PeerPing {
+        sent: u64,
+    },
+    Stamp {
+        meant: u64,
+        stamp: u32,
+    },
 }
 
 /// What a stamp became.
@@ -165,14 +196,19 @@ impl Pair {
             }
             self.time = next.max(self.time);
             if next == arrival {
-                let Some(Reverse((_, _, arrival))) = self.flying.pop() else { break };
+                let Some(Reverse((_, _, arrival))) = self.flying.pop() else {
+                    break;
+                };
                 self.arrive(arrival);
             } else if next == ping {
                 self.ping();
             } else if next == self.next_stamp {
                 self.next_stamp = self.time + self.stamps;
                 let stamp = (self.remote.read_us(self.time) & 0xFFF_FFFF) as u32;
-                self.send_back(Arrival::Stamp { meant: self.time, stamp });
+                self.send_back(Arrival::Stamp {
+                    meant: self.time,
+                    stamp,
+                });
             } else {
                 self.next_peer_ping = self.time + SECOND;
                 let sent = self.remote.read_us(self.time) & 0x7_FFFF_FFFF;
@@ -214,10 +250,20 @@ impl Pair {
                 let received = self.remote.read_us(self.time) & 0x7_FFFF_FFFF;
                 self.time += (self.noise.next() * 50e3) as u64;
                 let answered = self.remote.read_us(self.time) & 0x7_FFFF_FFFF;
-                self.send_back(Arrival::Pong { sequence, received, answered, asked });
+                self.send_back(Arrival::Pong {
+                    sequence,
+                    received,
+                    answered,
+                    asked,
+                });
             }
             Arrival::Ping { .. } => {}
-            Arrival::Pong { sequence, received, answered, asked } => {
+            Arrival::Pong {
+                sequence,
+                received,
+                answered,
+                asked,
+            } => {
                 self.round_trips.push((self.time, now - asked));
                 let change = self.clock.pong(sequence, received, answered, now);
                 self.note(change);
@@ -250,7 +296,11 @@ impl Pair {
 fn random_path(noise: &mut Noise) -> Path {
     let base = 10e3 * 5000f64.powf(noise.next());
     let most = 20e6 * noise.next().powi(2);
-    let jitter = if noise.next() < 0.5 { Jitter::Uniform(most) } else { Jitter::HeavyTail(most / 10.0) };
+    let jitter = if noise.next() < 0.5 {
+        Jitter::Uniform(most)
+    } else {
+        Jitter::HeavyTail(most / 10.0)
+    };
     let mut path = Path::new(base as u64, jitter);
     if noise.next() < 0.3 {
         path.stall_each = 100 + (1000.0 * noise.next()) as u32;
@@ -295,31 +345,65 @@ fn stats() {
             pair.run(250 * MS);
             if step == change_at * 4 {
                 let base = (10e3 * 5000f64.powf(pair.noise.next())) as u64;
-                if pair.noise.next() < 0.5 { pair.there.base = base } else { pair.back.base = base }
+                if pair.noise.next() < 0.5 {
+                    pair.there.base = base
+                } else {
+                    pair.back.base = base
+                }
             }
             let stamp = (pair.remote.read_us(pair.time) & 0xFFF_FFFF) as u32;
             let o = pair.probe(pair.time, stamp);
             if let Some(off) = o.off {
-                assert!(off.unsigned_abs() <= o.error, "seed {seed} {o:?} {} there {:?} back {:?}", step, pair.there, pair.back);
+                assert!(
+                    off.unsigned_abs() <= o.error,
+                    "seed {seed} {o:?} {} there {:?} back {:?}",
+                    step,
+                    pair.there,
+                    pair.back
+                );
             }
             if step > 40 && (change_at == 0 || step < change_at * 4) {
                 let least = pair.round_trips.iter().map(|x| x.1).min().unwrap_or(0);
                 let over = o.error as f64 - least as f64 / 2.0 - 100e3;
-                if over > worst.0 { worst = (over, step, o.error, least) }
+                if over > worst.0 {
+                    worst = (over, step, o.error, least)
+                }
             }
         }
         for o in &pair.outcomes {
             if let Some(off) = o.off {
-                assert!(off.unsigned_abs() <= o.error, "seed {seed} {o:?} there {:?} back {:?}", pair.there, pair.back);
+                assert!(
+                    off.unsigned_abs() <= o.error,
+                    "seed {seed} {o:?} there {:?} back {:?}",
+                    pair.there,
+                    pair.back
+                );
             }
         }
-        if pair.changes.len() != 1 { lost += 1; println!("seed {seed} {:?} {:?} {:?}", pair.changes, pair.there, pair.back) }
-        if pair.changes[0].0 > SECOND { late_lock += 1 }
+        if pair.changes.len() != 1 {
+            lost += 1;
+            println!("seed {seed} {:?} {:?} {:?}", pair.changes, pair.there, pair.back)
+        }
+        if pair.changes[0].0 > SECOND {
+            late_lock += 1
+        }
         ping_sum += pair.pings;
         if worst.0 > 0.0 {
             bad += 1;
-            println!("seed {seed} over {:.0} us at {} error {} least {} there {:?} back {:?} rate {:.0} ppm", worst.0 / 1e3, worst.1, worst.2, worst.3, pair.there, pair.back, (pair.remote.rate - pair.local.rate) * 1e6);
+            println!(
+                "seed {seed} over {:.0} us at {} error {} least {} there {:?} back {:?} rate {:.0} ppm",
+                worst.0 / 1e3,
+                worst.1,
+                worst.2,
+                worst.3,
+                pair.there,
+                pair.back,
+                (pair.remote.rate - pair.local.rate) * 1e6
+            );
         }
     }
-    println!("bad {bad} of {pairs}; pings {}; lost {lost} late lock {late_lock}", ping_sum as f64 / pairs as f64 / 40.0);
+    println!(
+        "bad {bad} of {pairs}; pings {}; lost {lost} late lock {late_lock}",
+        ping_sum as f64 / pairs as f64 / 40.0
+    );
 }

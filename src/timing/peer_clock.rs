@@ -76,7 +76,6 @@ pub(crate) struct PeerClock {
     peer_ping_ns: Option<u64>,
 }
 
-
 impl PeerClock {
     pub(crate) fn new(now_ns: u64) -> Self {
         Self {
@@ -330,7 +329,13 @@ impl Measured {
     /// How far the estimate may be off at any time from `age` ns before the fit to `ahead` ns after it, in ns of this
     /// clock.
     fn error(&self, age: f64, ahead: f64) -> f64 {
-        let Fit { lower, upper, slowest, fastest, .. } = self.fit;
+        let Fit {
+            lower,
+            upper,
+            slowest,
+            fastest,
+            ..
+        } = self.fit;
         // What is true is one of the straight lines that fit, so the extremes are at the ends.
         let (faster, slower) = ((fastest - self.slope).max(0.0), (self.slope - slowest).max(0.0));
         let above = upper - self.offset + (faster * ahead).max(slower * age);

@@ -225,7 +225,7 @@ impl Drop for Driven {
 }
 
 /// The peer has acknowledged all.
-const READ: Progress = Progress {
+pub(super) const READ: Progress = Progress {
     unacknowledged: 0,
     probing: false,
     resent_every_ms: None,

@@ -5,6 +5,6 @@ mod driven;
 mod leaving;
 mod order;
 mod pairing;
-mod turns;
 mod sender_time;
+mod turns;
 mod two_clocks;

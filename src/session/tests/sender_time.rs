@@ -12,10 +12,7 @@ const OTHER: Clock = Clock {
     offset_ns: 86_400_000_000_000,
     ppm: 500.0,
 };
-const WORLD: Clock = Clock {
-    offset_ns: 0,
-    ppm: 0.0,
-};
+const WORLD: Clock = Clock { offset_ns: 0, ppm: 0.0 };
 /// A note every so many frames.
 const EVERY: u64 = 1000;
 
@@ -68,7 +65,10 @@ impl Player {
 
 /// The mean and the standard deviation of the distances between notes.
 fn spacing(heard: &[Heard]) -> (f64, f64) {
-    let distances: Vec<f64> = heard.windows(2).map(|two| two[1].frame as f64 - two[0].frame as f64).collect();
+    let distances: Vec<f64> = heard
+        .windows(2)
+        .map(|two| two[1].frame as f64 - two[0].frame as f64)
+        .collect();
     let mean = distances.iter().sum::<f64>() / distances.len() as f64;
     let variance = distances.iter().map(|each| (each - mean).powi(2)).sum::<f64>() / distances.len() as f64;
     (mean, variance.sqrt())
@@ -104,7 +104,9 @@ fn play(seed: u64, notes: u64, lines: (Line, Line), latency_ns: Option<u64>, tim
     });
     let shared = network.machines[receiver].endpoint.shared();
     let arrived = network.arrived.iter().filter(|(machine, ..)| *machine == receiver);
-    let least = arrived.zip(&player.meant_ns).map(|((_, at, _), meant)| network.block_after(receiver, *at) - meant);
+    let least = arrived
+        .zip(&player.meant_ns)
+        .map(|((_, at, _), meant)| network.block_after(receiver, *at) - meant);
     Outcome {
         late: shared.counters.pop.late_in.get(),
         timed: shared.counters.network.timed_in.get(),
@@ -125,13 +127,23 @@ fn notes_keep_their_spacing_through_a_network_that_jitters() {
         let lines = (line(jitter, 0), line(jitter, 0));
         let fixed = play(jitter + 1, 600, lines, Some(30 * MS), Timing::Sender);
         let (mean, deviation) = spacing(&fixed.heard);
-        println!("{jitter} ms: spacing {mean:.2}, deviation {deviation:.2} frames, {} late", fixed.late);
+        println!(
+            "{jitter} ms: spacing {mean:.2}, deviation {deviation:.2} frames, {} late",
+            fixed.late
+        );
         assert_eq!((fixed.heard.len(), fixed.timed, fixed.late), (600, 600, 0));
         assert!(fixed.heard.iter().all(|heard| heard.flags == TIMED));
-        assert!(deviation <= 1.0 && (mean - 1000.0).abs() < 1.0, "{jitter} ms: {mean}, {deviation}");
+        assert!(
+            deviation <= 1.0 && (mean - 1000.0).abs() < 1.0,
+            "{jitter} ms: {mean}, {deviation}"
+        );
         let automatic = play(jitter + 1, 600, lines, None, Timing::Sender);
         let (latency, least) = (automatic.latency_ns as f64, automatic.least_ns);
-        println!("{jitter} ms: automatic {:.1} ms, least {:.1} ms", latency / 1e6, least / 1e6);
+        println!(
+            "{jitter} ms: automatic {:.1} ms, least {:.1} ms",
+            latency / 1e6,
+            least / 1e6
+        );
         assert!(latency <= 1.5 * least, "{jitter} ms: {latency} for {least}");
         assert!(fixed.error_ns != 0);
     }
@@ -156,7 +168,11 @@ fn what_a_stall_makes_late_is_counted_and_all_else_is_exact() {
         heard.frame.abs_diff(meant) > 2
     };
     let moved = outcome.heard.iter().filter(off).count() as u64;
-    assert!(outcome.late > 0 && moved <= outcome.late, "{moved} of {} late", outcome.late);
+    assert!(
+        outcome.late > 0 && moved <= outcome.late,
+        "{moved} of {} late",
+        outcome.late
+    );
 }
 
 #[test]
@@ -212,7 +228,15 @@ fn a_peer_that_does_not_answer_is_served_as_ever() {
     let server = network.add(Role::Merged, &config(None, Timing::Arrival), WORLD, "");
     network.connect(client, server, line(0, 0), line(0, 0));
     network.run(network.now + 100 * MS, |_, _| {});
-    assert!(network.machines[server].endpoint.shared().clients.count.load(Ordering::Relaxed) == 1);
+    assert!(
+        network.machines[server]
+            .endpoint
+            .shared()
+            .clients
+            .count
+            .load(Ordering::Relaxed)
+            == 1
+    );
 }
 
 #[test]
@@ -253,7 +277,10 @@ fn a_machine_that_slept_is_noticed() {
     network.run(network.now + 4000 * MS, |_, _| {});
     for machine in [client, server] {
         let told = &network.machines[machine].told;
-        let lost = told.iter().position(|kind| *kind == Kind::ClockLost).expect("it is lost");
+        let lost = told
+            .iter()
+            .position(|kind| *kind == Kind::ClockLost)
+            .expect("it is lost");
         assert!(told[lost..].contains(&Kind::ClockLocked), "{told:?}");
     }
 }

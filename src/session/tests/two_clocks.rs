@@ -1,5 +1,6 @@
 //! Sessions on machines whose clocks differ, with audio threads, and a network that delays what they send.
 
+use super::driven::READ;
 use crate::realtime::config::Config;
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::notifications::Kind;
@@ -251,7 +252,14 @@ impl Network {
         let one = &mut self.machines[machine];
         let at = one.clock.at(self.now);
         while let Some(effect) = one.session.core.poll_effect() {
-            let Effect::Write(peer) = effect else { continue };
+            let peer = match effect {
+                Effect::Write(peer) => peer,
+                Effect::Measure(peer) => {
+                    one.session.handle_progress(peer, at, Some(READ));
+                    continue;
+                }
+                _ => continue,
+            };
             let bytes = one.session.core.unsent(peer).to_vec();
             one.session.handle_sent(peer, at, bytes.len());
             for wire in &mut self.wires {
