@@ -3,6 +3,8 @@
 //! Everything here is constant time but for the data bytes of a System Exclusive message, touches
 //! no memory beyond its argument and cannot panic: [`is_whole`] runs on the audio thread.
 
+use super::frame::CARRIER;
+
 /// Start of a System Exclusive message ("System Exclusive").
 pub(crate) const SYSEX: u8 = 0xF0;
 
@@ -142,7 +144,7 @@ pub fn is_whole(bytes: &[u8]) -> bool {
 
 /// Whether there is no status byte in `bytes`. Quicker than finding the first one.
 #[inline]
-fn is_data(bytes: &[u8]) -> bool {
+pub(super) fn is_data(bytes: &[u8]) -> bool {
     const LANES: usize = 16;
     let or = |all: [u8; LANES], lanes: &[u8]| std::array::from_fn(|lane| all[lane] | lanes[lane]);
     let Some(last) = bytes.last_chunk::<LANES>() else {
@@ -154,7 +156,7 @@ fn is_data(bytes: &[u8]) -> bool {
 }
 
 /// Length of the first message of `stream`, which holds whole messages with full status, as
-/// [`is_whole`] passes them, one after the other: finds the boundaries in a send buffer.
+/// [`is_whole`] passes them, and [frames](super::frame) one after the other: finds the boundaries in a send buffer.
 ///
 /// 0 for an empty stream only, and never more than the stream is long, so that a walk over any
 /// bytes ends: a byte that starts no message counts as one, a message cut off as all that is left.
@@ -164,6 +166,7 @@ pub fn len_at(stream: &[u8]) -> usize {
         [] => 0,
         // Of whole messages only EOX ends the data bytes, so the scan need not look which it was.
         [SYSEX, ref rest @ ..] => (data_run(rest) + 2).min(stream.len()),
+        [CARRIER, ref rest @ ..] => data_run(rest) + 1,
         [status, ..] => fixed_len(status).clamp(1, stream.len()),
     }
 }

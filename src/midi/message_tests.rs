@@ -1,5 +1,6 @@
 //! The message rules: against the naive model, and against the specification's own numbers.
 
+use super::frame::tests::any_frame;
 use super::{message, naive_model};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -150,6 +151,8 @@ fn len_at_stays_within_any_bytes() {
     assert_eq!(message::len_at(&[0xF0, 0xF7, 0x90]), 2);
     assert_eq!(message::len_at(&[0x3C, 0x90, 0x3C]), 1);
     assert_eq!(message::len_at(&[0xF4, 0x90, 0x3C]), 1);
+    assert_eq!(message::len_at(&[0xF4, 1, 2, 0x90, 0x3C]), 3);
+    assert_eq!(message::len_at(&[0xF4, 1, 2]), 3);
 }
 
 proptest! {
@@ -176,7 +179,14 @@ proptest! {
     }
 
     #[test]
-    fn len_at_finds_the_boundaries_that_were_there(messages in vec(whole_message(), 0..40)) {
+    fn no_frame_is_a_whole_message(frame in any_frame()) {
+        prop_assert!(!message::is_whole(&frame));
+    }
+
+    #[test]
+    fn len_at_finds_the_boundaries_that_were_there(
+        messages in vec(prop_oneof![4 => whole_message(), 1 => any_frame()], 0..40),
+    ) {
         let stream = messages.concat();
         let mut rest = &stream[..];
         for expected in &messages {

@@ -5,6 +5,7 @@
 //! | module | |
 //! |---|---|
 //! | `channels` | sets of channels |
+//! | `frame` | what peers of this library tell each other between messages |
 //! | `message` | lengths, boundaries, and the questions asked of one message |
 //! | `short` | a message of up to three bytes by value |
 //! | `parser` | bytes in any pieces to whole messages |
@@ -22,6 +23,8 @@
 //! Section names in the documentation refer to the *MIDI 1.0 Detailed Specification*, document version 4.2.
 
 pub mod channels;
+#[cfg_attr(not(any(test, fuzzing)), expect(dead_code, reason = "the session does not send frames yet"))]
+pub(crate) mod frame;
 pub mod message;
 pub mod parser;
 pub mod reset;

@@ -52,6 +52,11 @@ fn data_bytes(status: u8) -> Option<usize> {
 
 /// The meaning of a whole stream, from its first byte to its end.
 pub fn meaning(stream: &[u8], max_message_bytes: usize) -> Meaning {
+    meaning_with_frames(stream, max_message_bytes, |_| false)
+}
+
+/// The same for a receiver that takes some of the frames of the sender-time extension, which are then among the messages.
+pub fn meaning_with_frames(stream: &[u8], max_message_bytes: usize, takes: impl Fn(&[u8]) -> bool) -> Meaning {
     let placed = stream.iter().copied().enumerate();
     let (realtime, others): (Vec<Placed>, Vec<Placed>) = placed.partition(|(_, byte)| REALTIME.contains(byte));
 
@@ -67,6 +72,12 @@ pub fn meaning(stream: &[u8], max_message_bytes: usize) -> Meaning {
     }
 
     let sections = cut(&others);
+    let taken: Vec<Option<Vec<u8>>> = sections
+        .iter()
+        .map(|section| frame(section).filter(|frame| takes(frame)))
+        .collect();
+    let is_hello = |frame: &Option<Vec<u8>>| frame.as_ref().is_some_and(|frame| frame[1] == 0x6D);
+    let first_hello = taken.iter().position(is_hello).unwrap_or(usize::MAX);
     for (number, section) in sections.iter().enumerate() {
         let after_exclusive = number > 0 && status_of(&sections[number - 1]) == Some(0xF0);
         let eox = match sections.get(number + 1).and_then(|next| next.status) {
@@ -76,6 +87,15 @@ pub fn meaning(stream: &[u8], max_message_bytes: usize) -> Meaning {
         let size = section.data.len() as u64;
         match status_of(section) {
             None => out.invalid += size,
+            Some(0xF4) => {
+                let frame = taken[number].clone().unwrap_or_default();
+                if number < first_hello {
+                    out.invalid += 1 + size - frame.len() as u64;
+                }
+                if let Some(data) = frame.len().checked_sub(2) {
+                    complete.push((section.data[data].0, frame));
+                }
+            }
             Some(0xF0) => exclusive(section, eox, max_message_bytes, &mut complete, &mut out),
             Some(0xF7) if after_exclusive => out.invalid += size,
             Some(status) => match data_bytes(status) {
@@ -102,6 +122,25 @@ pub fn meaning(stream: &[u8], max_message_bytes: usize) -> Meaning {
     complete.sort_by_key(|(place, _)| *place);
     out.messages = complete.into_iter().map(|(_, message)| message).collect();
     out
+}
+
+/// The frame at the start of a section that starts with `F4`: as many bytes as its kind and the length of its name ask
+/// for. `None` if it is unknown or there are fewer.
+fn frame(section: &Section) -> Option<Vec<u8>> {
+    if status_of(section) != Some(0xF4) {
+        return None;
+    }
+    let data: Vec<u8> = section.data.iter().map(|(_, byte)| *byte).collect();
+    let name_of = |place: usize| data.get(place).map(|count| 2 * usize::from(*count));
+    let name = match data.first()? {
+        1 | 2 | 3 => 0,
+        4 => name_of(1)?,
+        0x6D if data.get(1) == Some(&0x73) => name_of(9)?,
+        _ => return None,
+    };
+    let head = [0, 5, 7, 12, 2].get(usize::from(data[0])).copied().unwrap_or(10);
+    let frame = data.get(..head + name).filter(|_| name <= 126)?;
+    Some([&[0xF4], frame].concat())
 }
 
 /// A section that starts with `F0`; `eox` is where its EOX stands, if it has one.

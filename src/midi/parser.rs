@@ -11,19 +11,35 @@
 //!   do with one that has no EOX is left open there; here it is dropped.
 //! - "Undefined Status": ignored.
 //!
+//! `F4` and data bytes may be a [frame](super::frame). A frame goes to the sink as soon as its length is known and all of
+//! it is there. Once the sink has taken a hello, `F4` and the data bytes behind it never count as invalid.
+//!
 //! Bytes that end up in no message are counted, see [`Counts`].
 
+use super::frame;
 use super::message::{EOX, SYSEX, data_run, fixed_len, is_channel_status, is_realtime, is_status};
+
+mod frames;
 
 #[cfg(test)]
 #[path = "parser_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "parser_frame_tests.rs"]
+mod frame_tests;
 
 /// Takes the messages that a [`Parser`] finds.
 pub trait Sink {
     /// Takes one whole message, status byte first. `false` means that there is no room for it:
     /// the parser stops there and offers the same message again when it is fed the rest.
     fn message(&mut self, bytes: &[u8]) -> bool;
+
+    /// Takes one whole frame, `F4` first. `false` means that it is not understood: the parser treats its bytes as those
+    /// of an undefined status.
+    fn frame(&mut self, _bytes: &[u8]) -> bool {
+        false
+    }
 }
 
 /// What a [`Parser`] could not hand over.
@@ -55,9 +71,13 @@ fn is_of_three(status: u8) -> bool {
 enum Mode {
     /// In no System Exclusive message: between messages, or inside a short one.
     Short,
-    /// In a System Exclusive message of which `Parser::sysex` holds what was consumed. It is
+    /// In a System Exclusive message of which `Parser::held` has what was consumed. It is
     /// empty only when the next byte is the `F0` itself.
     SysEx,
+    /// In a frame, and the same of its `F4`.
+    Frame,
+    /// Behind a frame, where data bytes are passed over.
+    Skip,
     /// In a System Exclusive message that is already too long; its bytes are passed over.
     Oversize,
 }
@@ -122,9 +142,11 @@ pub struct Parser {
     have: u8,
     /// Of those, the ones that came in the stream: a status byte under running status did not.
     came: u8,
-    /// What was consumed of the System Exclusive message in progress, `F0` included.
-    sysex: Vec<u8>,
+    /// What was consumed of the System Exclusive message or frame in progress, `F0` or `F4` included.
+    held: Vec<u8>,
     max_message_bytes: usize,
+    /// Whether the sink has taken a hello.
+    extended: bool,
     counts: Counts,
 }
 
@@ -139,8 +161,9 @@ impl Parser {
             partial: [0; 3],
             have: 0,
             came: 0,
-            sysex: Vec::new(),
+            held: Vec::new(),
             max_message_bytes,
+            extended: false,
             counts: Counts {
                 invalid: 0,
                 oversize: 0,
@@ -164,6 +187,8 @@ impl Parser {
                 Mode::Short => self.byte(rest[0], sink),
                 Mode::SysEx => self.sysex(rest, sink),
                 Mode::Oversize => self.oversize(rest, sink),
+                Mode::Frame => self.frame(rest, sink),
+                Mode::Skip => self.skip(rest, sink),
             };
             match progress {
                 Took(taken) => at += taken,
@@ -178,6 +203,7 @@ impl Parser {
     pub fn finish(&mut self) {
         self.abandon();
         self.running = 0;
+        self.extended = false;
     }
 
     /// What was counted since the last call.
@@ -290,7 +316,7 @@ impl Parser {
     }
 
     /// A status byte, whatever is in progress; but not the EOX of a System Exclusive message.
-    /// `Took(0)` for `F0`, which [`Parser::sysex`] takes.
+    /// `Took(0)` for `F0` and `F4`, which [`Parser::sysex`] and [`Parser::frame`] take.
     fn status<S: Sink>(&mut self, byte: u8, sink: &mut S) -> Progress {
         let single = fixed_len(byte) == 1;
         // First of all: a refusal must leave everything as it is.
@@ -308,6 +334,10 @@ impl Parser {
                 self.mode = Mode::SysEx;
                 return Took(0);
             }
+            frame::CARRIER => {
+                self.mode = Mode::Frame;
+                return Took(0);
+            }
             _ if single => {}
             _ if fixed_len(byte) == 0 => self.counts.invalid += 1,
             _ => self.start(byte),
@@ -318,29 +348,29 @@ impl Parser {
     /// Inside a System Exclusive message, or at its `F0`.
     #[inline]
     fn sysex<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> Progress {
-        let head = usize::from(self.sysex.is_empty());
+        let head = usize::from(self.held.is_empty());
         let end = head + data_run(&input[head..]);
         let ended = input.get(end) == Some(&EOX);
-        if self.sysex.len() + end + usize::from(ended) > self.max_message_bytes {
+        if self.held.len() + end + usize::from(ended) > self.max_message_bytes {
             self.counts.oversize += 1;
-            self.sysex.clear();
+            self.held.clear();
             self.release();
             self.mode = Mode::Oversize;
             return Took(end);
         }
         if ended {
-            if self.sysex.is_empty() {
+            if self.held.is_empty() {
                 if !sink.message(&input[..=end]) {
                     self.keep(&input[..end]);
                     return Refused(end);
                 }
             } else {
                 self.keep(&input[..=end]);
-                if !sink.message(&self.sysex) {
-                    self.sysex.pop();
+                if !sink.message(&self.held) {
+                    self.held.pop();
                     return Refused(end);
                 }
-                self.sysex.clear();
+                self.held.clear();
                 self.release();
             }
             self.mode = Mode::Short;
@@ -392,25 +422,25 @@ impl Parser {
         self.came += 1;
     }
 
-    /// Adds bytes to the System Exclusive message in progress. The caller has made sure that it
+    /// Adds bytes to the System Exclusive message or frame in progress. The caller has made sure that it
     /// does not exceed the longest.
     fn keep(&mut self, bytes: &[u8]) {
-        let needed = self.sysex.len() + bytes.len();
-        if needed > self.sysex.capacity() {
+        let needed = self.held.len() + bytes.len();
+        if needed > self.held.capacity() {
             // Doubling, as `Vec` does, but never beyond what the longest message takes.
-            let target = (2 * self.sysex.capacity())
+            let target = (2 * self.held.capacity())
                 .max(64)
                 .min(self.max_message_bytes)
                 .max(needed);
-            self.sysex.reserve_exact(target - self.sysex.len());
+            self.held.reserve_exact(target - self.held.len());
         }
-        self.sysex.extend_from_slice(bytes);
+        self.held.extend_from_slice(bytes);
     }
 
     /// Gives an emptied buffer back if it is large.
     fn release(&mut self) {
-        if self.sysex.capacity() > KEPT_BUFFER_BYTES {
-            self.sysex = Vec::new();
+        if self.held.capacity() > KEPT_BUFFER_BYTES {
+            self.held = Vec::new();
         }
     }
 
@@ -420,12 +450,16 @@ impl Parser {
             Mode::Short if self.have == 0 => {}
             Mode::Short => self.counts.invalid += u64::from(self.came),
             Mode::SysEx => {
-                self.counts.invalid += self.sysex.len() as u64;
-                self.sysex.clear();
+                self.counts.invalid += self.held.len() as u64;
+                self.held.clear();
                 self.release();
             }
-            // Already counted, as one message.
-            Mode::Oversize => {}
+            Mode::Frame => {
+                self.counts.invalid += if self.extended { 0 } else { self.held.len() as u64 };
+                self.held.clear();
+            }
+            // The first is already counted, as one message.
+            Mode::Oversize | Mode::Skip => {}
         }
         self.mode = Mode::Short;
         self.have = 0;

@@ -84,7 +84,7 @@ fn split(stream: &[u8], cuts: usize) -> Vec<&[u8]> {
 }
 
 /// Parses "90 3c 40".
-fn hex(text: &str) -> Vec<u8> {
+pub fn hex(text: &str) -> Vec<u8> {
     text.split_whitespace()
         .map(|byte| u8::from_str_radix(byte, 16).unwrap())
         .collect()
@@ -312,7 +312,7 @@ fn a_whole_sysex_is_a_slice_of_the_input() {
     let mut sink = Within(&input, 0);
     assert_eq!(parser.feed(&input, &mut sink), input.len());
     assert_eq!(sink.1, input.len());
-    assert_eq!(parser.sysex.capacity(), 0, "nothing was copied");
+    assert_eq!(parser.held.capacity(), 0, "nothing was copied");
 }
 
 #[test]
@@ -323,21 +323,21 @@ fn the_buffer_grows_no_further_than_needed_and_a_large_one_is_given_back() {
         let mut parser = Parser::new(max);
         let mut sink = Collector::default();
         feed_all(&mut parser, &[0xF0], &mut sink);
-        assert!(parser.sysex.capacity() <= 64, "no more than needed");
+        assert!(parser.held.capacity() <= 64, "no more than needed");
         for piece in body.chunks(777) {
             feed_all(&mut parser, piece, &mut sink);
-            assert!(parser.sysex.capacity() <= max);
+            assert!(parser.held.capacity() <= max);
         }
         feed_all(&mut parser, end, &mut sink);
         assert_eq!(sink.messages.len(), messages);
-        assert_eq!(parser.sysex.capacity(), 0, "after {end:02x?}");
+        assert_eq!(parser.held.capacity(), 0, "after {end:02x?}");
     }
 
     let mut parser = Parser::new(max);
     feed_all(&mut parser, &[0xF0], &mut Collector::default());
     feed_all(&mut parser, &body, &mut Collector::default());
     parser.finish();
-    assert_eq!(parser.sysex.capacity(), 0, "after the end of the stream");
+    assert_eq!(parser.held.capacity(), 0, "after the end of the stream");
 }
 
 #[test]
@@ -349,9 +349,9 @@ fn a_small_buffer_is_kept() {
         feed_all(&mut parser, &[0xF0, 1, 2], &mut sink);
         feed_all(&mut parser, &[3, 0xF7], &mut sink);
         if round == 0 {
-            capacity = parser.sysex.capacity();
+            capacity = parser.held.capacity();
         }
-        assert_eq!(parser.sysex.capacity(), capacity, "no allocation per message");
+        assert_eq!(parser.held.capacity(), capacity, "no allocation per message");
     }
     assert!(capacity > 0);
 }
@@ -383,7 +383,7 @@ fn nasty_stream() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Cuts `stream` into pieces of these lengths, over and over.
-fn pieces<'a>(stream: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
+pub fn pieces<'a>(stream: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
     let mut rest = stream;
     let mut pieces = Vec::new();
     for &length in lengths.iter().cycle() {
@@ -398,7 +398,7 @@ fn pieces<'a>(stream: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
 }
 
 /// More than proptest's usual number of cases; `PROPTEST_CASES` can ask for more yet.
-fn cases() -> ProptestConfig {
+pub fn cases() -> ProptestConfig {
     let usual = ProptestConfig::default();
     ProptestConfig {
         cases: usual.cases.max(2000),
