@@ -150,7 +150,7 @@ pub(crate) fn decode(frame: &[u8]) -> Option<Frame<'_>> {
             answered_us: number(*times.last_chunk()?),
         },
         [_, NAME, _, ref name @ ..] => Frame::Name(WireName::of(name)?),
-        [_, _, _, version, flags, n1, n2, n3, n4, n5, _, ref name @ ..] if version >= VERSION => Frame::Hello {
+        [_, _, _, version, flags, n1, n2, n3, n4, n5, _, ref name @ ..] if version > 0 => Frame::Hello {
             version,
             answers: flags & ANSWERS != 0,
             token: number([n1, n2, n3, n4, n5]),

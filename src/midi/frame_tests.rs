@@ -121,12 +121,24 @@ fn what_is_no_frame_is_not_decoded() {
 fn every_septet_of_a_number_counts() {
     for bit in 0..TIME_BITS {
         let us = 1 << bit;
-        assert_eq!(decode(&ping(1, us)), Some(Frame::Ping { sequence: 1, sent_us: us }));
+        assert_eq!(
+            decode(&ping(1, us)),
+            Some(Frame::Ping {
+                sequence: 1,
+                sent_us: us
+            })
+        );
         if bit < STAMP_BITS {
             assert_eq!(decode(&stamp(us as u32)), Some(Frame::Stamp(us as u32)));
         }
     }
-    assert_eq!(decode(&ping(0, 1 << TIME_BITS)), Some(Frame::Ping { sequence: 0, sent_us: 0 }));
+    assert_eq!(
+        decode(&ping(0, 1 << TIME_BITS)),
+        Some(Frame::Ping {
+            sequence: 0,
+            sent_us: 0
+        })
+    );
     assert_eq!(decode(&stamp(1 << STAMP_BITS)), Some(Frame::Stamp(0)));
 }
 
@@ -141,7 +153,8 @@ proptest! {
         };
         prop_assert_eq!((version, a, t, name.bytes().collect::<Vec<u8>>()), (VERSION, answers, token, of.clone()));
         let times = Frame::Pong { sequence, received_us: token, answered_us: !token & 0x7_FFFF_FFFF };
-        prop_assert_eq!(decode(&encoded(times)), Some(times));
+        let bytes = encoded(times);
+        prop_assert_eq!(decode(&bytes), Some(times));
         let bytes = name_of(&of);
         prop_assert!(matches!(decode(&bytes), Some(Frame::Name(name)) if name.bytes().eq(of)));
     }

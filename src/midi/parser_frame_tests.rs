@@ -69,14 +69,34 @@ fn parse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, answers: Vec<bool>) -> 
 type Row = (bool, &'static str, &'static [&'static str], u64);
 
 const ROWS: &[Row] = &[
-    (false, "f4 01 00 00 00 01 90 3c 40", &["f4 01 00 00 00 01", "90 3c 40"], 0),
+    (
+        false,
+        "f4 01 00 00 00 01 90 3c 40",
+        &["f4 01 00 00 00 01", "90 3c 40"],
+        0,
+    ),
     (false, "f4 04 01 00 41", &["f4 04 01 00 41"], 0),
     (false, "f4 02 05 00 00 00 00 01", &["f4 02 05 00 00 00 00 01"], 0),
     // It cancels running status.
-    (false, "90 3c 40 f4 01 00 00 00 01 3c 40", &["90 3c 40", "f4 01 00 00 00 01"], 2),
-    (true, "90 3c 40 f4 01 00 00 00 01 3c 40", &["90 3c 40", "f4 01 00 00 00 01"], 0),
+    (
+        false,
+        "90 3c 40 f4 01 00 00 00 01 3c 40",
+        &["90 3c 40", "f4 01 00 00 00 01"],
+        2,
+    ),
+    (
+        true,
+        "90 3c 40 f4 01 00 00 00 01 3c 40",
+        &["90 3c 40", "f4 01 00 00 00 01"],
+        0,
+    ),
     // Realtime within is handed over at once.
-    (false, "f4 f8 01 00 f9 00 00 fa 01", &["f8", "fa", "f4 01 00 00 00 01"], 1),
+    (
+        false,
+        "f4 f8 01 00 f9 00 00 fa 01",
+        &["f8", "fa", "f4 01 00 00 00 01"],
+        1,
+    ),
     (true, "f4 05 f8 00 f9 90 3c 40", &["f8", "90 3c 40"], 1),
     // Cut off by a status byte or the end.
     (false, "f4 01 00 00 90 3c 40", &["90 3c 40"], 4),
@@ -109,9 +129,9 @@ const ROWS: &[Row] = &[
 
 fn row(row: &Row) -> (Vec<u8>, Meaning) {
     let hello = if row.0 { HELLO } else { "" };
-    let expected = [hello].iter().chain(row.2).map(|bytes| hex(bytes)).filter(|bytes| !bytes.is_empty());
+    let came = [&[hello], row.2].concat();
     let meaning = Meaning {
-        messages: expected.collect(),
+        messages: came.into_iter().map(hex).filter(|bytes| !bytes.is_empty()).collect(),
         invalid: row.3,
         oversize: 0,
     };
@@ -122,7 +142,12 @@ fn row(row: &Row) -> (Vec<u8>, Meaning) {
 fn every_row_in_every_split() {
     for one in ROWS {
         let (stream, expected) = row(one);
-        assert_eq!(meaning_with_frames(&stream, 16, takes), expected, "the model of {}", one.1);
+        assert_eq!(
+            meaning_with_frames(&stream, 16, takes),
+            expected,
+            "the model of {}",
+            one.1
+        );
         assert_eq!(parse(stream.chunks(1), Vec::new()), expected, "{} in bytes", one.1);
         for first in 0..=stream.len() {
             for second in first..=stream.len() {
@@ -142,7 +167,11 @@ fn a_frame_is_handed_over_with_its_last_byte() {
     let mut sink = Collector::default();
     for (at, byte) in stream.iter().enumerate() {
         parser.feed(&[*byte], &mut sink);
-        assert_eq!(sink.all.len(), [10, 16, 21].iter().filter(|last| at >= **last).count(), "at {at}");
+        assert_eq!(
+            sink.all.len(),
+            [10, 16, 21].iter().filter(|last| at >= **last).count(),
+            "at {at}"
+        );
     }
 }
 
@@ -173,7 +202,10 @@ fn a_whole_frame_is_a_slice_of_the_input_and_a_part_takes_little_memory() {
     let mut sink = Within(&input, 0);
     parser.feed(&input, &mut sink);
     assert_eq!((sink.1, parser.held.capacity()), (3, 0), "nothing was copied");
-    parser.feed(&[&hex(HELLO)[..10], &[63], &[0; 120]].concat(), &mut Collector::default());
+    parser.feed(
+        &[&hex(HELLO)[..10], &[63], &[0; 120]].concat(),
+        &mut Collector::default(),
+    );
     assert!(parser.held.capacity() <= frame::LONGEST);
     // An unknown frame is not kept, however long.
     parser.feed(&[&[0xF4, 9], &[1; 5000][..]].concat(), &mut Collector::default());

@@ -11,6 +11,10 @@ const MOST_BYTES: usize = 63;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Name(String);
 
+#[cfg_attr(
+    not(any(test, fuzzing)),
+    expect(dead_code, reason = "the session does not send frames yet")
+)]
 impl Name {
     /// The name that a peer gave itself, as far as it can be shown anywhere: what could break a line, move the cursor or
     /// turn text around is replaced, and what is too long is cut between two characters.
@@ -102,7 +106,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_of_a_peer_make_a_name(bytes in prop_oneof![vec(any::<u8>(), 0..80), any::<String>().prop_map(String::into_bytes)]) {
+        fn any_bytes_of_a_peer_make_a_name(
+            bytes in prop_oneof![vec(any::<u8>(), 0..80), any::<String>().prop_map(String::into_bytes)],
+        ) {
             let name = Name::of_peer(&bytes);
             prop_assert_eq!(name.as_str().parse(), Ok(name.clone()));
             prop_assert!(!name.as_str().chars().any(is_misleading));

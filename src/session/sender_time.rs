@@ -17,6 +17,8 @@ use std::hash::{BuildHasher, RandomState};
 /// Pings answered in a second, at most.
 const MOST_PONGS: u32 = 20;
 const SECOND_NS: u64 = 1_000_000_000;
+/// Times of the peer that are kept until its clock is known.
+const MOST_EARLY: usize = 32;
 /// The bits of a token that a hello has room for.
 const TOKEN: u64 = (1 << TIME_BITS) - 1;
 /// A panic silences all channels.
@@ -40,6 +42,8 @@ pub(super) struct SenderTime {
 struct Active {
     clock: PeerClock,
     transit: Transit,
+    /// Times that the peer sent before its clock was known, in µs, and when they arrived.
+    early: Vec<(u64, u64)>,
     /// When what follows was meant; None: that is not known.
     meant_ns: Option<u64>,
     /// A ping that waits for its answer, and when it came, in µs.
@@ -79,6 +83,7 @@ impl Active {
         Self {
             clock: PeerClock::new(now),
             transit: Transit::default(),
+            early: Vec::new(),
             meant_ns: None,
             pong: None,
             pongs: Pongs::default(),
@@ -92,6 +97,31 @@ impl Active {
         }
     }
 
+    /// The peer sent its time, and what came of it.
+    fn note_sent(&mut self, sent_us: u64, arrived_ns: u64, change: Change) {
+        self.note(change);
+        if self.early.len() < MOST_EARLY {
+            self.early.push((sent_us, arrived_ns));
+        }
+        if !self.clock.is_locked() {
+            return;
+        }
+        for (sent_us, arrived_ns) in std::mem::take(&mut self.early) {
+            let (sent_ns, change) = self.clock.believe(sent_us as u32, arrived_ns);
+            self.note(change);
+            if let Some(sent_ns) = sent_ns {
+                self.note_transit(sent_ns, arrived_ns);
+            }
+        }
+    }
+
+    /// Something that the peer meant for or sent at a time has arrived.
+    fn note_transit(&mut self, meant_ns: u64, arrived_ns: u64) {
+        let transit_ns = arrived_ns.saturating_sub(meant_ns);
+        self.transit.note(transit_ns, arrived_ns);
+        self.changed |= transit_ns > self.transit_ns;
+    }
+
     fn note(&mut self, change: Change) {
         match change {
             Change::None => return,
@@ -100,6 +130,7 @@ impl Active {
                 self.change = Change::Lost;
                 self.meant_ns = None;
                 self.transit = Transit::default();
+                self.early.clear();
             }
         }
         self.changed = true;
@@ -149,9 +180,7 @@ impl SenderTime {
             Frame::Stamp(us) => {
                 let (meant_ns, change) = active.clock.believe(us, arrived_ns);
                 if let Some(meant_ns) = meant_ns {
-                    let transit_ns = arrived_ns.saturating_sub(meant_ns);
-                    active.transit.note(transit_ns, arrived_ns);
-                    active.changed |= transit_ns > active.transit_ns;
+                    active.note_transit(meant_ns, arrived_ns);
                 }
                 active.meant_ns = meant_ns;
                 active.note(change);
@@ -160,7 +189,7 @@ impl SenderTime {
             Frame::Ping { sequence, sent_us } => {
                 active.pong = Some((sequence, arrived_ns / 1000));
                 let change = active.clock.peer_ping(sent_us, arrived_ns);
-                active.note(change);
+                active.note_sent(sent_us, arrived_ns, change);
             }
             Frame::Pong {
                 sequence,
@@ -168,7 +197,7 @@ impl SenderTime {
                 answered_us,
             } => {
                 let change = active.clock.pong(sequence, received_us, answered_us, arrived_ns);
-                active.note(change);
+                active.note_sent(answered_us, arrived_ns, change);
             }
             Frame::Name(name) => active.names.next = Some(name_of(name)),
         }
