@@ -73,6 +73,10 @@ const FAILED_ONCE: &[(u64, &str)] = &[
     ),
     (3000451, "a closed end acknowledges nothing"),
     (3001029, "the same, of releases"),
+    (
+        20001455,
+        "a program from half a bank is not chosen again once the other half was popped",
+    ),
 ];
 
 /// In runs with this seed and those after it the channels of the ports change.
