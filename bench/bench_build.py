@@ -1,4 +1,4 @@
-"""Builds what is measured: the release library, midisock-echo, the benchmark programs, the peers."""
+"""Builds what is measured: the release library, the benchmark programs, the peers."""
 
 import os
 import subprocess
@@ -10,14 +10,15 @@ import environment
 import packages
 import runner
 import suites  # noqa: F401  registers them
-from project import BIN, LIB, OUT, ROOT
+from project import LIB, OUT, ROOT
 
 BENCH = ROOT / "bench"
 PROGRAMS = OUT / "bench"
 PEERS = OUT / "peers"
-SOURCES = ("stream", "roundtrip", "bare_echo", "host_echo", "queue", "idle", "push", "arrival", "fan", "memory",
-           "placement", "tick", "spacing")
-ECHO = BIN / "midisock-echo"
+SOURCES = ("stream", "roundtrip", "bare_echo", "port_echo", "host_echo", "queue", "idle", "push", "arrival", "fan",
+           "memory", "placement", "tick", "spacing")
+# Those that also run with another build of the library. They use only names that its header knows too.
+COMPARED = ("stream", "port_echo", "push", "idle", "fan")
 PARSER = PEERS / "release" / "parser"
 
 # What others build with; each is left out of the comparison where it is not there. By name: the Debian package, a file
@@ -64,14 +65,12 @@ def install_others():
 
 def build():
     """Builds everything; whether that succeeded. mido may be missing: see `python_with_mido`."""
-    before = {}
-    for name in ("library", "programs"):
-        say(f"building: {name}")
-        before[name] = runner.run_one(runner.SUITES[name], False, before)
-        if before[name].failures:
-            for case, why in before[name].failures:
-                say(f"{case}: {why}")
-            return False
+    say("building: library")
+    built = runner.run_one(runner.SUITES["library"], False, {})
+    for case, why in built.failures:
+        say(f"{case}: {why}")
+    if built.failures:
+        return False
     say("building: benchmark programs")
     build_programs(command)
     return True
@@ -97,10 +96,26 @@ def build_programs(execute):
         "spacing": ["-lm"],
     }
     for name in (*SOURCES, *(["liblo_echo"] if "LIBLO" in here else [])):
-        # RUNPATH, which LD_LIBRARY_PATH overrides: see --against.
-        execute([compiler.c, "-std=c99", "-O2", *compilers.STRICT, *compilers.INCLUDES, *defines,
-                 BENCH / f"{name}.c", BENCH / "bench.c", "-o", PROGRAMS / name, *compilers.LINK, *links.get(name, []),
-                 "-Wl,--enable-new-dtags"])
+        _compile(execute, name, PROGRAMS / name, compilers.INCLUDES, *defines, *compilers.LINK, *links.get(name, []))
+
+
+def build_compared(execute, directory):
+    """Builds the programs that also run with the library in `directory`, with the header that lies beside it; where they
+    are. Structs may be laid out otherwise there. Without a header the programs for this build serve."""
+    if not (directory / "include" / "midisock" / "midisock.h").exists():
+        return PROGRAMS
+    programs = PROGRAMS / "other"
+    programs.mkdir(parents=True, exist_ok=True)
+    for name in COMPARED:
+        # No other sender than the library is measured with it.
+        _compile(execute, name, programs / name, ["-I", directory / "include"], *compilers.LINK)
+    return programs
+
+
+def _compile(execute, name, program, includes, *options):
+    # RUNPATH, which LD_LIBRARY_PATH overrides: the programs run with either library.
+    execute([compilers.default().c, "-std=c99", "-O2", *compilers.STRICT, *includes, BENCH / f"{name}.c",
+             BENCH / "bench.c", "-o", program, *options, "-Wl,--enable-new-dtags"])
 
 
 def build_collector():

@@ -14,7 +14,7 @@ import subprocess
 import threading
 
 import bench_timing
-from bench_build import BENCH, ECHO, PARSER, PROGRAMS, library_environment, others, python_with_mido, say
+from bench_build import BENCH, PARSER, PROGRAMS, library_environment, others, python_with_mido, say
 
 SECONDS = 120  # no single program may take longer
 
@@ -22,10 +22,12 @@ SECONDS = 120  # no single program may take longer
 class Bench:
     """How thoroughly to measure, and which builds of the library."""
 
-    def __init__(self, quick, smoke=False, against=None):
+    def __init__(self, quick, smoke=False, against=None, against_programs=PROGRAMS):
+        """`against`: another build's directory, and where the programs for it are."""
         self.quick = quick
         self.smoke = smoke
         self.libraries = {"": None} | ({" (other)": against} if against else {})
+        self.programs = {None: PROGRAMS, against: against_programs if against else PROGRAMS}
         # Where there are two processors, the network thread and the popping thread have one each.
         self.cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
@@ -36,8 +38,8 @@ class Bench:
     def run(self, program, *arguments, library=None):
         """Runs a benchmark program; what it says in JSON."""
         finished = subprocess.run(
-            [str(PROGRAMS / program), *map(str, arguments)], env=library_environment(library), timeout=SECONDS,
-            stdout=subprocess.PIPE, check=True, text=True)
+            [str(self.programs[library] / program), *map(str, arguments)], env=library_environment(library),
+            timeout=SECONDS, stdout=subprocess.PIPE, check=True, text=True)
         return json.loads(finished.stdout)
 
     def run_python(self, python, program, *arguments):
@@ -217,7 +219,8 @@ def round_trip_servers(bench, bare):
             return stack.enter_context(server(command, last_number, environment))
 
         def echo(*arguments, library=None):
-            return start(ECHO, *arguments, "127.0.0.1:0", environment=library_environment(library))
+            program = bench.programs[library] / "port_echo"
+            return start(program, *arguments, environment=library_environment(library))
 
         targets = {bare: f"raw:{start(PROGRAMS / 'bare_echo')}"}
         for suffix, library in bench.libraries.items():
@@ -344,16 +347,18 @@ def fan(bench):
                                           ("out, to all", "out", True))
              for rate in rates for clients in counts if mode == "in" or rate * clients <= 20_000_000]
 
-    def measure(mode, clients, active, rate):
+    def measure(library, mode, clients, active, rate):
         return bench.run("fan", "--mode", mode, "--clients", clients, "--active", active, "--rate", rate,
-                         "--milliseconds", ms)
+                         "--milliseconds", ms, library=library)
 
-    raw = bench.alternate({case: lambda case=case: measure(*case[1:]) for case in cases}, bench.pick(3, 1, 1))
+    raw = bench.alternate({(suffix, *case): lambda library=library, case=case: measure(library, *case[1:])
+                           for case in cases for suffix, library in bench.libraries.items()}, bench.pick(3, 1, 1))
     result = {"rows": [], "raw": {}}
-    for case, runs in raw.items():
-        kind, _, clients, _, rate = case
+    for (suffix, *case), runs in raw.items():
+        kind, mode, clients, _, rate = case
+        kind += suffix
         costs = [run["cpu_ns_per_message"] for run in runs]
-        alone = [run["cpu_ns_per_message"] for run in raw[(*case[:2], counts[0], 1, rate)]]
+        alone = [run["cpu_ns_per_message"] for run in raw[(suffix, case[0], mode, counts[0], 1, rate)]]
         result["raw"][f"{kind}, {clients} clients, rate {rate}"] = runs
         result["rows"].append({"kind": kind, "clients": clients, "rate": rate, "times_alone": ratios(costs, alone),
                                **{key: spread([run[key] for run in runs]) for key in runs[0]}})

@@ -7,7 +7,7 @@ from runner import suite
 
 
 @suite("bench", "every part of scripts/bench runs, in its shortest form", budget=480,
-       needs=["library", "programs", "python"],
+       needs=["library", "python"],
        packages=["libjack-jackd2-dev", "libboost-dev", "juce-modules-source", "liblo-dev"], extended=True)
 def bench(run):
     sys.path.append(str(ROOT / "bench"))
@@ -24,6 +24,8 @@ def bench(run):
         run.ok("all that is compared with is here")
     bench_build.build_programs(run.must)
     run.ok("the programs and the other queues compile")
+    bench_build.build_compared(run.must, ROOT)
+    run.ok("the programs that compare two builds compile with the header of one")
 
     short = bench_parts.Bench(quick=True, smoke=True)
     parts = {}

@@ -209,7 +209,7 @@ impl Session {
         if port.shared.role != Role::Client || was_finished {
             return;
         }
-        port.flushes.connection_ends(!connection.output.buffer.is_empty());
+        port.note_unsent(connection);
         let counters = &port.shared.counters.network;
         // One that was written in part is not sent either, whatever the peer may hold for it.
         connection
@@ -320,8 +320,7 @@ impl Session {
         }
         connection.phase = Phase::Gone;
         if let Some(port) = self.core.ports.at_mut(connection.port) {
-            let has_unsent = port.has_unsent(connection);
-            port.flushes.connection_ends(has_unsent);
+            port.note_unsent(connection);
             port.count_unsent(connection);
         }
         let (key, serial, written) = (connection.port, connection.serial, connection.output.written);

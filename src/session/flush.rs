@@ -33,10 +33,11 @@ struct Target {
 #[derive(Default)]
 pub(super) struct Flushes {
     pending: Vec<Pending>,
-    /// The last connection took something with it, and left no peer. A flush tells that as long as there is none.
-    lost_with_last: bool,
-    /// The connection that is about to end takes something with it.
-    is_losing: bool,
+    /// For when the first message was meant that the last connection took with it, where it left no peer; 0: at once. A
+    /// flush tells that as long as there is none.
+    lost_with_last: Option<u64>,
+    /// The same of the connection that is about to end.
+    losing: Option<u64>,
 }
 
 impl Flushes {
@@ -52,7 +53,8 @@ impl Flushes {
         if self.pending.last().is_some_and(|last| last.ticket == ticket) {
             return;
         }
-        let mut lost = (alone && self.lost_with_last).then_some(ticket);
+        let is_lost = alone && self.lost_with_last.is_some_and(|at| at <= now);
+        let mut lost = is_lost.then_some(ticket);
         if self.pending.len() == MOST_PENDING {
             lost = lost.or(self.pending.pop().and_then(|last| last.lost));
         }
@@ -87,19 +89,20 @@ impl Flushes {
         }
     }
 
-    /// A connection is about to end. `has_unsent`: something was not written to it.
-    pub(super) fn connection_ends(&mut self, has_unsent: bool) {
-        self.is_losing |= has_unsent;
+    /// A connection is about to end. `unsent`: for when the first message was meant that was not written to it.
+    pub(super) fn connection_ends(&mut self, unsent: Option<u64>) {
+        self.losing = self.losing.into_iter().chain(unsent).min();
     }
 
     /// A connection has ended after so many bytes. `alone`: the port has no other peer. What it did not write is lost
-    /// then, and so is what is not with a connection yet.
+    /// then, and so is what is not with a connection yet. No flush waits for what is meant for later.
     pub(super) fn connection_ended(&mut self, peer: Peer, serial: u64, written: u64, alone: bool) {
-        self.lost_with_last = std::mem::take(&mut self.is_losing) && alone;
+        let losing = self.losing.take();
+        self.lost_with_last = losing.filter(|_| alone);
         for pending in &mut self.pending {
             let mut is_lost = false;
             match &mut pending.stage {
-                Stage::Draining { .. } => is_lost = alone,
+                Stage::Draining { due_ns, .. } => is_lost = alone && losing.is_some_and(|at| at <= *due_ns),
                 Stage::Writing(targets) => targets.retain(|target| {
                     let is_it = target.peer == peer && target.serial == serial;
                     is_lost |= is_it && alone && written < target.written;

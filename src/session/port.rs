@@ -285,10 +285,20 @@ impl Port {
         self.shared.control.notifications.announce_end(announced, recovered);
     }
 
-    /// Whether something that was pushed would be lost with the end of a connection.
-    pub(super) fn has_unsent(&self, connection: &Connection) -> bool {
-        let has_queued = self.queue.as_ref().is_some_and(|queue| queue.position() != queue.end());
-        has_queued || !connection.output.buffer.is_empty()
+    /// A connection is about to end. Tells the flushes for when the first message was meant that is lost with it.
+    pub(super) fn note_unsent(&mut self, connection: &Connection) {
+        let mut first = (!connection.output.buffer.is_empty()).then_some(0);
+        // Other peers still get what is not with a connection yet.
+        if first.is_none() && !self.shared.is_up() {
+            first = self.schedule.next_ns();
+            if let Some(queue) = &mut self.queue {
+                queue.scan(|record, _| {
+                    let due_ns = if record.is_scheduled() { record.time_ns } else { 0 };
+                    first = Some(first.map_or(due_ns, |first| first.min(due_ns)));
+                });
+            }
+        }
+        self.flushes.connection_ends(first);
     }
 
     /// A connection is over for good: what was not written whole is dropped.

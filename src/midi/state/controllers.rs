@@ -140,23 +140,24 @@ impl Controllers {
     /// if they have been raised again since. Then come those that go up. So whatever a pedal held at the receiver and let
     /// go of at the sender, it lets go of at the receiver, before any pedal can catch it again.
     pub(super) fn step_pedals(&self, sent: &mut Controllers) -> Option<(u8, u8)> {
-        for (which, pedal) in PEDALS.into_iter().enumerate() {
+        let moves = PEDALS.into_iter().enumerate().filter_map(|(which, pedal)| {
             let (have, want) = (self.get(pedal), sent.get(pedal));
-            if want == UNSET {
-                continue;
-            }
             let lowest = sent.lowest[which].min(want);
-            // A pedal whose position is not known may be anywhere.
-            let lifts = if have == UNSET {
+            // A pedal whose position is not known may be anywhere. What lowers it elsewhere may press it here, so it moves
+            // after the others, and the lowest first: whatever a receiver takes for pressed.
+            let is_unknown = have == UNSET;
+            let lowers = if is_unknown {
                 lowest < want || lowest < ON
             } else {
                 lowest < have
             };
+            (want != UNSET && lowers).then_some((is_unknown, lowest, which))
+        });
+        if let Some((_, lowest, which)) = moves.min() {
             sent.lowest[which] = UNSET;
-            if lifts {
-                return Some((pedal, lowest));
-            }
+            return Some((PEDALS[which], lowest));
         }
+        sent.forget_lost_pedals();
         let differs = |pedal: &u8| !matches!(sent.get(*pedal), UNSET) && sent.get(*pedal) != self.get(*pedal);
         let pedal = PEDALS.into_iter().find(differs)?;
         Some((pedal, sent.get(pedal)))

@@ -52,8 +52,8 @@
 //! knows. The position of a running sequencer is the one it was last given, as clocks
 //! are events. Those controllers that RP-015 leaves to the receiver count as unchanged
 //! after Reset All Controllers. A program that the sender chose without a bank is not
-//! sent again on a new connection if it has selected a bank since: the receiver may
-//! be the same one, and would choose from that bank.
+//! sent again on a new connection, or when its channel is opened again, if the sender
+//! has selected a bank since: the receiver may have that bank, and would choose from it.
 
 mod controllers;
 mod marks;

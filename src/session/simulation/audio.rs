@@ -12,9 +12,10 @@ use crate::midi::state::songs::Phrase;
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::flush::Flushed;
 use crate::realtime::notifications::{Kind, Notification};
-use crate::realtime::shared::{Role, STILL_HELD, SYNTHETIC, Shared};
+use crate::realtime::shared::{Role, STILL_HELD, SYNTHETIC, Shared, TIMED};
 use crate::session::PortKey;
 use crate::sys::code::Code;
+use crate::timing::Block;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -119,7 +120,8 @@ impl Audio {
         }
         if random.chance(plan.pop) || !pushes {
             let most = if pushes { random.between(1, plan.pops) } else { 5000 };
-            self.pop(most);
+            let in_block = pushes && plan.blocks && self.begin_block(now);
+            self.pop(most, in_block);
         }
         if pushes && plan.channels != 0 && random.chance(plan.channels) && !self.shut {
             self.change_channels(now, random);
@@ -322,14 +324,35 @@ impl Audio {
         trace!(now: "{} skips: {code:?}", self.name());
     }
 
-    /// Takes up to so many messages; how many there were.
-    pub(super) fn pop(&mut self, most: u64) -> u64 {
+    /// Begins a block of audio; false: this port has none.
+    fn begin_block(&mut self, now: u64) -> bool {
+        let block = Block {
+            start_ns: now,
+            sample_rate: 48_000.0,
+            frames: (self.plan.period_ns * 48 / 1_000_000) as u32,
+            offline: false,
+            discontinuity: false,
+            position: None,
+            device_time: false,
+        };
+        // SAFETY: the simulation is one thread.
+        unsafe { self.endpoint.begin_block(block) == Code::Ok }
+    }
+
+    /// Takes up to so many messages, of a block or of all; how many there were.
+    pub(super) fn pop(&mut self, most: u64, in_block: bool) -> u64 {
         if self.unaccepted || !self.shared.role.has_queues() {
             return 0;
         }
         for count in 0..most {
-            // SAFETY: the simulation is one thread.
-            let popped = match unsafe { self.endpoint.pop() } {
+            let popped = if in_block {
+                // SAFETY: the simulation is one thread.
+                unsafe { self.endpoint.pop_block() }
+            } else {
+                // SAFETY: as above.
+                unsafe { self.endpoint.pop() }
+            };
+            let popped = match popped {
                 Ok(popped) => popped,
                 Err(Code::Closed) => {
                     if !std::mem::replace(&mut self.over, true) {
@@ -376,7 +399,7 @@ impl Audio {
                 "STILL_HELD of {message:02X?} of client {client}"
             );
         }
-        assert!(made || flags == 0);
+        assert!(made || flags & !TIMED == 0);
         if made {
             self.made += 1;
         } else {

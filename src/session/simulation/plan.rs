@@ -3,7 +3,7 @@
 use super::network::Line;
 use super::random::Random;
 use crate::midi::channels::Channels;
-use crate::realtime::config::{Accept, Config, Overflow};
+use crate::realtime::config::{Accept, Config, Overflow, Timing};
 
 const MS: u64 = 1_000_000;
 
@@ -29,6 +29,8 @@ pub(super) struct AudioPlan {
     pub disconnect: u64,
     /// Changes of the channels.
     pub channels: u64,
+    /// Messages are popped in blocks.
+    pub blocks: bool,
 }
 
 /// How a raw peer behaves.
@@ -79,6 +81,8 @@ pub(super) struct Plan {
     pub tidy: bool,
     /// The ports' channels change.
     pub changes: bool,
+    /// Messages are popped in blocks.
+    pub blocks: bool,
 }
 
 fn config(random: &mut Random, faults: Faults) -> Config {
@@ -159,6 +163,7 @@ impl Plan {
             shuts: if calm { 0 } else { random.pick(&[0, 0, 200]) },
             tidy: random.chance(700),
             changes: false,
+            blocks: false,
         }
     }
 
@@ -170,6 +175,16 @@ impl Plan {
                 config.channels = Channels::of_known(random.below(1 << 17) as u32);
             }
         }
+    }
+
+    /// Most clients ask for sender time.
+    pub(super) fn tell_times(&mut self, random: &mut Random) {
+        for config in &mut self.clients {
+            if random.chance(800) {
+                config.timing = Timing::Sender;
+            }
+        }
+        self.blocks = random.chance(500);
     }
 
     pub(super) fn audio(&self, random: &mut Random) -> AudioPlan {
@@ -191,6 +206,7 @@ impl Plan {
             flush: seldom(random, 60),
             disconnect: seldom(random, 8),
             channels: if self.changes { random.pick(&[0, 20, 100]) } else { 0 },
+            blocks: self.blocks,
         }
     }
 

@@ -262,6 +262,8 @@ impl World {
             // The receiver was told what stands, not how it came about.
             but.extend(came.stepped.iter().cloned());
             but.extend(left_out(&came, popped, false, true));
+            // It may have popped the bank that was selected afterwards, and would choose them from that.
+            but.extend(came.banks.withheld_programs());
             but.extend(bend_ranges());
             but.extend(came.facts_of(closed));
             but.extend(popped.facts_of(closed));

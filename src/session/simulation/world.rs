@@ -64,12 +64,15 @@ pub(super) struct World {
 }
 
 impl World {
-    /// `changes`: the ports' channels change.
-    pub(super) fn new(seed: u64, changes: bool) -> Self {
+    /// `changes`: the ports' channels change. `times`: peers use sender time.
+    pub(super) fn new(seed: u64, changes: bool, times: bool) -> Self {
         let mut random = Random::new(seed);
         let mut plan = Plan::new(&mut random);
         if changes {
             plan.change_channels(&mut random);
+        }
+        if times {
+            plan.tell_times(&mut random);
         }
         let make = random_make(&mut random);
         set_now_ns(trace::START_NS);

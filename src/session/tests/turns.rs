@@ -94,6 +94,56 @@ fn a_flush_in_the_turn_of_a_break_tells_of_the_loss() {
     }
 }
 
+/// What is scheduled for later is not waited for, so a flush does not tell of it either, until it would have been due.
+#[test]
+fn a_flush_after_the_end_of_a_connection_says_nothing_of_what_is_scheduled_for_later() {
+    for overflow in [Overflow::Wait, Overflow::Repair] {
+        for role in [Role::Client, Role::Merged] {
+            for (is_taken, asks_before) in [(false, false), (false, true), (true, false), (true, true)] {
+                let delivery = DeliveryConfig {
+                    overflow,
+                    ..DeliveryConfig::default()
+                };
+                let config = Config {
+                    delivery,
+                    ..Config::default()
+                };
+                let mut driven = Driven::new(role, &config);
+                let peer = match role {
+                    Role::Client => driven.connect(),
+                    _ => driven.client(),
+                };
+                driven.settle();
+                assert_eq!(driven.push(5000, 0, &[0xB0, 7, 1]), Code::Ok);
+                if is_taken {
+                    driven.settle();
+                }
+                let ask = |driven: &mut Driven| {
+                    let ticket = driven.shared().control.flush.ask();
+                    driven.settle();
+                    driven.outcome(ticket)
+                };
+                let before = asks_before.then(|| driven.shared().control.flush.ask());
+                let broken = crate::session::Reason::of(Code::Io);
+                driven.session.handle_failure(peer, driven.now, broken);
+                driven.carry_out();
+                let case = format!("{overflow:?} {role:?} {is_taken}");
+                assert_eq!(ask(&mut driven), Some(Flushed::Handed), "{case}");
+                if let Some(before) = before {
+                    assert_eq!(
+                        driven.outcome(before),
+                        Some(Flushed::Handed),
+                        "{case}, asked before the end"
+                    );
+                }
+                driven.at(6000);
+                driven.settle();
+                assert_eq!(ask(&mut driven), Some(Flushed::Lost), "{case}, later");
+            }
+        }
+    }
+}
+
 /// A liveness check wakes the network thread once.
 #[test]
 fn a_measurement_is_asked_for_once() {
