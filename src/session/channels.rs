@@ -98,6 +98,7 @@ impl Inbound<'_> {
     /// Some channels are not returned any more: notes that the popping thread has on them are released. `followed`: the
     /// channels that were returned until now. For all others `hidden` knows more than the track.
     fn cut(&mut self, channels: Channels, followed: Channels) {
+        self.give_merged(u64::MAX);
         let mut holds = false;
         for peer in &self.port.peers {
             let Some(connection) = self.connections.at_mut(*peer) else {
@@ -116,6 +117,7 @@ impl Inbound<'_> {
 
     /// Some channels are returned again: the popping thread receives their present state.
     fn reveal(&mut self, channels: Channels) {
+        self.give_merged(u64::MAX);
         for peer in &self.port.peers {
             let Some(connection) = self.connections.at_mut(*peer) else {
                 continue;

@@ -81,6 +81,15 @@ pub(super) fn whole(stream: &[u8]) -> Option<usize> {
         0x80..=0xBF | 0xE0..=0xEF | 0xF2 => 3,
         0xC0..=0xDF | 0xF1 | 0xF3 => 2,
         0xF0 => stream.iter().position(|byte| *byte == 0xF7)? + 1,
+        // A frame of sender time, of a known kind.
+        0xF4 => match *stream.get(1)? {
+            1 => 6,
+            2 => 8,
+            3 => 13,
+            4 => 3 + 2 * usize::from(*stream.get(2)?),
+            0x6D => 11 + 2 * usize::from(*stream.get(10)?),
+            kind => panic!("a frame of kind {kind}"),
+        },
         0xF6 | 0xF8 | 0xFA..=0xFC | 0xFE | 0xFF => 1,
         _ => panic!("{status:02X} begins no message"),
     };
