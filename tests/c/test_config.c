@@ -202,6 +202,9 @@ static void unknown_enumerated_values_are_refused(void)
         c = check_config();
         c.wake = bad[i];
         refused_everywhere(&c);
+        c = check_config();
+        c.timing = bad[i];
+        refused_everywhere(&c);
     }
 }
 
