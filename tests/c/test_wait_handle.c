@@ -269,8 +269,9 @@ static void notifications_and_clients(void)
         for (int i = 0; i < 3; i++) {
             fds[i] = raw_connect(midisock_local_port(manual));
             RAW_SEND(fds[i], 0xf6);
+            /* One after the other, so that they are accepted in this order. */
+            CHECK_COUNT(manual, connections, 3 * round + i + 1);
         }
-        CHECK_COUNT(manual, connections, 3 * (round + 1));
         CHECK_READABLE(notifications);
         CHECK_READABLE(clients);
         for (int i = 0; i < 3; i++) {
