@@ -32,9 +32,6 @@ pub(crate) const LONGEST: usize = HELLO_HEAD + 2 * MOST_NAME_BYTES;
 /// The first version of the extension.
 pub(crate) const VERSION: u8 = 1;
 
-/// What the bytes of a stamp can hold; the time wraps there.
-pub(crate) const STAMP_BITS: u32 = 28;
-
 /// What the bytes of a time in pings and pongs, and of a token, can hold.
 pub(crate) const TIME_BITS: u32 = 35;
 

@@ -315,7 +315,9 @@ mod tests {
     fn a_frame_that_is_sent_once_is_never_dropped() {
         let mut buffer = SendBuffer::default();
         let (stamp, name) = ([0xF4, 1, 0, 0, 0, 1], [0xF4, 4, 1, 0, 65]);
-        [&[0x90, 1, 2][..], &stamp, &name, &[0x90, 3, 4]].map(|each| buffer.push(each));
+        for each in [&[0x90, 1, 2][..], &stamp, &name, &[0x90, 3, 4]] {
+            buffer.push(each);
+        }
         buffer.end_batch(7);
         let mut dropped = 0;
         buffer.drop_unwritten(|_, kept| dropped += usize::from(!kept));

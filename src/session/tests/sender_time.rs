@@ -82,6 +82,8 @@ struct Outcome {
     /// The least fixed latency with which nothing would have been late.
     least_ns: f64,
     error_ns: u64,
+    /// How far the times that messages came with are off, and the bound that was told then.
+    off_ns: Vec<(u64, u64)>,
 }
 
 /// Plays through a network, from a client to a server.
@@ -90,14 +92,22 @@ fn play(seed: u64, notes: u64, lines: (Line, Line), latency_ns: Option<u64>, tim
     let sender = network.add(Role::Client, &config(None, timing), OTHER, "keys");
     let receiver = network.add(Role::Merged, &config(latency_ns, Timing::Arrival), WORLD, "");
     network.connect(sender, receiver, lines.0, lines.1);
-    let (mut player, mut heard) = (Player::new(notes), Vec::new());
+    let (mut player, mut heard) = (Player::new(notes), Vec::<Heard>::new());
+    let mut off_ns = Vec::new();
     let begin = network.now + 3000 * MS;
     let until = begin + notes * EVERY * 20_834 + 500 * MS;
     network.run(until, |network, machine| {
         let late_ns = network.dice.below(90_000);
         network.begin_block(machine, late_ns);
         if machine == receiver {
-            heard.extend(network.pop_block(machine));
+            let counters = &network.machines[receiver].endpoint.shared().counters.network;
+            let error_ns = counters.clock_error_ns.load(Ordering::Relaxed);
+            for each in network.pop_block(machine) {
+                // The receiver's clock is the world's.
+                let meant_ns = player.meant_ns[heard.len()] as u64;
+                off_ns.push((each.time_ns.abs_diff(meant_ns), error_ns));
+                heard.push(each);
+            }
         } else if network.now >= begin {
             player.play(network, machine, 0);
         }
@@ -114,6 +124,7 @@ fn play(seed: u64, notes: u64, lines: (Line, Line), latency_ns: Option<u64>, tim
         error_ns: shared.counters.network.clock_error_ns.load(Ordering::Relaxed),
         least_ns: least.fold(0.0, f64::max),
         heard,
+        off_ns,
     }
 }
 
@@ -142,6 +153,9 @@ fn notes_keep_their_spacing_through_a_network_that_jitters() {
         );
         assert!(latency <= 1.5 * least, "{jitter} ms: {latency} for {least}");
         assert!(fixed.error_ns != 0);
+        // The line through the sender's callbacks has its own error.
+        let is_wrong = |(off, bound): &&(u64, u64)| *off > bound + 120_000;
+        assert_eq!(fixed.off_ns.iter().find(is_wrong), None, "{jitter} ms");
     }
 }
 
@@ -276,6 +290,38 @@ fn a_machine_that_slept_is_noticed() {
             .position(|kind| *kind == Kind::ClockLost)
             .expect("it is lost");
         assert!(told[lost..].contains(&Kind::ClockLocked), "{told:?}");
+    }
+}
+
+/// A route that is longer, or shorter, from now on changes nothing for messages that are not late.
+#[test]
+fn a_path_whose_delay_changes_for_good_moves_nothing() {
+    let mut network = Network::new(6);
+    let sender = network.add(Role::Client, &config(None, Timing::Sender), OTHER, "");
+    let receiver = network.add(Role::Merged, &config(Some(30 * MS), Timing::Arrival), WORLD, "");
+    let short = line(0, 0);
+    let long = Line {
+        delay_ns: 8 * MS,
+        ..short
+    };
+    network.connect(sender, receiver, short, short);
+    network.run(network.now + 2000 * MS, |_, _| {});
+    let (mut player, mut heard) = (Player::new(400), Vec::new());
+    for (there, back) in [(short, short), (long, short), (short, short), (short, long)] {
+        network.set_lines(0, there, back);
+        network.run(network.now + 2300 * MS, |network, machine| {
+            network.begin_block(machine, 0);
+            if machine == receiver {
+                heard.extend(network.pop_block(machine));
+            } else {
+                player.play(network, machine, 0);
+            }
+        });
+    }
+    assert_eq!(heard.len(), 400);
+    assert!(heard.iter().all(|heard| heard.flags == TIMED));
+    for two in heard.windows(2) {
+        assert!((two[1].frame - two[0].frame).abs_diff(EVERY) <= 1);
     }
 }
 

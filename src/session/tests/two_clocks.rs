@@ -107,7 +107,6 @@ pub(super) struct Heard {
     pub frame: u64,
     pub time_ns: u64,
     pub flags: u32,
-    pub client: u32,
     pub bytes: Vec<u8>,
 }
 
@@ -300,7 +299,6 @@ impl Network {
                 frame: one.blocks * u64::from(FRAMES) + u64::from(popped.frame),
                 time_ns: popped.time_ns,
                 flags: popped.flags,
-                client: popped.client,
                 // SAFETY: the message stays until the next pop.
                 bytes: unsafe { popped.data.as_ref() }.to_vec(),
             });
