@@ -1154,7 +1154,9 @@ MIDISOCK_API midisock_result midisock_begin_block(struct midisock_port *port,
  * Takes the next message that belongs to the block. Its `frame` is in [0, frames) and never decreases within the
  * block. Messages for later blocks stay in the queue.
  *
- * A message is placed at its arrival time plus midisock_config.latency_ns. The library removes the callback's jitter
+ * A message is placed at its arrival time, or with MIDISOCK_FLAG_TIMED at its sender's time, plus
+ * midisock_config.latency_ns. One that comes too late for that is at the beginning of the block, and with
+ * MIDISOCK_FLAG_TIMED counts in midisock_stats.late_in. The library removes the callback's jitter
  * by a delay-locked loop (F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005), so messages keep
  * the spacing at which they arrived. With latency 0 nothing is smoothed, and waiting messages are at the beginning of
  * the block.

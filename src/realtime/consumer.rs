@@ -1,6 +1,7 @@
 //! The side of a queue that takes messages out.
 
 use crate::midi::short::Short;
+use crate::realtime::overdue::{self, OVERDUE};
 use crate::realtime::ring::{Gauge, HEADER, Header, LENGTH, Ring, SHORT, WRAP, flags_of_word, footprint, is_before};
 use crate::sys::sync::{Arc, Ordering};
 use std::ops::Deref;
@@ -25,6 +26,15 @@ impl Record<'_> {
     #[must_use]
     pub(crate) fn is_scheduled(&self) -> bool {
         self.flags & SCHEDULED != 0
+    }
+
+    /// When a message in an out queue that is not scheduled was pushed, and when it was meant; 0: that was not noted.
+    pub(crate) fn pushed_and_meant(&self, now_ns: u64) -> (u64, u64) {
+        if self.flags & OVERDUE != 0 {
+            overdue::unpack(self.time_ns, now_ns)
+        } else {
+            (self.time_ns, self.time_ns)
+        }
     }
 }
 

@@ -12,7 +12,7 @@
 //! | the memory between the two threads | `ring.rs` |
 //! | channels | `filter.rs` |
 //! | panic, reset, cancel | `requests.rs`; `drain.rs` has the order in which an out queue is emptied |
-//! | shared state | `shared.rs`, `config.rs`, `stats.rs`, `client_table.rs`, `peer.rs`, `text.rs`, `acceptance.rs`, `beat.rs` |
+//! | shared state | `shared.rs`, `config.rs`, `stats.rs`, `client_table.rs`, `peer.rs`, `text.rs`, `overdue.rs`, `acceptance.rs`, `beat.rs` |
 //! | waking and waiting | `waker.rs` and `sleeper.rs` for the network thread; `readiness.rs` and `event.rs` for others; `wait_handle.rs` for event loops |
 //! | control threads | `notifications.rs` with `log.rs`, `flush.rs`, `priority.rs`, `latency.rs` |
 //!
@@ -35,6 +35,7 @@ pub(crate) mod log;
 pub(crate) mod loom_models;
 pub(crate) mod lost;
 pub(crate) mod notifications;
+pub(crate) mod overdue;
 pub(crate) mod pair;
 pub(crate) mod peer;
 pub(crate) mod placing;

@@ -4,6 +4,7 @@ use crate::midi::message;
 use crate::midi::short::Short;
 use crate::realtime::consumer::SCHEDULED;
 use crate::realtime::lost::Moment;
+use crate::realtime::overdue::{self, OVERDUE};
 use crate::realtime::producer::Producer;
 use crate::realtime::refused::{RefusedGauge, RefusedIn};
 use crate::realtime::shared::{Reach, Role, Shared, scheduled_cost};
@@ -221,7 +222,8 @@ impl PushSide {
         let (time_ns, flags) = match due {
             // A message that is refused needs no time. So the clock is read here.
             Due::Now { meant_ns: 0, .. } if self.is_pair() => (now_ns(), 0),
-            Due::Now { meant_ns, .. } => (meant_ns, 0),
+            Due::Now { pushed_ns, meant_ns } if pushed_ns != meant_ns => (overdue::pack(pushed_ns, meant_ns), OVERDUE),
+            Due::Now { pushed_ns, .. } => (pushed_ns, 0),
             Due::At(due_ns) => (due_ns, SCHEDULED),
         };
         let cost = scheduled_cost(data.len());

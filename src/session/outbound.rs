@@ -174,9 +174,10 @@ impl Outbound<'_> {
             let message = Outgoing::pushed(record.time_ns, client, bytes);
             return self.schedule(record.time_ns, message);
         }
-        let pushed_ns = self.time_of_call(record.time_ns);
+        let (pushed_ns, meant_ns) = record.pushed_and_meant(self.now);
+        let pushed_ns = self.time_of_call(pushed_ns);
         self.deliver_due(pushed_ns);
-        let message = Outgoing::pushed(pushed_ns, client, bytes);
+        let message = Outgoing::pushed(self.time_of_call(meant_ns), client, bytes);
         if self.time_of(pushed_ns, client, bytes) > pushed_ns {
             self.port.count_scheduled(bytes.len());
             self.schedule(pushed_ns, message);
@@ -404,20 +405,22 @@ impl Outbound<'_> {
             return;
         };
         let client = self.connections.at(peer).map_or(0, |connection| connection.client);
-        let mut due: Vec<(u64, bool, Box<[u8]>)> = Vec::new();
+        // When it leaves among the others, and when it was meant.
+        let mut due: Vec<((u64, u64), bool, Box<[u8]>)> = Vec::new();
         for waiting in self.port.schedule.due_for_all(self.now, client) {
-            due.push((waiting.time_ns, waiting.made, waiting.bytes.clone()));
+            due.push(((waiting.time_ns, waiting.time_ns), waiting.made, waiting.bytes.clone()));
         }
         for waiting in self.port.schedule.take_named(self.now, client) {
             self.port.unschedule(waiting.bytes.len());
-            due.push((waiting.time_ns, waiting.made, waiting.bytes));
+            due.push(((waiting.time_ns, waiting.time_ns), waiting.made, waiting.bytes));
         }
         // One without the time of its push comes after those before it.
         let mut latest = 0;
         let end = queue.scan(|record, cancelled| {
             let scheduled = record.is_scheduled();
+            let (pushed_ns, meant_ns) = record.pushed_and_meant(self.now);
             if !scheduled {
-                latest = record.time_ns.max(latest);
+                latest = pushed_ns.max(latest);
             }
             let is_for_it = record.client == 0 || record.client == client;
             if !is_for_it || scheduled && record.time_ns > self.now {
@@ -425,15 +428,15 @@ impl Outbound<'_> {
             }
             if !(scheduled && cancelled) || self.ends_what_sounds(client, record.data) {
                 let at = if scheduled { record.time_ns } else { latest };
-                due.push((at, false, record.data.into()));
+                due.push(((at, meant_ns), false, record.data.into()));
             } else if record.client == client {
                 self.port.count_lost(0);
             }
         });
-        due.sort_by_key(|(at, ..)| *at);
-        for (at, made, message) in due {
+        due.sort_by_key(|((at, _), ..)| *at);
+        for ((_, meant_ns), made, message) in due {
             self.port.shared.counters.network.synthesized.add(made.into());
-            self.offer(peer, &message, if at == 0 { self.now } else { at });
+            self.offer(peer, &message, self.time_of_call(meant_ns));
         }
         let forwarded = Forwarded {
             position: end,
