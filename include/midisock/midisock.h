@@ -427,9 +427,21 @@ MIDISOCK_API midisock_result midisock_context_handle(struct midisock_context *co
 #define MIDISOCK_WAKE_SIGNAL 1
 /** @} */
 
+/** @name Values of midisock_config.timing
+ * @{ */
+/** Messages carry the time at which they arrived. */
+#define MIDISOCK_TIMING_ARRIVAL 0
+/** Messages carry the time at which the sender meant them, if the peer tells it. */
+#define MIDISOCK_TIMING_SENDER 1
+/** @} */
+
 /** @name Value of midisock_config.latency_ns and push_latency_ns
  * @{ */
-/** The longest block. It is constant while the block size is. */
+/**
+ * The longest block. It is constant while the block size is. With senders' times (midisock_config.timing), latency_ns
+ * also covers what the network takes, 100 ms at most: it rises in steps of 5 ms or more, and falls at most once in
+ * 10 s, in silence.
+ */
 #define MIDISOCK_LATENCY_AUTO UINT64_MAX
 /** @} */
 
@@ -599,8 +611,19 @@ typedef struct midisock_config {
    * on these channels only. Ports that a manual server accepts have its channels. See midisock_set_channels.
    */
   uint32_t channels;
-  /** Zero. */
-  uint32_t reserved;
+  /**
+   * MIDISOCK_TIMING_ARRIVAL (default) or MIDISOCK_TIMING_SENDER. Any other value is an error.
+   *
+   * With SENDER a connecting or adopted port asks its peer for the time of each message, right after the connection
+   * is made. It sends an undefined MIDI status byte, F4, and data bytes, which most MIDI receivers ignore. A peer of
+   * this library answers, and from then on both sides tell their times. Any other peer does not answer, and is
+   * served as ever. Nothing but MIDI messages is sent to a peer unless one of the two asked. A server never asks,
+   * but every port answers, so one end that asks is enough.
+   *
+   * Messages with a time have MIDISOCK_FLAG_TIMED, and midisock_pop_block places them by it. The ports of a pair
+   * exchange times without asking.
+   */
+  uint32_t timing;
   /**
    * The context that the port belongs to. Default: NULL, the default context, which the process has once. An
    * accepted port belongs to its server's context. A pair has none.
@@ -850,12 +873,17 @@ MIDISOCK_API midisock_result midisock_parse_address(const char *address, char *h
  * should ignore the message.
  */
 #define MIDISOCK_FLAG_STILL_HELD 2
+/**
+ * `time_ns` is not when the message arrived but when the sender meant it, on this machine's clock. It may lie ahead.
+ * See midisock_config.timing.
+ */
+#define MIDISOCK_FLAG_TIMED 4
 /** @} */
 
 /** A message as it is pushed or popped. Frozen: it will not grow. */
 typedef struct midisock_message {
   /**
-   * pop: when the message arrived. push: when to send it, at most 10 s ahead; 0 or a time in the past means now. See
+   * pop: when the message arrived, or with MIDISOCK_FLAG_TIMED when the sender meant it. push: when to send it, at most 10 s ahead; 0 or a time in the past means now. See
    * midisock_now_ns.
    */
   uint64_t time_ns;
@@ -873,7 +901,7 @@ typedef struct midisock_message {
   uint32_t client;
   /** midisock_pop_block: the offset into the block, in frames. Otherwise 0. Ignored on push. */
   uint32_t frame;
-  /** pop: MIDISOCK_FLAG_SYNTHETIC, MIDISOCK_FLAG_STILL_HELD. Ignored on push. */
+  /** pop: MIDISOCK_FLAG_SYNTHETIC, MIDISOCK_FLAG_STILL_HELD, MIDISOCK_FLAG_TIMED. Ignored on push. */
   uint32_t flags;
   /** Zero. */
   uint32_t reserved[2];
@@ -1126,7 +1154,9 @@ MIDISOCK_API midisock_result midisock_begin_block(struct midisock_port *port,
  * Takes the next message that belongs to the block. Its `frame` is in [0, frames) and never decreases within the
  * block. Messages for later blocks stay in the queue.
  *
- * A message is placed at its arrival time plus midisock_config.latency_ns. The library removes the callback's jitter
+ * A message is placed at its arrival time, or with MIDISOCK_FLAG_TIMED at its sender's time, plus
+ * midisock_config.latency_ns. One that comes too late for that is at the beginning of the block, and with
+ * MIDISOCK_FLAG_TIMED counts in midisock_stats.late_in. The library removes the callback's jitter
  * by a delay-locked loop (F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005), so messages keep
  * the spacing at which they arrived. With latency 0 nothing is smoothed, and waiting messages are at the beginning of
  * the block.
@@ -1349,7 +1379,7 @@ typedef struct midisock_stats {
    * connections and disconnections.
    */
   uint64_t rejected;
-  /** What midisock_pop_block adds to arrival times at present, in ns. */
+  /** What midisock_pop_block adds to arrival times and senders' times at present, in ns. */
   uint64_t latency_ns;
   /** How often the network thread of the context woke. 0 on a pair, like the three fields below. */
   uint64_t network_wakes;
@@ -1361,6 +1391,20 @@ typedef struct midisock_stats {
   uint64_t network_priority;
   /** Messages of channels that are not in midisock_config.channels: pushed and not sent, or received and not given. */
   uint64_t filtered;
+  /** Messages that came with a sender's time. See MIDISOCK_FLAG_TIMED. */
+  uint64_t timed_in;
+  /**
+   * Of those, messages that midisock_pop_block placed at the beginning of a block because they came too late for
+   * their place by the port's latency. A latency of 0 places nothing by time, and nothing is late.
+   */
+  uint64_t late_in;
+  /** How far the estimate of the sender's clock may be off, in ns: the worst of the peers. 0: none is known. */
+  uint64_t clock_error_ns;
+  /**
+   * What the network takes now, in ns: the high-water mark that MIDISOCK_LATENCY_AUTO covers. 0: no peer tells its
+   * times.
+   */
+  uint64_t transit_ns;
 } midisock_stats;
 
 /**
