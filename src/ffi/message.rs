@@ -21,8 +21,8 @@ pub const MIDISOCK_FLAG_TIMED: u32 = 4;
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct midisock_message {
-    /// pop: when the message arrived, or with MIDISOCK_FLAG_TIMED when the sender meant it. push: when to send it, at most 10 s ahead; 0 or a time in the past means now. See
-    /// midisock_now_ns.
+    /// pop: when the message arrived, or with MIDISOCK_FLAG_TIMED when the sender meant it. push: when to send it, at
+    /// most 10 s ahead; 0 or a time in the past means now. See midisock_now_ns.
     pub time_ns: u64,
     /// One whole MIDI 1.0 message, which begins with the status byte. On pop it points into the port's memory, is
     /// contiguous, and stays valid until the next pop, pop_block or skip on this port, or its close.

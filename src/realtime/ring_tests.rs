@@ -6,6 +6,7 @@ use crate::midi::short::Short;
 use crate::realtime::consumer::Record;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 use std::collections::VecDeque;
 
 /// A message that tells its number and its size apart.
@@ -132,7 +133,7 @@ fn a_channel_message_is_known_from_everything_else() {
 proptest! {
     /// Whatever is pushed in whatever sizes, and popped in between, comes out as it went in.
     #[test]
-    fn as_a_plain_queue(steps in vec((any::<bool>(), 1usize..80, 0u32..4), 1..400), large in 0usize..1000) {
+    fn as_a_plain_queue(steps in vec((any::<bool>(), 1usize..80, select(FLAGS.to_vec())), 1..400), large in 0usize..1000) {
         let (mut producer, mut consumer) = queue(4096).unwrap();
         let mut model = VecDeque::new();
         let mut published = 0;
