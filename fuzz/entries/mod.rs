@@ -2,8 +2,11 @@
 //! with `--cfg fuzzing`, so that it reaches what is private.
 
 pub mod address;
+pub mod frame;
 pub mod parser;
 pub mod port;
 pub mod state;
 
 mod bytes;
+#[path = "../../src/midi/naive_model.rs"]
+mod naive_model;

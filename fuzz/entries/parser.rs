@@ -1,11 +1,9 @@
 //! The parser: any bytes, cut anywhere, into a sink that refuses now and then, mean what the whole stream means.
 
 use super::bytes::Bytes;
+use super::naive_model;
 use crate::midi::message;
 use crate::midi::parser::{Parser, Sink};
-
-#[path = "../../src/midi/naive_model.rs"]
-mod naive_model;
 
 struct Taken {
     messages: Vec<Vec<u8>>,

@@ -25,6 +25,7 @@ import suites_cpp     # noqa: F401  the C++ header
 import suites_abi     # noqa: F401  the ABI and its baseline
 import suites_unload  # noqa: F401  loading and unloading in hosts
 import suites_hostile  # noqa: F401  the soak, fuzzing
+import suites_peers   # noqa: F401  what plain peers make of sender time
 import suites_simulation  # noqa: F401  sessions over a simulated network
 import suites_windows  # noqa: F401  the library for Windows, under wine
 import suites_bench    # noqa: F401  that the benchmark runs

@@ -17,7 +17,7 @@ FUZZ = ROOT / "fuzz"
 TOOLS = OUT / "tools"
 CARGO_FUZZ = "0.13.1"
 # Seconds for each target, in addition to the committed corpus.
-FUZZ_SECONDS = {"parser": 10, "state": 15, "address": 5, "port": 15}
+FUZZ_SECONDS = {"parser": 10, "frame": 10, "state": 15, "address": 5, "port": 15}
 
 
 @suite("soak", "a well-behaved client among storms of connections, noise, endless SysEx and slow readers", budget=120,
@@ -38,7 +38,7 @@ def figures():
     return "\n" + log[log.rfind("\n$ ") + 1:]
 
 
-@suite("fuzz", "parser, channel state, addresses and a port, for some seconds each", budget=400,
+@suite("fuzz", "parser, frames, channel state, addresses and a port, for some seconds each", budget=400,
        extended=True)
 def fuzz(run):
     # cargo-fuzz uses nightly features for coverage. The shipped library does not.
