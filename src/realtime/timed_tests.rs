@@ -255,10 +255,10 @@ impl Pushing {
         }
     }
 
-    /// The time that the message carries.
-    fn push(&mut self, time_ns: u64) -> u64 {
+    /// The times that the message carries: that of its push, or when it is due, and when it was meant.
+    fn push(&mut self, time_ns: u64) -> (u64, u64) {
         assert_eq!(self.side.push(time_ns, 0, &[0x90, 60, 1]), Code::Ok);
-        self.out.pop().unwrap().time_ns
+        self.out.pop().unwrap().pushed_and_meant(now_ns())
     }
 
     fn push_quickly(&mut self) -> bool {
@@ -271,10 +271,11 @@ fn where_no_peer_is_told_times_pushes_carry_none() {
     let mut port = Pushing::new(false);
     assert!(port.push_quickly());
     assert_eq!(port.out.pop().unwrap().time_ns, 0);
-    assert_eq!(port.push(0), 0);
+    assert_eq!(port.push(0), (0, 0));
     // A time that has passed is now.
     let before = now_ns();
-    assert!(port.push(before - MS) >= before);
+    let (pushed_ns, meant_ns) = port.push(before - MS);
+    assert!(pushed_ns >= before && meant_ns == pushed_ns);
 }
 
 #[test]
@@ -282,12 +283,14 @@ fn where_a_peer_is_told_times_each_push_carries_what_was_meant() {
     let mut port = Pushing::new(true);
     assert!(!port.push_quickly());
     let before = now_ns();
-    let told_ns = port.push(0);
-    assert!((before..=now_ns()).contains(&told_ns));
-    assert_eq!(port.push(before - MS), before - MS);
-    assert_eq!(port.push(1), 1);
+    let (pushed_ns, meant_ns) = port.push(0);
+    assert!((before..=now_ns()).contains(&pushed_ns) && meant_ns == pushed_ns);
+    let (pushed_ns, meant_ns) = port.push(before - MS);
+    assert!(pushed_ns >= before && meant_ns.abs_diff(before - MS) <= 1000);
     let ahead = now_ns() + 5_000 * MS;
-    assert_eq!(port.push(ahead), ahead);
+    assert_eq!(port.push(ahead), (ahead, ahead));
+    // Nothing is scheduled any more.
+    port.shared.queues.scheduled_bytes.store(0, Ordering::Relaxed);
     port.shared.set_tells_times(false);
     assert!(port.push_quickly());
 }

@@ -85,6 +85,20 @@ impl Limits {
         let values = self.0.iter().map(|limit| limit.reach(at_ns, rate));
         values.fold(f64::INFINITY, f64::min)
     }
+
+    /// The same for any time, where the rate, towards the later and towards the earlier, is at most this.
+    fn reach_both(&self, at_ns: i64, later: f64, earlier: f64) -> f64 {
+        let values = self.0.iter().map(|limit| {
+            let elapsed = elapsed(limit.at_ns, at_ns);
+            limit.value
+                + if elapsed < 0.0 {
+                    -elapsed * earlier
+                } else {
+                    elapsed * later
+                }
+        });
+        values.fold(f64::INFINITY, f64::min)
+    }
 }
 
 /// What is known at a time: where the offset is, and how it can go on.
@@ -97,6 +111,10 @@ pub(super) struct Fit {
     pub slowest: f64,
     pub fastest: f64,
     pub rate: f64,
+    /// Where the offset was at an earlier time.
+    pub back_ns: i64,
+    pub back_lower: f64,
+    pub back_upper: f64,
 }
 
 impl Fit {
@@ -109,6 +127,9 @@ impl Fit {
             slowest: -MOST_RATE,
             fastest: MOST_RATE,
             rate: 0.0,
+            back_ns: at_ns,
+            back_lower: 0.0,
+            back_upper: 0.0,
         }
     }
 
@@ -151,8 +172,8 @@ impl Bounds {
         self.below.add(Limit { at_ns, value: -offset })
     }
 
-    /// What is known now, which is after all limits; None if no line keeps all of them.
-    pub(super) fn fit(&mut self, now_ns: i64) -> Option<Fit> {
+    /// What is known now, which is after all limits, and of an earlier time; None if no line keeps all limits.
+    pub(super) fn fit(&mut self, now_ns: i64, back_ns: i64) -> Option<Fit> {
         self.above.expire(now_ns);
         self.below.expire(now_ns);
         let (slowest, fastest) = self.rates()?;
@@ -163,6 +184,9 @@ impl Bounds {
             slowest,
             fastest,
             rate: self.widest(now_ns, slowest, fastest),
+            back_ns,
+            back_lower: -self.below.reach_both(back_ns, -slowest, fastest),
+            back_upper: self.above.reach_both(back_ns, fastest, -slowest),
         })
     }
 

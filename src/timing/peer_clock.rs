@@ -11,16 +11,18 @@
 //!
 //! **What cannot be known.** A delay in one direction looks like an offset of the clocks. Where all of the delay is in one
 //! direction, the middle is off by half the round trip, and no measurement can show it. So the bound is never much less
-//! than half the least round trip; it grows by the error of the rate since then.
+//! than half the least round trip. It is larger by what the rate may have added since that round trip: where delays
+//! vary much, round trips near the least are rare, and the rate is known the worse the longer a round trip takes.
 //!
-//! **What happens when the rate changes,** as when a time service begins to slew one of the clocks. The limits from before
-//! and those from after contradict each other when the offset has moved by the round trip, and not sooner. Until then the
-//! bound may be wrong: by less than the least round trip, and for less than its quotient by the change (2 s for a round
-//! trip of 1 ms and 500 ppm), at most two minutes. Then what was known of the rate is forgotten, the bound becomes as wide
-//! as it has to be, and pings come more often. The clock stays locked. A change by less than 1 ppm contradicts nothing.
+//! **What happens when the rate changes,** as when a time service begins to slew one of the clocks. Limits from before and
+//! after contradict each other once the offset has left what they allow by about the round trip. Until then the bound
+//! may be wrong, by less than the least round trip. With a round trip of 1 ms, 500 ppm show after 2 s. A change that
+//! hardly leaves the known limits of the rate shows later, or never: then limits that no longer hold are forgotten after
+//! two minutes. When it shows, all that was known of the rate is forgotten, the bound becomes as wide as it has to be,
+//! and pings come more often. The clock stays locked. Rates that stay within 0.5 ppm of their mean are allowed for.
 //!
 //! **A clock that jumps,** because its machine slept or was stopped, contradicts all limits at once if it jumps by more
-//! than the round trip. Then the clock is lost, all is forgotten, and a burst of pings follows.
+//! than about the round trip. Then the clock is lost, all is forgotten, and a burst of pings follows.
 
 use super::bounds::{Bounds, Fit};
 use super::pings::Pings;
@@ -34,7 +36,11 @@ const SLEW: f64 = 500e-6;
 /// The rate is followed in full once it was measured for so long: before, jitter is taken for a rate.
 const RATE_TIME_NS: f64 = 8e9;
 /// So much may the bound grow until the next answer, in ns.
-const GROWTH_NS: f64 = 70_000.0;
+const GROWTH_NS: f64 = 40_000.0;
+/// Where the bound is larger than half the least round trip by more than this, in ns, more pings make it smaller.
+const EXCESS_NS: f64 = 20_000.0;
+/// The least round trip is forgotten at this rate: the network may have become slower for good.
+const FORGET: f64 = 50e-6;
 /// What is lost by whole microseconds.
 const QUANTUM_NS: f64 = 1000.0;
 /// A stamp that is older than this is not believed, and how many of those in succession say that the clock is wrong.
@@ -163,7 +169,7 @@ impl PeerClock {
         let peer_ns = measured.peer_ns(arrived);
         let ahead_ns = unwrap(u64::from(stamp_us), STAMP_BITS, peer_ns).wrapping_sub(peer_ns);
         let slope = measured.slope;
-        let error_ns = self.error_ns(arrived_ns) as i64;
+        let error_ns = self.error_ns(arrived_ns).min(OLDEST_NS as u64) as i64;
         if !(-OLDEST_NS..=error_ns).contains(&ahead_ns) {
             self.unbelieved += 1;
             return match self.unbelieved {
@@ -183,8 +189,10 @@ impl PeerClock {
             return 0;
         };
         let expected_ns = self.pings.interval_ns(self.enough_ns()) as f64;
-        let since_ns = self.relative(now_ns).wrapping_sub(measured.fit.at_ns).max(0) as f64;
-        let error = measured.error(self.ages.get(now_ns) as f64, expected_ns.max(since_ns));
+        let now = self.relative(now_ns);
+        let since_ns = now.wrapping_sub(measured.fit.at_ns).max(0) as f64;
+        let age = self.ages.get(now_ns) as i64;
+        let error = measured.error(now, age, expected_ns.max(since_ns));
         error.ceil() as u64
     }
 
@@ -204,9 +212,10 @@ impl PeerClock {
         }
     }
 
-    /// A time between pings that keeps the bound small enough.
+    /// A time between pings that keeps the bound small enough; 0: as short as can be.
     fn enough_ns(&self) -> u64 {
         match &self.measured {
+            Some(measured) if measured.excess() > EXCESS_NS => 0,
             Some(measured) => (GROWTH_NS / measured.fit.rate_error()) as u64,
             None => u64::MAX,
         }
@@ -218,7 +227,7 @@ impl PeerClock {
         let Some(measured) = &mut self.measured else {
             return Change::None;
         };
-        if !measured.fit_bounds(now) {
+        if !measured.fit_bounds(now, now.wrapping_sub(self.ages.get(now_ns) as i64)) {
             return self.restart(now_ns);
         }
         measured.slew(now);
@@ -253,6 +262,8 @@ struct Measured {
     /// Offsets are relative to this one.
     base_ns: i64,
     bounds: Bounds,
+    /// The least round trip, as it was when the last answer came.
+    least: f64,
     answers: u32,
     is_locked: bool,
     fit: Fit,
@@ -270,6 +281,7 @@ impl Measured {
         Self {
             base_ns,
             bounds: Bounds::default(),
+            least: f64::INFINITY,
             answers: 0,
             is_locked: false,
             fit: Fit::unknown(now),
@@ -280,7 +292,14 @@ impl Measured {
         }
     }
 
+    /// How much larger the bound is than half the least round trip.
+    fn excess(&self) -> f64 {
+        (self.fit.upper - self.fit.lower - self.least) / 2.0
+    }
+
     fn answer(&mut self, sent: i64, upper: f64, arrived: i64, lower: f64) {
+        let elapsed = arrived.wrapping_sub(self.fit.at_ns).max(0) as f64;
+        self.least = (self.least + FORGET * elapsed).min(upper - lower);
         self.bounds.add_upper(sent, upper);
         self.bounds.add_lower(arrived, lower);
         self.answers = self.answers.saturating_add(1);
@@ -297,12 +316,12 @@ impl Measured {
     }
 
     /// Takes new limits in. False if the clock has jumped.
-    fn fit_bounds(&mut self, now: i64) -> bool {
-        let mut fit = self.bounds.fit(now);
+    fn fit_bounds(&mut self, now: i64, back: i64) -> bool {
+        let mut fit = self.bounds.fit(now, back);
         if fit.is_none() && self.bounds.forget_rate(now) {
             self.rate_before = self.fit.rate;
             self.rate_since_ns = now;
-            fit = self.bounds.fit(now);
+            fit = self.bounds.fit(now, back);
         }
         let Some(mut fit) = fit else { return false };
         let share = (now.wrapping_sub(self.rate_since_ns) as f64 / RATE_TIME_NS).clamp(0.0, 1.0);
@@ -326,21 +345,19 @@ impl Measured {
         }
     }
 
-    /// How far the estimate may be off at any time from `age` ns before the fit to `ahead` ns after it, in ns of this
+    /// How far the estimate may be off at any time from `age` ns before now to `ahead` ns after the fit, in ns of this
     /// clock.
-    fn error(&self, age: f64, ahead: f64) -> f64 {
-        let Fit {
-            lower,
-            upper,
-            slowest,
-            fastest,
-            ..
-        } = self.fit;
-        // What is true is one of the straight lines that fit, so the extremes are at the ends.
-        let (faster, slower) = ((fastest - self.slope).max(0.0), (self.slope - slowest).max(0.0));
-        let above = upper - self.offset + (faster * ahead).max(slower * age);
-        let below = self.offset - lower + (slower * ahead).max(faster * age);
-        above.max(below) / (1.0 + slowest) + QUANTUM_NS
+    fn error(&self, now: i64, age: i64, ahead: f64) -> f64 {
+        let fit = &self.fit;
+        // What is true is one of the straight lines that fit, so the extremes are at both ends.
+        let (faster, slower) = ((fit.fastest - self.slope).max(0.0), (self.slope - fit.slowest).max(0.0));
+        let above = fit.upper - self.offset + faster * ahead;
+        let below = self.offset - fit.lower + slower * ahead;
+        let back = self.offset_at(fit.back_ns);
+        let older = fit.back_ns.wrapping_sub(now.wrapping_sub(age)).max(0) as f64;
+        let back_above = fit.back_upper - back + slower * older;
+        let back_below = back - fit.back_lower + faster * older;
+        above.max(below).max(back_above).max(back_below) / (1.0 + fit.slowest) + QUANTUM_NS
     }
 }
 
