@@ -133,7 +133,7 @@ fn frame(section: &Section) -> Option<Vec<u8>> {
     let data: Vec<u8> = section.data.iter().map(|(_, byte)| *byte).collect();
     let name_of = |place: usize| data.get(place).map(|count| 2 * usize::from(*count));
     let name = match data.first()? {
-        1 | 2 | 3 => 0,
+        1..=3 => 0,
         4 => name_of(1)?,
         0x6D if data.get(1) == Some(&0x73) => name_of(9)?,
         _ => return None,
