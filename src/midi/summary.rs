@@ -45,11 +45,6 @@ impl Summary {
         self.sent.forget(channels);
     }
 
-    /// How many lost strikes of a note no lost Note Off has ended.
-    pub fn strikes(&self, channel: u8, note: u8) -> u16 {
-        self.sent.holds_note_at_sender(channel, note) - self.sent.holds_note(channel, note)
-    }
-
     /// The next message that stands for those lost; `None` after the last. `lose` must not be called in between.
     pub fn next(&mut self, given: &mut Given) -> Option<Short> {
         next_repair(&mut given.received, &mut self.sent)

@@ -45,7 +45,7 @@ impl Later {
     }
 
     /// Whether it only stands for a note that is not struck.
-    pub(crate) fn is_note_on(&self) -> bool {
+    fn is_note_on(&self) -> bool {
         message::is_note_on(self.message())
     }
 
@@ -77,20 +77,13 @@ impl Later {
             }
     }
 
-    /// Whether this Note Off ends that Note On, wherever it is struck.
+    /// Whether this Note Off ends that Note On.
     fn ends(&self, on: &Self) -> bool {
         on.is_note_on()
             && on.client == self.client
-            && on.cancelled == self.cancelled
             && on.due_ns <= self.due_ns
-            && on.is_of_note(self)
-    }
-
-    /// Whether both are messages of the same note.
-    fn is_of_note(&self, other: &Self) -> bool {
-        let is_note = |later: &Self| matches!(later.bytes[0], 0x80..=0x9F);
-        let key = |later: &Self| (later.bytes[0] & 0x0F, later.bytes[1]);
-        is_note(self) && is_note(other) && key(self) == key(other)
+            && on.bytes[0] & 0x0F == self.bytes[0] & 0x0F
+            && on.bytes[1] == self.bytes[1]
     }
 }
 
@@ -146,7 +139,9 @@ impl Table {
     /// that stays.
     #[must_use]
     pub(super) fn add(&mut self, later: Later) -> Option<Later> {
-        if let Some(on) = self.note_on_for(&later) {
+        let is_release = message::is_note_off(later.message());
+        let on = self.entries.iter().position(|entry| is_release && later.ends(entry));
+        if let Some(on) = on {
             self.remove(on);
             return None;
         }
@@ -169,16 +164,6 @@ impl Table {
         soonest
     }
 
-    /// The Note On that a Note Off ends, where no other message of the note is for other clients.
-    fn note_on_for(&self, later: &Later) -> Option<usize> {
-        if !message::is_note_off(later.message()) {
-            return None;
-        }
-        let on = self.entries.iter().position(|entry| later.ends(entry))?;
-        let mut others = self.entries.iter().filter(|entry| entry.client != later.client);
-        (!others.any(|entry| entry.is_of_note(later))).then_some(on)
-    }
-
     /// Takes the soonest, if its time has come.
     #[must_use]
     pub(super) fn take_due(&mut self, now_ns: u64) -> Option<Later> {
@@ -194,9 +179,9 @@ impl Table {
         later
     }
 
-    /// After `cancel`: what is left are releases, and Note Ons for their sake, and each is marked.
+    /// After `cancel`: what is left are releases, and each is marked.
     pub(super) fn cancel(&mut self) {
-        self.entries.retain(|later| later.releases() || later.is_note_on());
+        self.entries.retain(Later::releases);
         for later in &mut self.entries {
             later.cancelled = true;
         }
@@ -210,7 +195,7 @@ impl Table {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Later> {
-        self.entries.iter()
+        self.entries.iter().filter(|later| !later.is_note_on())
     }
 }
 
@@ -229,8 +214,10 @@ mod tests {
     }
 
     fn waiting(table: &Table) -> Vec<(u64, Vec<u8>)> {
-        let messages = table.iter().filter(|later| !later.is_note_on());
-        messages.map(|later| (later.due_ns, later.message().to_vec())).collect()
+        table
+            .iter()
+            .map(|later| (later.due_ns, later.message().to_vec()))
+            .collect()
     }
 
     #[test]
@@ -265,7 +252,7 @@ mod tests {
         // A Note Off does not end a note that begins later.
         assert_eq!(add(&mut table, 70, &[0x90, 61, 1]), None);
         assert_eq!(add(&mut table, 60, &[0x80, 61, 0]), None);
-        assert_eq!(waiting(&table).len(), 5);
+        assert_eq!(table.iter().count(), 5);
     }
 
     #[test]
@@ -289,26 +276,6 @@ mod tests {
             assert_eq!(add(&mut table, 10, message), None);
         }
         assert_eq!(table.iter().count(), 6);
-    }
-
-    /// Who the clients are is not known here.
-    #[test]
-    fn note_ons_and_note_offs_for_different_clients_stay() {
-        for (one, other) in [(0, 7), (7, 0), (7, 8)] {
-            let mut table = Table::new(8);
-            let mut add = |due_ns, client, message: [u8; 3]| {
-                let later = Later::new(due_ns, client, &message).unwrap();
-                assert_eq!(table.add(later), None);
-            };
-            add(10, one, [0x90, 60, 1]);
-            add(20, other, [0x80, 60, 0]);
-            add(30, one, [0x80, 60, 0]);
-            // Another note is not concerned.
-            add(40, one, [0x90, 61, 1]);
-            add(50, one, [0x80, 61, 0]);
-            let times: Vec<u64> = table.iter().map(|later| later.due_ns).collect();
-            assert_eq!(times, [10, 20, 30]);
-        }
     }
 
     #[test]

@@ -217,16 +217,9 @@ impl Lost {
     }
 
     /// The messages that were meant for a time ahead, in order of time. They come after all that is in the summaries,
-    /// and each counts among the scheduled bytes as if it had been queued, except Note Ons, which are not sent.
+    /// and each counts among the scheduled bytes as if it had been queued.
     pub(crate) fn later(&self) -> impl Iterator<Item = &Later> {
         self.later.iter()
-    }
-
-    /// How many strikes of a note the summary for a client has that no Note Off in it ends.
-    pub(crate) fn strikes(&self, client: u32, channel: u8, note: u8) -> u16 {
-        let named = self.named[..self.used].iter().find(|named| named.client == client);
-        let summary = named.map_or(&self.all, |named| &named.summary);
-        summary.strikes(channel, note)
     }
 
     /// When the last message for at once was pushed: what was due before it comes before it.

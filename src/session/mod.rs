@@ -51,7 +51,6 @@ mod tests;
 mod timers;
 mod track;
 mod unaccepted;
-mod unstruck;
 
 pub(crate) use connection::Reason;
 pub(crate) use effect::{Effect, Interest, Peer, PortKey};

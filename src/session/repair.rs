@@ -4,10 +4,8 @@ use super::effect::{Keyed, Peer};
 use super::outbound::Outbound;
 use super::output::Flow;
 use super::port::notification;
-use super::reach::receivers;
 use super::schedule::{Outgoing, channel_of};
 use super::track::Track;
-use super::unstruck::Unstruck;
 use crate::midi::reset::PANIC;
 use crate::midi::short::Short;
 use crate::midi::state::{ChannelState, next_repair};
@@ -182,44 +180,18 @@ impl Outbound<'_> {
             });
             self.refused_to(client, except, &list);
         }
-        self.deliver_later(lost);
-    }
-
-    /// Schedules the refused messages that were meant for later. Each counts among what is scheduled already.
-    fn deliver_later(&mut self, lost: &Lost) {
-        let mut unstruck = Unstruck::default();
         for later in lost.later() {
-            let message = later.message();
-            let clients = self.clients_of(later.client);
-            if later.is_note_on() {
-                unstruck.strike(later, &clients);
-                continue;
-            }
-            let mut wanted = clients.clone();
-            unstruck.end(later, &mut wanted, |client, channel, note| {
-                lost.strikes(client, channel, note)
-            });
-            let is_sent = !wanted.is_empty();
-            if is_sent && (!later.cancelled || self.ends_what_sounds(later.client, message)) {
-                let except: Vec<u32> = clients.into_iter().filter(|client| !wanted.contains(client)).collect();
+            // It counts among what is scheduled already.
+            if !later.cancelled || self.ends_what_sounds(later.client, later.message()) {
                 let made = Outgoing {
-                    client: later.client,
-                    except: &except,
                     made: true,
-                    meant_ns: later.due_ns,
-                    bytes: message,
+                    ..Outgoing::pushed(later.due_ns, later.client, later.message())
                 };
                 self.schedule(later.due_ns, made);
             } else {
-                self.port.unschedule(message.len());
+                self.port.unschedule(later.message().len());
             }
         }
-    }
-
-    /// The clients that a message is for. Where there is no peer, 0 stands for the next one.
-    fn clients_of(&self, client: u32) -> Vec<u32> {
-        let reached = receivers(&self.port.peers, self.connections, Outgoing::pushed(0, client, &[]));
-        if reached.is_empty() { vec![client] } else { reached }
     }
 
     fn refused_to(&mut self, client: u32, except: &[u32], list: &[Short]) {

@@ -161,12 +161,14 @@ impl SenderTime {
             answers, token, name, ..
         } = frame
         {
+            // The echo of this side's own question is no hello, nor is the answer to another one's.
             let is_own = self.asked == Some(token);
-            if answers && is_own && !self.confirmed {
-                self.confirmed = true;
+            if answers != is_own {
+                return false;
+            }
+            if answers && !std::mem::replace(&mut self.confirmed, true) {
                 self.activate(name_of(name), arrived_ns);
-            } else if !answers && !is_own && !self.greeted {
-                self.greeted = true;
+            } else if !answers && !std::mem::replace(&mut self.greeted, true) {
                 self.answer = Some(token);
                 self.activate(name_of(name), arrived_ns);
             }

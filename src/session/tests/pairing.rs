@@ -1,7 +1,7 @@
 //! At each receiver, each Note Off has its own Note On.
 
 use super::driven::Driven;
-use crate::realtime::config::{Config, DeliveryConfig, Overflow, QueueConfig};
+use crate::realtime::config::{Config, DeliveryConfig};
 use crate::realtime::shared::Role;
 use crate::session::Peer;
 use crate::sys::code::Code;
@@ -131,86 +131,4 @@ fn a_client_that_left_leaves_nothing_in_the_schedule() {
     // Two for the client that stayed; three for the one that left.
     let (sent, dropped) = driven.counts();
     assert_eq!((sent, dropped), (2, 2));
-}
-
-/// Messages of a note that are refused for later: to whom they are for, 0 for all or a client from 1 on, at which times.
-type Refused = (u64, usize, [u8; 3]);
-
-/// A note sounds at two clients. Then these are refused, with a message for now at 1500; what each client gets of them.
-fn heard_of_refused(refused: &[Refused]) -> [String; 2] {
-    let config = Config {
-        queues: QueueConfig {
-            out_queue_bytes: 8192,
-            ..QueueConfig::default()
-        },
-        delivery: DeliveryConfig {
-            overflow: Overflow::Repair,
-            release_on_close: false,
-            release_on_disconnect: false,
-            ..DeliveryConfig::default()
-        },
-        ..Config::default()
-    };
-    let mut driven = Driven::new(Role::Merged, &config);
-    let peers = [driven.client(), driven.client()];
-    let ids = [0, driven.id(peers[0]), driven.id(peers[1])];
-    push(&mut driven, 0, 0, &ON);
-    assert_eq!(peers.map(|peer| notes(&mut driven, peer)), ["+", "+"]);
-    while driven.push(0, 0, &[0xF8]) == Code::Ok {}
-    for (at_us, client, message) in refused {
-        assert_eq!(driven.push(*at_us, ids[*client], message), Code::Full);
-    }
-    driven.callers_at(1500);
-    assert_eq!(driven.push(0, 0, &[0xB0, 7, 1]), Code::Full);
-    driven.settle();
-    for at_us in (1500..10_000).step_by(500) {
-        driven.at(at_us);
-        driven.settle();
-    }
-    assert_eq!(scheduled_bytes(&driven), 0);
-    let wanted = |message: &Vec<u8>| matches!(message[0], 0x80..=0x9F);
-    peers.map(|peer| {
-        let heard = driven.heard(peer);
-        heard
-            .into_iter()
-            .filter(wanted)
-            .map(|message| if message[0] == 0x90 { '+' } else { '-' })
-            .collect()
-    })
-}
-
-/// A Note On that was refused is not struck late. Its Note Off ends no other strike, whomever the two are for.
-#[test]
-fn the_note_off_of_a_refused_note_on_ends_nothing_else() {
-    // Before and after the message for now.
-    for on_us in [1000, 2000] {
-        let off_us = on_us + 1000;
-        let both = |client, other| heard_of_refused(&[(on_us, client, ON), (off_us, other, OFF)]);
-        for (client, other, expected) in [
-            (0, 0, ["", ""]),
-            (0, 1, ["", ""]),
-            (1, 1, ["", ""]),
-            (1, 0, ["", "-"]),
-            (1, 2, ["", "-"]),
-        ] {
-            assert_eq!(
-                both(client, other),
-                expected,
-                "{on_us}: on for {client}, off for {other}"
-            );
-        }
-        // For all, and ended by name: the next for all ends it where it was not ended.
-        let refused = [(on_us, 0, ON), (off_us, 1, OFF), (off_us + 1000, 0, OFF)];
-        assert_eq!(heard_of_refused(&refused), ["-", ""], "{on_us}");
-        // By name for each, and ended by one for all.
-        let refused = [
-            (on_us, 1, ON),
-            (on_us, 2, ON),
-            (off_us, 0, OFF),
-            (off_us + 1000, 0, OFF),
-        ];
-        assert_eq!(heard_of_refused(&refused), ["-", "-"], "{on_us}");
-    }
-    // It comes before the Note On that is refused.
-    assert_eq!(heard_of_refused(&[(3000, 0, ON), (2000, 1, OFF)]), ["-", ""]);
 }
