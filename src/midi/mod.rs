@@ -23,7 +23,10 @@
 //! Section names in the documentation refer to the *MIDI 1.0 Detailed Specification*, document version 4.2.
 
 pub mod channels;
-#[cfg_attr(not(any(test, fuzzing)), expect(dead_code, reason = "the session does not send frames yet"))]
+#[cfg_attr(
+    not(any(test, fuzzing)),
+    expect(dead_code, reason = "the session does not send frames yet")
+)]
 pub(crate) mod frame;
 pub mod message;
 pub mod parser;

@@ -11,7 +11,10 @@ const MOST_BYTES: usize = 63;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Name(String);
 
-#[cfg_attr(not(any(test, fuzzing)), expect(dead_code, reason = "the session does not send frames yet"))]
+#[cfg_attr(
+    not(any(test, fuzzing)),
+    expect(dead_code, reason = "the session does not send frames yet")
+)]
 impl Name {
     /// The name that a peer gave itself, as far as it can be shown anywhere: what could break a line, move the cursor or
     /// turn text around is replaced, and what is too long is cut between two characters.
