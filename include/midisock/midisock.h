@@ -883,8 +883,8 @@ MIDISOCK_API midisock_result midisock_parse_address(const char *address, char *h
 /** A message as it is pushed or popped. Frozen: it will not grow. */
 typedef struct midisock_message {
   /**
-   * pop: when the message arrived, or with MIDISOCK_FLAG_TIMED when the sender meant it. push: when to send it, at most 10 s ahead; 0 or a time in the past means now. See
-   * midisock_now_ns.
+   * pop: when the message arrived, or with MIDISOCK_FLAG_TIMED when the sender meant it. push: when to send it, at
+   * most 10 s ahead; 0 or a time in the past means now. See midisock_now_ns.
    */
   uint64_t time_ns;
   /**
