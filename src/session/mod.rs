@@ -11,7 +11,7 @@
 //! | one connection | [`connection`], its halves [`output`] and `Input`, [`send_buffer`], [`track`], [`liveness`], [`sniff`] |
 //! | all ports and connections | [`core`] |
 //! | one port | [`port`], [`schedule`] and its [`pairs`], [`owed`], [`memory`], [`flush`] |
-//! | the way of a message | [`inbound`]: from peers to the in queue; [`outbound`], [`reach`] and [`repair`]: from the out queue to peers |
+//! | the way of a message | [`inbound`]: from peers to the in queue; [`outbound`], [`forward`], [`reach`] and [`repair`]: from the out queue to peers |
 //! | changes of a port's channels | [`channels`] |
 //! | sender time | [`sender_time`]: of one connection; [`frames`]: what is sent and told; [`merge`]: clients in order of time |
 //! | the end of connections and ports | [`ending`]; [`unaccepted`]: ports that wait for `accept` |
@@ -26,6 +26,7 @@ mod core;
 mod effect;
 mod ending;
 mod flush;
+mod forward;
 mod frames;
 mod inbound;
 mod liveness;

@@ -4,7 +4,7 @@ use super::connection::{Connection, Phase};
 use super::effect::{Keyed, Peer};
 use super::output::Flow;
 use super::pairs::OffsFor;
-use super::port::{Effects, Forwarded, Port, notification};
+use super::port::{Effects, Port, notification};
 use super::reach::{reached, receivers, unended_at};
 use super::schedule::Outgoing;
 use crate::midi::message;
@@ -106,7 +106,7 @@ impl Outbound<'_> {
 
     /// Takes all that the out queue holds now, whoever has to read first, and what is due until then. It is for where nobody
     /// is there, or one peer alone that leaves: nothing has to be kept for others.
-    fn take_all(&mut self, until_ns: u64) {
+    pub(super) fn take_all(&mut self, until_ns: u64) {
         let Some(mut queue) = self.port.queue.take() else {
             return;
         };
@@ -188,7 +188,7 @@ impl Outbound<'_> {
 
     /// The time of a push or a request. One during this turn may be later than the turn's beginning; one while nothing was
     /// scheduled carries no time.
-    fn time_of_call(&self, noted_ns: u64) -> u64 {
+    pub(super) fn time_of_call(&self, noted_ns: u64) -> u64 {
         if noted_ns == 0 { self.now } else { noted_ns }
     }
 
@@ -384,67 +384,6 @@ impl Outbound<'_> {
                 self.offer(self.port.peers[index], message, self.now);
             }
         }
-    }
-
-    /// A client leaves: gives it what is due and still in the schedule and the out queue for it, in order of time, then of
-    /// pushing. Messages that are for other clients too stay for those.
-    pub(super) fn bring_forward(&mut self, peer: Peer) {
-        let is_other = |other: &Peer| {
-            let connection = self.connections.at(*other).filter(|_| *other != peer);
-            connection.is_some_and(|connection| connection.output.takes())
-        };
-        if self.port.peers.iter().any(is_other) {
-            self.give_copies(peer);
-        } else {
-            self.take_all(self.now);
-        }
-    }
-
-    fn give_copies(&mut self, peer: Peer) {
-        let Some(mut queue) = self.port.queue.take() else {
-            return;
-        };
-        let client = self.connections.at(peer).map_or(0, |connection| connection.client);
-        // When it leaves among the others, and when it was meant.
-        let mut due: Vec<((u64, u64), bool, Box<[u8]>)> = Vec::new();
-        for waiting in self.port.schedule.due_for_all(self.now, client) {
-            due.push(((waiting.time_ns, waiting.time_ns), waiting.made, waiting.bytes.clone()));
-        }
-        for waiting in self.port.schedule.take_named(self.now, client) {
-            self.port.unschedule(waiting.bytes.len());
-            due.push(((waiting.time_ns, waiting.time_ns), waiting.made, waiting.bytes));
-        }
-        // One without the time of its push comes after those before it.
-        let mut latest = 0;
-        let end = queue.scan(|record, cancelled| {
-            let scheduled = record.is_scheduled();
-            let (pushed_ns, meant_ns) = record.pushed_and_meant(self.now);
-            if !scheduled {
-                latest = pushed_ns.max(latest);
-            }
-            let is_for_it = record.client == 0 || record.client == client;
-            if !is_for_it || scheduled && record.time_ns > self.now {
-                return;
-            }
-            if !(scheduled && cancelled) || self.ends_what_sounds(client, record.data) {
-                let at = if scheduled { record.time_ns } else { latest };
-                due.push(((at, meant_ns), false, record.data.into()));
-            } else if record.client == client {
-                self.port.count_lost(0);
-            }
-        });
-        due.sort_by_key(|((at, _), ..)| *at);
-        for ((_, meant_ns), made, message) in due {
-            self.port.shared.counters.network.synthesized.add(made.into());
-            self.offer(peer, &message, self.time_of_call(meant_ns));
-        }
-        let forwarded = Forwarded {
-            position: end,
-            until_ns: self.now,
-            open: self.port.channels,
-        };
-        self.port.forwarded.insert(client, forwarded);
-        self.port.queue = Some(queue);
     }
 
     /// Ends the output of a port that is being closed. Scheduled messages that end something are sent at once, then the

@@ -52,15 +52,6 @@ impl Clock {
         };
     }
 
-    /// It stands still for so long, and goes on.
-    pub fn pause(&mut self, time: u64, length: u64) {
-        *self = Self {
-            since: time + length,
-            reading: self.read(time),
-            rate: self.rate,
-        };
-    }
-
     pub fn jump(&mut self, time: u64, ahead: i64) {
         *self = Self {
             since: time,
@@ -137,7 +128,6 @@ enum Arrival {
 /// What a stamp became.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outcome {
-    pub arrived: u64,
     /// The time of the simulation for which it was meant.
     pub meant: u64,
     /// The local time that it was taken for, less the true one.
@@ -307,7 +297,6 @@ impl Pair {
         let (taken, change) = self.clock.believe(stamp, now);
         self.note(change);
         Outcome {
-            arrived: self.time,
             meant,
             off: taken.map(|taken| taken.wrapping_sub(self.local.read(meant)) as i64),
             error: self.clock.error_ns(now),
