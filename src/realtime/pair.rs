@@ -240,8 +240,7 @@ impl PairPeer {
                 Some(Step::Cancel) => {}
                 None => {
                     let frame = place(Time::Arrived(0))?;
-                    let message = self.next_release(incoming, own)?;
-                    let asked = false;
+                    let (message, asked) = (self.next_release(incoming, own)?, false);
                     return Some(Next::Made { message, frame, asked });
                 }
             }

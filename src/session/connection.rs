@@ -12,6 +12,7 @@ use crate::midi::state::ChannelState;
 use crate::realtime::config::Config;
 use crate::sys::address::Address;
 use crate::sys::code::Code;
+use crate::sys::tcp::Progress;
 
 /// Where a connection is in its life, with what only means something there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +165,12 @@ impl Connection {
     /// Whether what waits for it may be written now.
     pub(super) fn is_confirmed_for_writing(&self) -> bool {
         self.is_confirmed() && self.phase != Phase::Gone && !self.output.is_broken()
+    }
+
+    /// Whether the peer is alive, as far as what it has acknowledged tells.
+    pub(super) fn makes_progress(&mut self, progress: Option<&Progress>, now: u64) -> bool {
+        let (written, waiting) = (self.output.written, self.output.buffer.len());
+        !self.is_confirmed_for_writing() || self.liveness.check(progress, written, waiting, now)
     }
 
     /// Whether what came waits for room in the in queue.

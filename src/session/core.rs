@@ -2,10 +2,12 @@
 
 use super::connection::{Connection, Phase};
 use super::effect::{Effect, Interest, Keyed, Peer, PortKey};
+use super::frames;
 use super::inbound::Inbound;
+use super::name::Name;
 use super::outbound::{Drained, Outbound};
 use super::output::Flow;
-use super::port::{Effects, Life, Port, notification};
+use super::port::{BACKED_UP_BYTES, Effects, Life, Port, notification};
 use super::timers::{Owner, Timers};
 use crate::realtime::drain::OutQueue;
 use crate::realtime::notifications::Kind;
@@ -162,7 +164,7 @@ impl Core {
             .next_check_ns()
             .filter(|_| connection.is_confirmed_for_writing());
         let check = check.map(|at| at.max(now + 1));
-        let exchange = Self::next_exchange_ns(connection, now);
+        let exchange = frames::next_exchange_ns(connection, now);
         if let Some(at) = [phase, delay, check, exchange].into_iter().flatten().min() {
             let owner = Owner::Connection(peer, connection.serial);
             self.timers.arm(&mut connection.armed, at, owner);
@@ -182,6 +184,19 @@ impl Core {
             let owner = Owner::Port(key, port.shared.id);
             self.timers.arm(&mut port.armed, at, owner);
         }
+    }
+
+    /// So many bytes are left for a peer of a port: the others may have waited for it.
+    pub(super) fn note_left(&mut self, key: PortKey, left: usize, now: u64) {
+        let is_backed_up = self.ports.at(key).is_some_and(|port| port.backed_up);
+        if is_backed_up && left <= BACKED_UP_BYTES / 2 {
+            self.unblock(key, now);
+        }
+    }
+
+    /// A port has another name.
+    pub(crate) fn set_name(&mut self, key: PortKey, name: Name, now: u64) {
+        frames::set_name(self, key, name, now);
     }
 
     /// No peer of a port has to read first any more: what is due can be sent.
@@ -370,7 +385,7 @@ impl Core {
         // Pushed while there was no connection.
         self.outbound(key, now, |outbound| outbound.discard(true));
         let peer = self.add_peer(key, address, false, now)?;
-        self.say_hello(peer, now);
+        frames::say_hello(self, peer, now);
         self.outbound(key, now, |outbound| outbound.greet_again(peer));
         shared.status.failure.store(0, Ordering::Release);
         shared.set_state(State::Connected);
@@ -389,7 +404,7 @@ impl Core {
     /// A port was made with its connection. Its state says so from the beginning, and what was pushed is for the peer.
     pub(crate) fn adopt(&mut self, key: PortKey, address: Address, announced: bool, now: u64) -> Option<Peer> {
         let peer = self.add_peer(key, address, announced, now)?;
-        self.say_hello(peer, now);
+        frames::say_hello(self, peer, now);
         self.changed(key);
         self.rearm(peer, now);
         Some(peer)
@@ -432,7 +447,7 @@ impl Core {
             connection.input.backlog.extend_from_slice(&bytes[taken..]);
             self.waiting.push(peer);
         }
-        self.exchange_times(peer, now);
+        frames::exchange_times(self, peer, now);
         self.settle(port, now);
     }
 
@@ -448,7 +463,7 @@ impl Core {
         } else {
             self.effects.write(peer, connection);
         }
-        self.exchange_times(peer, now);
+        frames::exchange_times(self, peer, now);
         self.rearm(peer, now);
     }
 

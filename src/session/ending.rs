@@ -8,7 +8,7 @@ use super::connection::{Connection, Phase, Reason};
 use super::effect::{Effect, Keyed, Peer, PortKey};
 use super::output::Flow;
 use super::port::{Life, notification};
-use super::{Session, port, unaccepted};
+use super::{Session, frames, port, unaccepted};
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::producer::Producer;
 use crate::realtime::ring::is_before;
@@ -230,7 +230,7 @@ impl Session {
     /// A connection is no client, or no port's own, any more, as far as the API tells.
     fn leave(&mut self, peer: Peer, reason: Reason, now: u64) {
         self.uncount(peer);
-        self.core.forget_times(peer, now);
+        frames::forget_times(&mut self.core, peer, now);
         let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };

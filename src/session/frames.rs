@@ -16,148 +16,146 @@ const FIGURES_MS: u32 = 100;
 /// When to look again after a measurement that could not be sent.
 const RETRY_MS: u32 = 100;
 
-impl Core {
-    /// A port's own connection stands: says hello, where the port is configured to.
-    pub(super) fn say_hello(&mut self, peer: Peer, now: u64) {
-        let Some(connection) = self.connections.at_mut(peer) else {
-            return;
-        };
-        let Some(port) = self.ports.at(connection.port) else {
-            return;
-        };
-        if port.config().timing != Timing::Sender {
-            return;
-        }
-        let hello = connection.input.time.ask(&port.name);
-        connection.output.push_frame(&hello, now);
-        self.effects.write(peer, connection);
+/// A port's own connection stands: says hello, where the port is configured to.
+pub(super) fn say_hello(core: &mut Core, peer: Peer, now: u64) {
+    let Some(connection) = core.connections.at_mut(peer) else {
+        return;
+    };
+    let Some(port) = core.ports.at(connection.port) else {
+        return;
+    };
+    if port.config().timing != Timing::Sender {
+        return;
     }
+    let hello = connection.input.time.ask(&port.name);
+    connection.output.push_frame(&hello, now);
+    core.effects.write(peer, connection);
+}
 
-    /// Sends what frames of a peer ask for, and measures its clock if it is time. Tells what came of it.
-    pub(super) fn exchange_times(&mut self, peer: Peer, now: u64) {
-        let Some(connection) = self.connections.at_mut(peer) else {
-            return;
-        };
-        if !connection.input.time.take_changed(now) {
-            return;
-        }
-        let key = connection.port;
-        let Some(port) = self.ports.at_mut(key) else { return };
-        if connection.is_live() {
-            send_frames(connection, &port.name, now);
-            self.effects.write(peer, connection);
-        }
-        if !port.tells_times {
-            port.tells_times = true;
-            port.shared.set_tells_times(true);
-        }
-        self.tell_changes(peer, now);
-        self.renew_figures(peer, now);
+/// Sends what frames of a peer ask for, and measures its clock if it is time. Tells what came of it.
+pub(super) fn exchange_times(core: &mut Core, peer: Peer, now: u64) {
+    let Some(connection) = core.connections.at_mut(peer) else {
+        return;
+    };
+    if !connection.input.time.take_changed(now) {
+        return;
     }
+    let key = connection.port;
+    let Some(port) = core.ports.at_mut(key) else { return };
+    if connection.is_live() {
+        send_frames(connection, &port.name, now);
+        core.effects.write(peer, connection);
+    }
+    if !port.tells_times {
+        port.tells_times = true;
+        port.shared.set_tells_times(true);
+    }
+    tell_changes(core, peer, now);
+    renew_figures(core, peer, now);
+}
 
-    /// Tells of names and clocks that have changed.
-    fn tell_changes(&mut self, peer: Peer, now: u64) {
-        let Some(connection) = self.connections.at_mut(peer) else {
-            return;
-        };
-        let Some(port) = self.ports.at(connection.port) else {
-            return;
-        };
-        let notifications = &port.shared.control.notifications;
-        let client = port.client_of(connection);
-        let tell = |kind| notification(kind, now).client(client).address(connection.address);
-        let time = &mut connection.input.time;
-        let mut changed = false;
-        if let Some(name) = time.take_name(now) {
+/// Tells of names and clocks that have changed.
+fn tell_changes(core: &mut Core, peer: Peer, now: u64) {
+    let Some(connection) = core.connections.at_mut(peer) else {
+        return;
+    };
+    let Some(port) = core.ports.at(connection.port) else {
+        return;
+    };
+    let notifications = &port.shared.control.notifications;
+    let client = port.client_of(connection);
+    let tell = |kind| notification(kind, now).client(client).address(connection.address);
+    let time = &mut connection.input.time;
+    let mut changed = false;
+    if let Some(name) = time.take_name(now) {
+        changed = true;
+        let announce = || notifications.announce(tell(Kind::ClientNamed));
+        port.shared.set_peer_name(client, name.as_str(), announce);
+    }
+    match time.take_change() {
+        Change::None => {}
+        change => {
             changed = true;
-            let announce = || notifications.announce(tell(Kind::ClientNamed));
-            port.shared.set_peer_name(client, name.as_str(), announce);
-        }
-        match time.take_change() {
-            Change::None => {}
-            change => {
-                changed = true;
-                let locked = change == Change::Locked;
-                notifications.announce(tell(if locked { Kind::ClockLocked } else { Kind::ClockLost }));
-            }
-        }
-        if changed {
-            let key = connection.port;
-            self.changed(key);
+            let locked = change == Change::Locked;
+            notifications.announce(tell(if locked { Kind::ClockLocked } else { Kind::ClockLost }));
         }
     }
+    if changed {
+        let key = connection.port;
+        core.changed(key);
+    }
+}
 
-    /// The port's figures are the worst of its peers'.
-    fn renew_figures(&mut self, peer: Peer, now: u64) {
-        let Some(connection) = self.connections.at_mut(peer) else {
-            return;
-        };
-        let Some(port) = self.ports.at_mut(connection.port) else {
-            return;
-        };
-        let (mut error_ns, mut transit_ns) = connection.input.time.figures(now);
+/// The port's figures are the worst of its peers'.
+fn renew_figures(core: &mut Core, peer: Peer, now: u64) {
+    let Some(connection) = core.connections.at_mut(peer) else {
+        return;
+    };
+    let Some(port) = core.ports.at_mut(connection.port) else {
+        return;
+    };
+    let (mut error_ns, mut transit_ns) = connection.input.time.figures(now);
+    let counters = &port.shared.counters.network;
+    if port.peers.len() <= 1 {
+        // It is the only one.
+    } else if now >= port.figures_ns + ms(FIGURES_MS) {
+        port.figures_ns = now;
+        for other in &port.peers {
+            let other = core.connections.at_mut(*other);
+            let (error, transit) = other.map_or((0, 0), |other| other.input.time.figures(now));
+            (error_ns, transit_ns) = (error_ns.max(error), transit_ns.max(transit));
+        }
+    } else {
+        error_ns = error_ns.max(counters.clock_error_ns.load(Ordering::Relaxed));
+        transit_ns = transit_ns.max(counters.transit_ns.load(Ordering::Relaxed));
+    }
+    counters.clock_error_ns.store(error_ns, Ordering::Relaxed);
+    counters.transit_ns.store(transit_ns, Ordering::Relaxed);
+}
+
+/// A connection leaves its port.
+pub(super) fn forget_times(core: &mut Core, peer: Peer, now: u64) {
+    let key = core.connections.at(peer).map(|connection| connection.port);
+    let port = key.and_then(|key| core.ports.at_mut(key));
+    let Some(port) = port.filter(|port| port.tells_times) else {
+        return;
+    };
+    let active = |other: &&Peer| {
+        let connection = core.connections.at(**other).filter(|_| **other != peer);
+        connection.is_some_and(|connection| connection.is_live() && connection.input.time.is_active())
+    };
+    let Some(other) = port.peers.iter().find(active).copied() else {
+        port.tells_times = false;
+        port.shared.set_tells_times(false);
         let counters = &port.shared.counters.network;
-        if port.peers.len() <= 1 {
-            // It is the only one.
-        } else if now >= port.figures_ns + ms(FIGURES_MS) {
-            port.figures_ns = now;
-            for other in &port.peers {
-                let other = self.connections.at_mut(*other);
-                let (error, transit) = other.map_or((0, 0), |other| other.input.time.figures(now));
-                (error_ns, transit_ns) = (error_ns.max(error), transit_ns.max(transit));
-            }
-        } else {
-            error_ns = error_ns.max(counters.clock_error_ns.load(Ordering::Relaxed));
-            transit_ns = transit_ns.max(counters.transit_ns.load(Ordering::Relaxed));
-        }
-        counters.clock_error_ns.store(error_ns, Ordering::Relaxed);
-        counters.transit_ns.store(transit_ns, Ordering::Relaxed);
-    }
+        counters.clock_error_ns.store(0, Ordering::Relaxed);
+        counters.transit_ns.store(0, Ordering::Relaxed);
+        return;
+    };
+    port.figures_ns = 0;
+    renew_figures(core, other, now);
+}
 
-    /// A connection leaves its port.
-    pub(super) fn forget_times(&mut self, peer: Peer, now: u64) {
-        let key = self.connections.at(peer).map(|connection| connection.port);
-        let port = key.and_then(|key| self.ports.at_mut(key));
-        let Some(port) = port.filter(|port| port.tells_times) else {
-            return;
-        };
-        let active = |other: &&Peer| {
-            let connection = self.connections.at(**other).filter(|_| **other != peer);
-            connection.is_some_and(|connection| connection.is_live() && connection.input.time.is_active())
-        };
-        let Some(other) = port.peers.iter().find(active).copied() else {
-            port.tells_times = false;
-            port.shared.set_tells_times(false);
-            let counters = &port.shared.counters.network;
-            counters.clock_error_ns.store(0, Ordering::Relaxed);
-            counters.transit_ns.store(0, Ordering::Relaxed);
-            return;
-        };
-        port.figures_ns = 0;
-        self.renew_figures(other, now);
-    }
+/// When a connection's clock is to be measured next.
+pub(super) fn next_exchange_ns(connection: &Connection, now: u64) -> Option<u64> {
+    let at = connection.input.time.next_ping_ns()?;
+    let sends = connection.phase == Phase::Open && connection.output.takes();
+    // One that could not be sent is tried again.
+    sends.then(|| if at <= now { now + ms(RETRY_MS) } else { at })
+}
 
-    /// When a connection's clock is to be measured next.
-    pub(super) fn next_exchange_ns(connection: &Connection, now: u64) -> Option<u64> {
-        let at = connection.input.time.next_ping_ns()?;
-        let sends = connection.phase == Phase::Open && connection.output.takes();
-        // One that could not be sent is tried again.
-        sends.then(|| if at <= now { now + ms(RETRY_MS) } else { at })
+/// A port has another name.
+pub(super) fn set_name(core: &mut Core, key: PortKey, name: Name, now: u64) {
+    let Some(port) = core.ports.at_mut(key) else { return };
+    if port.name == name {
+        return;
     }
-
-    /// A port has another name.
-    pub(crate) fn set_name(&mut self, key: PortKey, name: Name, now: u64) {
-        let Some(port) = self.ports.at_mut(key) else { return };
-        if port.name == name {
-            return;
+    port.name = name;
+    for peer in port.peers.clone() {
+        if let Some(connection) = core.connections.at_mut(peer) {
+            connection.input.time.name_changed();
         }
-        port.name = name;
-        for peer in port.peers.clone() {
-            if let Some(connection) = self.connections.at_mut(peer) {
-                connection.input.time.name_changed();
-            }
-            self.exchange_times(peer, now);
-        }
+        exchange_times(core, peer, now);
     }
 }
 

@@ -363,10 +363,7 @@ impl Session {
             shared.counters.network.messages_out.add(messages);
             shared.counters.network.bytes_out.add(count as u64);
         }
-        let is_backed_up = self.core.ports.at(port).is_some_and(|port| port.backed_up);
-        if is_backed_up && left <= port::BACKED_UP_BYTES / 2 {
-            self.core.unblock(port, now);
-        }
+        self.core.note_left(port, left, now);
         self.core.changed(port);
         if is_closing {
             self.check_closing(peer, None, now);
@@ -380,9 +377,7 @@ impl Session {
             return;
         };
         let progress = progress.as_ref();
-        let (written, waiting) = (connection.output.written, connection.output.buffer.len());
-        let watched = connection.is_confirmed_for_writing();
-        if watched && !connection.liveness.check(progress, written, waiting, now) {
+        if !connection.makes_progress(progress, now) {
             return self.end(peer, Reason::of(crate::sys::code::Code::Timeout), now);
         }
         match connection.phase {
@@ -439,7 +434,7 @@ impl Session {
             }
         }
         self.core.check_delay(peer, now);
-        self.core.exchange_times(peer, now);
+        frames::exchange_times(&mut self.core, peer, now);
         if is_measured {
             // The answer arms the next deadline: until then the one that has just come would come again.
             self.core.effects.push(Effect::Measure(peer));
@@ -488,7 +483,7 @@ impl Session {
             inbound.settle();
             inbound.resume(peer)
         });
-        self.core.exchange_times(peer, now);
+        frames::exchange_times(&mut self.core, peer, now);
         if let Some(connection) = self.core.connections.at(peer) {
             if connection.waits_for_room() {
                 self.core.waiting.push(peer);

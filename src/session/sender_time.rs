@@ -5,7 +5,7 @@
 //! one: it gets nothing but MIDI. [`frame`](crate::midi::frame) has the bytes, [`PeerClock`] the measurement.
 //!
 //! The parser calls [`SenderTime::take_frame`] and [`SenderTime::time_of`]. What has to be answered or told is kept here
-//! until `Core::send_frames` does it.
+//! until [`exchange_times`](super::frames::exchange_times) does it.
 
 use super::name::Name;
 use crate::midi::frame::{self, Frame, TIME_BITS, WireName};
