@@ -497,8 +497,8 @@ typedef struct midisock_config {
   uint32_t reserved_after_allow;
 #endif
   /**
-   * The name of this port: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. This version
-   * sends it to no peer. See midisock_set_name.
+   * The name of this port: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. Peers with
+   * which sender time is in use are told it. See midisock_set_name.
    */
   const char *name;
 #if defined(MIDISOCK_32_BIT)
@@ -1235,7 +1235,7 @@ MIDISOCK_API midisock_result midisock_set_allow(struct midisock_port *server, co
  * Changes the name of a port, which is for the people at the other end. `name` is up to 63 bytes of UTF-8 without
  * control characters. NULL and "" mean no name.
  *
- * This version sends it to no peer. Ports that a manual server accepts later begin with the server's name.
+ * Peers with which sender time is in use are told. One change a second counts. Ports that a manual server accepts later begin with the server's name.
  *
  * [control]
  * Threads: any.

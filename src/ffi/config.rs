@@ -93,8 +93,8 @@ pub struct midisock_config {
     /// Zero. It fills the place of a 64-bit pointer.
     #[cfg(target_pointer_width = "32")]
     pub reserved_after_allow: u32,
-    /// The name of this port: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. This version
-    /// sends it to no peer. See midisock_set_name.
+    /// The name of this port: up to 63 bytes of UTF-8 without control characters. Default: NULL, no name. Peers with
+    /// which sender time is in use are told it. See midisock_set_name.
     pub name: *const c_char,
     /// Zero. It fills the place of a 64-bit pointer.
     #[cfg(target_pointer_width = "32")]

@@ -356,9 +356,8 @@ impl Session {
         let Some(connection) = self.core.connections.at_mut(peer) else {
             return;
         };
-        let messages = connection.output.sent(count);
+        let (messages, left) = (connection.output.sent(count), connection.output.buffer.len());
         let (port, is_closing) = (connection.port, matches!(connection.phase, Phase::Closing { .. }));
-        let left = connection.output.buffer.len();
         if let Some(shared) = self.core.shared(port) {
             shared.counters.network.messages_out.add(messages);
             shared.counters.network.bytes_out.add(count as u64);
