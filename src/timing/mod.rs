@@ -1,16 +1,29 @@
-//! Arrival time to frame in the audio block, and frame to time of sending.
+//! Arrival time to frame in the audio block, and frame to time of sending; the clock of a peer.
 //!
 //! Nothing here reads a clock: all times are given. [`dll`] finds the even line through the jittering times of the
-//! callback, [`latency`] the constant that is added to arrival times, and this module puts the two together.
+//! callback, [`latency`] the constant that is added to arrival times, and this module puts the two together. `realtime`
+//! calls them, on the audio thread.
 //!
-//! `realtime` calls it, on the audio thread. It calls `sys` for result codes only.
+//! [`peer_clock`] finds which time of this clock a time of a peer's clock is, and [`transit`] how long messages take. They
+//! are for `session`, on the network thread.
+//!
+//! All of it calls `sys` for result codes only.
 
+mod bounds;
+#[cfg(test)]
+mod clock_pair_tests;
 mod dll;
 mod latency;
+#[cfg_attr(not(test), expect(dead_code, reason = "sessions do not measure clocks yet"))]
+pub(crate) mod peer_clock;
+#[cfg(test)]
+mod peer_clock_tests;
+mod pings;
 #[cfg(test)]
 mod position_tests;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transit;
 
 use crate::sys::code::Code;
 use dll::Dll;
