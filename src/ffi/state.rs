@@ -154,8 +154,8 @@ impl midisock_stats {
             filtered: shared.filtered(),
             timed_in: shared.timed_in(),
             late_in: shared.counters.pop.late_in.get(),
-            clock_error_ns: network.clock_error_ns.load(Ordering::Relaxed),
-            transit_ns: network.transit_ns.load(Ordering::Relaxed),
+            clock_error_ns: shared.counters.sender.clock_error_ns.load(Ordering::Relaxed),
+            transit_ns: shared.counters.sender.transit_ns.load(Ordering::Relaxed),
         };
         // No network thread counts for a pair: one port receives what the other pushes.
         if let Some(peer) = port.peer() {

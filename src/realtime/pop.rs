@@ -88,7 +88,7 @@ impl PopSide {
         let network = &shared.counters.network;
         let traffic = Traffic {
             lag_ns: network.thread.lag_ns.load(Ordering::Relaxed),
-            transit_ns: network.transit_ns.load(Ordering::Relaxed),
+            transit_ns: shared.counters.sender.transit_ns.load(Ordering::Relaxed),
             flows: position != self.begun_at || self.incoming.has_next(),
         };
         self.begun_at = position;

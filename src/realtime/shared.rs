@@ -16,7 +16,7 @@ use crate::realtime::priority::PriorityWish;
 use crate::realtime::requests::Requests;
 use crate::realtime::ring::Gauge;
 use crate::realtime::rush::Rush;
-use crate::realtime::stats::{NetworkCounters, PopCounters, PushCounters};
+use crate::realtime::stats::{NetworkCounters, PopCounters, PushCounters, SenderFigures};
 use crate::realtime::wait_handle::{Handles, What};
 use crate::realtime::waker::Waker;
 use crate::sys::sync::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicUsize, Ordering};
@@ -136,6 +136,7 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct Counters {
     pub network: CachePadded<NetworkCounters>,
+    pub sender: CachePadded<SenderFigures>,
     pub push: CachePadded<PushCounters>,
     pub pop: CachePadded<PopCounters>,
 }
@@ -211,11 +212,7 @@ impl Shared {
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             role,
-            repairs: match config.delivery.overflow {
-                Overflow::Auto => role == Role::Merged,
-                Overflow::Wait => false,
-                Overflow::Repair => true,
-            },
+            repairs: repairs(role, config.delivery.overflow),
             signals: config.pacing.wake == Wake::Signal && role != Role::Pair,
             config: config.clone(),
             wakes_before: waker.as_ref().map_or(0, |waker| waker.lateness.wakes()),
@@ -390,7 +387,7 @@ impl Shared {
 
     /// Messages that came with a sender's time: to the network thread, or on a pair to pop.
     pub(crate) fn timed_in(&self) -> u64 {
-        self.counters.network.timed_in.get() + self.counters.pop.timed_in.get()
+        self.counters.sender.timed_in.get() + self.counters.pop.timed_in.get()
     }
 
     /// Messages that the library made itself.
@@ -479,6 +476,15 @@ impl Shared {
         } else {
             self.status.state.load(Ordering::Acquire)
         }
+    }
+}
+
+/// Whether a port makes good what it loses.
+fn repairs(role: Role, overflow: Overflow) -> bool {
+    match overflow {
+        Overflow::Auto => role == Role::Merged,
+        Overflow::Wait => false,
+        Overflow::Repair => true,
     }
 }
 

@@ -38,13 +38,18 @@ pub(crate) struct NetworkCounters {
     pub connections: Counter,
     pub disconnections: Counter,
     pub rejected: Counter,
+    pub thread: ThreadFigures,
+}
+
+/// What is known of the times of senders. Written by the network thread.
+#[derive(Default)]
+pub(crate) struct SenderFigures {
     /// Messages that came with a sender's time that was believed.
     pub timed_in: Counter,
     /// How far the estimate of a sender's clock may be off: the worst of the peers. 0: none is known.
     pub clock_error_ns: AtomicU64,
     /// What the network takes: the high-water mark that an automatic latency covers. 0: no peer has a clock.
     pub transit_ns: AtomicU64,
-    pub thread: ThreadFigures,
 }
 
 /// How punctual the network thread is.

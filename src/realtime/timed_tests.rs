@@ -206,7 +206,7 @@ fn a_skip_forgets_times() {
 #[test]
 fn an_automatic_latency_covers_the_network_and_falls_only_while_nothing_waits() {
     let mut port = Popping::new(None);
-    let transit = |port: &Popping, ns| port.shared.counters.network.transit_ns.store(ns, Ordering::Relaxed);
+    let transit = |port: &Popping, ns| port.shared.counters.sender.transit_ns.store(ns, Ordering::Relaxed);
     port.begin(0);
     assert_eq!(port.side.clock.latency_ns(), 10 * MS);
     transit(&port, 20 * MS);

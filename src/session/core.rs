@@ -179,7 +179,7 @@ impl Core {
         let due = due.map(|at| at.max(now + 1));
         let tick = u64::from(port.config().pacing.tick_us) * 1000;
         let owed = (!port.owed.is_empty()).then_some(now + tick);
-        let merged = port.merge.next_ns().map(|at| at.max(now + 1));
+        let merged = port.times.merge.next_ns().map(|at| at.max(now + 1));
         if let Some(at) = [due, owed, merged].into_iter().flatten().min() {
             let owner = Owner::Port(key, port.shared.id);
             self.timers.arm(&mut port.armed, at, owner);
@@ -311,7 +311,7 @@ impl Core {
     /// gone for good ends when nothing is owed any more.
     pub(super) fn settle(&mut self, key: PortKey, now: u64) {
         let owed = |session: &Self| session.ports.at(key).is_some_and(|port| !port.owed.is_empty());
-        let merged = |port: &Port| port.merge.next_ns().is_some_and(|at| at <= now);
+        let merged = |port: &Port| port.times.merge.next_ns().is_some_and(|at| at <= now);
         if owed(self) || self.ports.at(key).is_some_and(merged) {
             self.inbound(key, now, |inbound| {
                 inbound.give_merged(now);

@@ -8,7 +8,7 @@ use super::connection::{Connection, Phase, Reason};
 use super::effect::{Effect, Keyed, Peer, PortKey};
 use super::output::Flow;
 use super::port::{Life, notification};
-use super::{Session, frames, port, unaccepted};
+use super::{Session, forward, frames, port, unaccepted};
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::producer::Producer;
 use crate::realtime::ring::is_before;
@@ -357,7 +357,7 @@ impl Session {
         // What was pushed before this goes out first, also of a queue that is held up by another client.
         self.core.drain(key, now);
         self.core.outbound(key, now, |outbound| {
-            outbound.bring_forward(peer);
+            forward::bring_forward(outbound, peer);
             let release = outbound.port.config().delivery.release_on_close;
             outbound.finish_output(peer, release);
         });

@@ -27,7 +27,7 @@ pub(super) fn say_hello(core: &mut Core, peer: Peer, now: u64) {
     if port.config().timing != Timing::Sender {
         return;
     }
-    let hello = connection.input.time.ask(&port.name);
+    let hello = connection.input.time.ask(&port.times.name);
     connection.output.push_frame(&hello, now);
     core.effects.write(peer, connection);
 }
@@ -43,11 +43,11 @@ pub(super) fn exchange_times(core: &mut Core, peer: Peer, now: u64) {
     let key = connection.port;
     let Some(port) = core.ports.at_mut(key) else { return };
     if connection.is_live() {
-        send_frames(connection, &port.name, now);
+        send_frames(connection, &port.times.name, now);
         core.effects.write(peer, connection);
     }
-    if !port.tells_times {
-        port.tells_times = true;
+    if !port.times.in_use {
+        port.times.in_use = true;
         port.shared.set_tells_times(true);
     }
     tell_changes(core, peer, now);
@@ -95,29 +95,29 @@ fn renew_figures(core: &mut Core, peer: Peer, now: u64) {
         return;
     };
     let (mut error_ns, mut transit_ns) = connection.input.time.figures(now);
-    let counters = &port.shared.counters.network;
+    let figures = &port.shared.counters.sender;
     if port.peers.len() <= 1 {
         // It is the only one.
-    } else if now >= port.figures_ns + ms(FIGURES_MS) {
-        port.figures_ns = now;
+    } else if now >= port.times.figures_ns + ms(FIGURES_MS) {
+        port.times.figures_ns = now;
         for other in &port.peers {
             let other = core.connections.at_mut(*other);
             let (error, transit) = other.map_or((0, 0), |other| other.input.time.figures(now));
             (error_ns, transit_ns) = (error_ns.max(error), transit_ns.max(transit));
         }
     } else {
-        error_ns = error_ns.max(counters.clock_error_ns.load(Ordering::Relaxed));
-        transit_ns = transit_ns.max(counters.transit_ns.load(Ordering::Relaxed));
+        error_ns = error_ns.max(figures.clock_error_ns.load(Ordering::Relaxed));
+        transit_ns = transit_ns.max(figures.transit_ns.load(Ordering::Relaxed));
     }
-    counters.clock_error_ns.store(error_ns, Ordering::Relaxed);
-    counters.transit_ns.store(transit_ns, Ordering::Relaxed);
+    figures.clock_error_ns.store(error_ns, Ordering::Relaxed);
+    figures.transit_ns.store(transit_ns, Ordering::Relaxed);
 }
 
 /// A connection leaves its port.
 pub(super) fn forget_times(core: &mut Core, peer: Peer, now: u64) {
     let key = core.connections.at(peer).map(|connection| connection.port);
     let port = key.and_then(|key| core.ports.at_mut(key));
-    let Some(port) = port.filter(|port| port.tells_times) else {
+    let Some(port) = port.filter(|port| port.times.in_use) else {
         return;
     };
     let active = |other: &&Peer| {
@@ -125,14 +125,14 @@ pub(super) fn forget_times(core: &mut Core, peer: Peer, now: u64) {
         connection.is_some_and(|connection| connection.is_live() && connection.input.time.is_active())
     };
     let Some(other) = port.peers.iter().find(active).copied() else {
-        port.tells_times = false;
+        port.times.in_use = false;
         port.shared.set_tells_times(false);
-        let counters = &port.shared.counters.network;
-        counters.clock_error_ns.store(0, Ordering::Relaxed);
-        counters.transit_ns.store(0, Ordering::Relaxed);
+        let figures = &port.shared.counters.sender;
+        figures.clock_error_ns.store(0, Ordering::Relaxed);
+        figures.transit_ns.store(0, Ordering::Relaxed);
         return;
     };
-    port.figures_ns = 0;
+    port.times.figures_ns = 0;
     renew_figures(core, other, now);
 }
 
@@ -147,10 +147,10 @@ pub(super) fn next_exchange_ns(connection: &Connection, now: u64) -> Option<u64>
 /// A port has another name.
 pub(super) fn set_name(core: &mut Core, key: PortKey, name: Name, now: u64) {
     let Some(port) = core.ports.at_mut(key) else { return };
-    if port.name == name {
+    if port.times.name == name {
         return;
     }
-    port.name = name;
+    port.times.name = name;
     for peer in port.peers.clone() {
         if let Some(connection) = core.connections.at_mut(peer) {
             connection.input.time.name_changed();

@@ -169,7 +169,7 @@ impl Inbound<'_> {
             if self.has_panicked(peer) {
                 self.give_merged(u64::MAX);
                 self.port.place_at_once();
-            } else if self.port.merge.is_full() {
+            } else if self.port.times.merge.is_full() {
                 self.give_merged(u64::MAX);
             }
             if taken == bytes.len() || !self.port.is_merging() {
@@ -189,7 +189,7 @@ impl Inbound<'_> {
     /// Puts messages that were merged into the in queue, as far as it is time for them.
     pub(super) fn give_merged(&mut self, now: u64) {
         let mut dropped = 0;
-        while let Some(waiting) = self.port.merge.take_due(now) {
+        while let Some(waiting) = self.port.times.merge.take_due(now) {
             let (Some(queue), Some(connection)) = (&mut self.port.incoming, self.connections.at_mut(waiting.peer))
             else {
                 continue;
@@ -449,7 +449,7 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     if releases && !port.shared.needs_release() {
         port.shared.set_needs_release(true);
     }
-    let merge = &mut port.merge;
+    let merge = &mut port.times.merge;
     let merging = source.merges.filter(|_| is_merging);
     let mut inlet = Inlet {
         queue,
@@ -474,7 +474,7 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     queue.publish();
     let counters = &port.shared.counters.network;
     counters.messages_in.add(messages);
-    counters.timed_in.add(timed);
+    port.shared.counters.sender.timed_in.add(timed);
     counters.filtered.add(filtered);
     counters.unrepaired.add(unrepaired);
     port.count_invalid(source.parser);

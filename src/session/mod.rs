@@ -203,7 +203,7 @@ impl Session {
         let server_shared = Arc::clone(&self.core.ports.at(server)?.shared);
         shared.counters.network.connections.add(1);
         shared.status.peer.come(connection.address);
-        let name = self.core.ports.at(server)?.name.clone();
+        let name = self.core.ports.at(server)?.times.name.clone();
         let key = PortKey(self.core.ports.insert(Port::new(shared, Some(queues), name)));
         connection.port = key;
         unaccepted::bound(self, &server_shared, now);

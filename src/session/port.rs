@@ -49,19 +49,26 @@ pub(super) struct Forwarded {
     pub open: Channels,
 }
 
+/// What a port knows of sender time.
+#[derive(Default)]
+pub(super) struct Times {
+    /// Told to peers with which sender time is in use.
+    pub name: Name,
+    /// There are such peers.
+    pub in_use: bool,
+    /// When the figures of their clocks were last taken together.
+    pub figures_ns: u64,
+    /// A merged server's messages that wait for their times.
+    pub merge: Merge,
+}
+
 /// The network's side of a port.
 pub(super) struct Port {
     pub shared: Arc<Shared>,
     /// None for a manual server.
     pub queue: Option<OutQueue>,
     pub incoming: Option<Producer>,
-    pub merge: Merge,
-    /// Told to peers with which sender time is in use.
-    pub name: Name,
-    /// There are peers with which sender time is in use.
-    pub tells_times: bool,
-    /// When the figures of their clocks were last taken together.
-    pub figures_ns: u64,
+    pub times: Times,
     pub schedule: Schedule,
     /// Its connections, those that are being closed included.
     pub peers: Vec<Peer>,
@@ -117,10 +124,10 @@ impl Port {
             shared,
             queue,
             incoming,
-            merge: Merge::default(),
-            name,
-            tells_times: false,
-            figures_ns: 0,
+            times: Times {
+                name,
+                ..Times::default()
+            },
             schedule: Schedule::default(),
             peers: Vec::new(),
             life: Life::Open,
@@ -162,7 +169,7 @@ impl Port {
 
     /// Whether messages of clients wait to be merged.
     pub(super) fn is_merging(&self) -> bool {
-        self.merge.is_in_use()
+        self.times.merge.is_in_use()
     }
 
     /// Decides anew how long messages of a merged server wait to be merged: until the block that they belong to is the
@@ -177,7 +184,7 @@ impl Port {
         let latency_ns = self.shared.counters.pop.latency_ns.load(Ordering::Relaxed);
         let (_, period_ns) = self.shared.beat.last_period();
         let ahead_ns = period_ns + MARGIN_NS + lag_ns;
-        self.merge.set_hold(if self.tells_times {
+        self.times.merge.set_hold(if self.times.in_use {
             latency_ns.saturating_sub(ahead_ns)
         } else {
             0
@@ -223,7 +230,7 @@ impl Port {
                 .is_some_and(|connection| !connection.input.track.is_neutral())
         };
         let releases = self.config().delivery.release_on_disconnect && self.peers.iter().any(holds);
-        let wanted = releases || !self.owed.departed.is_empty() || !self.merge.is_empty();
+        let wanted = releases || !self.owed.departed.is_empty() || !self.times.merge.is_empty();
         if wanted != self.shared.needs_release() {
             self.shared.set_needs_release(wanted);
         }

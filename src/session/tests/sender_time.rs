@@ -100,8 +100,8 @@ fn play(seed: u64, notes: u64, lines: (Line, Line), latency_ns: Option<u64>, tim
         let late_ns = network.dice.below(90_000);
         network.begin_block(machine, late_ns);
         if machine == receiver {
-            let counters = &network.machines[receiver].endpoint.shared().counters.network;
-            let error_ns = counters.clock_error_ns.load(Ordering::Relaxed);
+            let counters = &network.machines[receiver].endpoint.shared().counters;
+            let error_ns = counters.sender.clock_error_ns.load(Ordering::Relaxed);
             for each in network.pop_block(machine) {
                 // The receiver's clock is the world's.
                 let meant_ns = player.meant_ns[heard.len()] as u64;
@@ -119,9 +119,9 @@ fn play(seed: u64, notes: u64, lines: (Line, Line), latency_ns: Option<u64>, tim
         .map(|((_, at, _), meant)| network.block_after(receiver, *at) - meant);
     Outcome {
         late: shared.counters.pop.late_in.get(),
-        timed: shared.counters.network.timed_in.get(),
+        timed: shared.counters.sender.timed_in.get(),
         latency_ns: shared.counters.pop.latency_ns.load(Ordering::Relaxed),
-        error_ns: shared.counters.network.clock_error_ns.load(Ordering::Relaxed),
+        error_ns: shared.counters.sender.clock_error_ns.load(Ordering::Relaxed),
         least_ns: least.fold(0.0, f64::max),
         heard,
         off_ns,
