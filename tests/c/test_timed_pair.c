@@ -20,6 +20,7 @@ static ends make_pair(uint32_t timing, uint64_t latency_ns)
     midisock_config c = check_config();
     c.timing = timing;
     c.latency_ns = latency_ns;
+    c.release_on_close = 1;
     CHECK_OK(midisock_pair(&c, &e.a, &e.b));
     return e;
 }
