@@ -14,7 +14,7 @@
  *       void processBlockBypassed(juce::AudioBuffer<float> &a, juce::MidiBuffer &m) override { a.clear(); link.bypass(m); }
  *       void getStateInformation(juce::MemoryBlock &out) override { link.save(out); }
  *       void setStateInformation(const void *data, int size) override { link.load(data, size); }
- *       void timerCallback() override { show(link.poll()); } // state, peers, counters, in the editor
+ *       void timerCallback() override { show(link.poll(*this)); } // state, peers, counters, in the editor
  *       ...
  *   };
  *

@@ -317,7 +317,52 @@ void every_control_by_keyboard()
             }
         }
         CHECK_INT(server, reached.count("Allow"));
+        CHECK_INT(!server, reached.count("Use the sender's time"));
     }
+}
+
+juce::Button *button(juce::Component &in, const juce::String &text)
+{
+    for (auto *child : in.getChildren()) {
+        if (auto *found = dynamic_cast<juce::Button *>(child); found != nullptr && found->getButtonText() == text) {
+            return found;
+        }
+        if (auto *found = button(*child, text)) {
+            return found;
+        }
+    }
+    return nullptr;
+}
+
+// It is a client's, off at first, and saved. A state from before there was one has it off.
+void a_switch_for_senders_times()
+{
+    stage s;
+    auto &editor = s.open();
+    BridgeSettings settings = s.bridge().settings();
+    settings.role = BridgeSettings::Role::client;
+    s.bridge().change(settings);
+    s.bridge().onSettingsReplaced();
+    auto *senders = button(editor, "Use the sender's time");
+    CHECK(senders != nullptr && senders->isVisible() && !senders->getToggleState());
+    CHECK(!senders->getTooltip().isEmpty());
+    senders->setToggleState(true, juce::dontSendNotification);
+    senders->onClick();
+    CHECK(s.bridge().settings().client.sender_time && !s.bridge().settings().server.sender_time);
+
+    juce::MemoryBlock state;
+    s.bridge().getStateInformation(state);
+    BridgeSettings read;
+    CHECK(read.read(state.getData(), static_cast<int>(state.getSize())));
+    CHECK(read == s.bridge().settings());
+    auto xml = juce::AudioProcessor::getXmlFromBinary(state.getData(), static_cast<int>(state.getSize()));
+    for (auto *link : xml->getChildIterator()) {
+        CHECK(link->hasAttribute("sender_time"));
+        link->removeAttribute("sender_time");
+    }
+    juce::AudioProcessor::copyXmlToBinary(*xml, state);
+    CHECK(read.read(state.getData(), static_cast<int>(state.getSize())));
+    CHECK(!read.client.sender_time && read.role == BridgeSettings::Role::client);
 }
 
 // In words, too, for who does not see it.
@@ -371,6 +416,7 @@ int main(int argc, char **argv)
         CASE(every_size),
         CASE(its_size_is_remembered),
         CASE(every_control_by_keyboard),
+        CASE(a_switch_for_senders_times),
         CASE(activity_is_told),
     };
     return check_main(argc, argv, CASES(cases));

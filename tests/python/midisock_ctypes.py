@@ -194,6 +194,8 @@ FUNCTIONS = {  # name: (what it returns, what it takes)
     "poll_notification": (c_int32, [HANDLE, POINTER(Notification)]),
     "client_address": (c_int32, [HANDLE, c_uint32, c_char_p, c_size_t]),
     "peer_address": (c_int32, [HANDLE, c_char_p, c_size_t]),
+    "client_name": (c_int32, [HANDLE, c_uint32, c_char_p, c_size_t]),
+    "peer_name": (c_int32, [HANDLE, c_char_p, c_size_t]),
     "disconnect": (c_int32, [HANDLE, c_uint32]),
     "set_realtime_priority": (c_int32, [HANDLE, c_uint32]),
     "clients": (c_int32, [HANDLE, POINTER(c_uint32), c_size_t, POINTER(c_size_t)]),
@@ -482,4 +484,14 @@ class Port:
     def peer_address(self):
         buffer = ctypes.create_string_buffer(64)
         check(call("peer_address", self.handle, buffer, 64), "peer_address")
+        return buffer.value.decode()
+
+    def client_name(self, client):
+        buffer = ctypes.create_string_buffer(64)
+        check(call("client_name", self.handle, client, buffer, 64), "client_name")
+        return buffer.value.decode()
+
+    def peer_name(self):
+        buffer = ctypes.create_string_buffer(64)
+        check(call("peer_name", self.handle, buffer, 64), "peer_name")
         return buffer.value.decode()

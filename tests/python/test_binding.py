@@ -113,6 +113,23 @@ def test_clients_a_list_and_a_name():
             assert (left.client, left.reason) == (joined.client, midisock.ERR_PERMISSION)
 
 
+def test_senders_times_and_names():
+    with midisock.Port.listen("127.0.0.1", name=b"stage") as server:
+        with midisock.Port.connect("127.0.0.1", server.number, name="B\u00fchne".encode(),
+                                   timing=midisock.TIMING_SENDER) as client:
+            named = server.notified(midisock.NOTIFY_CLIENT_NAMED)
+            assert server.client_name(named.client) == "B\u00fchne"
+            server.notified(midisock.NOTIFY_CLOCK_LOCKED)
+            assert client.peer_name() == "stage"
+            before = midisock.call("now_ns")
+            client.push(b"\xf8")
+            message = server.receive()
+            assert message.flags == midisock.FLAG_TIMED
+            error = server.stats().clock_error_ns
+            assert before - error <= message.time_ns <= midisock.call("now_ns") + error
+            assert server.stats().timed_in == 1
+
+
 def test_a_port_in_asyncio():
     """A port is what an event loop of Python's waits for."""
     async def receive(server, client, count):

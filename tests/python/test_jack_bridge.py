@@ -612,6 +612,29 @@ def test_another_period_and_back(server):
         ends_well(tool)
 
 
+@pytest.mark.parametrize("asks", [True, False])
+def test_sender_time_is_asked_for_with_the_option_only(server, asks):
+    with Port.listen("127.0.0.1", name=b"stage") as port:
+        with bridge("b", *["--sender-time"] * asks, "--connect", f"127.0.0.1:{port.number}") as tool, \
+                Probe("probe", "end") as probe:
+            port.notified(midisock.NOTIFY_CLIENT_JOINED)
+            if asks:
+                tool.line_with("told its name: stage")
+                tool.line_with("clock known")
+                port.notified(midisock.NOTIFY_CLOCK_LOCKED)
+            wired(server, "b", "end")
+            port.push(ON)
+            probe.hears("end", ON)
+            probe.play(OFF)
+            assert bool(port.receive().flags & midisock.FLAG_TIMED) == asks
+            tool.interrupt()
+            lines = []
+            while (line := tool.line()) is not None:
+                lines.append(line)
+            assert any("messages with the sender's time: 1, too late for the latency: " in line for line in lines) == asks
+            assert tool.status() == 0
+
+
 @pytest.mark.parametrize("option, captured, played", [("auto", PERIOD, PERIOD), ("20", 960, PERIOD), ("0", 0, 0)])
 def test_jack_is_told_the_latency(server, option, captured, played):
     with bridge("b", "--latency", option, "127.0.0.1:0") as tool:

@@ -143,3 +143,51 @@ def test_allow_says_who_may_connect(allow, allowed):
         while (line := monitor.line()) is not None:
             rest.append(json.loads(line)["event"])
         assert allowed or rest == []
+
+
+def test_time_sent_shows_both_times_of_a_client_that_asks():
+    with Tool("midisock-monitor", "0", "--time", "sent", "--count", "2") as monitor:
+        number = monitor.port()
+        with Port.connect("127.0.0.1", number, name="Bühne".encode(), timing=midisock.TIMING_SENDER) as client:
+            assert monitor.line_with("told its name").endswith("told its name: Bühne")
+            monitor.line_with("clock known: messages have the sender's time")
+            client.notified(midisock.NOTIFY_CLOCK_LOCKED)
+            client.push(b"\x90\x3c\x64")
+            came, sent, who, text = monitor.line().split(None, 3)
+            assert 0 < float(sent) <= float(came) + client.stats().clock_error_ns / 1e9 + 1e-6
+            assert who.startswith("#") and text.startswith("note-on 0 60 100")
+            with Port.connect("127.0.0.1", number) as plain:
+                plain.wait_connected()
+                plain.push(b"\xfa")
+                came, sent, who, text = monitor.line_with("start").split(None, 3)
+                assert sent == "-" and text == "start"
+        assert monitor.status() == 0
+
+
+def test_time_sent_asks_the_server_it_connects_to():
+    with Port.listen("127.0.0.1", name=b"stage") as server:
+        for form, asked in (("start", False), ("sent", True)):
+            with Tool("midisock-monitor", "--connect", "--json", "--time", form, "--count", "1",
+                      f"127.0.0.1:{server.number}") as monitor:
+                monitor.event("connected")
+                server.notified(midisock.NOTIFY_CLIENT_JOINED)
+                if asked:
+                    assert monitor.event("named")["name"] == "stage"
+                    monitor.event("clock-locked")
+                    server.notified(midisock.NOTIFY_CLOCK_LOCKED)
+                pushed = midisock.call("now_ns")
+                server.push(b"\x90\x3c\x64")
+                message = monitor.event("message")
+                assert ("sent_ns" in message) == asked
+                if asked:
+                    assert abs(message["sent_ns"] - pushed) < 1e9 and message["time_ns"] >= pushed
+                assert monitor.status() == 0
+
+
+def test_what_time_sent_prints_is_read_by_send():
+    lines = ("   1.000000     0.999000  #1   note-on 0 60 100  (C4)\n"
+             "   1.000001    -0.000100  note-off 0 60 0\n"
+             "   1.000002            -  #12  cc 0 7 1\n")
+    with Port.listen("127.0.0.1") as server:
+        assert run("midisock-send", f"127.0.0.1:{server.number}", "-", text=lines).returncode == 0
+        assert server.receive_bytes(3) == [b"\x90\x3c\x64", b"\x80\x3c\x00", b"\xb0\x07\x01"]

@@ -29,6 +29,21 @@ static void print_time(struct report *report, uint64_t time_ns)
     report->last_ns = time_ns;
 }
 
+/* When the sender meant a message, which may be before the start. */
+static void print_sent(const struct report *report, const midisock_message *message)
+{
+    if (message->flags & MIDISOCK_FLAG_TIMED)
+        output_printf("%11.6f  ", (double)(int64_t)(message->time_ns - report->start_ns) / 1e9);
+    else
+        output_printf("%11s  ", "-");
+}
+
+/* When a message came. The library tells of a timed one only when it was meant. */
+static uint64_t arrived_ns(const midisock_message *message)
+{
+    return message->flags & MIDISOCK_FLAG_TIMED ? midisock_now_ns() : message->time_ns;
+}
+
 static void print_client(uint32_t client)
 {
     char text[16];
@@ -68,7 +83,9 @@ void report_listening(const struct report *report, const char *address, uint16_t
 
 static void print_object(struct report *report, const midisock_message *message)
 {
-    begin_object(report, "message", message->time_ns, message->client);
+    begin_object(report, "message", arrived_ns(message), message->client);
+    if (message->flags & MIDISOCK_FLAG_TIMED)
+        output_printf(",\"sent_ns\":%llu", (unsigned long long)message->time_ns);
     output_text(",");
     decode_json(message->data, message->size);
     if (message->flags & MIDISOCK_FLAG_SYNTHETIC)
@@ -84,7 +101,9 @@ void report_message(struct report *report, const midisock_message *message)
         print_object(report, message);
         return;
     }
-    print_time(report, message->time_ns);
+    print_time(report, arrived_ns(message));
+    if (report->time == TIME_SENT)
+        print_sent(report, message);
     /* Without a time the message comes first, for midisock-send and other programs. */
     if (report->time != TIME_NONE)
         print_client(message->client);
@@ -109,6 +128,9 @@ static const char *event_name(int32_t kind)
     case MIDISOCK_NOTIFY_CONGESTED: return "congested";
     case MIDISOCK_NOTIFY_RECOVERED: return "recovered";
     case MIDISOCK_NOTIFY_PRIORITY_REFUSED: return "priority-refused";
+    case MIDISOCK_NOTIFY_CLIENT_NAMED: return "named";
+    case MIDISOCK_NOTIFY_CLOCK_LOCKED: return "clock-locked";
+    case MIDISOCK_NOTIFY_CLOCK_LOST: return "clock-lost";
     default: return "notification";
     }
 }
@@ -124,16 +146,42 @@ static const char *event_words(int32_t kind)
     case MIDISOCK_NOTIFY_CONGESTED: return "cannot keep up: messages are dropped";
     case MIDISOCK_NOTIFY_RECOVERED: return "keeps up again";
     case MIDISOCK_NOTIFY_PRIORITY_REFUSED: return "no realtime priority for the network thread";
+    case MIDISOCK_NOTIFY_CLIENT_NAMED: return "told its name";
+    case MIDISOCK_NOTIFY_CLOCK_LOCKED: return "clock known: messages have the sender's time";
+    case MIDISOCK_NOTIFY_CLOCK_LOST: return "clock not known any more: messages have the time of their arrival";
     default: return "notification";
     }
 }
 
-static void print_event_object(struct report *report, const midisock_notification *notification, const char *address)
+/* Whether a line names the address. One about a name or a clock follows the line about the connection. */
+static int shows_address(int32_t kind)
+{
+    return kind != MIDISOCK_NOTIFY_CLIENT_NAMED && kind != MIDISOCK_NOTIFY_CLOCK_LOCKED &&
+           kind != MIDISOCK_NOTIFY_CLOCK_LOST;
+}
+
+/* The name that the notification's peer told; empty if there is none, or the peer has gone. */
+static void told_name(const struct report *report, const midisock_notification *notification, char name[64])
+{
+    midisock_result result = MIDISOCK_EMPTY;
+    if (notification->kind == MIDISOCK_NOTIFY_CLIENT_NAMED && report->port != NULL)
+        result = notification->client != 0 ? midisock_client_name(report->port, notification->client, name, 64)
+                                           : midisock_peer_name(report->port, name, 64);
+    if (result != MIDISOCK_OK)
+        name[0] = '\0';
+}
+
+static void print_event_object(struct report *report, const midisock_notification *notification, const char *address,
+                               const char *name)
 {
     begin_object(report, event_name(notification->kind), notification->time_ns, notification->client);
     if (address[0] != '\0') {
         output_text(",\"address\":");
         json_string(address);
+    }
+    if (name[0] != '\0') {
+        output_text(",\"name\":");
+        json_string(name);
     }
     if (reason_text(notification) != NULL) {
         output_text(",\"reason\":");
@@ -150,8 +198,10 @@ void report_notification(struct report *report, const midisock_notification *not
     const char *address = notification->address[0] != '\0' || notification->client != 0 || report->peer == NULL
                               ? notification->address
                               : report->peer;
+    char name[64];
+    told_name(report, notification, name);
     if (report->json) {
-        print_event_object(report, notification, address);
+        print_event_object(report, notification, address, name);
         return;
     }
     begin_comment(report, notification->time_ns, notification->client);
@@ -159,7 +209,9 @@ void report_notification(struct report *report, const midisock_notification *not
         (notification->kind == MIDISOCK_NOTIFY_CONGESTED || notification->kind == MIDISOCK_NOTIFY_RECOVERED))
         output_text("this program ");
     output_text(event_words(notification->kind));
-    if (address[0] != '\0')
+    if (name[0] != '\0')
+        output_printf(": %s", name);
+    if (address[0] != '\0' && shows_address(notification->kind))
         output_printf(notification->kind == MIDISOCK_NOTIFY_CLIENT_LEFT ? "  (%s)" : " %s", address);
     if (reason_text(notification) != NULL)
         output_printf(": %s", reason_text(notification));

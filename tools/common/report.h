@@ -9,6 +9,7 @@ enum report_time {
     TIME_SINCE_START,
     TIME_DELTA, /* since the line before */
     TIME_OF_DAY,
+    TIME_SENT, /* since the start, and beside it when the sender meant the message */
     TIME_NONE
 };
 
@@ -18,6 +19,7 @@ struct report {
     size_t max_sysex; /* bytes of a SysEx shown in text, 0: all */
     uint64_t start_ns, last_ns;
     const char *peer; /* the address connected to, of a client's port */
+    midisock_port *port; /* asked for the names that peers told */
 };
 
 void report_listening(const struct report *report, const char *address, uint16_t port);

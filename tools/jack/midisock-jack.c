@@ -214,6 +214,9 @@ static void report_totals(struct program *program)
         return;
     report_text(&program->report, "messages from the network: %llu, to it: %llu",
                 (unsigned long long)stats.messages_in, (unsigned long long)stats.messages_out);
+    if (stats.timed_in > 0)
+        report_text(&program->report, "messages with the sender's time: %llu, too late for the latency: %llu",
+                    (unsigned long long)stats.timed_in, (unsigned long long)stats.late_in);
     report_text(&program->report, "the network thread woke %.3f ms late lately, %.3f ms at worst; its priority: %llu",
                 (double)stats.network_late_ns / 1e6, (double)stats.network_late_max_ns / 1e6,
                 (unsigned long long)stats.network_priority);
@@ -291,7 +294,7 @@ int main(int argc, char **argv)
     struct limits limits = {EXIT_DONE, -1, EXIT_DONE};
     midisock_config config;
     struct cli_list ins = {{0}, 0}, outs = {{0}, 0}, from = {{0}, 0}, to = {{0}, 0};
-    int wait = 0, words, status, i;
+    int wait = 0, sender_time = 0, words, status, i;
     uint32_t max_clients = 0, max_message = 0;
     const char *allow = NULL, *latency = "auto";
     const struct cli_option options[] = {
@@ -307,6 +310,7 @@ int main(int argc, char **argv)
         {'a', "allow", CLI_TEXT, &allow, 0, 0},
         {0, "max-clients", CLI_NUMBER, &max_clients, 1, 65536},
         {0, "latency", CLI_TEXT, &latency, 0, 0},
+        {0, "sender-time", CLI_FLAG, &sender_time, 1, 0},
         {0, "priority", CLI_NUMBER, &program.priority, 0, 99},
         {0, "wait", CLI_FLAG, &wait, 1, 0},
         {0, "max-message", CLI_NUMBER, &max_message, 1, 1u << 28},
@@ -337,6 +341,7 @@ int main(int argc, char **argv)
     config.latency_ns = parse_latency(latency);
     /* A delay of one period keeps the spacing of messages. */
     config.push_latency_ns = config.latency_ns != 0 ? MIDISOCK_LATENCY_AUTO : 0;
+    config.timing = sender_time ? MIDISOCK_TIMING_SENDER : MIDISOCK_TIMING_ARRIVAL;
     bridge->delays_input = config.push_latency_ns != 0;
     config.realtime_priority = program.priority != PRIORITY_AUTO ? program.priority : 0;
     config.traffic_class = LIVE_TRAFFIC_CLASS;
@@ -355,6 +360,7 @@ int main(int argc, char **argv)
     program.report.peer = program.connecting ? program.address.text : NULL;
     bridge->port = program.connecting ? address_connect(&program.address, &config)
                                       : address_listen(&program.address, &config, &limits);
+    program.report.port = bridge->port;
     bridge->arrived = jack_ringbuffer_create(64 * BRIDGE_NAME);
     if (bridge->port == NULL || bridge->arrived == NULL)
         return EXIT_FAILED;

@@ -40,9 +40,12 @@ static const char help[] = "midisock-monitor - print MIDI messages that come ove
                            "      --channel N         only messages of channel N, and those without one\n"
                            "      --full              all bytes of a SysEx, not the first 32 (JSON has all)\n"
                            "      --time FORM         start (seconds since the start, default), delta\n"
-                           "                          (since the line before), clock (time of day), or none:\n"
-                           "                          the message first, then '#' and the client, and all\n"
-                           "                          bytes of a SysEx\n"
+                           "                          (since the line before), clock (time of day), sent\n"
+                           "                          (since the start, and beside it when the sender\n"
+                           "                          meant the message, or '-'; with --connect it asks\n"
+                           "                          the server for that time), or none: the message\n"
+                           "                          first, then '#' and the client, and all bytes of a\n"
+                           "                          SysEx\n"
                            "      --drop              never slow a sender down: drop messages that come too\n"
                            "                          fast to be printed (default: the sender waits)\n"
                            "      --max-message N     the longest SysEx taken, in bytes (default 16384)\n"
@@ -56,11 +59,13 @@ static const char help[] = "midisock-monitor - print MIDI messages that come ove
                            "on.\n"
                            "\n"
                            "A JSON object has \"event\" (listening, message, joined, left, connected,\n"
-                           "connect-failed, disconnected, congested, recovered), \"time\" (seconds since the\n"
-                           "start), \"time_ns\" (the monotonic clock) and, as it applies, \"client\", \"address\"\n"
-                           "and \"reason\"; a message also \"type\", \"channel\", the fields that mido gives it\n"
-                           "(note, velocity, control, value, program, pitch, pos, song), \"name\" (of a note),\n"
-                           "\"hex\", \"synthetic\" and \"still_held\".\n"
+                           "connect-failed, disconnected, congested, recovered, named, clock-locked,\n"
+                           "clock-lost), \"time\" (seconds since the start), \"time_ns\" (the monotonic clock)\n"
+                           "and, as it applies, \"client\", \"address\", \"name\" (that a peer told) and\n"
+                           "\"reason\"; a message also \"type\", \"channel\", the fields that mido gives it (note,\n"
+                           "velocity, control, value, program, pitch, pos, song), \"name\" (of a note), \"hex\",\n"
+                           "\"synthetic\", \"still_held\", and \"sent_ns\" if the sender told when it meant the\n"
+                           "message, on the clock of \"time_ns\".\n"
                            "\n"
                            "Exit status: 0 ended by Ctrl-C, SIGTERM, --timeout or with --count reached;\n"
                            "1 an error; 2 a mistake on the command line; 3 --timeout came before --count.\n"
@@ -157,13 +162,13 @@ static int run(struct monitor *monitor, int32_t timeout_ms)
 
 static enum report_time time_form(const char *name)
 {
-    static const char *const names[] = {"start", "delta", "clock", "none"};
-    static const enum report_time forms[] = {TIME_SINCE_START, TIME_DELTA, TIME_OF_DAY, TIME_NONE};
+    static const char *const names[] = {"start", "delta", "clock", "sent", "none"};
+    static const enum report_time forms[] = {TIME_SINCE_START, TIME_DELTA, TIME_OF_DAY, TIME_SENT, TIME_NONE};
     size_t i;
     for (i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0)
             return forms[i];
-    cli_usage_error("--time: '%s' is none of start, delta, clock and none", name);
+    cli_usage_error("--time: '%s' is none of start, delta, clock, sent and none", name);
 }
 
 int main(int argc, char **argv)
@@ -205,6 +210,8 @@ int main(int argc, char **argv)
     midisock_config_init(&config, sizeof config);
     config.overflow = drop ? MIDISOCK_OVERFLOW_REPAIR : MIDISOCK_OVERFLOW_WAIT;
     config.traffic_class = LIVE_TRAFFIC_CLASS;
+    if (monitor.report.time == TIME_SENT)
+        config.timing = MIDISOCK_TIMING_SENDER;
     config_allow_clients(&config, allow);
     if (max_clients > 0)
         config.max_clients = max_clients;
@@ -225,6 +232,7 @@ int main(int argc, char **argv)
     }
     if (monitor.port == NULL)
         return EXIT_FAILED;
+    monitor.report.port = monitor.port;
     status = run(&monitor, timeout_ms);
     if (status == EXIT_DONE || status == EXIT_TIMED_OUT)
         print_notifications(&monitor);

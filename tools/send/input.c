@@ -78,8 +78,20 @@ static size_t count_digits(const char *text)
     return strspn(text, "0123456789");
 }
 
+/* Behind the second time, "    -0.345678  " or "          -  ", that begins here; 0: none does. */
+static size_t sent_column(const char *text)
+{
+    size_t at = text[0] == '-', digits = count_digits(text + at);
+    if (digits > 0) {
+        if (text[at + digits] != '.' || count_digits(text + at + digits + 1) != 6)
+            return 0;
+        at += digits + 7;
+    }
+    return at > 0 && text[at] == ' ' && text[at + 1] == ' ' ? at + strspn(text + at, " ") : 0;
+}
+
 /* The columns "    12.345678  #3   " or "13:05:59.123456  #3   ", as midisock-monitor
- * prints them before a message; 0: there are none. */
+ * prints them before a message, perhaps with a second time; 0: there are none. */
 static size_t columns(const char *line)
 {
     size_t at = strspn(line, " "), digits = count_digits(line + at), more;
@@ -93,6 +105,7 @@ static size_t columns(const char *line)
     if (line[at] != ' ' || line[at + 1] != ' ')
         return 0;
     at += strspn(line + at, " ");
+    at += sent_column(line + at);
     more = line[at] == '#' ? count_digits(line + at + 1) : 0;
     return more > 0 && line[at + 1 + more] == ' ' ? at + 1 + more : at;
 }

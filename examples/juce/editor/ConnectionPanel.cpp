@@ -66,12 +66,13 @@ ConnectionPanel::ConnectionPanel()
         field->onEscapeKey = [this] { show (settings); };
     }
 
-    for (auto* button : { &thruSwitch, &monitorSwitch })
+    for (auto* button : { &senderTimeSwitch, &thruSwitch, &monitorSwitch })
     {
         addAndMakeVisible (*button);
         button->onClick = [this] { changed(); };
     }
 
+    senderTimeSwitch.setTooltip ("Asks the server when each message was meant, so that the network does not change the rhythm");
     thruSwitch.setTooltip ("What the host sends to this plugin also comes out of it");
     monitorSwitch.setTooltip ("To hear that something comes in without an instrument");
     showRole();
@@ -99,6 +100,7 @@ void ConnectionPanel::show (const BridgeSettings& wanted)
     allowField.setText (settings.server.allow, false);
     thruSwitch.setToggleState (settings.thru, juce::dontSendNotification);
     monitorSwitch.setToggleState (settings.monitor, juce::dontSendNotification);
+    senderTimeSwitch.setToggleState (settings.client.sender_time, juce::dontSendNotification);
 
     if (latencyBox.indexOfItemId (link.latency_ms + 2) < 0)
         latencyBox.addItem (latencyText (link.latency_ms), link.latency_ms + 2);
@@ -117,6 +119,7 @@ void ConnectionPanel::showRole()
     hostField.setVisible (! isServer);
     allow.label.setVisible (isServer);
     allowField.setVisible (isServer);
+    senderTimeSwitch.setVisible (! isServer);
     resized();
     repaint();
 }
@@ -180,6 +183,7 @@ void ConnectionPanel::changed()
     settings.chosen().latency_ms = juce::jmax (-1, latencyBox.getSelectedId() - 2);
     settings.thru = thruSwitch.getToggleState();
     settings.monitor = monitorSwitch.getToggleState();
+    settings.client.sender_time = senderTimeSwitch.getToggleState();
 
     if (onChange != nullptr)
         onChange (settings);
@@ -213,6 +217,14 @@ void ConnectionPanel::resized()
     }
 
     hostField.setBounds (listenBox.getBounds());
+
+    if (senderTimeSwitch.isVisible()) // where a server has Allow, one row lower
+    {
+        auto line = next();
+        line.removeFromLeft (line.getWidth() >= labelWidth + 170 ? labelWidth : 0);
+        senderTimeSwitch.setBounds (line);
+    }
+
     // Below the fields, or, where that is too narrow for their texts, as wide as the panel.
     auto switches = next();
 

@@ -37,5 +37,6 @@ private:
     juce::ComboBox listenBox, latencyBox;
     Field hostField { "Host" }, portField { "Port" }, allowField { "Allow" };
     juce::ToggleButton thruSwitch { "MIDI thru" }, monitorSwitch { "Monitor tone" };
+    juce::ToggleButton senderTimeSwitch { "Use the sender's time" };
     Row host, port, allow, latency;
 };

@@ -58,7 +58,7 @@ bool BridgeProcessor::isProcessing() const
 void BridgeProcessor::timerCallback()
 {
     if (getActiveEditor() == nullptr) // it polls more often
-        (void) link.poll();
+        (void) poll();
 }
 
 bool BridgeProcessor::isBusesLayoutSupported (const BusesLayout& layout) const

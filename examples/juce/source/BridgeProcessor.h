@@ -20,7 +20,8 @@ public:
     void rememberSize (int width, int height);
     /** Tells that another project was loaded. */
     std::function<void()> onSettingsReplaced;
-    midisock::plugin::status poll()     { return link.poll(); }
+    /** Also tells the host the latency when it has changed. */
+    midisock::plugin::status poll()     { return link.poll (*this); }
     /** Whether the host has processed a block lately: without, no MIDI passes. */
     bool isProcessing() const;
     void panic()                        { link.panic(); }

@@ -22,6 +22,12 @@ enum class wake : std::uint32_t {
     signal = MIDISOCK_WAKE_SIGNAL /**< a push makes at most one, while the network thread sleeps */
 };
 
+/** midisock_config::timing by name. */
+enum class timing : std::uint32_t {
+    arrival = MIDISOCK_TIMING_ARRIVAL, /**< messages have the time at which they arrived */
+    sender = MIDISOCK_TIMING_SENDER    /**< messages have the time at which the sender meant them, if the peer tells it */
+};
+
 /** midisock_config, filled with the defaults. Set its fields, or use the functions for values with names. accept_mode
  * has no effect: the classes server and listener set it. */
 struct config : midisock_config {
@@ -38,6 +44,12 @@ struct config : midisock_config {
     config &set(midisock::wake value) noexcept
     {
         midisock_config::wake = static_cast<std::uint32_t>(value);
+        return *this;
+    }
+    /** Sets midisock_config::timing. */
+    config &set(midisock::timing value) noexcept
+    {
+        midisock_config::timing = static_cast<std::uint32_t>(value);
         return *this;
     }
 };

@@ -71,6 +71,8 @@ struct message : midisock_message {
     constexpr bool is_synthetic() const noexcept { return (flags & MIDISOCK_FLAG_SYNTHETIC) != 0; }
     /** Another client of this server still holds this note or pedal. Ignore the message if you ignore `client`. */
     constexpr bool is_still_held() const noexcept { return (flags & MIDISOCK_FLAG_STILL_HELD) != 0; }
+    /** `time_ns` is when the sender meant it, not when it arrived. */
+    constexpr bool is_timed() const noexcept { return (flags & MIDISOCK_FLAG_TIMED) != 0; }
 
 private:
     constexpr bool is(int kind) const noexcept { return (data[0] & 0xF0) == kind; }

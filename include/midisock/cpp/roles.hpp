@@ -16,6 +16,12 @@ struct peer_address {
     char text[64];
 };
 
+/** The name that a peer or a client told, as text. */
+struct peer_name {
+    /** UTF-8; empty if it told none. */
+    char text[64];
+};
+
 /** An accepted client, an adopted socket or one of a pair; also any other port that carries messages, if its role does not
  * matter. */
 class port final : public message_port {
@@ -35,6 +41,13 @@ public:
     {
         return result<midisock::peer_address>::of([&](midisock::peer_address &address) {
             return midisock_peer_address(port_, address.text, sizeof address.text);
+        });
+    }
+    /** [control] Returns the name that the peer told. See midisock_peer_name(). */
+    result<midisock::peer_name> peer_name() const noexcept
+    {
+        return result<midisock::peer_name>::of([&](midisock::peer_name &name) {
+            return midisock_peer_name(port_, name.text, sizeof name.text);
         });
     }
 };
@@ -57,6 +70,13 @@ public:
     {
         return result<midisock::peer_address>::of([&](midisock::peer_address &address) {
             return midisock_peer_address(port_, address.text, sizeof address.text);
+        });
+    }
+    /** [control] Returns the name that the server told. See midisock_peer_name(). */
+    result<midisock::peer_name> peer_name() const noexcept
+    {
+        return result<midisock::peer_name>::of([&](midisock::peer_name &name) {
+            return midisock_peer_name(port_, name.text, sizeof name.text);
         });
     }
 };
@@ -83,6 +103,13 @@ public:
     {
         return result<peer_address>::of([&](peer_address &address) {
             return midisock_client_address(port_, client, address.text, sizeof address.text);
+        });
+    }
+    /** [control] Returns the name that a client told. See midisock_client_name(). */
+    result<peer_name> client_name(std::uint32_t client) const noexcept
+    {
+        return result<peer_name>::of([&](peer_name &name) {
+            return midisock_client_name(port_, client, name.text, sizeof name.text);
         });
     }
     /** [control] `for (std::uint32_t client : server.clients())`: the ids, in the order in which the clients connected. */

@@ -89,6 +89,16 @@ public:
         return look();
     }
 
+    /** Does the same, and tells the processor's host the latency when it has changed: status::host_latency_ns, and
+     * `own_samples` of a plugin that delays its audio besides. Message thread only. */
+    template <class Processor> status poll(Processor &processor, int own_samples = 0)
+    {
+        const status seen = poll(); // no lock is held while the host is told
+        const double samples = static_cast<double>(seen.host_latency_ns) * processor.getSampleRate() / 1e9;
+        processor.setLatencySamples(own_samples + juce::roundToInt(samples));
+        return seen;
+    }
+
     /** Silences both ends. Messages that wait to be sent are dropped, and peers receive All Sound Off. In the next
      * block the host receives releases of what it holds, and All Sound Off. Any thread except the audio thread. */
     void panic()
@@ -245,6 +255,9 @@ private:
             seen.state = port->state();
             seen.local_port = port->local_port();
             seen.counters = *port->stats();
+            if (seen.counters.timed_in > 0 || (settings_.sender_time && settings_.role == role::client)) {
+                seen.host_latency_ns = seen.counters.latency_ns;
+            }
             if (seen.state == state::listening) {
                 problem_ = outcome::ok; // the address was in use, and is ours now
             }

@@ -34,12 +34,15 @@ struct settings {
     /** Milliseconds from the arrival of a message to its place in the audio, at most 1000. 0: as soon as possible.
      * Negative: automatic, the least delay that keeps the spacing of messages. */
     int latency_ms = -1;
+    /** Whether a client asks its server for the time of each message (midisock_config::timing). A server needs no
+     * setting: it answers a client that asks. */
+    bool sender_time = false;
 
     /** Whether all settings are equal. */
     friend bool operator==(const settings &a, const settings &b)
     {
         return a.enabled == b.enabled && a.role == b.role && a.host == b.host && a.port == b.port &&
-               a.allow == b.allow && a.latency_ms == b.latency_ms;
+               a.allow == b.allow && a.latency_ms == b.latency_ms && a.sender_time == b.sender_time;
     }
     /** Whether any setting differs. */
     friend bool operator!=(const settings &a, const settings &b) { return !(a == b); }
@@ -47,7 +50,8 @@ struct settings {
     /** Whether a port with the settings `other` can be changed to these without closing it. */
     bool has_same_connection(const settings &other) const
     {
-        return enabled == other.enabled && role == other.role && host == other.host && port == other.port;
+        return enabled == other.enabled && role == other.role && host == other.host && port == other.port &&
+               (role == plugin::role::server || sender_time == other.sender_time);
     }
 
     /** The type of to_tree(). */
@@ -61,7 +65,8 @@ struct settings {
                                              {"host", host},
                                              {"port", port},
                                              {"allow", allow},
-                                             {"latency_ms", latency_ms}});
+                                             {"latency_ms", latency_ms},
+                                             {"sender_time", sender_time}});
     }
 
     /** Reads saved settings. A setting that is missing or out of range has its default, since a tree may be of unknown
@@ -80,6 +85,7 @@ struct settings {
         read.port = port >= 0 && port <= 65535 ? port : read.port;
         read.allow = tree.getProperty("allow", read.allow).toString();
         read.latency_ms = latency <= most_latency_ms ? juce::jmax(-1, latency) : read.latency_ms;
+        read.sender_time = tree.getProperty("sender_time", read.sender_time);
         return read;
     }
 
@@ -111,6 +117,7 @@ struct settings {
         how.traffic_class = expedited_forwarding;
         how.allow = allow_list();
         how.latency_ns = latency_ns();
+        how.set(sender_time ? timing::sender : timing::arrival);
         return how;
     }
 

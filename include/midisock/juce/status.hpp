@@ -48,6 +48,9 @@ struct status {
     std::uint32_t activity_in = 0;
     /** Sent since the last poll, with the same bits. */
     std::uint32_t activity_out = 0;
+    /** What a host should be told as the plugin's latency, in ns: the delay of messages once they have their sender's
+     * time, else 0. A change of the automatic latency changes it. */
+    std::uint64_t host_latency_ns = 0;
 };
 
 } // namespace plugin

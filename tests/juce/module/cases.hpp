@@ -12,7 +12,7 @@ struct named_case {
     const char *name;
     void (*run)();
 };
-extern const std::vector<named_case> held_cases, settings_cases, block_cases, pause_cases, port_cases;
+extern const std::vector<named_case> held_cases, settings_cases, block_cases, pause_cases, port_cases, sender_time_cases;
 
 using midisock::outcome;
 using midisock::plugin::held;

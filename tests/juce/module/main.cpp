@@ -13,7 +13,7 @@ static std::string reported(std::string name)
 int main(int argc, char **argv)
 {
     int count = 0;
-    for (const auto *cases : {&held_cases, &settings_cases, &block_cases, &pause_cases, &port_cases}) {
+    for (const auto *cases : {&held_cases, &settings_cases, &block_cases, &pause_cases, &port_cases, &sender_time_cases}) {
         for (const named_case &one : *cases) {
             bool wanted = argc < 2;
             for (int i = 1; i < argc; i++) {

@@ -15,6 +15,7 @@ settings unusual()
     s.port = 65535;
     s.allow = "10.0.0.0/8, ::1";
     s.latency_ms = 20;
+    s.sender_time = true;
     return s;
 }
 
@@ -90,6 +91,7 @@ void hostile_states()
         CHECK(!plugin.load(bad.toRawUTF8(), static_cast<int>(bad.getNumBytesAsUTF8())));
     }
     CHECK(plugin.load(tag.toRawUTF8(), static_cast<int>(tag.getNumBytesAsUTF8())));
+    CHECK(!plugin.current().sender_time); // as in a state that was saved before there was one
     CHECK(!plugin.load(nullptr, 0));
     CHECK(!plugin.load("", -1));
 }
@@ -101,10 +103,12 @@ void config_for_playing()
     CHECK(how.overflow == MIDISOCK_OVERFLOW_REPAIR);
     CHECK(how.listen_retry_ms == UINT32_MAX);
     CHECK(how.latency_ns == 20 * ms);
+    CHECK(how.timing == MIDISOCK_TIMING_SENDER);
     CHECK(std::strcmp(how.allow, "10.0.0.0/8, ::1") == 0);
     const settings defaults;
     CHECK(defaults.to_config().latency_ns == MIDISOCK_LATENCY_AUTO);
     CHECK(defaults.to_config().allow == nullptr);
+    CHECK(defaults.to_config().timing == MIDISOCK_TIMING_ARRIVAL);
 }
 
 } // namespace
