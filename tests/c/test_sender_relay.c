@@ -16,7 +16,7 @@
 #define LATENCY_NS (30 * MS)
 /* The library's estimate of the callbacks' times takes this many blocks to forget one that was later than this. */
 #define CALM_NS (MS / 5)
-#define CALM_BLOCKS 500
+#define CALM_BLOCKS 300
 enum { FRAMES = 128, EVERY = 1000, NOTES = 280, LATENCY_FRAMES = 1440, LINKS = 7 };
 
 /* What a link shows. */
@@ -228,8 +228,8 @@ static int check_link(const run *r, int link)
     const way *w = &WAYS[link];
     midisock_stats stats = check_stats(r->bonds[link].server);
     figures f = figures_of(r, link, (double)stats.clock_error_ns * RATE / 1e9 + 1);
-    printf("# %-30s spacing %6.2f frames, judged %5.2f of %3u, worst %2.0f; mean %7.1f, %5.0f to %5.0f; %3u off, %3u late; "
-           "bound %4.0f us, transit %5.1f ms\n",
+    printf("# %-30s spacing %6.2f frames, judged %5.2f of %3u, worst %2.0f; mean %7.1f, %5.0f to %5.0f; %3u off, "
+           "%3u late; bound %4.0f us, transit %5.1f ms\n",
            w->name, f.all, f.judged, f.steps, f.worst, f.mean, f.least, f.most, f.off, (unsigned)stats.late_in,
            (double)stats.clock_error_ns / 1e3, (double)stats.transit_ns / 1e6);
     fflush(stdout); /* a check that fails does not */
