@@ -307,27 +307,3 @@ proptest! {
         }
     }
 }
-
-/// Prints what calls cost: `cargo test --release --lib what_calls_cost -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement, not a test"]
-fn what_calls_cost() {
-    let path = || Path::new(10 * MS, Jitter::Uniform(20e6));
-    let mut pair = Pair::new(Clock::new(0, 0.0), Clock::new(DAY, 100e-6), path(), path(), 3);
-    pair.run(120 * SECOND);
-    let mut clock = pair.clock;
-    let now = pair.local.read(pair.time);
-    let began = std::time::Instant::now();
-    for step in 0..1000u64 {
-        let sent = now + step * 60 * MS;
-        let received = (pair.remote.read_us(pair.time + step * 60 * MS) + 20_000) & 0x7_FFFF_FFFF;
-        let (sequence, _) = clock.ping(sent);
-        clock.pong(sequence, received, received, sent + 45 * MS);
-    }
-    println!("a ping and its pong: {:?}", began.elapsed() / 1000);
-    let began = std::time::Instant::now();
-    for step in 0..1_000_000 {
-        std::hint::black_box(clock.believe(std::hint::black_box(step), now + 61 * SECOND));
-    }
-    println!("a stamp: {} ns", began.elapsed().as_nanos() / 1_000_000);
-}
