@@ -1235,8 +1235,8 @@ MIDISOCK_API midisock_result midisock_set_allow(struct midisock_port *server, co
  * Changes the name of a port, which is for the people at the other end. `name` is up to 63 bytes of UTF-8 without
  * control characters. NULL and "" mean no name.
  *
- * Peers with which sender time is in use are told. One change a second counts. Ports that a manual server accepts later
- * begin with the server's name.
+ * Peers with which sender time is in use are told. One change a second counts. Ports that a manual server accepts
+ * later begin with the server's name.
  *
  * [control]
  * Threads: any.
