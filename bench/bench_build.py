@@ -16,7 +16,7 @@ BENCH = ROOT / "bench"
 PROGRAMS = OUT / "bench"
 PEERS = OUT / "peers"
 SOURCES = ("stream", "roundtrip", "bare_echo", "port_echo", "host_echo", "queue", "idle", "push", "arrival", "fan",
-           "memory", "placement", "tick", "spacing")
+           "memory", "placement", "tick", "spacing", "jitter")
 # Those that also run with another build of the library. They use only names that its header knows too.
 COMPARED = ("stream", "port_echo", "push", "idle", "fan")
 PARSER = PEERS / "release" / "parser"

@@ -1,4 +1,5 @@
-"""What bench/spacing.c measures, as two programs with mido do it: mido_spacing.py FRAMES LATE_PERCENT SETTLE_BLOCKS NOTES.
+"""What bench/spacing.c measures, as two programs with mido do it: mido_spacing.py FRAMES LATE_PERCENT SETTLE_BLOCKS NOTES
+[NETWORK JITTER_US]. With a network the messages go through that program, bench/jitter.c.
 The callback of a note's block sends it; the one that finds it takes it as at the block's beginning. Prints by how many
 frames each note is off."""
 
@@ -11,6 +12,7 @@ import mido.sockets
 
 RATE = 48000
 FRAMES, LATE_PERCENT, SETTLE_BLOCKS, NOTES = map(int, sys.argv[1:5])
+IS_SENDER = sys.argv[5:6] == ["send"]
 
 
 def note_frame(number):
@@ -48,7 +50,12 @@ def main():
     server = mido.sockets.PortServer("127.0.0.1", 0)
     begin = time.monotonic_ns() + 1_500_000_000
     port = server._socket.getsockname()[1]
-    sender = subprocess.Popen([sys.executable, "-B", __file__, *sys.argv[1:5], str(port), str(begin)], stdin=subprocess.PIPE)
+    network = None
+    if len(sys.argv) > 5:
+        network = subprocess.Popen([sys.argv[5], "--to", str(port), "--jitter-us", sys.argv[6]], stdout=subprocess.PIPE)
+        port = int(network.stdout.readline())
+    sender = subprocess.Popen([sys.executable, "-B", __file__, *sys.argv[1:5], "send", str(port), str(begin)],
+                              stdin=subprocess.PIPE)
     there = []
     with server.accept() as client:
         for block in callbacks(begin, 1181783497276652981):
@@ -56,13 +63,15 @@ def main():
             if len(there) >= NOTES:
                 break
     sender.communicate(b"\n")
+    if network:
+        network.wait()
     off = [at - note_frame(number) for number, at in enumerate(there)]
     mean = sum(off) / len(off)
     print(json.dumps({"delay": mean, "deviation": (sum((one - mean)**2 for one in off) / len(off))**0.5,
                       "worst": max(abs(one - mean) for one in off), "off": [round(one - mean) for one in off]}))
 
 
-if len(sys.argv) > 5:
-    send(*map(int, sys.argv[5:7]))
+if IS_SENDER:
+    send(*map(int, sys.argv[6:8]))
 else:
     main()

@@ -2,12 +2,13 @@
  * callbacks of 128 frames in both processes.
  *
  *   spacing [--way frames|immediate] [--wake tick|signal] [--frames N] [--late-percent N] [--notes N]
- *           [--settle-blocks N]
+ *           [--settle-blocks N] [--timing arrival|sender] [--latency-us N] [--network PROGRAM --jitter-us N]
  *
  * The sender's callback plays notes at known frames. The receiver's callback reports the frame at which each arrived. A
  * callback begins late by up to late-percent of a block, evenly distributed.
  *   frames:    midisock_push_frame at the note's frame, midisock_pop_block at the frame it gives.
  *   immediate: midisock_push in the callback of the note's block, and at the beginning of the block that pops it.
+ * With --network the messages go through that program, bench/jitter.c.
  * Prints the distance of each note from the even line in frames: (receiver's frame - sender's frame), less the mean. */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -104,10 +105,28 @@ static void receive_notes(midisock_port *port, uint64_t begin, uint32_t notes, d
     }
 }
 
+/* Starts a network on the way to a port, and puts its own port in that one's place. */
+static FILE *through(const char *program, const char *jitter_us, uint16_t *number)
+{
+    char command[1024];
+    unsigned own;
+    FILE *relay;
+    snprintf(command, sizeof command, "exec '%s' --to %u --jitter-us %s", program, (unsigned)*number, jitter_us);
+    relay = popen(command, "r");
+    if (relay == NULL || fscanf(relay, "%u", &own) != 1)
+        fail("no network");
+    *number = (uint16_t)own;
+    return relay;
+}
+
 int main(int argc, char **argv)
 {
     static double there[MOST], off[MOST];
     uint32_t notes = (uint32_t)option_number(argc, argv, "--notes", 1000), i;
+    uint64_t latency_us = option_number(argc, argv, "--latency-us", 0);
+    const char *network = option(argc, argv, "--network", NULL);
+    FILE *relay = NULL;
+    midisock_stats stats;
     const char *way = option(argc, argv, "--way", "frames");
     midisock_config config;
     midisock_port *port;
@@ -128,6 +147,8 @@ int main(int argc, char **argv)
     prctl(PR_SET_TIMERSLACK, 1000);
     settle_blocks = option_number(argc, argv, "--settle-blocks", 2000);
     configure(&config, option(argc, argv, "--wake", "tick"), 0);
+    if (strcmp(option(argc, argv, "--timing", "arrival"), "sender") == 0)
+        config.timing = MIDISOCK_TIMING_SENDER;
     /* Before the library has a thread in this process. */
     if (pipe(told) != 0)
         fail("no pipe");
@@ -140,9 +161,11 @@ int main(int argc, char **argv)
         send_notes(start.number, &config, start.begin, notes);
         return 0;
     }
-    config.latency_ns = by_frame ? MIDISOCK_LATENCY_AUTO : 0;
+    config.latency_ns = latency_us != 0 ? latency_us * 1000 : by_frame ? MIDISOCK_LATENCY_AUTO : 0;
     must(midisock_listen("127.0.0.1", 0, &config, &port), "listen");
     start.number = midisock_local_port(port);
+    if (network != NULL)
+        relay = through(network, option(argc, argv, "--jitter-us", "0"), &start.number);
     start.begin = clock_ns() + 100000000;
     if (write(told[1], &start, sizeof start) != (ssize_t)sizeof start)
         fail("cannot tell");
@@ -155,10 +178,15 @@ int main(int argc, char **argv)
         squares += (off[i] - mean) * (off[i] - mean);
         worst = fmax(worst, fabs(off[i] - mean));
     }
-    printf("{\"delay\": %.1f, \"deviation\": %.3f, \"worst\": %.1f, \"off\": [", mean, sqrt(squares / notes), worst);
+    must(midisock_get_stats(port, &stats, sizeof stats), "stats");
+    printf("{\"delay\": %.1f, \"deviation\": %.3f, \"worst\": %.1f, \"late\": %u, \"timed\": %u, \"latency_ms\": %.2f, "
+           "\"off\": [", mean, sqrt(squares / notes), worst, (unsigned)stats.late_in, (unsigned)stats.timed_in,
+           (double)stats.latency_ns / 1e6);
     for (i = 0; i < notes; i++)
         printf("%s%.0f", i ? ", " : "", off[i] - floor(mean));
     printf("]}\n");
     midisock_close(port);
+    if (relay != NULL)
+        pclose(relay);
     return 0;
 }

@@ -378,8 +378,9 @@ static void notes_always_end(void)
             if (check_random(&random) % 4 == 0)
                 check_pause();
         }
+        const piece last = frame_hello(0, 1, "x");
         if (round % 2)
-            raw_send(fd, frame_hello(0, 1, "x").data, 1 + check_random(&random) % 10);
+            raw_send(fd, last.data, 1 + check_random(&random) % 10);
         raw_half_close(fd);
         unsigned got = 0;
         /* Every note that was sent, and then the releases. */
