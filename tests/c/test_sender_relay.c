@@ -47,8 +47,10 @@ typedef struct bond {
     midisock_port *client, *server;
     relay *network;
     unsigned got;
+    double bound; /* the present one, which the latest messages may have had before it was better */
     double frame[NOTES];
     uint32_t flags[NOTES];
+    double within[NOTES]; /* how far the time may be off, in frames, by the bound at that time */
     uint8_t at_start[NOTES]; /* at the beginning of a block: perhaps late */
 } bond;
 
@@ -120,9 +122,13 @@ static void *receive_notes(void *argument)
         for (int i = 0; i < LINKS; i++) {
             bond *b = &r->bonds[i];
             midisock_message m;
+            /* The bound when the note came, which was since the last block, or before: it becomes smaller in the end. */
+            double error = (double)check_stats(b->server).clock_error_ns * RATE / 1e9;
+            b->bound = error > b->bound ? error : b->bound * 0.999;
             while (midisock_pop_block(b->server, &m) == MIDISOCK_OK) {
                 CHECK_INT(b->got, m.data[1] | m.data[2] << 7);
                 b->flags[b->got] = m.flags;
+                b->within[b->got] = b->bound + 1;
                 b->at_start[b->got] = m.frame == 0;
                 r->was_calm[1][b->got] = r->calm[1] >= CALM_BLOCKS;
                 /* Where it should be is 0. */
@@ -153,8 +159,7 @@ static double root(double square)
     return x;
 }
 
-/* `within`: how many frames a note may be off its place. */
-static figures figures_of(const run *r, int link, double within)
+static figures figures_of(const run *r, int link)
 {
     const bond *b = &r->bonds[link];
     figures f = {0, 1e9, -1e9, 0, 0, 0, 0, 0, 0};
@@ -166,7 +171,7 @@ static figures figures_of(const run *r, int link, double within)
         f.timed += b->flags[i] == MIDISOCK_FLAG_TIMED;
         double off = b->frame[i] - LATENCY_FRAMES;
         if (b->flags[i] == MIDISOCK_FLAG_TIMED)
-            f.off += off > within || off < -within;
+            f.off += off > b->within[i] || off < -b->within[i];
         int is_calm = WAYS[link].times == DEVICE || (r->was_calm[0][i] && r->was_calm[1][i]);
         int now = is_calm && !b->at_start[i] && b->flags[i] == b->flags[0];
         if (i > 0) {
@@ -237,7 +242,7 @@ static int check_link(const run *r, int link)
 {
     const way *w = &WAYS[link];
     midisock_stats stats = check_stats(r->bonds[link].server);
-    figures f = figures_of(r, link, (double)stats.clock_error_ns * RATE / 1e9 + 1);
+    figures f = figures_of(r, link);
     printf("# %-30s spacing %6.2f frames, judged %5.2f of %3u, worst %2.0f; mean %7.1f, %5.0f to %5.0f; %3u off, "
            "%3u late; bound %4.0f us, transit %5.1f ms\n",
            w->name, f.all, f.judged, f.steps, f.worst, f.mean, f.least, f.most, f.off, (unsigned)stats.late_in,
