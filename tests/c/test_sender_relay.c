@@ -126,13 +126,17 @@ static void *receive_notes(void *argument)
             double error = (double)check_stats(b->server).clock_error_ns * RATE / 1e9;
             b->bound = error > b->bound ? error : b->bound * 0.999;
             while (midisock_pop_block(b->server, &m) == MIDISOCK_OK) {
-                CHECK_INT(b->got, m.data[1] | m.data[2] << 7);
-                b->flags[b->got] = m.flags;
-                b->within[b->got] = b->bound + 1;
-                b->at_start[b->got] = m.frame == 0;
-                r->was_calm[1][b->got] = r->calm[1] >= CALM_BLOCKS;
+                unsigned note = (unsigned)(m.data[1] | m.data[2] << 7);
+                /* Callbacks that catch up after a long pause have estimates that go back, and so do their notes. */
+                if (WAYS[i].times == DEVICE)
+                    CHECK_INT(b->got, note);
+                CHECK(note < NOTES);
+                b->flags[note] = m.flags;
+                b->within[note] = b->bound + 1;
+                b->at_start[note] = m.frame == 0;
+                r->was_calm[1][note] = r->calm[1] >= CALM_BLOCKS;
                 /* Where it should be is 0. */
-                b->frame[b->got] = (double)block * FRAMES + m.frame - (double)r->settle * FRAMES - b->got * EVERY;
+                b->frame[note] = (double)block * FRAMES + m.frame - (double)r->settle * FRAMES - note * (double)EVERY;
                 b->got++;
                 all++;
             }
@@ -255,11 +259,11 @@ static int check_link(const run *r, int link)
         CHECK(f.all > 50);
         return 1;
     }
+    uint64_t most_ns = stats.network_late_max_ns;
+    for (int i = 0; i < 2; i++)
+        most_ns = r->late_ns[i] > most_ns ? r->late_ns[i] : most_ns;
     if (has_lost_clock(r->bonds[link].server)) {
         /* Ten messages were on their way for two seconds, or no ping was answered: only if everything stood still. */
-        uint64_t most_ns = stats.network_late_max_ns;
-        for (int i = 0; i < 2; i++)
-            most_ns = r->late_ns[i] > most_ns ? r->late_ns[i] : most_ns;
         CHECK(most_ns > 500 * MS);
         return 0;
     }
@@ -269,8 +273,11 @@ static int check_link(const run *r, int link)
         /* Whatever the machine does: what is off its place was late, and is counted. */
         CHECK(f.off <= stats.late_in);
         CHECK(f.steps > 0 || stats.late_in > 0);
-        CHECK(f.judged <= 1.0);
-        CHECK(f.worst <= 2.0);
+        /* While everything stands still the clock is corrected, by half a frame in the time between two notes. */
+        if (most_ns < 20 * MS) {
+            CHECK(f.judged <= 1.0);
+            CHECK(f.worst <= 2.0);
+        }
     } else if (f.steps >= 50) {
         CHECK(f.judged <= 1.0);
     }
