@@ -267,6 +267,9 @@ static int check_link(const run *r, int link)
         CHECK(most_ns > 500 * MS);
         return 0;
     }
+    /* Times may not have been believed, and what follows waits behind such a message. */
+    if (most_ns > 500 * MS)
+        return 0;
     for (unsigned i = 0; i < NOTES; i++)
         CHECK(r->bonds[link].flags[i] == MIDISOCK_FLAG_TIMED || r->bonds[link].frame[i] > 1.9 * RATE);
     if (w->times == DEVICE) {
