@@ -122,7 +122,7 @@ static void *receive_notes(void *argument)
         for (int i = 0; i < LINKS; i++) {
             bond *b = &r->bonds[i];
             midisock_message m;
-            /* The bound when the note came, which was since the last block, or before: it becomes smaller in the end. */
+            /* The bound when the note came: it becomes smaller in the end. */
             double error = (double)check_stats(b->server).clock_error_ns * RATE / 1e9;
             b->bound = error > b->bound ? error : b->bound * 0.999;
             while (midisock_pop_block(b->server, &m) == MIDISOCK_OK) {
