@@ -365,6 +365,30 @@ void a_switch_for_senders_times()
     CHECK(!read.client.sender_time && read.role == BridgeSettings::Role::client);
 }
 
+// Only with senders' times: a project without them stays as it was.
+void the_host_is_told_the_latency()
+{
+    stage s;
+    auto server = midisock::server::listen("127.0.0.1", 0).or_throw();
+    BridgeSettings settings = s.bridge().settings();
+    settings.role = BridgeSettings::Role::client;
+    settings.client.host = "127.0.0.1";
+    settings.client.port = server.local_port();
+    settings.client.latency_ms = 20;
+    settings.connect = true;
+    juce::AudioBuffer<float> buffer(2, 256);
+    juce::MidiBuffer midi;
+    s.bridge().setRateAndBufferSizeDetails(48000.0, 256);
+    s.bridge().prepareToPlay(48000.0, 256);
+    for (const bool asks : {false, true, false}) {
+        settings.client.sender_time = asks;
+        s.bridge().change(settings);
+        s.bridge().processBlock(buffer, midi);
+        CHECK(s.bridge().poll().counters.latency_ns == 20000000);
+        CHECK_INT(asks ? 960 : 0, s.bridge().getLatencySamples());
+    }
+}
+
 // In words, too, for who does not see it.
 void activity_is_told()
 {
@@ -417,6 +441,7 @@ int main(int argc, char **argv)
         CASE(its_size_is_remembered),
         CASE(every_control_by_keyboard),
         CASE(a_switch_for_senders_times),
+        CASE(the_host_is_told_the_latency),
         CASE(activity_is_told),
     };
     return check_main(argc, argv, CASES(cases));
