@@ -130,3 +130,25 @@ proptest! {
         }
     }
 }
+
+/// After a pause of the host's, its callbacks make up for it all at once, and run ahead of the device.
+#[test]
+fn frames_keep_their_order_when_callbacks_make_up_for_a_pause() {
+    let period_ns = 2_666_667;
+    let mut clock = BlockClock::new(None, None);
+    let (mut now, mut last) = (ORIGIN, 0);
+    let mut steps = vec![period_ns; 400];
+    steps.push(300_000_000);
+    steps.extend([50_000; 110]);
+    steps.extend([period_ns; 400]);
+    for step in steps {
+        now += step;
+        begin(&mut clock, block(now, 128));
+        for frame in [0, 127] {
+            let due_ns = clock.time_of(frame).unwrap();
+            clock.note_sent(frame, due_ns);
+            assert!(due_ns >= last, "{} ns before the one before", last - due_ns);
+            last = due_ns;
+        }
+    }
+}

@@ -53,6 +53,8 @@ const LOWEST_RATE: f64 = 1.0;
 const HIGHEST_RATE: f64 = 10e6;
 /// Times are whole nanoseconds: what lies so little before a frame, in frames, is meant for it.
 const ROUNDING: f64 = 0.001;
+/// Callbacks that make up for a pause may run so far ahead of the device, in ns.
+const CAUGHT_UP_NS: u64 = 1_000_000_000;
 /// Nothing can be scheduled further ahead, in ns.
 const HORIZON_NS: u64 = 10_000_000_000;
 
@@ -252,7 +254,7 @@ impl BlockClock {
     ///
     /// The line moves with each callback, back as well, and the delay may become shorter: what is for the beginning of a
     /// block is still not sent before what was for the end of the last one. Where the times of frames have gone back by
-    /// more, as told times may, that is over. The device's own times are taken as they are, and so is the order that they
+    /// more than a second, as told times may, that is over. The device's own times are taken as they are, and so is the order that they
     /// were first told in: that is over only where nothing can have been scheduled so far ahead.
     pub(crate) fn time_of(&mut self, frame: u32) -> Option<u64> {
         let block = self.block.as_ref()?;
@@ -263,7 +265,11 @@ impl BlockClock {
             return Some(0);
         }
         let frame_ns = self.dll.time_of(frame);
-        let most_ns = if block.device_time { HORIZON_NS } else { self.period_ns };
+        let most_ns = if block.device_time {
+            HORIZON_NS
+        } else {
+            self.period_ns.max(CAUGHT_UP_NS)
+        };
         if self.sent_before.frame_ns.saturating_sub(frame_ns) > most_ns {
             self.sent_before = Sent::default();
             self.sent = Sent::default();
