@@ -254,8 +254,8 @@ impl BlockClock {
     ///
     /// The line moves with each callback, back as well, and the delay may become shorter: what is for the beginning of a
     /// block is still not sent before what was for the end of the last one. Where the times of frames have gone back by
-    /// more than a second, as told times may, that is over. The device's own times are taken as they are, and so is the order that they
-    /// were first told in: that is over only where nothing can have been scheduled so far ahead.
+    /// more than a second, as told times may, that is over. The device's own times are taken as they are, and so is the
+    /// order that they were first told in: that is over only where nothing can have been scheduled so far ahead.
     pub(crate) fn time_of(&mut self, frame: u32) -> Option<u64> {
         let block = self.block.as_ref()?;
         if frame >= block.frames.max(1) {

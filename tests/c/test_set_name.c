@@ -1,4 +1,4 @@
-/* The name of a port: what it may be. Nothing sends it in this version. */
+/* The name of a port: what it may be. What peers are told of it: test_sender_names.c. */
 #include "check.h"
 #include "raw.h"
 
