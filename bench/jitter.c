@@ -95,7 +95,7 @@ int main(int argc, char **argv)
         ppoll(sources, 2, &wait, NULL);
         for (i = 0; i < 2; i++)
             if (sources[i].revents != 0 && !take(&flows[i])) {
-                /* What is under way still arrives. */
+                /* Messages that are under way still arrive. */
                 while (flows[i].count > 0) {
                     struct piece *piece = &flows[i].pieces[flows[i].first];
                     sleep_until(piece->due);

@@ -59,7 +59,7 @@ pub(crate) enum Frame<'a> {
         token: u64,
         name: WireName<'a>,
     },
-    /// What follows, until the next stamp, was meant at this time.
+    /// The messages until the next stamp were meant at this time.
     Stamp(u32),
     /// A clock measurement asks.
     Ping { sequence: u8, sent_us: u64 },

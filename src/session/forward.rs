@@ -1,4 +1,4 @@
-//! What a client that leaves still gets of what was pushed: all that is due for it, though other clients get it later.
+//! Messages for a client that leaves: all that are due for it, though other clients get them later.
 
 use super::effect::{Keyed, Peer};
 use super::outbound::Outbound;

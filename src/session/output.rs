@@ -86,7 +86,7 @@ impl Output {
         matches!(self.flow, Flow::Broken { .. })
     }
 
-    /// What follows was meant at this time.
+    /// The messages that follow were meant at this time.
     #[inline]
     fn stamp(&mut self, meant_ns: u64) {
         if let Stamps::Yes { last } = &mut self.stamps {

@@ -191,7 +191,7 @@ impl Port {
         });
     }
 
-    /// What is in the in queue with times is placed at once, whatever its times.
+    /// Timed messages in the in queue are placed at once, whatever their times.
     pub(super) fn place_at_once(&self) {
         if let Some(queue) = &self.incoming {
             self.shared.queues.rush.ask(queue.position());

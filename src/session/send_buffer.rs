@@ -1,4 +1,4 @@
-//! What waits to be written to one peer: the bytes of whole messages, of which it is known where each begins. Frames for
+//! The bytes that wait to be written to one peer: whole messages, of which it is known where each begins. Frames for
 //! the library at the other end may lie between them. They are no messages: nothing counts or follows them.
 
 use crate::midi::{frame, message};

@@ -1,4 +1,4 @@
-//! What the parser does with `F4`: it collects a frame, hands it over, and passes over what is none.
+//! Frames in the parser: it collects each behind its `F4`, hands it over, and passes over bytes that make no frame.
 
 use super::super::frame;
 use super::super::message::{data_run, is_realtime};

@@ -649,7 +649,7 @@ fn a_pedal_lifted_and_pressed_again_releases_what_it_held() {
         &[up, &[0xB0, 66, 0], down, &[0xB0, 66, 127]],
         0,
     );
-    // What is the lowest position of a pedal that was never moved presses it, so it comes after those that are lifted.
+    // The lowest position of a pedal that was never moved presses it, so it comes after the pedals that are lifted.
     for lowest in [40, 64] {
         let (lowest, raised): (&[u8], &[u8]) = (&[0xB0, 64, lowest], &[0xB0, 64, 90]);
         expect(

@@ -368,7 +368,7 @@ impl World {
         if half_closed && !config.delivery.release_on_disconnect {
             return;
         }
-        let slow = end.was_blocked && config.delivery.linger_ms < 200;
+        let slow = end.was_blocked && config.delivery.linger_ms <= 200;
         let cut = self.network.is_severed(socket.link()) || end.was_stalled || slow;
         let room = config.delivery.client_buffer_bytes > 2048;
         if !other.read_to_end

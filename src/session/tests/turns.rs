@@ -94,7 +94,7 @@ fn a_flush_in_the_turn_of_a_break_tells_of_the_loss() {
     }
 }
 
-/// What is scheduled for later is not waited for, so a flush does not tell of it either, until it would have been due.
+/// A flush does not wait for messages that are scheduled for later, nor does it tell of them before they were due.
 #[test]
 fn a_flush_after_the_end_of_a_connection_says_nothing_of_what_is_scheduled_for_later() {
     for overflow in [Overflow::Wait, Overflow::Repair] {
