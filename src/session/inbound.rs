@@ -30,8 +30,15 @@ struct Inlet<'a> {
     channels: Channels,
     track: &'a mut Track,
     hidden: &'a mut Option<Box<ChannelState>>,
+    /// All channels are open, the peer tells no times, and clients are not merged, as nearly always.
+    plain: bool,
     /// Nothing may be put in until what was lost is made good.
     blocked: bool,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Counts {
     messages: u64,
     dropped: u64,
     unrepaired: u64,
@@ -70,15 +77,14 @@ impl Inlet<'_> {
     #[cold]
     fn hide(&mut self, bytes: &[u8]) -> bool {
         self.hidden.get_or_insert_default().apply(bytes);
-        self.filtered += 1;
-        self.messages += 1;
+        self.counts.filtered += 1;
+        self.counts.messages += 1;
         true
     }
-}
 
-impl Sink for Inlet<'_> {
-    #[inline]
-    fn message(&mut self, bytes: &[u8]) -> bool {
+    /// Takes a message where the port lacks channels, peers tell times or clients are merged, or that finds no room.
+    #[inline(never)]
+    fn message_otherwise(&mut self, bytes: &[u8]) -> bool {
         let (time_ns, flags) = self.time.time_of(bytes, self.arrived_ns);
         if !self.channels.has(bytes) {
             return self.hide(bytes);
@@ -92,22 +98,37 @@ impl Sink for Inlet<'_> {
                 return false;
             }
             self.blocked = true;
-            self.dropped += 1;
-            self.unrepaired += self.track.lose(bytes);
+            self.counts.dropped += 1;
+            self.counts.unrepaired += self.track.lose(bytes);
         } else {
             self.track.deliver(bytes);
         }
         if let ([0xFF], Some(hidden)) = (bytes, &mut *self.hidden) {
             hidden.apply(bytes);
         }
-        self.messages += 1;
-        self.timed += u64::from(flags == TIMED);
+        self.counts.messages += 1;
+        self.counts.timed += u64::from(flags == TIMED);
         self.queue.publish_batch();
         true
     }
+}
+
+impl Sink for Inlet<'_> {
+    #[inline]
+    fn message(&mut self, bytes: &[u8]) -> bool {
+        if self.plain && !self.blocked && self.queue.write(self.arrived_ns, self.client, 0, bytes) {
+            self.track.deliver(bytes);
+            self.counts.messages += 1;
+            self.queue.publish_batch();
+            return true;
+        }
+        self.message_otherwise(bytes)
+    }
 
     fn frame(&mut self, bytes: &[u8]) -> bool {
-        self.time.take_frame(bytes, self.arrived_ns)
+        let taken = self.time.take_frame(bytes, self.arrived_ns);
+        self.plain &= !self.time.is_active();
+        taken
     }
 }
 
@@ -182,8 +203,9 @@ impl Inbound<'_> {
 
     /// Whether a peer has silenced all channels. Whatever its times, what it sent before is placed at once then.
     fn has_panicked(&mut self, peer: Peer) -> bool {
-        let connection = self.connections.at_mut(peer);
-        connection.is_some_and(|connection| connection.input.time.take_panic())
+        self.connections
+            .at_mut(peer)
+            .is_some_and(|connection| connection.input.time.take_panic())
     }
 
     /// Puts messages that were merged into the in queue, as far as it is time for them.
@@ -194,15 +216,9 @@ impl Inbound<'_> {
             else {
                 continue;
             };
-            let Waiting {
-                time_ns,
-                client,
-                flags,
-                bytes,
-                ..
-            } = &waiting;
             let track = &mut connection.input.track;
-            if !track.is_lossy() && queue.write(*time_ns, *client, *flags, bytes) {
+            let (time_ns, client, bytes) = (waiting.time_ns, waiting.client, &waiting.bytes);
+            if !track.is_lossy() && queue.write(time_ns, client, waiting.flags, bytes) {
                 track.deliver(bytes);
             } else {
                 dropped += 1;
@@ -451,8 +467,10 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     }
     let merge = &mut port.times.merge;
     let merging = source.merges.filter(|_| is_merging);
+    let plain = merging.is_none() && port.channels.is_all() && !source.time.is_active() && source.hidden.is_none();
     let mut inlet = Inlet {
         queue,
+        plain,
         merging: merging.map(|(peer, latest_ns)| Merging { merge, peer, latest_ns }),
         arrived_ns: source.arrived_ns,
         time: source.time,
@@ -462,22 +480,17 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
         blocked: source.must_wait || source.track.is_lossy(),
         track: source.track,
         hidden: source.hidden,
-        messages: 0,
-        dropped: 0,
-        unrepaired: 0,
-        filtered: 0,
-        timed: 0,
+        counts: Counts::default(),
     };
     let taken = source.parser.feed(bytes, &mut inlet);
-    let (messages, dropped, unrepaired) = (inlet.messages, inlet.dropped, inlet.unrepaired);
-    let (filtered, timed) = (inlet.filtered, inlet.timed);
+    let counted = inlet.counts;
     queue.publish();
     let counters = &port.shared.counters.network;
-    counters.messages_in.add(messages);
-    port.shared.counters.sender.timed_in.add(timed);
-    counters.filtered.add(filtered);
-    counters.unrepaired.add(unrepaired);
+    counters.messages_in.add(counted.messages);
+    port.shared.counters.sender.timed_in.add(counted.timed);
+    counters.filtered.add(counted.filtered);
+    counters.unrepaired.add(counted.unrepaired);
     port.count_invalid(source.parser);
-    port.note_dropped(dropped, now);
+    port.note_dropped(counted.dropped, now);
     taken
 }
