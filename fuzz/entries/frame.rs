@@ -2,10 +2,10 @@
 //! anywhere, as it finds them in the whole stream.
 
 use super::bytes::Bytes;
-use super::naive_model;
+use super::{cut, naive_model};
 use crate::midi::frame::{self, Frame};
 use crate::midi::message;
-use crate::midi::parser::{Parser, Sink};
+use crate::midi::parser::Sink;
 
 /// Keeps messages and frames in their order. It refuses some messages once, and takes frames that it understands, but
 /// no hello with an even token.
@@ -105,22 +105,7 @@ fn parse(stream: &[u8], longest: usize, cuts: u8, refusals: u8) -> naive_model::
         refusals,
         offered: 0,
     };
-    let mut parser = Parser::new(longest);
-    let mut rest = stream;
-    let mut turn = 0u32;
-    while !rest.is_empty() {
-        // Pieces of 1 to 16 bytes, or all of it.
-        let piece = match cuts {
-            0 => rest.len(),
-            _ => (1 + usize::from(cuts.rotate_left(turn) & 15)).min(rest.len()),
-        };
-        turn += 1;
-        let consumed = parser.feed(&rest[..piece], &mut taken);
-        assert!(consumed <= piece);
-        rest = &rest[consumed..];
-    }
-    parser.finish();
-    let counts = parser.take_counts();
+    let counts = cut::feed(stream, longest, cuts, &mut taken);
     naive_model::Meaning {
         messages: taken.all,
         invalid: counts.invalid,

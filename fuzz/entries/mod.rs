@@ -8,5 +8,6 @@ pub mod port;
 pub mod state;
 
 mod bytes;
+mod cut;
 #[path = "../../src/midi/naive_model.rs"]
 mod naive_model;

@@ -1,9 +1,9 @@
 //! The parser: any bytes, cut anywhere, into a sink that refuses now and then, mean what the whole stream means.
 
 use super::bytes::Bytes;
-use super::naive_model;
+use super::{cut, naive_model};
 use crate::midi::message;
-use crate::midi::parser::{Parser, Sink};
+use crate::midi::parser::Sink;
 
 struct Taken {
     messages: Vec<Vec<u8>>,
@@ -35,22 +35,7 @@ pub fn run(data: &[u8]) {
         refusals,
         offered: 0,
     };
-    let mut parser = Parser::new(longest);
-    let mut rest = stream;
-    let mut turn = 0u32;
-    while !rest.is_empty() {
-        // Pieces of 1 to 16 bytes, or all of it.
-        let piece = match cuts {
-            0 => rest.len(),
-            _ => (1 + usize::from(cuts.rotate_left(turn) & 15)).min(rest.len()),
-        };
-        turn += 1;
-        let consumed = parser.feed(&rest[..piece], &mut taken);
-        assert!(consumed <= piece);
-        rest = &rest[consumed..];
-    }
-    parser.finish();
-    let counts = parser.take_counts();
+    let counts = cut::feed(stream, longest, cuts, &mut taken);
     let meaning = naive_model::meaning(stream, longest);
     assert_eq!(taken.messages, meaning.messages, "{stream:02X?}");
     assert_eq!(

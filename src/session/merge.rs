@@ -69,11 +69,6 @@ impl Merge {
         if self.next_ns()? > now {
             return None;
         }
-        self.take()
-    }
-
-    /// Takes the next message.
-    pub(super) fn take(&mut self) -> Option<Waiting> {
         let (_, waiting) = self.waiting.pop_first()?;
         self.bytes -= waiting.bytes.len();
         Some(waiting)
