@@ -188,6 +188,26 @@ pub struct midisock_config {
     /// Messages with a time have MIDISOCK_FLAG_TIMED, and midisock_pop_block places them by it. The ports of a pair
     /// exchange times without asking.
     pub timing: u32,
+    /// 1: a server shares its address with other ports of its context that set this, as the instances of a plugin in a
+    /// DAW do. 0 (default): it does not.
+    ///
+    /// To clients the ports are one server. What a client sends reaches every port that has the channel, and what any of
+    /// them pushes reaches every client. A client has the same id on each, but a port whose `allow` does not hold it
+    /// knows nothing of it. The largest max_clients counts. midisock_disconnect, keepalive_ms and stall_timeout_ms end
+    /// the connection for all. When a port closes, no connection ends that another port has.
+    ///
+    /// Both Note Ons of a note that two ports play pass, and its Note Off passes once no other port holds the note. Of
+    /// controllers and pedals the last value counts. All Sound Off, Reset All Controllers and All Notes Off pass. A port
+    /// that closes releases only what no other port holds. Clients with sender time are told the name of the oldest
+    /// port.
+    ///
+    /// The addresses must be the same, as they were given. Port 0, a Unix socket, MIDISOCK_ACCEPT_MANUAL and
+    /// MIDISOCK_OVERFLOW_WAIT are MIDISOCK_ERR_INVALID_ARGUMENT with it. An address that a server without `share`, another
+    /// context, another copy of the library or another program has is MIDISOCK_ERR_ADDRESS_IN_USE, or waited for with
+    /// listen_retry_ms. Ports that connect or are adopted ignore it.
+    pub share: u32,
+    /// Zero.
+    pub reserved: u32,
     /// The context that the port belongs to. Default: NULL, the default context, which the process has once. An
     /// accepted port belongs to its server's context. A pair has none.
     pub context: *mut midisock_context,
@@ -215,7 +235,7 @@ const FIELDS: &[(usize, usize)] = sized::fields! { midisock_config:
     #[cfg(target_pointer_width = "32")] reserved_after_name
     overflow max_delay_ms client_buffer_bytes connect_timeout_ms reconnect_min_ms reconnect_max_ms listen_retry_ms
     keepalive_ms stall_timeout_ms linger_ms release_on_disconnect release_on_close greet wake tick_us busy_poll_us
-    latency_ns push_latency_ns realtime_priority traffic_class channels timing context
+    latency_ns push_latency_ns realtime_priority traffic_class channels timing share reserved context
     #[cfg(target_pointer_width = "32")] reserved_after_context
 };
 const _: () = assert!(sized::is_whole(FIELDS, size_of::<midisock_config>()));
@@ -258,6 +278,8 @@ impl midisock_config {
             traffic_class: c.connection.traffic_class,
             channels: c.channels.bits(),
             timing: MIDISOCK_TIMING_ARRIVAL,
+            share: 0,
+            reserved: 0,
             context: std::ptr::null_mut(),
             #[cfg(target_pointer_width = "32")]
             reserved_after_context: 0,
@@ -313,7 +335,7 @@ impl midisock_config {
         let defaults = Self::defaults(self.struct_size);
         match kind {
             Kind::Other => Ok(self),
-            Kind::UnixSocket if self.allow.is_null() => Ok(self),
+            Kind::UnixSocket if self.allow.is_null() && self.share == 0 => Ok(self),
             Kind::UnixSocket => Err(Code::InvalidArgument),
             Kind::Adopted => Ok(Self {
                 allow: defaults.allow,
@@ -340,6 +362,7 @@ impl midisock_config {
                 accept,
                 max_clients: self.max_clients,
                 listen_retry_ms: self.listen_retry_ms,
+                share: self.share != 0,
             },
             delivery: DeliveryConfig {
                 overflow,

@@ -198,6 +198,16 @@ impl Parser {
         at
     }
 
+    /// A parser for another reader of the same stream, which begins to read where this one is.
+    pub(crate) fn joined_by(&self, max_message_bytes: usize) -> Self {
+        Self {
+            held: self.held.clone(),
+            max_message_bytes,
+            counts: Counts::default(),
+            ..*self
+        }
+    }
+
     /// The stream has ended: the bytes of an unfinished message are counted as invalid, and the
     /// parser is ready for the start of another stream. The counts remain until they are taken.
     pub fn finish(&mut self) {

@@ -20,6 +20,8 @@ pub(super) enum Task {
         settings: SocketSettings,
         /// None while the address is in use.
         listeners: Option<Bound>,
+        /// Other ports may share the address.
+        shared: Option<SharedAddress>,
         accepted: Option<Arc<AcceptQueue>>,
     },
     Connect {
@@ -35,6 +37,13 @@ pub(super) enum Task {
     },
 }
 
+/// An address as it was given: ports of a context share it if it is the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SharedAddress {
+    pub host: Option<String>,
+    pub port: u16,
+}
+
 /// A port that was made.
 pub(super) struct NewPort {
     pub half: NetworkHalf,
@@ -45,6 +54,13 @@ pub(super) struct NewPort {
 /// Asked of the network thread. One with a `Reply` is asked by a thread that waits for it.
 pub(super) enum Command {
     Add(Box<NewPort>),
+    /// A server is to share an address that another port has; not found: there is none that shares it.
+    Join {
+        half: Box<NetworkHalf>,
+        options: Options,
+        address: SharedAddress,
+        done: Reply,
+    },
     ShutDown {
         port: u64,
     },

@@ -9,6 +9,7 @@ use crate::realtime::log::{Level, Log, Source};
 use crate::realtime::waker::Waker;
 use crate::sys::code::Code;
 use crossbeam_queue::SegQueue;
+use parking_lot::Mutex;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -36,6 +37,8 @@ pub(crate) struct Control {
     own: Option<Own>,
     /// A port has asked for another realtime priority.
     priority_asked: AtomicBool,
+    /// Held while a server begins to share an address.
+    pub(super) sharing: Mutex<()>,
     /// The longest of the ports that were closed.
     longest_linger_ms: AtomicU32,
 }
@@ -61,6 +64,7 @@ impl Control {
             life: Life::with_one_user(),
             own,
             priority_asked: AtomicBool::new(false),
+            sharing: Mutex::default(),
             longest_linger_ms: AtomicU32::new(0),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::bind::{self, BindError, Bound};
 use super::registry::{Registry, Source};
-use super::socket::{Listener, SocketSettings};
+use super::socket::{Listener, SocketSettings, local_port};
 use crate::sys::address::Address;
 use crate::sys::clock::ms;
 use crate::sys::code::Failure;
@@ -80,6 +80,12 @@ impl Listeners {
             listening.watch(poller, now);
             self.listening.push(listening);
         }
+    }
+
+    /// The port that it listens on; None while it does not.
+    pub(super) fn local_port(&self) -> Option<u16> {
+        let listening = self.listening.first()?;
+        Some(local_port(&listening.listener.socket))
     }
 
     /// Takes a client that waits.

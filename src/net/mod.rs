@@ -7,7 +7,7 @@
 //! | [`driver`] | what all sessions share in it: the poller, its keys in [`registry`], a buffer |
 //! | [`seat`], [`place`] | one session with its sockets and ports; it carries out what the session asks for |
 //! | [`transport`] | one connection's socket: the seam for anything else that carries bytes |
-//! | [`work`], [`listener`], [`connector`] | how connections are made, with [`bind`], [`resolver`], [`race`], [`backoff`] |
+//! | [`serve`], [`work`], [`listener`], [`connector`] | how connections are made, with [`bind`], [`resolver`], [`race`], [`backoff`] |
 //! | [`accept_queue`] | a manual server's clients that wait for `accept` |
 //! | [`socket`], [`address`] | sockets by their addresses, TCP or Unix; addresses from text |
 //! | [`context`], [`host`] | the host's own contexts: with a thread, or run by the caller |
@@ -41,6 +41,7 @@ mod registry;
 mod reply;
 mod resolver;
 mod seat;
+mod serve;
 mod sleep;
 mod socket;
 mod thread;
@@ -49,22 +50,18 @@ mod work;
 
 pub(crate) use accept_queue::AcceptQueue;
 pub(crate) use host::Entered;
+pub(crate) use serve::listen;
 pub(crate) use thread::Network;
 
-use crate::realtime::config::{Accept, Config};
+use crate::realtime::config::Config;
 use crate::realtime::endpoint::Endpoint;
-use crate::realtime::log;
 use crate::realtime::notifications::{Kind, Notification};
-use crate::realtime::shared::{Role, Shared, State};
+use crate::realtime::shared::{Role, Shared};
 use crate::session::options::Options;
 use crate::sys;
-use crate::sys::address::Address;
-use crate::sys::clock::ms;
-use crate::sys::code::{Code, Failure};
-use bind::Bound;
+use crate::sys::code::Code;
 use command::{Command, NewPort, Task};
 use context::Context;
-use socket::SocketSettings;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -75,90 +72,6 @@ pub(crate) struct Opened {
     pub network: Network,
     /// A manual server's clients that wait for `accept`.
     pub accepted: Option<Arc<AcceptQueue>>,
-}
-
-/// How long a server waits for another program that binds a Unix socket in the same folder.
-const BIND_PATIENCE: Duration = Duration::from_secs(1);
-
-/// A server, bound and listening, or binding in the background where that is asked for.
-pub(crate) fn listen(
-    context: Option<&Context>,
-    host: Option<&str>,
-    port: u16,
-    config: &Config,
-    options: Options,
-) -> Result<Opened, Code> {
-    let _call = context.map(Context::begin_call).transpose()?;
-    let refused = |failure: Failure| {
-        if let Some(context) = context {
-            let why = log::reason(failure.code, failure.os_error);
-            context.report(|| format!("cannot listen on {}: {why}", place(host, port)));
-        }
-        failure.code
-    };
-    let look_up_timeout = Duration::from_nanos(ms(config.connection.connect_timeout_ms));
-    let addresses = bind::addresses(host, port, look_up_timeout).map_err(refused)?;
-    let settings = SocketSettings {
-        traffic_class: config.connection.traffic_class,
-        patience: BIND_PATIENCE,
-    };
-    let listeners = match bind::bind(&addresses, settings) {
-        Ok(listeners) => Some(listeners),
-        Err(error) if error.failure.code == Code::AddressInUse && config.server.listen_retry_ms != 0 => None,
-        Err(error) => return Err(refused(error.failure)),
-    };
-    let settings = SocketSettings {
-        // The network thread waits for nobody.
-        patience: Duration::ZERO,
-        ..settings
-    };
-    let label = format!(
-        "server {}",
-        place(host, listeners.as_ref().map_or(port, |bound| bound.port))
-    );
-    serve(context, &label, addresses, settings, listeners, config, options)
-}
-
-/// Where a server listens, for the host's log.
-fn place(host: Option<&str>, port: u16) -> String {
-    match host {
-        Some(host) if Address::is_unix_text(host) => host.to_owned(),
-        Some("") => format!("*:{port}"),
-        Some(host) => format!("{host}:{port}"),
-        None => format!("loopback:{port}"),
-    }
-}
-
-/// A server whose addresses are known, and are bound unless they are in use.
-fn serve(
-    context: Option<&Context>,
-    label: &str,
-    addresses: Vec<Address>,
-    settings: SocketSettings,
-    listeners: Option<Bound>,
-    config: &Config,
-    options: Options,
-) -> Result<Opened, Code> {
-    let role = if config.server.accept == Accept::Manual {
-        Role::Manual
-    } else {
-        Role::Merged
-    };
-    let accepted: Option<Arc<AcceptQueue>> = (role == Role::Manual).then(Arc::default);
-    let waiting = accepted.clone();
-    open(context, role, config, options, accepted, |shared| {
-        name(shared, || label.to_owned());
-        match &listeners {
-            Some(bound) => shared.status.local_port.store(bound.port, Ordering::Relaxed),
-            None => shared.set_state(State::Binding),
-        }
-        Ok(Task::Serve {
-            addresses,
-            settings,
-            listeners,
-            accepted: waiting,
-        })
-    })
 }
 
 /// A client, which connects in the background.
@@ -172,7 +85,7 @@ pub(crate) fn connect(
     let _call = context.map(Context::begin_call).transpose()?;
     let host = host.to_owned();
     open(context, Role::Client, config, options, None, |shared| {
-        name(shared, || format!("client of {}", place(Some(&host), port)));
+        name(shared, || format!("client of {}", serve::place(Some(&host), port)));
         Ok(Task::Connect { host, port })
     })
 }

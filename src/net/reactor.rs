@@ -1,24 +1,25 @@
 //! The network thread's loop: one turn after the other, each with a bounded effort for every port and connection.
 
-use super::command::{Command, NewPort, Task};
+use super::command::{Command, NewPort, SharedAddress, Task};
 use super::connector::{ConnectSettings, Connector};
 use super::control::Control;
 use super::driver::Driver;
 use super::listener::Listeners;
 use super::registry::Source;
-use super::seat::Seat;
+use super::seat::{Seat, listens};
 use super::sleep::Sleep;
 use super::socket::SocketSettings;
 use super::work::Work;
+use crate::realtime::endpoint::NetworkHalf;
 use crate::realtime::log::Level;
-use crate::realtime::shared::{Shared, State};
-use crate::session::admission;
+use crate::realtime::shared::Shared;
+use crate::session::conversation::Conversation;
+use crate::session::options::Options;
 use crate::sys::clock::{ms, now_ns};
 use crate::sys::poller::Events;
 use slab::Slab;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Commands carried out in one turn.
 const MOST_COMMANDS: usize = 64;
@@ -147,7 +148,7 @@ impl Reactor {
 
     fn carry_out(&mut self, command: Command, now: u64) {
         let port = match &command {
-            Command::Add(_) | Command::Report(_) => None,
+            Command::Add(_) | Command::Join { .. } | Command::Report(_) => None,
             Command::ShutDown { port }
             | Command::Close { port, .. }
             | Command::Disconnect { port, .. }
@@ -160,16 +161,29 @@ impl Reactor {
         let driver = &mut self.driver;
         match (command, seat) {
             (Command::Add(new), _) => self.add(*new, now),
+            (
+                Command::Join {
+                    half,
+                    options,
+                    address,
+                    done,
+                },
+                _,
+            ) => {
+                if self.join(*half, options, &address, now) {
+                    done.answer(true);
+                }
+            }
             (Command::Report(text), _) => driver.control.write(Level::Error, || text),
             (Command::ShutDown { .. }, Some((seat, key))) => {
-                if seat.makes_connections_for(key) {
+                if seat.ends_with(key) {
                     seat.stop_work(driver);
                 }
                 seat.session.shut_down(key, now);
                 seat.carry_out(driver, now);
             }
             (Command::Close { done, .. }, Some((seat, key))) => {
-                if seat.makes_connections_for(key) {
+                if seat.ends_with(key) {
                     seat.stop_work(driver);
                 }
                 seat.session.release(key, now);
@@ -182,12 +196,12 @@ impl Reactor {
                 done.answer(found);
             }
             (Command::SetAllow { allow, done, .. }, Some((seat, key))) => {
-                let changed = admission::set_allow(&mut seat.session, key, allow, now);
+                let changed = seat.session.set_allow(key, allow, now);
                 seat.carry_out(driver, now);
                 done.answer(changed);
             }
             (Command::SetName { name, .. }, Some((seat, key))) => {
-                seat.session.core.set_name(key, name, now);
+                seat.session.set_name(key, name, now);
                 seat.carry_out(driver, now);
             }
             (Command::Resolved { resolution, .. }, Some((seat, _))) => {
@@ -200,21 +214,30 @@ impl Reactor {
         }
     }
 
+    /// A server shares the address of a port that is there; false: none shares it.
+    fn join(&mut self, half: NetworkHalf, options: Options, address: &SharedAddress, now: u64) -> bool {
+        let id = half.shared.id;
+        let has_it = |seat: &Seat| seat.shared_address.as_ref() == Some(address);
+        let Some((seat_key, seat)) = self.seats.iter_mut().find(|(_, seat)| has_it(seat)) else {
+            return false;
+        };
+        let Some(key) = seat.join(half, options, &mut self.driver, now) else {
+            return false;
+        };
+        self.driver.ports.insert(id, (seat_key, key));
+        self.driver.priority.review = true;
+        true
+    }
+
     fn add(&mut self, new: NewPort, now: u64) {
         let NewPort { half, options, task } = new;
         let shared = Arc::clone(&half.shared);
         let entry = self.seats.vacant_entry();
         let seat_key = entry.key();
-        let work = match &task {
-            Task::Serve { accepted, .. } => Work::Serve {
-                listeners: Listeners::default(),
-                accepted: accepted.clone(),
-            },
-            Task::Connect { host, port } => Work::Connect(connector(host.clone(), *port, &shared)),
-            Task::Adopt { .. } => Work::Nothing,
+        let seat = entry.insert(seat(seat_key, half, options, &task, now));
+        let Some(key) = seat.places.first().map(|place| place.key) else {
+            return;
         };
-        let (seat, key) = Seat::new(seat_key, &shared, half.queues, options, work);
-        let seat = entry.insert(seat);
         self.driver.ports.insert(shared.id, (seat_key, key));
         self.driver.priority.review = true;
         match task {
@@ -228,9 +251,7 @@ impl Reactor {
                 if let Work::Serve { listeners: own, .. } = &mut seat.work {
                     match listeners {
                         Some(bound) => {
-                            shared.status.local_port.store(bound.port, Ordering::Relaxed);
-                            shared.set_state(State::Listening);
-                            shared.control.notifications.write(Level::Info, || "listens".to_owned());
+                            listens(&shared, bound.port);
                             own.listen(bound, seat_key, poller, registry, now);
                         }
                         None => own.bind_later(addresses, settings, until(&shared, now), now),
@@ -257,7 +278,7 @@ impl Reactor {
         let mut progress = false;
         let mut any = false;
         for (_, seat) in &mut self.seats {
-            if seat.session.core.waits_for_room() {
+            if seat.session.waits_for_room() {
                 any = true;
                 progress |= seat.retry_waiting(&mut self.driver, now);
             }
@@ -341,6 +362,34 @@ fn until(shared: &Shared, now: u64) -> u64 {
         u32::MAX => u64::MAX,
         retry_ms => now + ms(retry_ms),
     }
+}
+
+/// A seat with its first port.
+fn seat(key: usize, half: NetworkHalf, options: Options, task: &Task, now: u64) -> Seat {
+    let shared = half.shared;
+    let (work, address) = match task {
+        Task::Serve { accepted, shared, .. } => {
+            let listeners = Listeners::default();
+            let accepted = accepted.clone();
+            (Work::Serve { listeners, accepted }, shared.clone())
+        }
+        Task::Connect { host, port } => (Work::Connect(connector(host.clone(), *port, &shared)), None),
+        Task::Adopt { .. } => (Work::Nothing, None),
+    };
+    let (session, port) = if address.is_some() {
+        let mut session = Conversation::of_several();
+        let port = session.add_port(Arc::clone(&shared), half.queues, options, now);
+        (session, port)
+    } else {
+        let (session, port) = Conversation::single(Arc::clone(&shared), half.queues, options);
+        (session, Some(port))
+    };
+    let mut seat = Seat::new(key, session, work);
+    seat.shared_address = address;
+    if let Some(port) = port {
+        seat.add_place(port, &shared);
+    }
+    seat
 }
 
 /// A connector with the settings of a port.

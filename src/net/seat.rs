@@ -2,19 +2,20 @@
 //! session, and carries out what that asks for.
 
 use super::answers::Acknowledgement;
+use super::command::SharedAddress;
 use super::driver::Driver;
 use super::place::Place;
 use super::registry::Source;
 use super::transport::Transport;
 use super::work::Work;
 use super::{AcceptQueue, Opened};
-use crate::realtime::drain::OutQueue;
 use crate::realtime::endpoint::{Endpoint, NetworkHalf};
-use crate::realtime::producer::Producer;
-use crate::realtime::shared::Shared;
+use crate::realtime::log::Level;
+use crate::realtime::shared::{Shared, State};
 use crate::realtime::wait_handle::What;
+use crate::session::conversation::Conversation;
 use crate::session::options::Options;
-use crate::session::{Effect, Peer, PortKey, Reason, Session};
+use crate::session::{Effect, Peer, PortKey, Reason};
 use crate::sys::address::Address;
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
@@ -40,10 +41,10 @@ struct Wire {
 /// One session and its sockets.
 pub(super) struct Seat {
     key: usize,
-    /// The port that the connections are made for.
-    main: PortKey,
-    pub session: Session,
+    pub session: Conversation,
     pub work: Work,
+    /// The address that other ports of the context may share.
+    pub shared_address: Option<SharedAddress>,
     wires: Vec<Option<Wire>>,
     pub places: Vec<Place>,
     /// Something happened: what its sockets are watched for may have changed.
@@ -53,30 +54,48 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(
-        key: usize,
-        shared: &Arc<Shared>,
-        queues: Option<(Producer, OutQueue)>,
-        options: Options,
-        work: Work,
-    ) -> (Self, PortKey) {
-        let (session, port) = Session::new(Arc::clone(shared), queues, options);
-        let seat = Self {
+    /// A seat that has no port yet.
+    pub(super) fn new(key: usize, session: Conversation, work: Work) -> Self {
+        Self {
             key,
-            main: port,
             session,
             work,
+            shared_address: None,
             wires: Vec::new(),
-            places: vec![Place::new(port, shared)],
+            places: Vec::new(),
             changed: true,
             retry_at: None,
-        };
-        (seat, port)
+        }
     }
 
-    /// Whether its listeners, or its attempts to connect, are a port's.
-    pub(super) fn makes_connections_for(&self, port: PortKey) -> bool {
-        self.main == port
+    /// A port has been given a place in the session.
+    pub(super) fn add_place(&mut self, port: PortKey, shared: &Arc<Shared>) {
+        self.places.push(Place::new(port, shared));
+        self.changed = true;
+    }
+
+    /// One more port shares the address; None: it cannot any more.
+    pub(super) fn join(&mut self, half: NetworkHalf, options: Options, driver: &mut Driver, now: u64) -> Option<PortKey> {
+        let Work::Serve { listeners, .. } = &self.work else {
+            return None;
+        };
+        let local_port = listeners.local_port();
+        let shared = half.shared;
+        // Before the clients come: who has seen one may ask for the port.
+        match local_port {
+            Some(port) => listens(&shared, port),
+            None => shared.set_state(State::Binding),
+        }
+        let key = self.session.add_port(Arc::clone(&shared), half.queues, options, now)?;
+        self.add_place(key, &shared);
+        driver.woken(&shared);
+        self.carry_out(driver, now);
+        Some(key)
+    }
+
+    /// Whether its listeners, or its attempts to connect, end with a port.
+    pub(super) fn ends_with(&self, port: PortKey) -> bool {
+        self.session.is_only(port)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -94,7 +113,7 @@ impl Seat {
             Work::Connect(connector) => connector.next_timeout(),
             Work::Nothing => None,
         };
-        [self.session.core.poll_timeout(), work, self.retry_at]
+        [self.session.poll_timeout(), work, self.retry_at]
             .into_iter()
             .flatten()
             .min()
@@ -112,7 +131,7 @@ impl Seat {
                 if writable {
                     // It may need nothing more: the poller must not tell of it again and again.
                     self.changed = true;
-                    self.session.core.handle_writable(peer, now);
+                    self.session.handle_writable(peer, now);
                     self.carry_out(driver, now);
                 }
                 if readable {
@@ -132,7 +151,7 @@ impl Seat {
     }
 
     fn readable(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
-        if self.session.core.interest(peer).read {
+        if self.session.interest(peer).read {
             self.read(peer, driver, now);
         } else {
             // Only a broken connection says so unasked.
@@ -144,7 +163,7 @@ impl Seat {
     /// Reads once, and feeds the session; whether there was something.
     pub(super) fn read(&mut self, peer: Peer, driver: &mut Driver, now: u64) -> bool {
         self.changed = true;
-        let limit = self.session.core.read_limit(peer).min(driver.scratch.len());
+        let limit = self.session.read_limit(peer).min(driver.scratch.len());
         let Some(wire) = self.wires.get_mut(peer.0).and_then(Option::as_mut) else {
             return false;
         };
@@ -163,7 +182,7 @@ impl Seat {
                     driver.unacknowledged.push((self.key, peer));
                 }
                 self.session.handle_bytes(peer, arrived_ns, &driver.scratch[..count]);
-                if let Some(shared) = self.session.core.port_of(peer) {
+                if let Some(shared) = self.session.port_of(peer) {
                     let thread = &shared.counters.network.thread;
                     thread.note_lag(now_ns().saturating_sub(arrived_ns));
                     driver.conversation.received |= shared.signals;
@@ -196,14 +215,14 @@ impl Seat {
     /// Reads what is to be read of a peer now.
     pub(super) fn read_to_end(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
         for _ in 0..MOST_READS {
-            if !self.session.core.interest(peer).read || !self.read(peer, driver, now) {
+            if !self.session.interest(peer).read || !self.read(peer, driver, now) {
                 return;
             }
         }
     }
 
     pub(super) fn add_wire(&mut self, peer: Peer, socket: Socket, address: Option<Address>, driver: &mut Driver) {
-        let Some(shared) = self.session.core.port_of(peer) else {
+        let Some(shared) = self.session.port_of(peer) else {
             return;
         };
         let wire = Wire {
@@ -224,13 +243,13 @@ impl Seat {
         let (mut found, mut drained) = (false, false);
         for index in 0..self.places.len() {
             let key = self.places[index].key;
-            let has_work = self.session.core.has_work(key, now);
+            let has_work = self.session.has_work(key, now);
             self.places[index].observe(now, has_work);
-            if has_work || self.session.core.is_flushing(key) {
+            if has_work || self.session.is_flushing(key) {
                 drained = true;
                 driver.conversation.pushed |= has_work && self.places[index].shared.signals;
                 found |= has_work;
-                self.session.core.drain(key, now);
+                self.session.drain(key, now);
             }
         }
         if drained {
@@ -277,7 +296,7 @@ impl Seat {
 
     /// Carries out what the session asks for.
     pub(super) fn carry_out(&mut self, driver: &mut Driver, now: u64) {
-        while let Some(effect) = self.session.core.poll_effect() {
+        while let Some(effect) = self.session.poll_effect() {
             self.changed = true;
             match effect {
                 Effect::Write(peer) => self.write(peer, driver, now),
@@ -303,7 +322,7 @@ impl Seat {
                     }
                 }
                 Effect::Wake(port) => {
-                    if let Some(shared) = self.session.core.shared(port) {
+                    if let Some(shared) = self.session.shared(port) {
                         driver.woken(shared);
                     }
                 }
@@ -319,13 +338,13 @@ impl Seat {
                 }
             }
         }
-        driver.again |= self.session.core.take_again();
+        driver.again |= self.session.take_again();
     }
 
     /// Writes as much as the system takes.
     fn write(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
         loop {
-            let bytes = self.session.core.unsent(peer);
+            let bytes = self.session.unsent(peer);
             let Some(wire) = self.wires.get_mut(peer.0).and_then(Option::as_mut) else {
                 return;
             };
@@ -359,7 +378,7 @@ impl Seat {
 
     /// A manual server's client gets a port of its own.
     fn open_port(&mut self, peer: Peer, driver: &mut Driver, now: u64) {
-        let server = self.session.core.port_of(peer).map(Arc::clone);
+        let server = self.session.port_of(peer).map(Arc::clone);
         let opened = server.as_ref().and_then(|server| driver.open_accepted(server));
         let (
             Some((endpoint, network, ends)),
@@ -369,17 +388,18 @@ impl Seat {
             },
         ) = (opened, &self.work)
         else {
-            return self.session.reject(peer, now);
+            return self.reject(peer, now);
         };
         let shared = Arc::clone(&ends.shared);
         let Some(queues) = ends.queues else {
-            return self.session.reject(peer, now);
+            return self.reject(peer, now);
         };
         let waiting = Arc::clone(waiting);
-        let Some(key) = self.session.accept(peer, ends.shared, queues, now) else {
+        let session = self.session.single_mut();
+        let Some(key) = session.and_then(|session| session.accept(peer, ends.shared, queues, now)) else {
             return;
         };
-        self.places.push(Place::new(key, &shared));
+        self.add_place(key, &shared);
         driver.ports.insert(shared.id, (self.key, key));
         driver.priority.review = true;
         waiting.push(Opened {
@@ -392,13 +412,19 @@ impl Seat {
         }
     }
 
+    fn reject(&mut self, peer: Peer, now: u64) {
+        if let Some(session) = self.session.single_mut() {
+            session.reject(peer, now);
+        }
+    }
+
     /// A port that nobody has accepted is closed.
     fn withdraw(&mut self, port: PortKey) {
         if let Work::Serve {
             accepted: Some(waiting),
             ..
         } = &self.work
-            && let Some(shared) = self.session.core.shared(port)
+            && let Some(shared) = self.session.shared(port)
         {
             drop(waiting.withdraw(shared.id));
         }
@@ -411,7 +437,7 @@ impl Seat {
         }
         for (index, wire) in self.wires.iter_mut().enumerate() {
             let Some(wire) = wire else { continue };
-            let interest = self.session.core.interest(Peer(index));
+            let interest = self.session.interest(Peer(index));
             if wire.transport.watch(driver.poller(), wire.key, interest).is_err() {
                 // Out of memory in the kernel, most likely.
                 self.retry_at = Some(now + RETRY_NS);
@@ -443,6 +469,14 @@ impl Seat {
             place.shared.signal();
         }
     }
+}
+
+/// A server listens from now on.
+pub(super) fn listens(shared: &Shared, port: u16) {
+    shared.status.local_port.store(port, Ordering::Relaxed);
+    shared.status.failure.store(0, Ordering::Release);
+    shared.set_state(State::Listening);
+    shared.control.notifications.write(Level::Info, || "listens".to_owned());
 }
 
 /// Tells event loops whether a client waits for `accept`.

@@ -104,12 +104,12 @@ impl Sleep {
 
     /// Where messages are taken as fast as they come there is room again sooner than a sleep would end.
     pub(super) fn look_for_room(&self, seats: &Slab<Seat>) {
-        let waits = |seat: &Seat| seat.session.core.waits_for_room();
+        let waits = |seat: &Seat| seat.session.waits_for_room();
         if self.stall_pause_ns != STALL_PAUSE_NS.0 || !seats.iter().any(|(_, seat)| waits(seat)) {
             return;
         }
         let until = now_ns() + STALL_BUSY_POLL_NS;
-        while !seats.iter().any(|(_, seat)| seat.session.core.has_room()) && now_ns() < until {
+        while !seats.iter().any(|(_, seat)| seat.session.has_room()) && now_ns() < until {
             for _ in 0..STALL_LOOK_SPINS {
                 std::hint::spin_loop();
             }
@@ -169,7 +169,7 @@ impl Sleep {
 
     /// Until when there is nothing to do; None: for ever.
     fn sleeps_until(&self, seats: &Slab<Seat>, now: u64) -> Option<u64> {
-        let stalled = seats.iter().any(|(_, seat)| seat.session.core.waits_for_room());
+        let stalled = seats.iter().any(|(_, seat)| seat.session.waits_for_room());
         let stall = stalled.then(|| now + self.stall_pause_ns);
         let timeouts = seats.iter().filter_map(|(_, seat)| seat.next_timeout()).min();
         let others = [
@@ -201,7 +201,7 @@ fn is_signalled(seats: &mut Slab<Seat>, now: u64) -> bool {
         let Seat { session, places, .. } = seat;
         places.iter().any(|place| {
             let asked = place.shared.signals || place.shared.control.flush.unseen().is_some();
-            asked && session.core.has_work(place.key, now)
+            asked && session.has_work(place.key, now)
         })
     })
 }

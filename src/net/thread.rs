@@ -1,7 +1,7 @@
 //! A port's hold on the context that it belongs to. The default one has the network thread of the process, which is
 //! started by its first port and joined by its last.
 
-use super::command::Command;
+use super::command::{Command, SharedAddress};
 use super::context::{self, Context};
 use super::control::Control;
 use super::host::Entered;
@@ -9,13 +9,15 @@ use super::reactor::Reactor;
 use super::reply::{Done, Reply};
 use super::resolver;
 use crate::realtime::config::Config;
+use crate::realtime::endpoint::NetworkHalf;
 use crate::realtime::shared::Shared;
 use crate::realtime::waker::Waker;
 use crate::session::allow::Allow;
 use crate::session::name::Name;
+use crate::session::options::Options;
 use crate::sys;
 use crate::sys::code::Code;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -129,6 +131,22 @@ impl Network {
     pub(crate) fn set_name(&self, shared: &Shared, name: Name) {
         let port = shared.id;
         self.submit(Command::SetName { port, name });
+    }
+
+    /// Has a server share the address of a port of the context; false: there is none that shares it.
+    pub(super) fn join(&self, half: NetworkHalf, options: Options, address: SharedAddress) -> bool {
+        let half = Box::new(half);
+        self.ask(|done| Command::Join {
+            half,
+            options,
+            address,
+            done,
+        })
+    }
+
+    /// While it is held, no other server begins to share an address of the context.
+    pub(super) fn begin_sharing(&self) -> MutexGuard<'_, ()> {
+        self.control.sharing.lock()
     }
 
     fn ask(&self, command: impl FnOnce(Reply) -> Command) -> bool {

@@ -4,11 +4,12 @@ use super::AcceptQueue;
 use super::connector::{Connector, Outcome, Surroundings};
 use super::driver::Driver;
 use super::listener::{Accepted, Attempt, Listeners};
-use super::seat::Seat;
+use super::bind::BindError;
+use super::seat::{Seat, listens};
 use super::socket::local_port;
 use crate::realtime::log::{self, Level};
 use crate::realtime::notifications::{Kind, Notification};
-use crate::realtime::shared::State;
+use crate::realtime::shared::{Shared, State};
 use crate::session::PortKey;
 use crate::sys::address::Address;
 use crate::sys::code::Failure;
@@ -63,7 +64,7 @@ impl Seat {
     fn add_client(&mut self, socket: Socket, address: Option<Address>, driver: &mut Driver, now: u64) {
         if !self.session.has_place() {
             // Clients whose sockets are not read may have left unnoticed.
-            for peer in self.session.core.peers_in_doubt() {
+            for peer in self.session.peers_in_doubt() {
                 self.measure(peer, driver, now);
                 self.read_to_end(peer, driver, now);
             }
@@ -84,7 +85,8 @@ impl Seat {
         let Some(key) = self.places.first().map(|place| place.key) else {
             return;
         };
-        if let Some(connection) = self.session.core.adopt(key, peer, announced, now) {
+        let session = self.session.single_mut();
+        if let Some(connection) = session.and_then(|session| session.core.adopt(key, peer, announced, now)) {
             self.add_wire(connection, socket, Some(peer), driver);
         }
         self.carry_out(driver, now);
@@ -108,7 +110,8 @@ impl Seat {
             Outcome::Waiting => {}
             Outcome::Connected { socket, peer } => {
                 shared.status.local_port.store(local_port(&socket), Ordering::Relaxed);
-                if let Some(connection) = self.session.core.connect(key, peer, now) {
+                let session = self.session.single_mut();
+                if let Some(connection) = session.and_then(|session| session.core.connect(key, peer, now)) {
                     self.add_wire(connection, socket, Some(peer), driver);
                 }
             }
@@ -131,7 +134,7 @@ impl Seat {
 
     /// An attempt has failed, or a connection has ended.
     pub(super) fn after_attempt(&mut self, key: PortKey, retries: bool, driver: &mut Driver, now: u64) {
-        let Some(shared) = self.session.core.shared(key).map(Arc::clone) else {
+        let Some(shared) = self.session.shared(key).map(Arc::clone) else {
             return;
         };
         if retries && !shared.is_closed() {
@@ -158,34 +161,41 @@ impl Seat {
         }
     }
 
+    /// Every port of the address is told what came of an attempt to bind.
     pub(super) fn after_binding(&mut self, attempt: &Attempt, driver: &mut Driver, now: u64) {
-        let Some(place) = self.places.first() else { return };
-        let (key, shared) = (place.key, Arc::clone(&place.shared));
-        match attempt {
-            Attempt::Bound(port) => {
-                shared.status.local_port.store(*port, Ordering::Relaxed);
-                shared.status.failure.store(0, Ordering::Release);
-                shared.set_state(State::Listening);
-                shared.control.notifications.write(Level::Info, || "listens".to_owned());
-            }
-            Attempt::Failed { error, last } => {
-                let failure = error.failure;
-                let address = error.address;
-                let reason = |kind| {
-                    Notification::new(kind)
-                        .reason(failure.code, failure.os_error)
-                        .address(address)
-                };
-                if shared.status.failure.swap(failure.code as i32, Ordering::AcqRel) != failure.code as i32 {
-                    shared.control.notifications.announce(reason(Kind::ConnectFailed));
-                }
-                if *last {
-                    shared.control.notifications.announce(reason(Kind::Disconnected));
-                    self.session.give_up(key, now);
-                    self.carry_out(driver, now);
+        let ports: Vec<(PortKey, Arc<Shared>)> = self
+            .places
+            .iter()
+            .map(|place| (place.key, Arc::clone(&place.shared)))
+            .collect();
+        for (key, shared) in ports {
+            match attempt {
+                Attempt::Bound(port) => listens(&shared, *port),
+                Attempt::Failed { error, last } => {
+                    tell_of_failure(&shared, error, *last);
+                    if *last {
+                        self.session.give_up(key, now);
+                    }
                 }
             }
+            driver.woken(&shared);
         }
-        driver.woken(&shared);
+        self.carry_out(driver, now);
+    }
+}
+
+/// A server could not bind. `last`: it will not try again.
+fn tell_of_failure(shared: &Shared, error: &BindError, last: bool) {
+    let failure = error.failure;
+    let reason = |kind| {
+        Notification::new(kind)
+            .reason(failure.code, failure.os_error)
+            .address(error.address)
+    };
+    if shared.status.failure.swap(failure.code as i32, Ordering::AcqRel) != failure.code as i32 {
+        shared.control.notifications.announce(reason(Kind::ConnectFailed));
+    }
+    if last {
+        shared.control.notifications.announce(reason(Kind::Disconnected));
     }
 }

@@ -11,7 +11,7 @@ use crate::midi::channels::Channels;
 use crate::net::context::Context;
 use crate::net::{self, AcceptQueue, Entered, Network, Opened, address};
 use crate::realtime::acceptance::Accepted;
-use crate::realtime::config::Config;
+use crate::realtime::config::{Accept, Config, Overflow};
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::shared::{Role, Shared};
 use crate::realtime::wait_handle::What as Handle;
@@ -35,6 +35,15 @@ fn check_unix(host: Option<&str>, port: u16) -> Result<bool, Code> {
         return Err(Code::InvalidArgument);
     }
     Ok(is_unix)
+}
+
+/// Whether a server may share its address, where it is to. One that waits would let one port stop the others.
+fn check_share(port: u16, config: &Config) -> Result<(), Code> {
+    let fits = port != 0 && config.server.accept == Accept::Merged && config.delivery.overflow != Overflow::Wait;
+    if config.server.share && !fits {
+        return Err(Code::InvalidArgument);
+    }
+    Ok(())
 }
 
 /// One handle of the C API.
@@ -95,6 +104,7 @@ impl Port {
         options: Options,
     ) -> Result<Self, Code> {
         let is_unix = check_unix(host, port)?;
+        check_share(port, config)?;
         let name = options.name.clone();
         let opened = net::listen(context, host, port, config, options)?;
         Ok(Self {

@@ -2,6 +2,9 @@
 //!
 //! An id is a slot and a generation, plus one. The low bits index the table; the high bits count how often the slot was
 //! used. A slot retires after its last generation, so an id is never reused during the life of a port.
+//!
+//! Ports that share an address have the same ids, and one of them may allow more clients than another had room for. So
+//! the table of such a port grows, by segments that are never moved.
 
 use crate::realtime::config::MOST_CLIENTS;
 use crate::realtime::peer::PeerName;
@@ -11,12 +14,57 @@ use crate::sys::touched;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::OnceLock;
 
-/// Any thread may read it. Only the network thread writes it, through [`Ids`].
+/// The bits of the largest table's slots.
+const MOST_BITS: u32 = MOST_CLIENTS.trailing_zeros();
+
+/// Any thread may read it. Only the network thread writes it.
 pub(crate) struct ClientTable {
-    slots: Box<[Slot]>,
+    /// The first has the slots that the port was made with. Each further one has as many as all before it.
+    segments: [OnceLock<Segment>; MOST_BITS as usize + 1],
+    /// The bits of a slot of the first segment.
+    first_bits: u32,
+    layout: Layout,
+}
+
+/// How ids are made of slots and generations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Layout {
     slot_bits: u32,
+}
+
+impl Layout {
+    /// Ids start at 1: the first client of a server is number 1.
+    #[inline]
+    fn slot(self, id: u32) -> u32 {
+        id.wrapping_sub(1) & ((1 << self.slot_bits) - 1)
+    }
+
+    fn id(self, slot: u32, generation: u32) -> u32 {
+        (generation << self.slot_bits | slot) + 1
+    }
+
+    fn last_generation(self) -> u32 {
+        u32::MAX >> self.slot_bits
+    }
+}
+
+struct Segment {
+    slots: Box<[Slot]>,
     /// By slot. They are made when the first client tells its name.
     names: OnceLock<Box<[PeerName]>>,
+}
+
+impl Segment {
+    fn new(slots: u32) -> Self {
+        let empty = || Slot {
+            id: AtomicU32::new(0),
+            words: Default::default(),
+        };
+        Self {
+            slots: touched((0..slots).map(|_| empty()).collect()),
+            names: OnceLock::new(),
+        }
+    }
 }
 
 struct Slot {
@@ -40,34 +88,56 @@ impl Slot {
 const UNIX: u64 = u64::MAX;
 
 impl ClientTable {
+    /// A table that has room for so many clients.
     pub(crate) fn new(max_clients: u32) -> Self {
-        let empty = || Slot {
-            id: AtomicU32::new(0),
-            words: Default::default(),
+        let bits = slot_bits(max_clients);
+        Self::with_layout(bits, Layout { slot_bits: bits })
+    }
+
+    /// The table of a port that shares its address. It has room for so many clients, and grows.
+    pub(crate) fn shared(max_clients: u32) -> Self {
+        Self::with_layout(slot_bits(max_clients), Layout { slot_bits: MOST_BITS })
+    }
+
+    fn with_layout(first_bits: u32, layout: Layout) -> Self {
+        let table = Self {
+            segments: [const { OnceLock::new() }; MOST_BITS as usize + 1],
+            first_bits,
+            layout,
         };
-        let slots = max_clients.clamp(1, MOST_CLIENTS).next_power_of_two();
-        Self {
-            slots: touched((0..slots).map(|_| empty()).collect()),
-            slot_bits: slots.trailing_zeros(),
-            names: OnceLock::new(),
+        table.segments[0].get_or_init(|| Segment::new(1 << first_bits));
+        table
+    }
+
+    /// The segment of a slot, and its place there.
+    #[inline]
+    fn place(&self, slot: u32) -> (usize, usize) {
+        match slot >> self.first_bits {
+            0 => (0, slot as usize),
+            _ => {
+                let bits = slot.ilog2();
+                ((bits - self.first_bits + 1) as usize, (slot - (1 << bits)) as usize)
+            }
         }
     }
 
-    /// Ids start at 1: the first client of a server is number 1.
+    /// The segment of an id, if it was made, and its place there.
     #[inline]
-    fn index(&self, id: u32) -> usize {
-        id.wrapping_sub(1) as usize & (self.slots.len() - 1)
+    fn segment(&self, id: u32) -> Option<(&Segment, usize)> {
+        let (segment, place) = self.place(self.layout.slot(id));
+        Some((self.segments[segment].get()?, place))
     }
 
     #[inline]
-    fn slot(&self, id: u32) -> &Slot {
-        &self.slots[self.index(id)]
+    fn slot(&self, id: u32) -> Option<&Slot> {
+        let (segment, place) = self.segment(id)?;
+        Some(&segment.slots[place])
     }
 
     /// Whether a client with this id is connected.
     #[inline]
     pub(crate) fn contains(&self, id: u32) -> bool {
-        id != 0 && self.slot(id).id.load(Ordering::Acquire) == id
+        id != 0 && self.slot(id).is_some_and(|slot| slot.id.load(Ordering::Acquire) == id)
     }
 
     /// The address of a client.
@@ -75,7 +145,7 @@ impl ClientTable {
         if !self.contains(id) {
             return None;
         }
-        let [high, low, rest, _] = self.slot(id).read(id)?;
+        let [high, low, rest, _] = self.slot(id)?.read(id)?;
         if rest == UNIX {
             return Some(Address::UNNAMED);
         }
@@ -90,13 +160,15 @@ impl ClientTable {
 
     /// Network thread: where the name of a client is kept.
     pub(crate) fn name_of(&self, id: u32) -> Option<&PeerName> {
-        let make = || (0..self.slots.len()).map(|_| PeerName::default()).collect();
-        self.names.get_or_init(make).get(self.index(id))
+        let (segment, place) = self.segment(id)?;
+        let make = || (0..segment.slots.len()).map(|_| PeerName::default()).collect();
+        segment.names.get_or_init(make).get(place)
     }
 
     /// The same, if any client told a name.
     pub(crate) fn known_name(&self, id: u32) -> Option<&PeerName> {
-        self.names.get()?.get(self.index(id))
+        let (segment, place) = self.segment(id)?;
+        segment.names.get()?.get(place)
     }
 
     /// The name that a client told; empty if it told none.
@@ -115,10 +187,59 @@ impl ClientTable {
             let [.., before] = slot.read(id).filter(|_| id != 0)?;
             Some((before, id))
         };
-        let mut clients: Vec<(u64, u32)> = self.slots.iter().filter_map(client).collect();
+        let slots = self.segments.iter().filter_map(OnceLock::get);
+        let slots = slots.flat_map(|segment| segment.slots.iter());
+        let mut clients: Vec<(u64, u32)> = slots.filter_map(client).collect();
         clients.sort_unstable();
         clients.into_iter().map(|(_, id)| id).collect()
     }
+
+    /// Network thread: a client comes that [`Ids`] has assigned an id to.
+    pub(crate) fn enter(&self, client: NewClient, address: Address) {
+        let NewClient { id, before } = client;
+        let port = u64::from(address.port()) << 32;
+        let (ip, rest) = match address {
+            Address::Ip(SocketAddr::V4(v4)) => (v4.ip().to_ipv6_mapped(), port),
+            Address::Ip(SocketAddr::V6(v6)) => (*v6.ip(), port | u64::from(v6.scope_id())),
+            Address::Unix(_) => (Ipv6Addr::UNSPECIFIED, UNIX),
+        };
+        let (segment, place) = self.place(self.layout.slot(id));
+        let make = || Segment::new(1 << (self.first_bits + segment.saturating_sub(1) as u32));
+        let target = &self.segments[segment].get_or_init(make).slots[place];
+        let bits = ip.to_bits();
+        let words = [(bits >> 64) as u64, bits as u64, rest, before];
+        if let Some(name) = self.known_name(id) {
+            name.forget();
+        }
+        // A reader that still has the former id must not see the new words with it.
+        fence(Ordering::Release);
+        for (word, value) in target.words.iter().zip(words) {
+            word.store(value, Ordering::Relaxed);
+        }
+        target.id.store(id, Ordering::Release);
+    }
+
+    /// Network thread: a client goes. False: it had gone.
+    pub(crate) fn leave(&self, id: u32) -> bool {
+        let Some(slot) = self.slot(id).filter(|_| self.contains(id)) else {
+            return false;
+        };
+        slot.id.store(0, Ordering::Release);
+        true
+    }
+}
+
+/// The bits of a slot where there are to be so many.
+fn slot_bits(max_clients: u32) -> u32 {
+    max_clients.clamp(1, MOST_CLIENTS).next_power_of_two().trailing_zeros()
+}
+
+/// A client that was assigned an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NewClient {
+    pub id: u32,
+    /// How many clients came before it.
+    before: u64,
 }
 
 /// Assigns ids. The network thread owns it.
@@ -128,56 +249,70 @@ pub(crate) struct Ids {
     generations: Vec<u32>,
     /// How many clients have come.
     count: u64,
+    layout: Layout,
 }
 
 impl Ids {
+    /// The ids of a port's clients.
     pub(crate) fn new(table: &ClientTable) -> Self {
-        let slots = table.slots.len() as u32;
+        let mut ids = Self {
+            layout: table.layout,
+            ..Self::shared()
+        };
+        (0..1 << table.first_bits).for_each(|_| ids.grow());
+        ids
+    }
+
+    /// The ids of the clients of ports that share an address.
+    pub(crate) fn shared() -> Self {
         Self {
-            free: (0..slots).collect(),
-            generations: vec![0; slots as usize],
+            free: std::collections::VecDeque::new(),
+            generations: Vec::new(),
             count: 0,
+            layout: Layout { slot_bits: MOST_BITS },
+        }
+    }
+
+    fn grow(&mut self) {
+        self.free.push_back(self.generations.len() as u32);
+        self.generations.push(0);
+    }
+
+    /// An id for a client. Returns None if no slot is free.
+    pub(crate) fn assign(&mut self) -> Option<NewClient> {
+        if self.free.is_empty() && self.layout.slot_bits == MOST_BITS && self.generations.len() < MOST_CLIENTS as usize {
+            self.grow();
+        }
+        let slot = self.free.pop_front()?;
+        let generation = &mut self.generations[slot as usize];
+        let id = self.layout.id(slot, *generation);
+        *generation += 1;
+        let before = self.count;
+        self.count += 1;
+        Some(NewClient { id, before })
+    }
+
+    /// A client has gone. Its id is never assigned again.
+    pub(crate) fn release(&mut self, id: u32) {
+        let slot = self.layout.slot(id);
+        if self.generations[slot as usize] < self.layout.last_generation() {
+            self.free.push_back(slot);
         }
     }
 
     /// Inserts a client. Returns None if no slot is free.
+    #[cfg(test)]
     pub(crate) fn insert(&mut self, table: &ClientTable, address: Address) -> Option<u32> {
-        let slot = self.free.pop_front()?;
-        let generation = &mut self.generations[slot as usize];
-        let id = (*generation << table.slot_bits | slot) + 1;
-        *generation += 1;
-        let port = u64::from(address.port()) << 32;
-        let (ip, rest) = match address {
-            Address::Ip(SocketAddr::V4(v4)) => (v4.ip().to_ipv6_mapped(), port),
-            Address::Ip(SocketAddr::V6(v6)) => (*v6.ip(), port | u64::from(v6.scope_id())),
-            Address::Unix(_) => (Ipv6Addr::UNSPECIFIED, UNIX),
-        };
-        let target = table.slot(id);
-        let bits = ip.to_bits();
-        let words = [(bits >> 64) as u64, bits as u64, rest, self.count];
-        self.count += 1;
-        if let Some(name) = table.known_name(id) {
-            name.forget();
-        }
-        // A reader that still has the former id must not see the new words with it.
-        fence(Ordering::Release);
-        for (word, value) in target.words.iter().zip(words) {
-            word.store(value, Ordering::Relaxed);
-        }
-        target.id.store(id, Ordering::Release);
-        Some(id)
+        let client = self.assign()?;
+        table.enter(client, address);
+        Some(client.id)
     }
 
     /// Removes a client. Its id is never assigned again.
+    #[cfg(test)]
     pub(crate) fn remove(&mut self, table: &ClientTable, id: u32) {
-        let slot = table.slot(id);
-        if slot.id.load(Ordering::Relaxed) != id {
-            return;
-        }
-        slot.id.store(0, Ordering::Release);
-        let index = table.index(id);
-        if self.generations[index] < u32::MAX >> table.slot_bits {
-            self.free.push_back(index as u32);
+        if table.leave(id) {
+            self.release(id);
         }
     }
 }
@@ -213,10 +348,10 @@ mod tests {
         let table = ClientTable::new(MANY);
         let mut ids = Ids::new(&table);
         let address = ip("[::1]:5");
-        let last = u32::MAX >> table.slot_bits;
+        let last = table.layout.last_generation();
         ids.generations[0] = last - 1;
         let id = ids.insert(&table, address).unwrap();
-        assert_eq!(table.index(id), 0);
+        assert_eq!(table.layout.slot(id), 0);
         ids.remove(&table, id);
         assert!(!ids.free.contains(&0));
     }
@@ -281,13 +416,41 @@ mod tests {
         let mut ids = Ids::new(&table);
         let address = Address::Ip("1.2.3.4:5".parse().unwrap());
         let all: Vec<u32> = (0..MANY).map(|_| ids.insert(&table, address).unwrap()).collect();
-        let slots: std::collections::HashSet<usize> = all.iter().map(|id| table.index(*id)).collect();
+        let slots: std::collections::HashSet<u32> = all.iter().map(|id| table.layout.slot(*id)).collect();
         assert_eq!(slots.len(), all.len(), "no two clients share a slot");
-        assert!(all.iter().all(|id| table.slot(*id).id.load(Ordering::Relaxed) == *id));
+        assert!(all.iter().all(|id| table.slot(*id).unwrap().id.load(Ordering::Relaxed) == *id));
         assert!(
             all.iter()
                 .all(|id| table.contains(*id) && table.address(*id) == Some(address))
         );
         assert_eq!(table.in_order(), all);
+    }
+
+    #[test]
+    fn the_table_of_a_port_that_shares_grows_and_has_the_same_ids_as_another() {
+        let (small, large) = (ClientTable::shared(1), ClientTable::shared(100));
+        let mut ids = Ids::shared();
+        let mut there = std::collections::VecDeque::new();
+        for turn in 0..MANY + 10 {
+            let client = ids.assign();
+            let Some(client) = client else {
+                assert_eq!(there.len(), MANY as usize, "a place is free");
+                break;
+            };
+            let address = Address::Ip(SocketAddr::new(IpAddr::V6(Ipv6Addr::from_bits(turn.into())), 1));
+            for table in [&small, &large] {
+                assert!(!table.contains(client.id));
+                table.enter(client, address);
+                assert_eq!(table.address(client.id), Some(address));
+            }
+            there.push_back(client.id);
+            if turn % 3 == 0 && turn < 3000 {
+                let gone = there.pop_front().unwrap();
+                assert!(small.leave(gone) && large.leave(gone) && !small.leave(gone));
+                ids.release(gone);
+            }
+        }
+        assert_eq!(small.in_order(), Vec::from(there.clone()));
+        assert_eq!(large.in_order(), Vec::from(there));
     }
 }

@@ -235,7 +235,11 @@ impl Shared {
                 failure: AtomicI32::new(0),
             },
             clients: Clients {
-                table: ClientTable::new(clients),
+                table: if role.is_server() && config.server.share {
+                    ClientTable::shared(clients)
+                } else {
+                    ClientTable::new(clients)
+                },
                 count: AtomicU32::new(0),
                 left_behind: AtomicU32::new(0),
                 acceptance: Acceptance::default(),

@@ -303,7 +303,10 @@ impl Session {
         };
         port.schedule.forget_client(client);
         let shared = &port.shared;
-        server.ids.remove(&shared.clients.table, client);
+        let left = shared.clients.table.leave(client);
+        if let Some(ids) = server.ids.as_mut().filter(|_| left) {
+            ids.release(client);
+        }
         if shared.clients.count.fetch_sub(1, Ordering::Relaxed) == 1 && shared.role == Role::Merged {
             shared.set_up(false);
         }
@@ -433,19 +436,24 @@ impl Session {
         let mut peers: Vec<Peer> = server.by_client.values().copied().collect();
         peers.sort_unstable();
         for peer in peers {
-            let Some(connection) = self.core.connections.at_mut(peer) else {
-                continue;
-            };
-            let waits = connection.waits_for_room();
-            if let Phase::HalfClosed { until, .. } = &mut connection.phase
-                && (waits || connection.output.buffer.is_empty())
-            {
-                *until = now;
-                self.check_half_closed(peer, None, now);
-            }
+            self.give_way(peer, now);
             if self.has_place() {
                 return;
             }
+        }
+    }
+
+    /// A newcomer needs the place of a peer, if that has left.
+    pub(super) fn give_way(&mut self, peer: Peer, now: u64) {
+        let Some(connection) = self.core.connections.at_mut(peer) else {
+            return;
+        };
+        let waits = connection.waits_for_room();
+        if let Phase::HalfClosed { until, .. } = &mut connection.phase
+            && (waits || connection.output.buffer.is_empty())
+        {
+            *until = now;
+            self.check_half_closed(peer, None, now);
         }
     }
 

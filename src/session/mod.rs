@@ -22,12 +22,14 @@ pub(crate) mod admission;
 pub(crate) mod allow;
 mod channels;
 mod connection;
+pub(crate) mod conversation;
 mod core;
 mod effect;
 mod ending;
 mod flush;
 mod forward;
 mod frames;
+mod hub;
 mod inbound;
 mod liveness;
 mod memory;
@@ -57,7 +59,7 @@ pub(crate) use connection::Reason;
 pub(crate) use effect::{Effect, Interest, Peer, PortKey};
 
 use self::core::{Core, FIRST_BYTES_MS};
-use crate::realtime::client_table::Ids;
+use crate::realtime::client_table::{Ids, NewClient};
 use crate::realtime::drain::OutQueue;
 use crate::realtime::notifications::Kind;
 use crate::realtime::producer::Producer;
@@ -77,7 +79,8 @@ use timers::Owner;
 /// What only the session of a server has.
 struct Server {
     port: PortKey,
-    ids: Ids,
+    /// None: the ports that share the address have the same ids.
+    ids: Option<Ids>,
     by_client: HashMap<u32, Peer>,
     options: Options,
 }
@@ -91,9 +94,18 @@ pub(crate) struct Session {
 impl Session {
     /// A session of one port.
     pub(crate) fn new(shared: Arc<Shared>, queues: Option<(Producer, OutQueue)>, options: Options) -> (Self, PortKey) {
+        let ids = Ids::new(&shared.clients.table);
+        Self::with_ids(shared, queues, options, Some(ids))
+    }
+
+    fn with_ids(
+        shared: Arc<Shared>,
+        queues: Option<(Producer, OutQueue)>,
+        options: Options,
+        ids: Option<Ids>,
+    ) -> (Self, PortKey) {
         let mut core = Core::default();
         let is_server = shared.role.is_server();
-        let ids = Ids::new(&shared.clients.table);
         let port = PortKey(core.ports.insert(Port::new(shared, queues, options.name.clone())));
         let server = is_server.then(|| Server {
             port,
@@ -127,26 +139,34 @@ impl Session {
         let port = self.core.ports.at_mut(key)?;
         let shared = Arc::clone(&port.shared);
         let permitted = admission::permits(server.options.allow.as_ref(), address);
-        let entered = if permitted && has_place && !port.is_ending() {
-            server
-                .ids
-                .insert(&shared.clients.table, address.unwrap_or(Address::UNKNOWN))
-        } else {
-            None
-        };
-        let Some(client) = entered else {
+        let may_enter = permitted && has_place && !port.is_ending();
+        let ids = server.ids.as_mut().filter(|_| may_enter);
+        let Some(client) = ids.and_then(Ids::assign) else {
             turned_away(&shared, address, if permitted { TOO_MANY } else { NOT_ALLOWED });
             return None;
         };
+        self.enter(client, address, now)
+    }
+
+    /// A newcomer that was let in has an id.
+    fn enter(&mut self, client: NewClient, address: Option<Address>, now: u64) -> Option<Peer> {
+        let server = self.server.as_mut()?;
+        let key = server.port;
+        let port = self.core.ports.at_mut(key)?;
+        let shared = Arc::clone(&port.shared);
+        shared
+            .clients
+            .table
+            .enter(client, address.unwrap_or(Address::UNKNOWN));
         let phase = Phase::New {
             until: now + ms(sniff::patience_ms(address)),
         };
         self.core.serial += 1;
         let mut connection = Connection::new(self.core.serial, key, address, phase, port.config(), now);
-        connection.client = client;
+        connection.client = client.id;
         connection.server = Some(key);
         let peer = Peer(self.core.connections.insert(connection));
-        server.by_client.insert(client, peer);
+        server.by_client.insert(client.id, peer);
         let is_first = !port.peers.iter().any(|peer| {
             self.core
                 .connections

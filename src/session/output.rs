@@ -137,6 +137,12 @@ impl Output {
             .get_or_insert_with(|| track.ahead(|give| buffer.each_uncommitted(give)))
     }
 
+    /// The peer got a message of another port on the same address, which ends or resets what this one holds there.
+    pub(super) fn overruled(&mut self, message: &[u8]) {
+        self.ahead = None;
+        self.track.overruled(message);
+    }
+
     /// No schedule needs to know what is ahead any more, or what waited was dropped.
     pub(super) fn forget_ahead(&mut self) {
         self.ahead = None;

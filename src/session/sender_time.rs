@@ -35,6 +35,8 @@ pub(super) struct SenderTime {
     greeted: bool,
     /// Its token, until the answer is sent.
     answer: Option<u64>,
+    /// Another one answers and measures on the same connection: see [`SenderTime::follow`].
+    follows: bool,
     active: Option<Box<Active>>,
 }
 
@@ -169,7 +171,7 @@ impl SenderTime {
             if answers && !std::mem::replace(&mut self.confirmed, true) {
                 self.activate(name_of(name), arrived_ns);
             } else if !answers && !std::mem::replace(&mut self.greeted, true) {
-                self.answer = Some(token);
+                self.answer = Some(token).filter(|_| !self.follows);
                 self.activate(name_of(name), arrived_ns);
             }
             return true;
@@ -179,13 +181,16 @@ impl SenderTime {
         };
         match frame {
             Frame::Hello { .. } => {}
+            Frame::Ping { .. } | Frame::Pong { .. } if self.follows => {}
             Frame::Stamp(us) => {
                 let (meant_ns, change) = active.clock.believe(us, arrived_ns);
                 if let Some(meant_ns) = meant_ns {
                     active.note_transit(meant_ns, arrived_ns);
                 }
                 active.meant_ns = meant_ns;
-                active.note(change);
+                if !self.follows {
+                    active.note(change);
+                }
                 return true;
             }
             Frame::Ping { sequence, sent_us } => {
@@ -210,7 +215,31 @@ impl SenderTime {
     /// Whether something is to be sent or told. It is, from now on.
     pub(super) fn take_changed(&mut self, now: u64) -> bool {
         let Some(active) = &mut self.active else { return false };
-        std::mem::take(&mut active.changed) || active.clock.next_ping_ns() <= now
+        std::mem::take(&mut active.changed) || !self.follows && active.clock.next_ping_ns() <= now
+    }
+
+    /// What a port that shares the connection with others knows of the peer. `of`: what answers and measures for all.
+    pub(super) fn follower(of: &Self, now: u64) -> Self {
+        let mut time = Self {
+            follows: true,
+            ..Self::default()
+        };
+        if let Some(active) = &of.active {
+            time.greeted = true;
+            time.activate(active.names.next.clone().unwrap_or_default(), now);
+            time.follow(of, if active.clock.is_locked() { Change::Locked } else { Change::None });
+        }
+        time
+    }
+
+    /// Takes over what was measured, and whether the clock was locked or lost.
+    pub(super) fn follow(&mut self, of: &Self, change: Change) {
+        let (Some(active), Some(of)) = (&mut self.active, &of.active) else {
+            return;
+        };
+        active.clock.clone_from(&of.clock);
+        active.note(change);
+        active.changed = true;
     }
 
     fn activate(&mut self, name: Name, now: u64) {
@@ -241,7 +270,7 @@ impl SenderTime {
 
     /// This side has another name.
     pub(super) fn name_changed(&mut self) {
-        if let Some(active) = &mut self.active {
+        if let Some(active) = self.active.as_mut().filter(|_| !self.follows) {
             active.has_new_name = true;
             active.changed = true;
         }
@@ -274,12 +303,12 @@ impl SenderTime {
 
     /// When the peer's clock is to be measured next; None: sender time is not in use.
     pub(super) fn next_ping_ns(&self) -> Option<u64> {
-        self.active.as_ref().map(|active| active.clock.next_ping_ns())
+        self.active.as_ref().filter(|_| !self.follows).map(|active| active.clock.next_ping_ns())
     }
 
     /// A measurement, once it is due.
     pub(super) fn take_ping(&mut self, now: u64) -> Option<Vec<u8>> {
-        let active = self.active.as_mut()?;
+        let active = self.active.as_mut().filter(|_| !self.follows)?;
         if active.clock.next_ping_ns() > now {
             return None;
         }

@@ -42,6 +42,13 @@ impl Track {
         ahead
     }
 
+    /// The receiver got a message from another sender, which ends or resets what this one holds there.
+    pub(super) fn overruled(&mut self, message: &[u8]) {
+        if let Some(heard) = &mut self.heard {
+            heard.apply(message);
+        }
+    }
+
     /// Whether a message would release something at the sender's state.
     pub(super) fn releases(&self, message: &[u8]) -> bool {
         let sender = self.wanted.as_ref().or(self.heard.as_ref());

@@ -42,7 +42,7 @@ fn elapsed(from_ns: i64, to_ns: i64) -> f64 {
 }
 
 /// Limits from above, in order of time, none of which another implies. Limits from below are kept with their sign changed.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Limits(Vec<Limit>);
 
 impl Limits {
@@ -155,7 +155,7 @@ impl Fit {
 }
 
 /// Limits from both sides.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Bounds {
     above: Limits,
     below: Limits,

@@ -68,6 +68,7 @@ pub(crate) enum Change {
 /// of a ping before it is written. The same holds for what the peer answers. How much later or earlier does not matter
 /// for the truth of the bound, only for its size. Times never go back from call to call, but for those of arrivals of
 /// stamps.
+#[derive(Clone)]
 pub(crate) struct PeerClock {
     /// Times are relative to this.
     origin_ns: u64,
@@ -259,6 +260,7 @@ impl PeerClock {
 }
 
 /// What is known of the clock, and what is made of it.
+#[derive(Clone)]
 struct Measured {
     /// Offsets are relative to this one.
     base_ns: i64,

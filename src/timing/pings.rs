@@ -18,6 +18,7 @@ const SEQUENCE_MASK: u8 = 0x7F;
 const MOST_WAITING: usize = 64;
 
 /// What was sent, and what is due.
+#[derive(Clone)]
 pub(super) struct Pings {
     /// The next one is due an interval after this; before the first, at this time.
     last_ns: u64,

@@ -21,7 +21,7 @@ mod music;
 mod network;
 mod node;
 mod plan;
-mod random;
+pub(super) mod random;
 mod raw;
 mod trace;
 mod verdict;

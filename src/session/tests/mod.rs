@@ -6,5 +6,6 @@ mod leaving;
 mod order;
 mod pairing;
 mod sender_time;
+mod sharing;
 mod turns;
 mod two_clocks;
