@@ -75,7 +75,13 @@ impl Seat {
     }
 
     /// One more port shares the address; None: it cannot any more.
-    pub(super) fn join(&mut self, half: NetworkHalf, options: Options, driver: &mut Driver, now: u64) -> Option<PortKey> {
+    pub(super) fn join(
+        &mut self,
+        half: NetworkHalf,
+        options: Options,
+        driver: &mut Driver,
+        now: u64,
+    ) -> Option<PortKey> {
         let Work::Serve { listeners, .. } = &self.work else {
             return None;
         };

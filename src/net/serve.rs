@@ -85,7 +85,9 @@ impl Server<'_> {
         let sharing = network.begin_sharing();
         let outcome = match self.join(&network, options.clone()) {
             Ok(Some(opened)) => Ok(opened),
-            Ok(None) => self.bind().and_then(|listeners| self.open(listeners, options).map_err(Failure::new)),
+            Ok(None) => self
+                .bind()
+                .and_then(|listeners| self.open(listeners, options).map_err(Failure::new)),
             Err(code) => Err(Failure::new(code)),
         };
         drop(sharing);

@@ -1,10 +1,10 @@
 //! What makes the connections of a session: listeners that take clients, or a connector.
 
 use super::AcceptQueue;
+use super::bind::BindError;
 use super::connector::{Connector, Outcome, Surroundings};
 use super::driver::Driver;
 use super::listener::{Accepted, Attempt, Listeners};
-use super::bind::BindError;
 use super::seat::{Seat, listens};
 use super::socket::local_port;
 use crate::realtime::log::{self, Level};

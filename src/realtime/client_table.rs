@@ -280,7 +280,8 @@ impl Ids {
 
     /// An id for a client. Returns None if no slot is free.
     pub(crate) fn assign(&mut self) -> Option<NewClient> {
-        if self.free.is_empty() && self.layout.slot_bits == MOST_BITS && self.generations.len() < MOST_CLIENTS as usize {
+        if self.free.is_empty() && self.layout.slot_bits == MOST_BITS && self.generations.len() < MOST_CLIENTS as usize
+        {
             self.grow();
         }
         let slot = self.free.pop_front()?;
@@ -418,7 +419,10 @@ mod tests {
         let all: Vec<u32> = (0..MANY).map(|_| ids.insert(&table, address).unwrap()).collect();
         let slots: std::collections::HashSet<u32> = all.iter().map(|id| table.layout.slot(*id)).collect();
         assert_eq!(slots.len(), all.len(), "no two clients share a slot");
-        assert!(all.iter().all(|id| table.slot(*id).unwrap().id.load(Ordering::Relaxed) == *id));
+        assert!(
+            all.iter()
+                .all(|id| table.slot(*id).unwrap().id.load(Ordering::Relaxed) == *id)
+        );
         assert!(
             all.iter()
                 .all(|id| table.contains(*id) && table.address(*id) == Some(address))

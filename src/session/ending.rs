@@ -424,6 +424,10 @@ impl Session {
         let is_read = *finished && (connection.input.end.is_some() || acknowledged);
         // However short the time, what waits has been offered to the system once.
         let is_late = now >= *until && (is_written || connection.output.blocked);
+        if is_late && !is_written && !broken && connection.output.is_shared {
+            // The other ports keep the connection: what is left is taken from this one without a limit.
+            return self.core.effects.write(peer, connection);
+        }
         if broken || is_late || is_read {
             self.close(peer, now);
         }

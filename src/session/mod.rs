@@ -154,10 +154,7 @@ impl Session {
         let key = server.port;
         let port = self.core.ports.at_mut(key)?;
         let shared = Arc::clone(&port.shared);
-        shared
-            .clients
-            .table
-            .enter(client, address.unwrap_or(Address::UNKNOWN));
+        shared.clients.table.enter(client, address.unwrap_or(Address::UNKNOWN));
         let phase = Phase::New {
             until: now + ms(sniff::patience_ms(address)),
         };

@@ -39,6 +39,8 @@ pub(super) struct Output {
     /// Bytes that the system took.
     pub written: u64,
     stamps: Stamps,
+    /// The socket is that of other ports too, which keep it when this one goes.
+    pub is_shared: bool,
 }
 
 /// Whether the peer is told when each message was meant.
@@ -63,6 +65,7 @@ impl Output {
             resumed: false,
             written: 0,
             stamps: Stamps::No,
+            is_shared: false,
         }
     }
 

@@ -227,7 +227,14 @@ impl SenderTime {
         if let Some(active) = &of.active {
             time.greeted = true;
             time.activate(active.names.next.clone().unwrap_or_default(), now);
-            time.follow(of, if active.clock.is_locked() { Change::Locked } else { Change::None });
+            time.follow(
+                of,
+                if active.clock.is_locked() {
+                    Change::Locked
+                } else {
+                    Change::None
+                },
+            );
         }
         time
     }
@@ -303,7 +310,10 @@ impl SenderTime {
 
     /// When the peer's clock is to be measured next; None: sender time is not in use.
     pub(super) fn next_ping_ns(&self) -> Option<u64> {
-        self.active.as_ref().filter(|_| !self.follows).map(|active| active.clock.next_ping_ns())
+        self.active
+            .as_ref()
+            .filter(|_| !self.follows)
+            .map(|active| active.clock.next_ping_ns())
     }
 
     /// A measurement, once it is due.

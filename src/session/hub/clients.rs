@@ -10,6 +10,7 @@ use crate::session::frames;
 use crate::session::liveness::Liveness;
 use crate::session::port::{NOT_ALLOWED, TOO_MANY, turned_away};
 use crate::session::sender_time::SenderTime;
+use crate::session::sniff::Sniffer;
 use crate::sys::address::Address;
 use crate::sys::code::Code;
 use crate::sys::tcp::Progress;
@@ -21,7 +22,10 @@ impl Hub {
         let most = self.members.iter().filter(|(_, member)| !member.ending);
         let most = most.map(|(_, member)| member.shared.config.server.max_clients).max();
         let is_present = |(_, trunk): &(usize, &Trunk)| {
-            let mut connections = trunk.branches.iter().filter_map(|branch| mixer::connection(&self.members, branch));
+            let mut connections = trunk
+                .branches
+                .iter()
+                .filter_map(|branch| mixer::connection(&self.members, branch));
             connections.any(Connection::is_live)
         };
         self.trunks.iter().filter(is_present).count() < most.unwrap_or(0) as usize
@@ -29,7 +33,12 @@ impl Hub {
 
     /// A newcomer; None: it is turned away.
     pub(in crate::session) fn add_client(&mut self, address: Option<Address>, now: u64) -> Option<Peer> {
-        let permitted: Vec<usize> = self.members.iter().filter(|(_, member)| permits_client(member, address)).map(|(key, _)| key).collect();
+        let permitted: Vec<usize> = self
+            .members
+            .iter()
+            .filter(|(_, member)| permits_client(member, address))
+            .map(|(key, _)| key)
+            .collect();
         if !permitted.is_empty() && !self.has_place() {
             self.make_place(now);
         }
@@ -54,7 +63,12 @@ impl Hub {
 
     /// Clients that have left, and are only kept for an answer, keep nobody out.
     fn make_place(&mut self, now: u64) {
-        let left: Vec<usize> = self.trunks.iter().filter(|(_, trunk)| trunk.ended).map(|(key, _)| key).collect();
+        let left: Vec<usize> = self
+            .trunks
+            .iter()
+            .filter(|(_, trunk)| trunk.ended)
+            .map(|(key, _)| key)
+            .collect();
         for trunk in left {
             self.each_branch(Peer(trunk), |member, branch| member.session.give_way(branch.peer, now));
             self.advance(now);
@@ -77,8 +91,25 @@ impl Hub {
         }
     }
 
+    /// What a newcomer has sent that may be MIDI or not.
+    fn first_bytes(&self, peer: Peer) -> (Option<Sniffer>, Vec<u8>) {
+        let trunk = self.trunks.at(peer);
+        let branch = trunk.and_then(|trunk| trunk.branches.first());
+        let Some(other) = branch.and_then(|branch| mixer::connection(&self.members, branch)) else {
+            return (Some(Sniffer::default()), Vec::new());
+        };
+        let sniffer = other.input.sniffer.clone();
+        let backlog = if sniffer.is_some() {
+            other.input.backlog.clone()
+        } else {
+            Vec::new()
+        };
+        (sniffer, backlog)
+    }
+
     /// A port gets a client.
     fn add_branch(&mut self, key: usize, peer: Peer, now: u64) {
+        let first_bytes = self.first_bytes(peer);
         let (Some(member), Some(trunk)) = (self.members.get_mut(key), self.trunks.at_mut(peer)) else {
             return;
         };
@@ -93,9 +124,9 @@ impl Hub {
             connection.liveness = Liveness::new(0, 0, now);
             connection.input.time = SenderTime::follower(&trunk.time, now);
             connection.input.parser = trunk.parser.joined_by(config.queues.max_message_bytes as usize);
-            if trunk.confirmed {
-                connection.input.sniffer = None;
-            }
+            connection.output.is_shared = true;
+            connection.input.sniffer = first_bytes.0;
+            connection.input.backlog = first_bytes.1;
         }
         trunk.branches.push(Branch::new(key, branch, liveness));
         member.set_trunk(branch, Some(peer));
@@ -119,7 +150,9 @@ impl Hub {
     pub(in crate::session) fn handle_bytes(&mut self, peer: Peer, now: u64, bytes: &[u8]) {
         let Some(trunk) = self.trunks.at_mut(peer) else { return };
         trunk.take_frames(bytes, now);
-        self.each_branch(peer, |member, branch| member.session.handle_bytes(branch.peer, now, bytes));
+        self.each_branch(peer, |member, branch| {
+            member.session.handle_bytes(branch.peer, now, bytes)
+        });
         self.exchange(peer, now);
         self.advance(now);
     }
@@ -189,7 +222,12 @@ impl Hub {
     pub(in crate::session) fn handle_progress(&mut self, peer: Peer, now: u64, progress: Option<Progress>) {
         let Some(trunk) = self.trunks.at_mut(peer) else { return };
         trunk.measure_requested = false;
-        let waiting: usize = trunk.branches.iter().filter_map(|branch| mixer::connection(&self.members, branch)).map(|connection| connection.output.buffer.len()).sum();
+        let waiting: usize = trunk
+            .branches
+            .iter()
+            .filter_map(|branch| mixer::connection(&self.members, branch))
+            .map(|connection| connection.output.buffer.len())
+            .sum();
         let outgoing = trunk.outgoing.len();
         let (written, waiting) = (trunk.outgoing.written, waiting + outgoing);
         let is_checked = trunk.confirmed && !trunk.ended;
@@ -296,7 +334,11 @@ impl Hub {
         loop {
             let mut any = false;
             for key in 0..self.members.capacity() {
-                while let Some(effect) = self.members.get_mut(key).and_then(|member| member.session.core.poll_effect()) {
+                while let Some(effect) = self
+                    .members
+                    .get_mut(key)
+                    .and_then(|member| member.session.core.poll_effect())
+                {
                     any = true;
                     self.carry_out(key, effect, now);
                 }
@@ -305,7 +347,7 @@ impl Hub {
                 break;
             }
         }
-        self.confirm(now);
+        self.confirm();
     }
 
     fn carry_out(&mut self, key: usize, effect: Effect, now: u64) {
@@ -340,6 +382,7 @@ impl Hub {
                 if let Some(member) = self.members.get_mut(key) {
                     member.set_trunk(inner, None);
                 }
+                self.request_write(peer);
                 self.check_end(peer);
             }
             Effect::Measure(_) => {
@@ -367,27 +410,23 @@ impl Hub {
         }
     }
 
-    /// Clients that turned out to be MIDI peers: ports that came meanwhile get them too.
-    fn confirm(&mut self, now: u64) {
+    /// Clients that turned out to be MIDI peers may be written to.
+    fn confirm(&mut self) {
         let is_new = |(_, trunk): &(usize, &Trunk)| {
-            let mut connections = trunk.branches.iter().filter_map(|branch| mixer::connection(&self.members, branch));
-            !trunk.confirmed && connections.any(|connection| !matches!(connection.phase, Phase::New { .. } | Phase::Gone))
+            let mut connections = trunk
+                .branches
+                .iter()
+                .filter_map(|branch| mixer::connection(&self.members, branch));
+            !trunk.confirmed
+                && connections.any(|connection| !matches!(connection.phase, Phase::New { .. } | Phase::Gone))
         };
         let new: Vec<usize> = self.trunks.iter().filter(is_new).map(|(key, _)| key).collect();
-        if new.is_empty() {
-            return;
-        }
-        for trunk in &new {
-            if let Some(trunk) = self.trunks.get_mut(*trunk) {
+        for trunk in new {
+            if let Some(trunk) = self.trunks.get_mut(trunk) {
                 trunk.confirmed = true;
             }
-            self.request_write(Peer(*trunk));
+            self.request_write(Peer(trunk));
         }
-        let members: Vec<usize> = self.members.iter().map(|(key, _)| key).collect();
-        for member in members {
-            self.give_clients(member, now);
-        }
-        self.advance(now);
     }
 }
 

@@ -9,7 +9,7 @@ use super::Member;
 use super::trunk::{Branch, Trunk};
 use crate::midi::frame::{self, Frame};
 use crate::midi::message::{self, is_note_off};
-use crate::session::connection::Connection;
+use crate::session::connection::{Connection, Phase};
 use crate::session::effect::Keyed;
 use crate::session::output::Flow;
 use slab::Slab;
@@ -29,9 +29,11 @@ pub(super) fn mix(members: &mut Slab<Member>, trunk: &mut Trunk, now: u64) {
     for index in 0..trunk.branches.len() {
         let Branch { member, peer, .. } = trunk.branches[index];
         batch.clear();
-        if !trunk.outgoing.blocked && trunk.outgoing.len() < MOST_BYTES {
-            let room = MOST_BYTES - trunk.outgoing.len();
-            let unsent = members.get(member).map_or(&[][..], |member| member.session.core.unsent(peer));
+        let room = room_for(connection(members, &trunk.branches[index]), trunk, now);
+        if room != 0 {
+            let unsent = members
+                .get(member)
+                .map_or(&[][..], |member| member.session.core.unsent(peer));
             batch.extend_from_slice(&unsent[..whole_messages(unsent, room)]);
         }
         let is_releasing = connection(members, &trunk.branches[index])
@@ -50,6 +52,16 @@ pub(super) fn mix(members: &mut Slab<Member>, trunk: &mut Trunk, now: u64) {
     // The next time another port is the first.
     if trunk.branches.len() > 1 {
         trunk.branches.rotate_left(1);
+    }
+}
+
+/// How many bytes may be taken from a port now.
+fn room_for(connection: Option<&Connection>, trunk: &Trunk, now: u64) -> usize {
+    match connection.map(|connection| connection.phase) {
+        // The others keep the connection, so the client would keep for good what the port left on.
+        Some(Phase::Closing { until, .. }) if until <= now => usize::MAX,
+        _ if trunk.outgoing.blocked => 0,
+        _ => MOST_BYTES.saturating_sub(trunk.outgoing.len()),
     }
 }
 

@@ -122,13 +122,18 @@ impl Hub {
     }
 
     fn name(&self) -> Name {
-        let port = self.oldest().and_then(|member| member.session.core.ports.at(member.port));
+        let port = self
+            .oldest()
+            .and_then(|member| member.session.core.ports.at(member.port));
         port.map(|port| port.times.name.clone()).unwrap_or_default()
     }
 
     /// Whether no other port of the address is open.
     pub(super) fn is_last(&self, key: PortKey) -> bool {
-        !self.members.iter().any(|(other, member)| other != key.0 && !member.ending)
+        !self
+            .members
+            .iter()
+            .any(|(other, member)| other != key.0 && !member.ending)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -237,7 +242,9 @@ impl Hub {
 
     /// Whether connections wait for room in an in queue. The ports that share repair, so none does for long.
     pub(super) fn waits_for_room(&self) -> bool {
-        self.members.iter().any(|(_, member)| member.session.core.waits_for_room())
+        self.members
+            .iter()
+            .any(|(_, member)| member.session.core.waits_for_room())
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -260,7 +267,10 @@ impl Hub {
         let Some(trunk) = self.trunks.at(peer).filter(|trunk| !trunk.closed) else {
             return Interest::default();
         };
-        let mut connections = trunk.branches.iter().filter_map(|branch| mixer::connection(&self.members, branch));
+        let mut connections = trunk
+            .branches
+            .iter()
+            .filter_map(|branch| mixer::connection(&self.members, branch));
         Interest {
             read: !trunk.ended && connections.any(|connection| connection.interest().read),
             write: trunk.outgoing.blocked || !trunk.outgoing.is_empty(),
@@ -270,7 +280,10 @@ impl Hub {
     /// What is to be written to a client.
     pub(super) fn unsent(&self, peer: Peer) -> &[u8] {
         let Some(trunk) = self.trunks.at(peer) else { return &[] };
-        let mut connections = trunk.branches.iter().filter_map(|branch| mixer::connection(&self.members, branch));
+        let mut connections = trunk
+            .branches
+            .iter()
+            .filter_map(|branch| mixer::connection(&self.members, branch));
         if connections.any(Connection::is_confirmed_for_writing) {
             trunk.outgoing.unsent()
         } else {

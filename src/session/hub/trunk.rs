@@ -155,7 +155,7 @@ impl Trunk {
 
     /// Whether a port that comes now gets this client too.
     pub(super) fn takes_ports(&self) -> bool {
-        self.confirmed && !self.ended && !self.finished && !self.closed
+        !self.ended && !self.finished && !self.closed
     }
 
     /// Looks for frames in what came.
@@ -185,8 +185,17 @@ impl Trunk {
             return None;
         }
         let ping = self.time.next_ping_ns();
-        let ping = ping.map(|at| if self.outgoing.blocked { at.max(now + ms(RETRY_MS)) } else { at });
-        let checks = self.branches.iter().filter_map(|branch| branch.liveness.next_check_ns());
+        let ping = ping.map(|at| {
+            if self.outgoing.blocked {
+                at.max(now + ms(RETRY_MS))
+            } else {
+                at
+            }
+        });
+        let checks = self
+            .branches
+            .iter()
+            .filter_map(|branch| branch.liveness.next_check_ns());
         let check = checks.min().filter(|_| !self.measure_requested);
         [ping, check].into_iter().flatten().min()
     }
