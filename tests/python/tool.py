@@ -61,10 +61,14 @@ class Tool:
         self._readers[1].join()
         return "".join(self._errors)
 
+    def told(self):
+        """What is on its standard error so far."""
+        return "".join(self._errors)
+
     def complains(self, text):
         """Waits until the text is on its standard error, while it runs or at its end."""
         deadline = time.monotonic() + DEADLINE
-        while text not in "".join(self._errors):
+        while text not in self.told():
             assert time.monotonic() < deadline, f"no {text!r} in {self._errors}"
             time.sleep(0.001)
 
