@@ -625,6 +625,28 @@ typedef struct midisock_config {
    */
   uint32_t timing;
   /**
+   * 1: a server shares its address with other ports of its context that set this, as the instances of a plugin in a
+   * DAW do. 0 (default): it does not.
+   *
+   * To clients the ports are one server. What a client sends reaches every port that has the channel, and what any of
+   * them pushes reaches every client. A client has the same id on each, but a port whose `allow` does not hold it
+   * knows nothing of it. The largest max_clients counts. midisock_disconnect, keepalive_ms and stall_timeout_ms end
+   * the connection for all. When a port closes, no connection ends that another port has.
+   *
+   * Both Note Ons of a note that two ports play pass, and its Note Off passes once no other port holds the note. Of
+   * controllers and pedals the last value counts. All Sound Off, Reset All Controllers and All Notes Off pass. A port
+   * that closes releases only what no other port holds. Clients with sender time are told the name of the oldest
+   * port.
+   *
+   * The addresses must be the same, as they were given. Port 0, a Unix socket, MIDISOCK_ACCEPT_MANUAL and
+   * MIDISOCK_OVERFLOW_WAIT are MIDISOCK_ERR_INVALID_ARGUMENT with it. An address that a server without `share`, another
+   * context, another copy of the library or another program has is MIDISOCK_ERR_ADDRESS_IN_USE, or waited for with
+   * listen_retry_ms. Ports that connect or are adopted ignore it.
+   */
+  uint32_t share;
+  /** Zero. */
+  uint32_t reserved;
+  /**
    * The context that the port belongs to. Default: NULL, the default context, which the process has once. An
    * accepted port belongs to its server's context. A pair has none.
    */
@@ -642,7 +664,7 @@ typedef struct midisock_config {
 #define MIDISOCK_CONFIG_INIT \
     {sizeof(midisock_config), 65536, 65536, 16384, 0, 64, MIDISOCK_NULL, \
     MIDISOCK_ZERO_ON_32_BIT MIDISOCK_NULL, MIDISOCK_ZERO_ON_32_BIT 0, 500, 65536, 5000, 100, 5000, \
-    0, 10000, 0, 1000, 1, 1, 0, 0, 500, 0, UINT64_MAX, 0, 0, 0, 131071, 0, MIDISOCK_NULL, \
+    0, 10000, 0, 1000, 1, 1, 0, 0, 500, 0, UINT64_MAX, 0, 0, 0, 131071, 0, 0, 0, MIDISOCK_NULL, \
     MIDISOCK_ZERO_ON_32_BIT}
 
 /**

@@ -148,6 +148,7 @@ impl Seat {
 
     /// No more connections are made.
     pub(super) fn stop_work(&mut self, driver: &mut Driver) {
+        self.shared_address = None;
         match std::mem::replace(&mut self.work, Work::Nothing) {
             Work::Serve { mut listeners, .. } => {
                 let (poller, registry) = driver.poller_and_registry();
