@@ -51,16 +51,18 @@ pub(super) struct NewPort {
     pub task: Task,
 }
 
+/// A server that is to share an address that another port has; not found: there is none that shares it.
+pub(super) struct SharingPort {
+    pub half: NetworkHalf,
+    pub options: Options,
+    pub address: SharedAddress,
+    pub done: Reply,
+}
+
 /// Asked of the network thread. One with a `Reply` is asked by a thread that waits for it.
 pub(super) enum Command {
     Add(Box<NewPort>),
-    /// A server is to share an address that another port has; not found: there is none that shares it.
-    Join {
-        half: Box<NetworkHalf>,
-        options: Options,
-        address: SharedAddress,
-        done: Reply,
-    },
+    Join(Box<SharingPort>),
     ShutDown {
         port: u64,
     },

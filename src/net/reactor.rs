@@ -1,6 +1,6 @@
 //! The network thread's loop: one turn after the other, each with a bounded effort for every port and connection.
 
-use super::command::{Command, NewPort, SharedAddress, Task};
+use super::command::{Command, NewPort, SharingPort, Task};
 use super::connector::{ConnectSettings, Connector};
 use super::control::Control;
 use super::driver::Driver;
@@ -148,7 +148,7 @@ impl Reactor {
 
     fn carry_out(&mut self, command: Command, now: u64) {
         let port = match &command {
-            Command::Add(_) | Command::Join { .. } | Command::Report(_) => None,
+            Command::Add(_) | Command::Join(_) | Command::Report(_) => None,
             Command::ShutDown { port }
             | Command::Close { port, .. }
             | Command::Disconnect { port, .. }
@@ -161,19 +161,7 @@ impl Reactor {
         let driver = &mut self.driver;
         match (command, seat) {
             (Command::Add(new), _) => self.add(*new, now),
-            (
-                Command::Join {
-                    half,
-                    options,
-                    address,
-                    done,
-                },
-                _,
-            ) => {
-                if self.join(*half, options, &address, now) {
-                    done.answer(true);
-                }
-            }
+            (Command::Join(new), _) => self.join(*new, now),
             (Command::Report(text), _) => driver.control.write(Level::Error, || text),
             (Command::ShutDown { .. }, Some((seat, key))) => {
                 if seat.ends_with(key) {
@@ -214,19 +202,25 @@ impl Reactor {
         }
     }
 
-    /// A server shares the address of a port that is there; false: none shares it.
-    fn join(&mut self, half: NetworkHalf, options: Options, address: &SharedAddress, now: u64) -> bool {
+    /// A server shares the address of a port that is there. Without an answer, which is that none does.
+    fn join(&mut self, new: SharingPort, now: u64) {
+        let SharingPort {
+            half,
+            options,
+            address,
+            done,
+        } = new;
         let id = half.shared.id;
-        let has_it = |seat: &Seat| seat.shared_address.as_ref() == Some(address);
+        let has_it = |seat: &Seat| seat.shared_address.as_ref() == Some(&address);
         let Some((seat_key, seat)) = self.seats.iter_mut().find(|(_, seat)| has_it(seat)) else {
-            return false;
+            return;
         };
         let Some(key) = seat.join(half, options, &mut self.driver, now) else {
-            return false;
+            return;
         };
         self.driver.ports.insert(id, (seat_key, key));
         self.driver.priority.review = true;
-        true
+        done.answer(true);
     }
 
     fn add(&mut self, new: NewPort, now: u64) {

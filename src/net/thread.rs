@@ -1,7 +1,7 @@
 //! A port's hold on the context that it belongs to. The default one has the network thread of the process, which is
 //! started by its first port and joined by its last.
 
-use super::command::{Command, SharedAddress};
+use super::command::{Command, SharedAddress, SharingPort};
 use super::context::{self, Context};
 use super::control::Control;
 use super::host::Entered;
@@ -135,12 +135,13 @@ impl Network {
 
     /// Has a server share the address of a port of the context; false: there is none that shares it.
     pub(super) fn join(&self, half: NetworkHalf, options: Options, address: SharedAddress) -> bool {
-        let half = Box::new(half);
-        self.ask(|done| Command::Join {
-            half,
-            options,
-            address,
-            done,
+        self.ask(|done| {
+            Command::Join(Box::new(SharingPort {
+                half,
+                options,
+                address,
+                done,
+            }))
         })
     }
 

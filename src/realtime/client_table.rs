@@ -95,8 +95,17 @@ impl ClientTable {
     }
 
     /// The table of a port that shares its address. It has room for so many clients, and grows.
-    pub(crate) fn shared(max_clients: u32) -> Self {
+    fn shared(max_clients: u32) -> Self {
         Self::with_layout(slot_bits(max_clients), Layout { slot_bits: MOST_BITS })
+    }
+
+    /// A table that has room for so many clients, and grows where the port shares its address.
+    pub(crate) fn of(max_clients: u32, shares: bool) -> Self {
+        if shares {
+            Self::shared(max_clients)
+        } else {
+            Self::new(max_clients)
+        }
     }
 
     fn with_layout(first_bits: u32, layout: Layout) -> Self {

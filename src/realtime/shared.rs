@@ -235,11 +235,7 @@ impl Shared {
                 failure: AtomicI32::new(0),
             },
             clients: Clients {
-                table: if role.is_server() && config.server.share {
-                    ClientTable::shared(clients)
-                } else {
-                    ClientTable::new(clients)
-                },
+                table: ClientTable::of(clients, role.is_server() && config.server.share),
                 count: AtomicU32::new(0),
                 left_behind: AtomicU32::new(0),
                 acceptance: Acceptance::default(),

@@ -98,7 +98,7 @@ impl Hub {
         let Some(other) = branch.and_then(|branch| mixer::connection(&self.members, branch)) else {
             return (Some(Sniffer::default()), Vec::new());
         };
-        let sniffer = other.input.sniffer.clone();
+        let sniffer = other.input.sniffer;
         let backlog = if sniffer.is_some() {
             other.input.backlog.clone()
         } else {
