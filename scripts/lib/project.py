@@ -39,8 +39,8 @@ def fresh(path):
 
 # How to get a program that a machine may lack. The packages are Debian's and Ubuntu's.
 SOURCES = {
-    "cargo": "Rust 1.95 or later, from https://rustup.rs",
-    "rustc": "Rust 1.95 or later, from https://rustup.rs",
+    "cargo": "Rust 1.85 or later, from https://rustup.rs",
+    "rustc": "Rust 1.85 or later, from https://rustup.rs",
     "gcc": "apt-get install gcc libc6-dev",
     "g++": "apt-get install g++",
     "clang": "apt-get install clang",

@@ -4,6 +4,7 @@ import suites_prepare  # noqa: F401  packages, Python environment
 import suites_project  # noqa: F401  scripts, licences
 import suites_structure  # noqa: F401  the layers of src, and its limits
 import suites_rust     # noqa: F401  fmt, clippy, unit tests
+import suites_old_rust  # noqa: F401  the oldest Rust that is supported
 import suites_library  # noqa: F401  the shipped library and its header
 import suites_c        # noqa: F401  C test programs
 import suites_examples  # noqa: F401  the examples in C

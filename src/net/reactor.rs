@@ -124,9 +124,10 @@ impl Reactor {
         }
         // Clients that have left give their places before others are let in.
         for event in events.iter() {
-            if let Some((seat, Source::Listener(index))) = self.driver.registry.get(event.key)
-                && let Some(seat) = self.seats.get_mut(seat)
-            {
+            let Some((seat, Source::Listener(index))) = self.driver.registry.get(event.key) else {
+                continue;
+            };
+            if let Some(seat) = self.seats.get_mut(seat) {
                 seat.accept(index, &mut self.driver, now);
             }
         }

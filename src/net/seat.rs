@@ -394,12 +394,14 @@ impl Seat {
 
     /// A port that nobody has accepted is closed.
     fn withdraw(&mut self, port: PortKey) {
-        if let Work::Serve {
+        let Work::Serve {
             accepted: Some(waiting),
             ..
         } = &self.work
-            && let Some(shared) = self.session.core.shared(port)
-        {
+        else {
+            return;
+        };
+        if let Some(shared) = self.session.core.shared(port) {
             drop(waiting.withdraw(shared.id));
         }
     }

@@ -187,7 +187,8 @@ impl Network {
         let is_this = running
             .as_ref()
             .is_some_and(|running| Arc::ptr_eq(&running.control, control));
-        if is_this && let Some(ended) = running.take() {
+        let ended = if is_this { running.take() } else { None };
+        if let Some(ended) = ended {
             let _ = ended.thread.join();
         }
         drop(running);

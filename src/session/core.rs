@@ -441,11 +441,12 @@ impl Core {
             inbound.settle();
             taken
         });
-        if taken < bytes.len()
-            && let Some(connection) = self.connections.at_mut(peer)
-        {
-            connection.input.backlog.extend_from_slice(&bytes[taken..]);
-            self.waiting.push(peer);
+        let rest = &bytes[taken..];
+        if !rest.is_empty() {
+            if let Some(connection) = self.connections.at_mut(peer) {
+                connection.input.backlog.extend_from_slice(rest);
+                self.waiting.push(peer);
+            }
         }
         frames::exchange_times(self, peer, now);
         self.settle(port, now);

@@ -80,9 +80,8 @@ impl Session {
         self.core.settle(key, now);
         let end = self.core.ports.at(key).and_then(|port| port.incoming.as_ref());
         let end = end.map_or(0, Producer::position);
-        if let Some(connection) = self.core.connections.at_mut(peer)
-            && let Phase::HalfClosed { sent_until, .. } = &mut connection.phase
-        {
+        let connection = self.core.connections.at_mut(peer);
+        if let Some(Phase::HalfClosed { sent_until, .. }) = connection.map(|connection| &mut connection.phase) {
             *sent_until = end;
         }
         self.core.effects.push(Effect::Measure(peer));

@@ -406,9 +406,8 @@ impl Inbound<'_> {
         if self.port.repairs() {
             return;
         }
-        while self.has_room_for_one()
-            && let Some(message) = track.next_repair()
-        {
+        while self.has_room_for_one() {
+            let Some(message) = track.next_repair() else { return };
             let others = self.port.owed.ends_too(&message);
             let flags = self.flags_of(None, &message, others);
             self.give(client, flags, &message);
