@@ -24,6 +24,8 @@ import suites_surroundings  # noqa: F401  the same in unusual projects
 import suites_cpack   # noqa: F401  archives and Debian packages
 import suites_cpp     # noqa: F401  the C++ header
 import suites_abi     # noqa: F401  the ABI and its baseline
+import suites_packaging  # noqa: F401  release archives, Conan, vcpkg, Meson
+import suites_neighbours  # noqa: F401  the static library beside other Rust libraries
 import suites_unload  # noqa: F401  loading and unloading in hosts
 import suites_hostile  # noqa: F401  the soak, fuzzing
 import suites_peers   # noqa: F401  what plain peers make of sender time

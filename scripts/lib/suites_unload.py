@@ -7,7 +7,7 @@ from runner import expect, suite
 from suites_installed import LIB, OUT, STRICT, set_environment
 
 SOURCES = TESTS / "unload"
-NATIVE = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"]
+NATIVE = ["-lpthread", "-lm", "-ldl"]
 
 
 @suite("unload", "plugins in a host: loading, unloading, exit, fork", budget=900, needs=["installed"])
@@ -55,8 +55,7 @@ def build(run, out, options):
         run.must([*plugin, "-o", folder / "plugin.so", f"-L{LIB}", "-lmidisock", "-Wl,-rpath,$ORIGIN"])
     for kind in ("static", "static2"):
         folder = fresh(out / kind)
-        run.must([*plugin, "-o", folder / "plugin.so", LIB / "libmidisock.a", "-Wl,--exclude-libs,libmidisock.a",
-                  "-Wl,-z,nodelete", *NATIVE])
+        run.must([*plugin, "-o", folder / "plugin.so", LIB / "libmidisock.a", "-Wl,-z,nodelete", *NATIVE])
 
 
 def scene(run, out, scenario, *kinds, env=None):
