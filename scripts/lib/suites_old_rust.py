@@ -6,7 +6,7 @@ import re
 import compilers
 import debian_rust
 from compilers import INCLUDES
-from project import OUT, ROOT, TARGET, declared_functions, fresh, tool
+from project import OUT, RUST, TARGET, declared_functions, fresh, tool
 from runner import Failure, suite
 from suites_c import TESTS, build_programs, run_tests
 
@@ -21,7 +21,7 @@ def old_rust(run):
         run.skip("Debian 13's Rust", "needs apt-get, dpkg-deb and x86-64")
         return
     rustc, cargo = debian_rust.get(run)
-    stated = re.search(r'^rust-version = "([\d.]+)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
+    stated = ".".join(map(str, RUST))
     have = run.must([rustc, "-V"])
     run.check("it is the version that Cargo.toml states", f"rustc {stated}." in have, f"it states {stated}, and this is {have}")
     run.must([cargo, "build", "--lib", "--release", "--locked", "--target-dir", BUILD],
