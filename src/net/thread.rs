@@ -48,9 +48,7 @@ impl Network {
     /// Takes hold of the network thread of the process, starting it where there is none.
     fn enter_default() -> Result<Self, Code> {
         let mut running = RUNNING.lock();
-        if let Some(there) = &*running
-            && there.control.life.join()
-        {
+        if let Some(there) = running.as_ref().filter(|there| there.control.life.join()) {
             let control = Arc::clone(&there.control);
             return Ok(Self { control, holds: true });
         }

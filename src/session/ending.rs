@@ -435,12 +435,13 @@ impl Session {
             let Some(connection) = self.core.connections.at_mut(peer) else {
                 continue;
             };
-            let waits = connection.waits_for_room();
-            if let Phase::HalfClosed { until, .. } = &mut connection.phase
-                && (waits || connection.output.buffer.is_empty())
-            {
-                *until = now;
-                self.check_half_closed(peer, None, now);
+            let has_sent_all = connection.waits_for_room() || connection.output.buffer.is_empty();
+            match &mut connection.phase {
+                Phase::HalfClosed { until, .. } if has_sent_all => {
+                    *until = now;
+                    self.check_half_closed(peer, None, now);
+                }
+                _ => {}
             }
             if self.has_place() {
                 return;

@@ -237,9 +237,10 @@ impl Inbound<'_> {
         };
         let backlog = std::mem::take(&mut connection.input.backlog);
         let taken = self.take(peer, &backlog);
-        if let Some(connection) = self.connections.at_mut(peer)
-            && taken < backlog.len()
-        {
+        if taken == backlog.len() {
+            return taken > 0;
+        }
+        if let Some(connection) = self.connections.at_mut(peer) {
             connection.input.backlog = backlog;
             connection.input.backlog.drain(..taken);
         }
@@ -327,10 +328,8 @@ impl Inbound<'_> {
                 .at(*peer)
                 .is_some_and(|connection| connection.input.track.is_lossy())
         };
-        if let Some(announced) = self.port.owed.loss
-            && !self.port.peers.iter().any(lossy)
-        {
-            self.port.owed.loss = None;
+        let peers = &self.port.peers;
+        if let Some(announced) = self.port.owed.loss.take_if(|_| !peers.iter().any(lossy)) {
             let recovered = notification(Kind::Recovered, self.now);
             self.port
                 .shared
