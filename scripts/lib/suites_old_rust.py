@@ -15,7 +15,7 @@ BUILD = TARGET / "debian-rust"
 PROGRAMS = ("test_accept", "test_merged", "test_pair", "test_parser", "test_push_pop", "test_wait_handle")
 
 
-@suite("old-rust", "Debian 13's Rust builds the library, and C tests run against it", budget=200, extended=True)
+@suite("old-rust", "Debian 13's Rust builds the library, and C tests run against it", budget=300, extended=True)
 def old_rust(run):
     if platform.machine() != "x86_64" or not tool("apt-get") or not tool("dpkg-deb"):
         run.skip("Debian 13's Rust", "needs apt-get, dpkg-deb and x86-64")
