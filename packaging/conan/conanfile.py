@@ -20,6 +20,7 @@ class Midisock(ConanFile):
     settings = "os", "arch", "compiler", "build_type"
     options = {"shared": [True, False]}
     default_options = {"shared": False}
+    no_copy_source = True
 
     def set_version(self):
         text = load(self, os.path.join(self.recipe_folder, "..", "..", "Cargo.toml"))

@@ -1,11 +1,12 @@
 """Release archives, and midisock as a package of Conan, of vcpkg and as a Meson subproject."""
 
 import json
+import os
 import re
 import shutil
 
 import environment
-from project import ROOT, TESTS, fresh, version
+from project import ROOT, RUST, TARGET, TESTS, fresh, version
 from runner import expect, suite, tail
 from suites_consumers import CONSUMER, plugin_hides
 from suites_installed import OUT, PREFIX, SHARED_CARGO, set_environment
@@ -24,7 +25,7 @@ def release(run):
         run.step("another file than the checksum's, version and archive are refused", refused, run, archive)
         run.step("a folder in place of the archive, and the tools", folder, run, archive)
     environment.add(run, PACKAGES / "requirements.txt")
-    run.case("the release workflow", [environment.VENV / "bin" / "actionlint", ROOT / ".github" / "workflows" / "release.yml"])
+    run.step("the release workflow: systems, compilers, oldest and newest Rust, scripts", workflow, run)
 
 
 def make(run, out):
@@ -45,17 +46,20 @@ def refused(run, archive):
     with open(changed, "ab") as file:
         file.write(b"\0")
     for path, says in ((changed, "checksum"), (folder / "nowhere.tar.gz", "no such archive"), (PREFIX / "bin", "not an archive")):
-        output = run.must_fail(prebuilt(run, folder / "build", path))
-        expect(says in " ".join(output.split()), f"MIDISOCK_PREBUILT={path} says:\n{tail(output)}")
+        refuses(run, says, prebuilt(run, folder / "build", path))
     older = folder / "older"
     run.must(["cmake", "-E", "make_directory", older])
     run.must(["tar", "xzf", archive, "-C", older])
     [stated] = older.rglob("midisock-config-version.cmake")
     stated.write_text(stated.read_text().replace(f'"{version()}"', '"0.1.9"'))
-    output = run.must_fail(prebuilt(run, folder / "build", older))
-    expect("has version 0.1.9" in output, f"an older archive:\n{tail(output)}")
-    output = run.must_fail(prebuilt(run, folder / "build", archive, "-DMIDISOCK_INSTALL=ON"))
-    expect("MIDISOCK_INSTALL" in output, f"it says:\n{tail(output)}")
+    refuses(run, "has version 0.1.9", prebuilt(run, folder / "build", older))
+    refuses(run, "MIDISOCK_INSTALL installs what cargo builds", prebuilt(run, folder / "build", archive, "-DMIDISOCK_INSTALL=ON"))
+
+
+def refuses(run, says, command):
+    """CMake wraps messages."""
+    output = run.must_fail(command)
+    expect(says in " ".join(output.split()), f"it does not say \"{says}\":\n{tail(output)}")
 
 
 def folder(run, archive):
@@ -65,6 +69,28 @@ def folder(run, archive):
     run.must(prebuilt(run, build, unpacked))
     run.must(["cmake", "--build", build, "--parallel", "2"])
     run.must([build / "midisock-send", "--help"])
+
+
+READ_YAML = "import json, sys, yaml; print(json.dumps(yaml.load(open(sys.argv[1]), yaml.BaseLoader)))"
+
+
+def workflow(run):
+    """What can be checked of it where no such CI runs: that it is YAML, and that what it names is there."""
+    path = ROOT / ".github" / "workflows" / "release.yml"
+    jobs = json.loads(run.must([environment.PYTHON, "-c", READ_YAML, path]))["jobs"]
+    matrix = jobs["archive"]["strategy"]["matrix"]
+    rows = [{"system": system, "compiler": compiler, "rust": rust} for system in matrix["system"]
+            for compiler in matrix["compiler"] for rust in matrix["rust"]] + matrix["include"]
+    oldest = ".".join(map(str, RUST))
+    for system, compiler in (("ubuntu", "gcc"), ("ubuntu", "clang"), ("macos", "clang"), ("windows", "msvc")):
+        of = [row["rust"] for row in rows if row["system"].startswith(system) and row["compiler"] == compiler]
+        expect({oldest, "stable"} <= set(of), f"{system}, {compiler}: only Rust {of}")
+    called = re.findall(r"scripts/\w+", path.read_text())
+    missing = [name for name in called if not os.access(ROOT / name, os.X_OK)]
+    expect(called and not missing, f"it calls {missing}, which is not there")
+    for job in jobs.values():
+        for need in [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", []):
+            expect(need in jobs, f"there is no job {need}")
 
 
 @suite("meson", "midisock in a Meson project: as a subproject, and by pkg-config", budget=120, needs=["installed"],
@@ -92,7 +118,7 @@ def meson_project(run, top, env, as_subproject):
     if as_subproject:
         (top / "subprojects").mkdir()
         (top / "subprojects" / "midisock").symlink_to(ROOT)
-    env = {**env, "CARGO_TARGET_DIR": None}
+    env = {**env, "CARGO_TARGET_DIR": str(TARGET)}
     run.must(["meson", "setup", top / "build", top, *(["--force-fallback-for=midisock"] if as_subproject else [])], env=env)
     run.must(["meson", "compile", "-C", top / "build"], env=env)
     run.must(["meson", "test", "-C", top / "build", "--print-errorlogs"], env=env)
@@ -105,10 +131,10 @@ def conan(run):
     environment.add(run, PACKAGES / "requirements.txt")
     out = fresh(OUT / "conan")
     run.env["CONAN_HOME"] = str(out / "home")
-    # One target folder for both kinds of library.
+    # The recipe is tested, not the library: cargo builds it quickly, and once for both packages.
     (out / "profile").write_text(
         "include(default)\n[conf]\ntools.cmake.cmaketoolchain:extra_variables="
-        + json.dumps({"MIDISOCK_CARGO_TARGET_DIR": str(out / "cargo")}) + "\n")
+        + json.dumps({"MIDISOCK_CARGO_TARGET_DIR": str(out / "cargo"), "MIDISOCK_CARGO_PROFILE": "dev"}) + "\n")
     run.must(["conan", "profile", "detect"])
     for shared in (False, True):
         run.step(f"create and use, shared={shared}", conan_package, run, out, shared)
