@@ -93,7 +93,7 @@ def workflow(run):
             expect(need in jobs, f"there is no job {need}")
 
 
-@suite("meson", "midisock in a Meson project: as a subproject, and by pkg-config", budget=120, needs=["installed"],
+@suite("meson", "midisock in a Meson project: as a subproject, and by pkg-config", budget=180, needs=["installed"],
        packages=["pkg-config"], extended=True)
 def meson(run):
     set_environment(run)
@@ -125,7 +125,7 @@ def meson_project(run, top, env, as_subproject):
     plugin_hides(run, top / "build" / "libplugin.so")
 
 
-@suite("conan", "the Conan recipe, and a program that gets midisock from it", budget=180, needs=["installed"], extended=True)
+@suite("conan", "the Conan recipe, and a program that gets midisock from it", budget=240, needs=["installed"], extended=True)
 def conan(run):
     set_environment(run)
     environment.add(run, PACKAGES / "requirements.txt")
@@ -134,7 +134,7 @@ def conan(run):
     # The recipe is tested, not the library: cargo builds it quickly, and once for both packages.
     (out / "profile").write_text(
         "include(default)\n[conf]\ntools.cmake.cmaketoolchain:extra_variables="
-        + json.dumps({"MIDISOCK_CARGO_TARGET_DIR": str(out / "cargo"), "MIDISOCK_CARGO_PROFILE": "dev"}) + "\n")
+        + json.dumps({"MIDISOCK_CARGO_TARGET_DIR": str(OUT / "conan-cargo"), "MIDISOCK_CARGO_PROFILE": "dev"}) + "\n")
     run.must(["conan", "profile", "detect"])
     for shared in (False, True):
         run.step(f"create and use, shared={shared}", conan_package, run, out, shared)
