@@ -125,7 +125,7 @@ def meson_project(run, top, env, as_subproject):
     plugin_hides(run, top / "build" / "libplugin.so")
 
 
-@suite("conan", "the Conan recipe, and a program that gets midisock from it", budget=240, needs=["installed"], extended=True)
+@suite("conan", "the Conan recipe, and a program that gets midisock from it", budget=300, needs=["python"], extended=True)
 def conan(run):
     set_environment(run)
     environment.add(run, PACKAGES / "requirements.txt")
@@ -160,7 +160,7 @@ def conan_package(run, out, shared):
         run.must([consumer / "by-flags"], timeout=60)
 
 
-@suite("vcpkg", "the vcpkg port's steps, with stand-ins for vcpkg's functions", budget=60, needs=["installed"])
+@suite("vcpkg", "the vcpkg port's steps, with stand-ins for vcpkg's functions", budget=60, needs=["python", "library"])
 def vcpkg(run):
     set_environment(run)
     port = ROOT / "packaging" / "vcpkg" / "midisock"
