@@ -38,6 +38,9 @@ set(midisock_arguments
   # The profiles that Cargo.toml does not have.
   --config profile.relwithdebinfo.inherits="release" --config profile.relwithdebinfo.debug="full"
   --config profile.minsizerel.inherits="release" --config profile.minsizerel.opt-level="s")
+if(NOT MIDISOCK_DISCOVERY)
+  list(APPEND midisock_arguments --no-default-features)
+endif()
 if(MIDISOCK_CARGO_TARGET)
   list(APPEND midisock_arguments --target "${MIDISOCK_CARGO_TARGET}")
 endif()

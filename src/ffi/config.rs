@@ -188,6 +188,16 @@ pub struct midisock_config {
     /// Messages with a time have MIDISOCK_FLAG_TIMED, and midisock_pop_block places them by it. The ports of a pair
     /// exchange times without asking.
     pub timing: u32,
+    /// 1: others on the network can find the server with midisock_browse, by its name, or as the name of the machine
+    /// and "midisock" if it has none. 0 (default): they cannot, and the server sends nothing to the network by itself.
+    ///
+    /// The server is advertised by DNS-SD as "_midisock._tcp" from the time it listens until midisock_shutdown or
+    /// midisock_close, on every network interface where it can be reached. A server on loopback is advertised nowhere.
+    /// One whose name another service has gets a number: "Stage (2)". Other kinds of ports ignore the field, but on a
+    /// Unix socket 1 is an error. midisock_listen returns MIDISOCK_ERR_UNSUPPORTED in a build without DNS-SD.
+    pub advertise: u32,
+    /// Zero.
+    pub reserved: u32,
     /// The context that the port belongs to. Default: NULL, the default context, which the process has once. An
     /// accepted port belongs to its server's context. A pair has none.
     pub context: *mut midisock_context,
@@ -215,7 +225,7 @@ const FIELDS: &[(usize, usize)] = sized::fields! { midisock_config:
     #[cfg(target_pointer_width = "32")] reserved_after_name
     overflow max_delay_ms client_buffer_bytes connect_timeout_ms reconnect_min_ms reconnect_max_ms listen_retry_ms
     keepalive_ms stall_timeout_ms linger_ms release_on_disconnect release_on_close greet wake tick_us busy_poll_us
-    latency_ns push_latency_ns realtime_priority traffic_class channels timing context
+    latency_ns push_latency_ns realtime_priority traffic_class channels timing advertise reserved context
     #[cfg(target_pointer_width = "32")] reserved_after_context
 };
 const _: () = assert!(sized::is_whole(FIELDS, size_of::<midisock_config>()));
@@ -258,6 +268,8 @@ impl midisock_config {
             traffic_class: c.connection.traffic_class,
             channels: c.channels.bits(),
             timing: MIDISOCK_TIMING_ARRIVAL,
+            advertise: 0,
+            reserved: 0,
             context: std::ptr::null_mut(),
             #[cfg(target_pointer_width = "32")]
             reserved_after_context: 0,
@@ -313,7 +325,7 @@ impl midisock_config {
         let defaults = Self::defaults(self.struct_size);
         match kind {
             Kind::Other => Ok(self),
-            Kind::UnixSocket if self.allow.is_null() => Ok(self),
+            Kind::UnixSocket if self.allow.is_null() && self.advertise == 0 => Ok(self),
             Kind::UnixSocket => Err(Code::InvalidArgument),
             Kind::Adopted => Ok(Self {
                 allow: defaults.allow,
@@ -340,6 +352,7 @@ impl midisock_config {
                 accept,
                 max_clients: self.max_clients,
                 listen_retry_ms: self.listen_retry_ms,
+                advertise: self.advertise != 0,
             },
             delivery: DeliveryConfig {
                 overflow,

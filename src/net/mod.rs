@@ -10,6 +10,7 @@
 //! | [`work`], [`listener`], [`connector`] | how connections are made, with [`bind`], [`resolver`], [`race`], [`backoff`] |
 //! | [`accept_queue`] | a manual server's clients that wait for `accept` |
 //! | [`socket`], [`address`] | sockets by their addresses, TCP or Unix; addresses from text |
+//! | [`discovery`] | services on the network: advertising and browsing, with a thread of their own |
 //! | [`context`], [`host`] | the host's own contexts: with a thread, or run by the caller |
 //! | [`thread`] | the default context's thread, and a port's hold on any context |
 //! | [`control`], [`life`], [`command`], [`reply`] | how other threads reach and join what runs a context |
@@ -26,6 +27,8 @@ mod command;
 mod connector;
 pub(crate) mod context;
 mod control;
+#[cfg_attr(not(feature = "discovery"), path = "discovery_absent.rs")]
+pub(crate) mod discovery;
 mod driver;
 mod host;
 mod life;
@@ -61,8 +64,7 @@ use crate::sys;
 use crate::sys::address::Address;
 use crate::sys::clock::ms;
 use crate::sys::code::{Code, Failure};
-use bind::Bound;
-use command::{Command, NewPort, Task};
+use command::{Command, NewPort, ServerSockets, Task};
 use context::Context;
 use socket::SocketSettings;
 use std::sync::Arc;
@@ -75,6 +77,8 @@ pub(crate) struct Opened {
     pub network: Network,
     /// A manual server's clients that wait for `accept`.
     pub accepted: Option<Arc<AcceptQueue>>,
+    /// Of a server that is advertised. It keeps the discovery thread running.
+    pub discovery: Option<discovery::Hold>,
 }
 
 /// How long a server waits for another program that binds a Unix socket in the same folder.
@@ -107,6 +111,12 @@ pub(crate) fn listen(
         Err(error) if error.failure.code == Code::AddressInUse && config.server.listen_retry_ms != 0 => None,
         Err(error) => return Err(refused(error.failure)),
     };
+    let advertised = if config.server.advertise {
+        discovery::advertise(&addresses, &options.name)?
+    } else {
+        None
+    };
+    let (hold, advertisement) = advertised.unzip();
     let settings = SocketSettings {
         // The network thread waits for nobody.
         patience: Duration::ZERO,
@@ -116,7 +126,17 @@ pub(crate) fn listen(
         "server {}",
         place(host, listeners.as_ref().map_or(port, |bound| bound.port))
     );
-    serve(context, &label, addresses, settings, listeners, config, options)
+    let at = ServerSockets {
+        addresses,
+        settings,
+        listeners,
+        advertisement,
+    };
+    let opened = serve(context, &label, at, config, options)?;
+    Ok(Opened {
+        discovery: hold,
+        ..opened
+    })
 }
 
 /// Where a server listens, for the host's log.
@@ -133,9 +153,7 @@ fn place(host: Option<&str>, port: u16) -> String {
 fn serve(
     context: Option<&Context>,
     label: &str,
-    addresses: Vec<Address>,
-    settings: SocketSettings,
-    listeners: Option<Bound>,
+    at: ServerSockets,
     config: &Config,
     options: Options,
 ) -> Result<Opened, Code> {
@@ -148,16 +166,11 @@ fn serve(
     let waiting = accepted.clone();
     open(context, role, config, options, accepted, |shared| {
         name(shared, || label.to_owned());
-        match &listeners {
+        match &at.listeners {
             Some(bound) => shared.status.local_port.store(bound.port, Ordering::Relaxed),
             None => shared.set_state(State::Binding),
         }
-        Ok(Task::Serve {
-            addresses,
-            settings,
-            listeners,
-            accepted: waiting,
-        })
+        Ok(Task::Serve { at, accepted: waiting })
     })
 }
 
@@ -231,6 +244,7 @@ fn open(
                 endpoint,
                 network,
                 accepted,
+                discovery: None,
             })
         }
         Err(code) => {

@@ -187,6 +187,9 @@ impl Reactor {
                 done.answer(changed);
             }
             (Command::SetName { name, .. }, Some((seat, key))) => {
+                if seat.makes_connections_for(key) {
+                    seat.rename(&name);
+                }
                 seat.session.core.set_name(key, name, now);
                 seat.carry_out(driver, now);
             }
@@ -218,22 +221,18 @@ impl Reactor {
         self.driver.ports.insert(shared.id, (seat_key, key));
         self.driver.priority.review = true;
         match task {
-            Task::Serve {
-                addresses,
-                settings,
-                listeners,
-                ..
-            } => {
+            Task::Serve { at, .. } => {
                 let (poller, registry) = self.driver.poller_and_registry();
                 if let Work::Serve { listeners: own, .. } = &mut seat.work {
-                    match listeners {
+                    own.advertise(at.advertisement);
+                    match at.listeners {
                         Some(bound) => {
                             shared.status.local_port.store(bound.port, Ordering::Relaxed);
                             shared.set_state(State::Listening);
                             shared.control.notifications.write(Level::Info, || "listens".to_owned());
                             own.listen(bound, seat_key, poller, registry, now);
                         }
-                        None => own.bind_later(addresses, settings, until(&shared, now), now),
+                        None => own.bind_later(at.addresses, at.settings, until(&shared, now), now),
                     }
                 }
                 self.driver.woken(&shared);

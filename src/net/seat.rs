@@ -386,6 +386,7 @@ impl Seat {
             endpoint,
             network,
             accepted: None,
+            discovery: None,
         });
         if let Some(server) = server {
             tell_of_client(&server, &waiting);

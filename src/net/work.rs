@@ -10,6 +10,7 @@ use crate::realtime::log::{self, Level};
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::shared::State;
 use crate::session::PortKey;
+use crate::session::name::Name;
 use crate::sys::address::Address;
 use crate::sys::code::Failure;
 use socket2::Socket;
@@ -141,6 +142,13 @@ impl Seat {
             self.session.give_up(key, now);
         }
         driver.woken(&shared);
+    }
+
+    /// Another name for what others on the network find.
+    pub(super) fn rename(&mut self, name: &Name) {
+        if let Work::Serve { listeners, .. } = &mut self.work {
+            listeners.rename(name);
+        }
     }
 
     /// No more connections are made.

@@ -74,6 +74,8 @@ pub(crate) struct ServerConfig {
     pub accept: Accept,
     pub max_clients: u32,
     pub listen_retry_ms: u32,
+    /// The server can be found by others.
+    pub advertise: bool,
 }
 
 impl Default for ServerConfig {
@@ -82,6 +84,7 @@ impl Default for ServerConfig {
             accept: Accept::Merged,
             max_clients: 64,
             listen_retry_ms: 0,
+            advertise: false,
         }
     }
 }
