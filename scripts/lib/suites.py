@@ -24,6 +24,7 @@ import suites_cpack   # noqa: F401  archives and Debian packages
 import suites_cpp     # noqa: F401  the C++ header
 import suites_abi     # noqa: F401  the ABI and its baseline
 import suites_unload  # noqa: F401  loading and unloading in hosts
+import suites_discovery  # noqa: F401  services on the network, beside Avahi
 import suites_hostile  # noqa: F401  the soak, fuzzing
 import suites_peers   # noqa: F401  what plain peers make of sender time
 import suites_simulation  # noqa: F401  sessions over a simulated network
