@@ -134,12 +134,15 @@ impl Sleep {
         limit: Option<u64>,
     ) -> io::Result<()> {
         let (now, until) = self.prepare(driver, seats);
-        let ends = [until, limit].into_iter().flatten().min();
-        let timeout = ends.map(|ends| Duration::from_nanos(ends.saturating_sub(now)));
         let waker = &driver.control.waker;
-        let outcome = waker.poller.wait(events, timeout);
+        let outcome = match (until, limit) {
+            (Some(until), Some(limit)) if limit < until => wait_for(driver, events, limit, now),
+            (Some(until), _) => waker.poller.wait_until(events, until, now),
+            (None, Some(limit)) => wait_for(driver, events, limit, now),
+            (None, None) => waker.poller.wait(events, None),
+        };
         waker.mark_awake();
-        if timeout != Some(Duration::ZERO) {
+        if [until, limit].into_iter().flatten().all(|ends| ends > now) {
             note_wake(driver, seats, until);
         }
         outcome
@@ -183,6 +186,12 @@ impl Sleep {
         let first = others.into_iter().map(|at| at.unwrap_or(u64::MAX)).min();
         first.filter(|at| *at != u64::MAX)
     }
+}
+
+/// Waits until the time that a caller gave, which is another one each time.
+fn wait_for(driver: &Driver, events: &mut Events, limit: u64, now: u64) -> io::Result<()> {
+    let timeout = Duration::from_nanos(limit.saturating_sub(now));
+    driver.poller().wait(events, Some(timeout))
 }
 
 /// Looks at the sockets without waiting. Pushes need not wake the thread: it does not say that it sleeps.

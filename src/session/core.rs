@@ -9,7 +9,6 @@ use super::outbound::{Drained, Outbound};
 use super::output::Flow;
 use super::port::{BACKED_UP_BYTES, Effects, Life, Port, notification};
 use super::timers::{Owner, Timers};
-use crate::realtime::drain::OutQueue;
 use crate::realtime::notifications::Kind;
 use crate::realtime::shared::{Shared, State};
 use crate::sys::address::Address;
@@ -243,7 +242,7 @@ impl Core {
             return;
         };
         if let Some(ticket) = port.shared.control.flush.unseen() {
-            let position = port.queue.as_ref().map_or(0, OutQueue::end);
+            let position = port.queue.as_ref().map_or(0, |queue| queue.end());
             // A flush that was asked for during this turn covers what has fallen due since the turn began.
             let now = now.max(port.shared.control.flush.asked_ns());
             let alone = !port.shared.is_up();
@@ -258,11 +257,11 @@ impl Core {
             let drained = self.outbound(key, now, |outbound| outbound.drain());
             self.again |= drained == Drained::More;
         }
-        let Some(port) = self.ports.at_mut(key) else {
-            return;
-        };
-        for peer in port.peers.clone() {
+        let peer_at = |core: &Self, index| core.ports.at(key).and_then(|port| port.peers.get(index).copied());
+        let mut index = 0;
+        while let Some(peer) = peer_at(self, index) {
             self.rearm(peer, now);
+            index += 1;
         }
         self.rearm_port(key, now);
         self.changed(key);

@@ -55,8 +55,8 @@ impl Outbound<'_> {
         if self.port.is_ending() && !waits {
             self.finish();
         }
-        for peer in self.port.peers.clone() {
-            if let Some(connection) = self.connections.at_mut(peer) {
+        for peer in &self.port.peers {
+            if let Some(connection) = self.connections.at_mut(*peer) {
                 connection.output.buffer.end_batch(self.now);
                 if self.port.schedule.is_empty() {
                     connection.output.forget_ahead();

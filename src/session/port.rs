@@ -66,7 +66,8 @@ pub(super) struct Times {
 pub(super) struct Port {
     pub shared: Arc<Shared>,
     /// None for a manual server.
-    pub queue: Option<OutQueue>,
+    /// It is taken out while it is emptied, and so it is boxed.
+    pub queue: Option<Box<OutQueue>>,
     pub incoming: Option<Producer>,
     pub times: Times,
     pub schedule: Schedule,
@@ -122,7 +123,7 @@ impl Port {
             memory: Memory::new(&shared),
             channels: shared.queues.filter.open(),
             shared,
-            queue,
+            queue: queue.map(Box::new),
             incoming,
             times: Times {
                 name,
