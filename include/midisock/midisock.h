@@ -439,8 +439,8 @@ MIDISOCK_API midisock_result midisock_context_handle(struct midisock_context *co
  * @{ */
 /**
  * The longest block. It is constant while the block size is. With senders' times (midisock_config.timing), latency_ns
- * also covers what the network takes, 100 ms at most: it rises in steps of 5 ms or more, and falls at most once in
- * 10 s, in silence.
+ * also covers what the network takes, 100 ms at most: it rises by 5 ms or a quarter of that, whichever is less, or
+ * more; and falls at most once in 10 s, in silence.
  */
 #define MIDISOCK_LATENCY_AUTO UINT64_MAX
 /** @} */

@@ -47,8 +47,8 @@ pub const MIDISOCK_TIMING_SENDER: u32 = 1;
 /// @name Value of midisock_config.latency_ns and push_latency_ns
 ///
 /// The longest block. It is constant while the block size is. With senders' times (midisock_config.timing), latency_ns
-/// also covers what the network takes, 100 ms at most: it rises in steps of 5 ms or more, and falls at most once in
-/// 10 s, in silence.
+/// also covers what the network takes, 100 ms at most: it rises by 5 ms or a quarter of that, whichever is less, or
+/// more; and falls at most once in 10 s, in silence.
 pub const MIDISOCK_LATENCY_AUTO: u64 = u64::MAX;
 
 /// @name Value of midisock_config.channels
