@@ -164,6 +164,8 @@ pub(super) fn is_data(bytes: &[u8]) -> bool {
 pub fn len_at(stream: &[u8]) -> usize {
     match *stream {
         [] => 0,
+        // As most are.
+        [status @ 0x80..=0xEF, ..] => channel_len(status).min(stream.len()),
         // Of whole messages only EOX ends the data bytes, so the scan need not look which it was.
         [SYSEX, ref rest @ ..] => (data_run(rest) + 2).min(stream.len()),
         [CARRIER, ref rest @ ..] => data_run(rest) + 1,

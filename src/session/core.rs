@@ -351,14 +351,7 @@ impl Core {
         let Some(port) = self.ports.at_mut(key) else {
             return R::default();
         };
-        work(&mut Outbound {
-            port,
-            connections: &mut self.connections,
-            effects: &mut self.effects,
-            now,
-            writes_first: false,
-            forgets: false,
-        })
+        work(&mut Outbound::new(port, &mut self.connections, &mut self.effects, now))
     }
 
     pub(super) fn inbound<R: Default>(

@@ -97,10 +97,17 @@ impl Effects {
     }
 
     /// Asks for a write to a connection whose buffer has something, once until it is done.
+    #[inline]
     pub(super) fn write(&mut self, peer: Peer, connection: &mut Connection) {
+        if !connection.output.write_requested {
+            self.request_write(peer, connection);
+        }
+    }
+
+    fn request_write(&mut self, peer: Peer, connection: &mut Connection) {
         let writes = connection.is_confirmed_for_writing();
         let output = &mut connection.output;
-        if writes && !output.buffer.is_empty() && !output.write_requested {
+        if writes && !output.buffer.is_empty() {
             output.write_requested = true;
             self.push(Effect::Write(peer));
         }
