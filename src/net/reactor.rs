@@ -216,6 +216,7 @@ impl Reactor {
         let (seat, key) = Seat::new(seat_key, &shared, half.queues, options, work);
         let seat = entry.insert(seat);
         self.driver.ports.insert(shared.id, (seat_key, key));
+        self.driver.noted_late_ns = 0;
         self.driver.priority.review = true;
         match task {
             Task::Serve {
@@ -284,6 +285,9 @@ impl Reactor {
                 timed_out = true;
                 seat.timeout(&mut self.driver, now);
             }
+        }
+        self.driver.wake();
+        for (_, seat) in &mut self.seats {
             seat.update_interests(&mut self.driver, now);
         }
         self.seats.retain(|key, seat| {

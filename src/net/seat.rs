@@ -159,7 +159,8 @@ impl Seat {
             Ok(count) => {
                 // Read after the bytes: this is when they arrived.
                 let arrived_ns = now_ns();
-                if wire.acknowledgement.received(arrived_ns) {
+                // Where more is left to read, what is sent for that acknowledges this too.
+                if count < limit && wire.acknowledgement.received(arrived_ns) {
                     driver.unacknowledged.push((self.key, peer));
                 }
                 self.session.handle_bytes(peer, arrived_ns, &driver.scratch[..count]);
@@ -381,6 +382,7 @@ impl Seat {
         };
         self.places.push(Place::new(key, &shared));
         driver.ports.insert(shared.id, (self.key, key));
+        driver.noted_late_ns = 0;
         driver.priority.review = true;
         waiting.push(Opened {
             endpoint,

@@ -32,6 +32,8 @@ pub(super) struct Sleep {
     /// When the number of lines that were left out is to be written to the host's log.
     pub next_log: Option<u64>,
     broken_pause_ms: u64,
+    /// When ports are to be looked at, gathered anew for each sleep.
+    looks: Vec<u64>,
 }
 
 impl Default for Sleep {
@@ -43,6 +45,7 @@ impl Default for Sleep {
             next_acknowledgement: None,
             next_log: None,
             broken_pause_ms: BROKEN_PAUSE_MS.0,
+            looks: Vec::new(),
         }
     }
 }
@@ -146,7 +149,7 @@ impl Sleep {
     }
 
     /// HOST mode: the caller is about to wait for the handle, if it has one.
-    pub(super) fn park(&self, driver: &mut Driver, seats: &mut Slab<Seat>) {
+    pub(super) fn park(&mut self, driver: &mut Driver, seats: &mut Slab<Seat>) {
         if driver.poller().has_handle() {
             let (now, until) = self.prepare(driver, seats);
             driver.poller().arm(until, now);
@@ -154,7 +157,7 @@ impl Sleep {
     }
 
     /// Has pushes that signal wake the thread from now on. The time, and until when there is nothing to do.
-    fn prepare(&self, driver: &Driver, seats: &mut Slab<Seat>) -> (u64, Option<u64>) {
+    fn prepare(&mut self, driver: &Driver, seats: &mut Slab<Seat>) -> (u64, Option<u64>) {
         driver.control.waker.mark_asleep();
         let unused = driver.control.life.is_unused() && seats.is_empty();
         let now = now_ns();
@@ -168,16 +171,22 @@ impl Sleep {
     }
 
     /// Until when there is nothing to do; None: for ever.
-    fn sleeps_until(&self, seats: &Slab<Seat>, now: u64) -> Option<u64> {
-        let stalled = seats.iter().any(|(_, seat)| seat.session.core.waits_for_room());
+    fn sleeps_until(&mut self, seats: &Slab<Seat>, now: u64) -> Option<u64> {
+        let (mut stalled, mut timeout) = (false, u64::MAX);
+        self.looks.clear();
+        // Once over all of them: with many ports that are idle, fetching them from memory is what a turn costs.
+        for (_, seat) in seats {
+            stalled |= seat.session.core.waits_for_room();
+            timeout = seat.next_timeout().unwrap_or(u64::MAX).min(timeout);
+            self.looks.extend(seat.next_looks());
+        }
         let stall = stalled.then(|| now + self.stall_pause_ns);
-        let timeouts = seats.iter().filter_map(|(_, seat)| seat.next_timeout()).min();
         let others = [
             stall,
-            timeouts,
+            Some(timeout),
             self.next_acknowledgement,
             self.next_log,
-            next_look(seats),
+            next_look(&self.looks),
         ];
         // Not `flatten`: valgrind takes the code that the compiler makes of it for a jump on an unset value.
         let first = others.into_iter().map(|at| at.unwrap_or(u64::MAX)).min();
@@ -199,28 +208,32 @@ fn look(driver: &Driver, events: &mut Events) -> io::Result<()> {
 fn is_signalled(seats: &mut Slab<Seat>, now: u64) -> bool {
     seats.iter_mut().any(|(_, seat)| {
         let Seat { session, places, .. } = seat;
-        places.iter().any(|place| {
-            let asked = place.shared.signals || place.shared.control.flush.unseen().is_some();
-            asked && session.core.has_work(place.key, now)
-        })
+        places
+            .iter()
+            .any(|place| place.is_asked() && session.core.has_work(place.key, now))
     })
 }
 
 /// When to look at ports whose pushes wake nobody: at several of them at once, where that is not much later.
-fn next_look(seats: &Slab<Seat>) -> Option<u64> {
-    let looks = || seats.iter().flat_map(|(_, seat)| seat.next_looks());
-    let first = looks().min()?;
-    looks().filter(|at| *at <= first.saturating_add(TOGETHER_NS)).max()
+fn next_look(looks: &[u64]) -> Option<u64> {
+    let first = *looks.iter().min()?;
+    let together = looks.iter().filter(|at| **at <= first.saturating_add(TOGETHER_NS));
+    together.max().copied()
 }
 
 /// The thread has slept.
-fn note_wake(driver: &Driver, seats: &Slab<Seat>, until: Option<u64>) {
+fn note_wake(driver: &mut Driver, seats: &Slab<Seat>, until: Option<u64>) {
     let lateness = &driver.control.waker.lateness;
     lateness.count_wake();
     let Some(late_ns) = until.and_then(|until| now_ns().checked_sub(until)) else {
         return;
     };
     lateness.add_delay(late_ns);
+    // It is the same thread for all of them.
+    if late_ns <= driver.noted_late_ns {
+        return;
+    }
+    driver.noted_late_ns = late_ns;
     for place in seats.iter().flat_map(|(_, seat)| &seat.places) {
         place.shared.counters.network.thread.note_late(late_ns);
     }

@@ -261,8 +261,14 @@ impl Core {
         let Some(port) = self.ports.at_mut(key) else {
             return;
         };
-        for peer in port.peers.clone() {
-            self.rearm(peer, now);
+        for index in 0..port.peers.len() {
+            let peer = self.ports.at(key).map(|port| port.peers[index]);
+            let connection = peer.and_then(|peer| Some((peer, self.connections.at(peer)?)));
+            // What follows a write computes the deadline anyway.
+            let idle = connection.filter(|(_, connection)| !connection.output.write_requested);
+            if let Some((peer, _)) = idle {
+                self.rearm(peer, now);
+            }
         }
         self.rearm_port(key, now);
         self.changed(key);

@@ -30,7 +30,7 @@ struct Inlet<'a> {
     channels: Channels,
     track: &'a mut Track,
     hidden: &'a mut Option<Box<ChannelState>>,
-    /// All channels are open, the peer tells no times, and clients are not merged, as nearly always.
+    /// All channels are open, the peer tells no times, clients are not merged, and nothing blocks, as nearly always.
     plain: bool,
     /// Nothing may be put in until what was lost is made good.
     blocked: bool,
@@ -97,7 +97,7 @@ impl Inlet<'_> {
             if !self.repairs {
                 return false;
             }
-            self.blocked = true;
+            (self.blocked, self.plain) = (true, false);
             self.counts.dropped += 1;
             self.counts.unrepaired += self.track.lose(bytes);
         } else {
@@ -114,9 +114,9 @@ impl Inlet<'_> {
 }
 
 impl Sink for Inlet<'_> {
-    #[inline]
+    #[inline(always)]
     fn message(&mut self, bytes: &[u8]) -> bool {
-        if self.plain && !self.blocked && self.queue.write(self.arrived_ns, self.client, 0, bytes) {
+        if self.plain && self.queue.write(self.arrived_ns, self.client, 0, bytes) {
             self.track.deliver(bytes);
             self.counts.messages += 1;
             self.queue.publish_batch();
@@ -467,17 +467,18 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     }
     let merge = &mut port.times.merge;
     let merging = source.merges.filter(|_| is_merging);
-    let plain = merging.is_none() && port.channels.is_all() && !source.time.is_active() && source.hidden.is_none();
+    let blocked = source.must_wait || source.track.is_lossy();
+    let is_usual = merging.is_none() && port.channels.is_all() && !source.time.is_active() && source.hidden.is_none();
     let mut inlet = Inlet {
         queue,
-        plain,
+        plain: is_usual && !blocked,
         merging: merging.map(|(peer, latest_ns)| Merging { merge, peer, latest_ns }),
         arrived_ns: source.arrived_ns,
         time: source.time,
         client: source.client,
         repairs,
         channels: port.channels,
-        blocked: source.must_wait || source.track.is_lossy(),
+        blocked,
         track: source.track,
         hidden: source.hidden,
         counts: Counts::default(),
