@@ -10,6 +10,7 @@ use super::output::Flow;
 use super::port::{BACKED_UP_BYTES, Effects, Life, Port, notification};
 use super::timers::{Owner, Timers};
 use crate::realtime::drain::OutQueue;
+use crate::realtime::filter::Direction;
 use crate::realtime::notifications::Kind;
 use crate::realtime::shared::{Shared, State};
 use crate::sys::address::Address;
@@ -210,12 +211,12 @@ impl Core {
 
     /// Whether a port has something to drain: its out queue, its schedule, its end, or a flush that was not seen.
     pub(crate) fn has_work(&mut self, key: PortKey, now: u64) -> bool {
-        if self.has_new_channels(key) {
-            return true;
-        }
         let Some(port) = self.ports.at_mut(key) else {
             return false;
         };
+        if port.shared.queues.filter.is_unseen(Direction::Outgoing) {
+            return true;
+        }
         let blocked = port.backed_up;
         let queued = port.queue.as_mut().is_some_and(|queue| queue.has_work(blocked));
         // The end of a port comes when all is drained, also where a peer had to read first.
