@@ -35,6 +35,7 @@ class Suite:
     needs: tuple = ()  # suites that must pass before it
     packages: tuple = ()  # Debian packages without which it skips cases
     extended: bool = False  # runs only with --all, or by name
+    turn: bool = False  # long: --all runs it on its day only, see `of_the_day`
 
 
 @dataclass
@@ -56,14 +57,22 @@ class Outcome:
 SUITES = {}
 
 
-def suite(name, about, budget, needs=(), packages=(), extended=False):
+def suite(name, about, budget, needs=(), packages=(), extended=False, turn=False):
     """Registers the function as a suite."""
 
     def register(function):
-        SUITES[name] = Suite(name, about, budget, function, tuple(needs), tuple(packages), extended)
+        SUITES[name] = Suite(name, about, budget, function, tuple(needs), tuple(packages), extended, turn)
         return function
 
     return register
+
+
+def of_the_day(day=None):
+    """The suite that takes turns whose turn it is: the next one each day (UTC, as days since 1970). So none waits longer
+    than there are of them."""
+    turns = [one for one in SUITES.values() if one.turn]
+    day = int(time.time() // 86400) if day is None else day
+    return turns[day % len(turns)]
 
 
 class Processes:

@@ -27,6 +27,8 @@ import suites_unload  # noqa: F401  loading and unloading in hosts
 import suites_hostile  # noqa: F401  the soak, fuzzing
 import suites_peers   # noqa: F401  what plain peers make of sender time
 import suites_simulation  # noqa: F401  sessions over a simulated network
-import suites_windows  # noqa: F401  the library for Windows, under wine
+import suites_platforms  # noqa: F401  Linux on other processors, with musl
+import suites_apple  # noqa: F401  macOS, and systems that are only compiled
+import suites_windows  # noqa: F401  the library and the tools for Windows, under wine
 import suites_bench    # noqa: F401  that the benchmark runs
 import suites_jack    # noqa: F401  midisock-jack and the LV2 plugin, under JACK

@@ -5,8 +5,10 @@
 #include "raw.h"
 
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
+#if !defined(_WIN32)
+#include <sys/wait.h>
+#endif
 
 static unsigned exchanged(void)
 {
@@ -124,6 +126,7 @@ static midisock_config waiting_config(uint32_t wake)
     return c;
 }
 
+#if !defined(_WIN32)
 static void between_processes(uint32_t wake)
 {
     int pipe_fds[2];
@@ -165,6 +168,7 @@ static void two_processes_signalling(void)
 {
     between_processes(MIDISOCK_WAKE_SIGNAL);
 }
+#endif
 
 typedef struct sender {
     int fd;
@@ -298,8 +302,8 @@ static void many_at_once(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(two_processes_ticking),
-        CASE(two_processes_signalling),
+        UNIX_CASE(two_processes_ticking)
+        UNIX_CASE(two_processes_signalling)
         CASE(a_peer_that_cuts_anywhere),
         CASE(many_at_once),
     };

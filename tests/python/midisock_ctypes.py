@@ -106,7 +106,7 @@ class Message(Structure):
         ("client", c_uint32),
         ("frame", c_uint32),
         ("flags", c_uint32),
-        ("reserved", c_uint32 * 2),
+        ("reserved", c_uint32 * (3 if ctypes.sizeof(c_void_p) == 4 else 2)),
     ]
 
 
