@@ -903,8 +903,14 @@ typedef struct midisock_message {
   uint32_t frame;
   /** pop: MIDISOCK_FLAG_SYNTHETIC, MIDISOCK_FLAG_STILL_HELD, MIDISOCK_FLAG_TIMED. Ignored on push. */
   uint32_t flags;
+#if !defined(MIDISOCK_32_BIT)
   /** Zero. */
   uint32_t reserved[2];
+#endif
+#if defined(MIDISOCK_32_BIT)
+  /** Zero. The last element fills the place of a 64-bit pointer. */
+  uint32_t reserved[3];
+#endif
 } midisock_message;
 
 /**

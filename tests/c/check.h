@@ -26,11 +26,16 @@ typedef struct check_case {
 } check_case;
 
 #define CASE(function) {#function, function}
-/* A case about what only Unix has. Its function is for Unix only, too. */
+/* Cases about what only Unix, or Linux, has. Their functions stand in an #if, too. */
 #if defined(_WIN32)
 #define UNIX_CASE(function)
 #else
 #define UNIX_CASE(function) CASE(function),
+#endif
+#if defined(__linux__)
+#define LINUX_CASE(function) CASE(function),
+#else
+#define LINUX_CASE(function)
 #endif
 #define CASES(table) table, sizeof(table) / sizeof((table)[0])
 

@@ -1,4 +1,4 @@
-/* Windows; ../common/platform.c is for POSIX systems. */
+/* For Windows. ../common/platform.c is for POSIX systems. */
 #include "../common/platform.h"
 
 #include <windows.h>
