@@ -79,6 +79,10 @@ endforeach()
 
 # The C++ header, in each standard that it supports.
 file(GLOB midisock_cpp_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/cpp/test_*.cpp")
+if(WIN32)
+  # It makes sockets as Unix does.
+  list(FILTER midisock_cpp_tests EXCLUDE REGEX "/test_ports\\.cpp$")
+endif()
 foreach(source IN LISTS midisock_cpp_tests)
   foreach(standard IN ITEMS 17 20)
     cmake_path(GET source STEM name)

@@ -504,6 +504,7 @@ static void room_in_the_in_queue_is_noticed(void)
     raw_close(fd);
 }
 
+#if defined(__linux__)
 static int has_notified(midisock_port *port, int32_t kind)
 {
     midisock_notification n;
@@ -521,7 +522,6 @@ static int read_and_has_notified(int fd, midisock_port *port, int32_t kind)
     return has_notified(port, kind);
 }
 
-#if defined(__linux__)
 /* A congested peer reads again, and there is nothing to put right: nothing is left to do, and the handle is silent. */
 static void a_loop_is_left_alone_when_congestion_ends(void)
 {

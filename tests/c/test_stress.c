@@ -61,6 +61,20 @@ static void checksum_message(uint64_t sum, uint8_t data[13])
     data[12] = 0xf7;
 }
 
+static midisock_config waiting_config(uint32_t wake)
+{
+    midisock_config c = check_config();
+    c.overflow = MIDISOCK_OVERFLOW_WAIT;
+    c.in_queue_bytes = 16384;
+    c.out_queue_bytes = 16384;
+    c.wake = wake;
+    c.linger_ms = DEADLINE_MS;
+    c.reconnect_max_ms = 0;
+    return c;
+}
+
+#if !defined(_WIN32)
+
 typedef struct side {
     midisock_port *port;
     uint32_t seed;
@@ -114,19 +128,6 @@ static void take_part(midisock_port *port, uint32_t seed)
     CHECK_OK(midisock_flush(port, DEADLINE_MS));
 }
 
-static midisock_config waiting_config(uint32_t wake)
-{
-    midisock_config c = check_config();
-    c.overflow = MIDISOCK_OVERFLOW_WAIT;
-    c.in_queue_bytes = 16384;
-    c.out_queue_bytes = 16384;
-    c.wake = wake;
-    c.linger_ms = DEADLINE_MS;
-    c.reconnect_max_ms = 0;
-    return c;
-}
-
-#if !defined(_WIN32)
 static void between_processes(uint32_t wake)
 {
     int pipe_fds[2];

@@ -1,6 +1,8 @@
 /* For Windows. ../common/platform.c is for POSIX systems. */
 #include "../common/platform.h"
 
+#include <winsock2.h>
+
 #include <windows.h>
 
 #include <errno.h>
@@ -200,6 +202,22 @@ int platform_terminal_columns(enum platform_stream stream)
         return 0;
     columns = info.srWindow.Right - info.srWindow.Left + 1;
     return columns > 0 ? columns : 80;
+}
+
+int platform_errno(int os_error)
+{
+    switch (os_error) {
+    case WSAECONNRESET:
+    case WSAECONNABORTED:
+        return ECONNRESET;
+    case WSAESHUTDOWN:
+    case WSAEDISCON:
+        return EPIPE;
+    case WSAEINVAL:
+        return EINVAL;
+    default:
+        return os_error;
+    }
 }
 
 void platform_time_of_day(uint64_t ago_ns, char *text, size_t capacity)
