@@ -9,7 +9,7 @@ from pathlib import Path
 
 import environment
 import packages
-from project import OUT, ROOT, TARGET, tool
+from project import GREEN_RUNS, OUT, ROOT, TARGET, tool
 
 # Debian's Rust has the sources of the standard library, which cargo builds for another system.
 CARGO, RUSTC = Path("/usr/bin/cargo"), Path("/usr/bin/rustc")
@@ -18,7 +18,6 @@ RUST_PACKAGES = ("rustc-web", "cargo-web", "rust-web-src")
 CARGO_TARGET = TARGET / "cross"
 
 WINE = Path("/usr/lib/wine")
-RECORD = ROOT / "docs" / "platforms-runs.json"
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def record(run):
     outcome = run.outcome
     if outcome.failures or not outcome.passed or os.environ.get("CI"):
         return
-    runs = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    runs = json.loads(GREEN_RUNS.read_text()) if GREEN_RUNS.exists() else {}
     commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     runs[outcome.suite.name] = {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -97,4 +96,4 @@ def record(run):
         "passed": outcome.passed,
         "left out": {case: why for case, why in sorted(outcome.skips)},
     }
-    RECORD.write_text(json.dumps(runs, indent=2, sort_keys=True) + "\n")
+    GREEN_RUNS.write_text(json.dumps(runs, indent=2, sort_keys=True) + "\n")

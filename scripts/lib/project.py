@@ -18,6 +18,8 @@ TESTS = ROOT / "tests"
 INCLUDE = ROOT / "include"
 HEADER = INCLUDE / "midisock" / "midisock.h"
 VENV = ROOT / ".venv"
+# The last green run of each suite that takes turns.
+GREEN_RUNS = ROOT / "docs" / "platforms-runs.json"
 
 CORES = os.cpu_count() or 2
 
