@@ -18,8 +18,11 @@ PEERS = OUT / "peers"
 SOURCES = ("stream", "roundtrip", "bare_echo", "port_echo", "host_echo", "queue", "idle", "push", "arrival", "fan",
            "memory", "placement", "tick", "spacing", "jitter")
 # Those that also run with another build of the library. They use only names that its header knows too.
-COMPARED = ("stream", "port_echo", "push", "idle", "fan")
+COMPARED = ("stream", "port_echo", "push", "idle", "fan", "queue")
 PARSER = PEERS / "release" / "parser"
+# The queues that are compared with the library's.
+QUEUE_LINKS = ["-L", PEERS / "release", "-lmidisock_bench_peers", "-L", PROGRAMS, "-lqueues",
+               f"-Wl,-rpath,{PEERS / 'release'}:{PROGRAMS}"]
 
 # What others build with; each is left out of the comparison where it is not there. By name: the Debian package, a file
 # of it, and what it takes to compile and to link with.
@@ -88,8 +91,7 @@ def build_programs(execute):
              *(flag for name in here for flag in OTHERS[name][2]), BENCH / "peers" / "queues.cpp", "-o", queues,
              *(flag for name in here for flag in OTHERS[name][3])])
     links = {
-        "queue": ["-L", PEERS / "release", "-lmidisock_bench_peers", "-L", PROGRAMS, "-lqueues",
-                  f"-Wl,-rpath,{PEERS / 'release'}:{PROGRAMS}"],
+        "queue": QUEUE_LINKS,
         "push": OTHERS["LIBLO"][3] if "LIBLO" in here else [],
         "liblo_echo": OTHERS["LIBLO"][3],
         "placement": ["-lm"],
@@ -108,7 +110,8 @@ def build_compared(execute, directory):
     programs.mkdir(parents=True, exist_ok=True)
     for name in COMPARED:
         # No other sender than the library is measured with it.
-        _compile(execute, name, programs / name, ["-I", directory / "include"], *compilers.LINK)
+        links = QUEUE_LINKS if name == "queue" else []
+        _compile(execute, name, programs / name, ["-I", directory / "include"], *compilers.LINK, *links)
     return programs
 
 

@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import threading
 
+import bench_network
 import bench_timing
 from bench_build import BENCH, PARSER, PROGRAMS, library_environment, others, python_with_mido, say
 
@@ -222,7 +223,8 @@ def round_trip_servers(bench, bare):
             program = bench.programs[library] / "port_echo"
             return start(program, *arguments, environment=library_environment(library))
 
-        targets = {bare: f"raw:{start(PROGRAMS / 'bare_echo')}"}
+        targets = {bare: f"raw:{start(PROGRAMS / 'bare_echo')}",
+                   "bare TCP, an epoll loop": f"raw:{start(PROGRAMS / 'bare_echo', 'epoll')}"}
         for suffix, library in bench.libraries.items():
             signalled = echo("--wake", "signal", library=library)
             targets[f"midisock (signal), bare client{suffix}"] = f"raw:{signalled}"
@@ -232,6 +234,8 @@ def round_trip_servers(bench, bare):
             targets[f"midisock (signal, 500 us busy poll), bare client{suffix}"] = f"raw:{busy}"
             targets[f"midisock (tick), bare client{suffix}"] = f"raw:{echo('--wake', 'tick', library=library)}"
         targets["midisock (no thread), bare client"] = f"raw:{start(PROGRAMS / 'host_echo')}"
+        targets["midisock (no thread, 2 ms busy poll), bare client"] = (
+            f"raw:{start(PROGRAMS / 'host_echo', '--busy-poll', 2000)}")
         targets["midisock (no thread, in poll(2)), bare client"] = f"raw:{start(PROGRAMS / 'host_echo', 'handle')}"
         if "LIBLO" in others():
             targets["liblo over TCP, bare client"] = f"osc:{start(PROGRAMS / 'liblo_echo')}"
@@ -393,4 +397,5 @@ def idle(bench):
 
 PARTS = {"queue": queue, "parser": parser, "stream": stream, "roundtrip": roundtrip, "push": push, "arrival": arrival,
          "fan": fan, "memory": memory, "idle": idle,
-         "placement": bench_timing.placement, "tick": bench_timing.tick, "spacing": bench_timing.spacing}
+         "placement": bench_timing.placement, "tick": bench_timing.tick, "spacing": bench_timing.spacing,
+         "network": bench_network.network}

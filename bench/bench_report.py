@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import bench_plot
+import bench_network
 import bench_timing
 from bench_build import BENCH, say
 from project import ROOT, version
@@ -132,7 +133,7 @@ def idle(part):
 TABLES = {"queue": queue, "parser": parser, "stream": stream, "roundtrip": roundtrip, "push": push, "arrival": arrival,
           "fan": fan, "memory": memory, "idle": idle,
           "placement": bench_timing.placement_table, "tick": bench_timing.tick_table,
-          "spacing": bench_timing.spacing_table}
+          "spacing": bench_timing.spacing_table, "network": bench_network.network_table}
 
 
 def markdown(results, plots):

@@ -87,44 +87,29 @@ def spacing(bench):
     say("spacing from frame to frame")
     notes, settle = bench.pick((600, 1000), (400, 800), (20, 50))
     python = python_with_mido()
+    ways = {"push_frame, pop_block": [], "push_frame, pop_block, signal": ["--wake", "signal"],
+            "immediate: push, pop": ["--way", "immediate"]}
     rows, raw = [], {}
-
-    def measure(label, late, jitter_ms, ways):
-        network = ["--network", PROGRAMS / "jitter", "--jitter-us", jitter_ms * 1000] if jitter_ms else []
-
-        def ours(arguments):
+    for late in bench.pick((0, 50), (0, 50), (50,)):
+        def ours(arguments, late=late):
             return lambda: bench.run("spacing", "--late-percent", late, "--notes", notes, "--settle-blocks", settle,
-                                     *arguments, *network)
+                                     *arguments)
 
-        def mido():
-            return bench.run_python(python, "mido_spacing.py", 128, late, settle, notes, *network[1::2])
+        def mido(late=late):
+            return bench.run_python(python, "mido_spacing.py", 128, late, settle, notes)
 
         variants = {name: ours(arguments) for name, arguments in ways.items()} | ({"mido": mido} if python else {})
-        runs = raw[label] = bench.alternate(variants, bench.pick(3, 2, 1))
-        rows.extend({"name": name, "late_percent": late, "jitter_ms": jitter_ms,
-                     **{key: spread([one[key] for one in of_it]) for key in ("delay", "deviation", "worst")},
-                     "late": spread([one.get("late", 0) for one in of_it])} for name, of_it in runs.items())
-
-    for late in bench.pick((0, 50), (0, 50), (50,)):
-        measure(f"callbacks late by up to {late} % of a block", late, 0, {
-            "push_frame, pop_block": [], "push_frame, pop_block, signal": ["--wake", "signal"],
-            "immediate: push, pop": ["--way", "immediate"]})
-    for jitter_ms in bench.pick((2, 5, 20), (20,), (2,)):
-        measure(f"through a network that is late by 0 to {jitter_ms} ms", 50, jitter_ms, {
-            "by arrival": [], "by sender's time, automatic": ["--timing", "sender"],
-            "by sender's time, 30 ms": ["--timing", "sender", "--latency-us", 30000]})
+        runs = raw[f"callbacks late by up to {late} % of a block"] = bench.alternate(variants, bench.pick(3, 2, 1))
+        rows += [{"name": name, "late_percent": late,
+                  **{key: spread([one[key] for one in of_it]) for key in ("delay", "deviation", "worst")}}
+                 for name, of_it in runs.items()]
     return {"rows": rows, "raw": raw}
 
 
 def spacing_table(part):
     from bench_report import spread
-    yield ("| from frame to frame, in frames | callbacks late by up to | network | delay | standard deviation | worst | "
-           "late notes |")
-    yield "|---|---|---|---|---|---|---|"
+    yield "| from frame to frame, in frames | callbacks late by up to | delay | standard deviation | worst |"
+    yield "|---|---|---|---|---|"
     for row in part["rows"]:
-        # Results from before there was a network have none.
-        jitter_ms = row.get("jitter_ms", 0)
-        network = f"0 to {jitter_ms} ms" if jitter_ms else "loopback"
-        late = spread(row["late"], ".0f") if "late" in row else ""
-        yield (f"| {row['name']} | {row['late_percent']} % of a block | {network} | "
-               f"{spread(row['delay'], '.0f')} | {spread(row['deviation'], '.2f')} | {spread(row['worst'], '.0f')} | {late} |")
+        yield (f"| {row['name']} | {row['late_percent']} % of a block | {spread(row['delay'], '.0f')} | "
+               f"{spread(row['deviation'], '.2f')} | {spread(row['worst'], '.0f')} |")

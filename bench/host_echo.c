@@ -1,5 +1,6 @@
 /* An echo on a context without a thread: prints its port, then echoes what its clients send, in a loop that sleeps in
- * midisock_context_poll, or with "handle" in poll(2) for the context's handle. */
+ * midisock_context_poll, or with "handle" in poll(2) for the context's handle.
+ *   host_echo [handle] [--busy-poll US] */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 
@@ -16,6 +17,7 @@ int main(int argc, char **argv)
     midisock_message message;
     intptr_t handle = -1;
     how.mode = MIDISOCK_CONTEXT_HOST;
+    how.busy_poll_us = (uint32_t)option_number(argc, argv, "--busy-poll", 0);
     must(midisock_context_create(&how, &context), "context");
     configure(&config, "signal", 0);
     config.context = context;

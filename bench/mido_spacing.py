@@ -1,9 +1,12 @@
 """What bench/spacing.c measures, as two programs with mido do it: mido_spacing.py FRAMES LATE_PERCENT SETTLE_BLOCKS NOTES
-[NETWORK JITTER_US]. With a network the messages go through that program, bench/jitter.c.
+[NETWORK OPTION...]. With a network the messages go through that program, bench/jitter.c. With the option --fifo all of it runs
+at SCHED_FIFO, where the system allows it.
 The callback of a note's block sends it; the one that finds it takes it as at the block's beginning. Prints by how many
 frames each note is off."""
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -47,12 +50,15 @@ def send(port, begin):
 
 
 def main():
+    if "--fifo" in sys.argv:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
     server = mido.sockets.PortServer("127.0.0.1", 0)
     begin = time.monotonic_ns() + 1_500_000_000
     port = server._socket.getsockname()[1]
     network = None
     if len(sys.argv) > 5:
-        network = subprocess.Popen([sys.argv[5], "--to", str(port), "--jitter-us", sys.argv[6]], stdout=subprocess.PIPE)
+        network = subprocess.Popen([sys.argv[5], "--to", str(port), *sys.argv[6:]], stdout=subprocess.PIPE)
         port = int(network.stdout.readline())
     sender = subprocess.Popen([sys.executable, "-B", __file__, *sys.argv[1:5], "send", str(port), str(begin)],
                               stdin=subprocess.PIPE)
@@ -67,7 +73,9 @@ def main():
         network.wait()
     off = [at - note_frame(number) for number, at in enumerate(there)]
     mean = sum(off) / len(off)
+    steps = [other - one for one, other in zip(off, off[1:])]
     print(json.dumps({"delay": mean, "deviation": (sum((one - mean)**2 for one in off) / len(off))**0.5,
+                      "spacing": (sum(step**2 for step in steps) / len(steps))**0.5, "spread": max(off) - min(off),
                       "worst": max(abs(one - mean) for one in off), "off": [round(one - mean) for one in off]}))
 
 

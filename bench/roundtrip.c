@@ -20,7 +20,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define MOST_TARGETS 12
+#define MOST_TARGETS 16
 #define WARM_UP 200                  /* round trips of each target that are not counted */
 #define LONGEST_BATCH_NS 500000000u /* a batch ends after so long ... */
 #define FEWEST 5                    /* ... and so many round trips */

@@ -38,6 +38,9 @@ set(midisock_arguments
   # The profiles that Cargo.toml does not have.
   --config profile.relwithdebinfo.inherits="release" --config profile.relwithdebinfo.debug="full"
   --config profile.minsizerel.inherits="release" --config profile.minsizerel.opt-level="s")
+if(NOT MIDISOCK_DISCOVERY)
+  list(APPEND midisock_arguments --no-default-features)
+endif()
 if(MIDISOCK_CARGO_TARGET)
   list(APPEND midisock_arguments --target "${MIDISOCK_CARGO_TARGET}")
 endif()
@@ -105,8 +108,15 @@ endif()
 set(midisock_copy COMMAND "${CMAKE_COMMAND}" -E copy_if_different)
 set(midisock_link COMMAND "${CMAKE_COMMAND}" -E create_symlink)
 set(midisock_steps
-  ${midisock_copy} "${midisock_built}/${midisock_cargo_name}" "${midisock_stage}/${midisock_shared_name}"
-  ${midisock_copy} "${midisock_built}/${midisock_static_name}" "${midisock_stage}/${midisock_static_name}")
+  ${midisock_copy} "${midisock_built}/${midisock_cargo_name}" "${midisock_stage}/${midisock_shared_name}")
+if(midisock_one_object)
+  midisock_one_object_command(midisock_line "${midisock_built}/${midisock_static_name}"
+    "${PROJECT_SOURCE_DIR}/include/midisock/midisock.h" "${midisock_stage}/${midisock_static_name}")
+  list(APPEND midisock_steps COMMAND ${midisock_line})
+else()
+  list(APPEND midisock_steps
+    ${midisock_copy} "${midisock_built}/${midisock_static_name}" "${midisock_stage}/${midisock_static_name}")
+endif()
 if(midisock_import_library)
   set(midisock_import_file "${midisock_stage}/${midisock_import_library}")
   list(APPEND midisock_steps ${midisock_copy} "${midisock_built}/${midisock_import_library}" "${midisock_import_file}")

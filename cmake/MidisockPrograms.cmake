@@ -29,6 +29,19 @@ function(midisock_add_program name)
   set_target_properties(${name} PROPERTIES
     NO_SYSTEM_FROM_IMPORTED ON # the header's own warnings count
     INSTALL_RPATH "${midisock_rpath}")
+  if(MINGW)
+    # C99's formats in place of those of Windows' own library.
+    target_compile_definitions(${name} PRIVATE __USE_MINGW_ANSI_STDIO=1)
+  endif()
+endfunction()
+
+# The part of the tools that depends on the system: on Windows tools/windows/platform.c stands in for that of tools/common.
+function(midisock_choose_platform variable)
+  if(WIN32)
+    list(FILTER ${variable} EXCLUDE REGEX "/common/platform\\.c$")
+    list(APPEND ${variable} "${PROJECT_SOURCE_DIR}/tools/windows/platform.c")
+    set(${variable} "${${variable}}" PARENT_SCOPE)
+  endif()
 endfunction()
 
 # midisock_add_tool(<name> <folder>...): midisock-<name> of all the C files in these folders of tools and in tools/common.
@@ -39,6 +52,7 @@ function(midisock_add_tool name)
     file(GLOB found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/${folder}/*.c")
     list(APPEND sources ${found})
   endforeach()
+  midisock_choose_platform(sources)
   midisock_add_program(midisock-${name} ${sources})
   set(midisock_tools ${midisock_tools} midisock-${name} PARENT_SCOPE)
 endfunction()

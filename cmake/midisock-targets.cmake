@@ -4,25 +4,30 @@
 # The project may set policies of an older CMake. This file does not support them.
 cmake_policy(VERSION 3.22)
 
-# The system libraries of the Rust standard library inside libmidisock.a. They are flags, because CMake would take a bare name
-# for a target of the project.
+# The system libraries that libmidisock.a needs. They are flags, because CMake would take a bare name for a target of the project.
+# Where the archive is one object (midisock_one_object), the compiler adds those that are not here.
 if(MSVC)
   set(midisock_NATIVE_LIBRARIES kernel32.lib ntdll.lib userenv.lib ws2_32.lib dbghelp.lib)
 elseif(WIN32)
   set(midisock_NATIVE_LIBRARIES -lkernel32 -lntdll -luserenv -lws2_32 -ldbghelp)
 elseif(APPLE)
   set(midisock_NATIVE_LIBRARIES -liconv -lm)
+elseif(midisock_one_object)
+  set(midisock_NATIVE_LIBRARIES -lpthread -lm -ldl)
 else()
   set(midisock_NATIVE_LIBRARIES -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc)
 endif()
 
-# Elf only. A plugin must not export the symbols of the library inside it (two plugins with different
-# versions would get in each other's way), and must stay mapped after dlclose: Rust's thread-locals
-# leave destructors behind in the host's threads. They travel with the libraries: below policy CMP0099 link options do not
-# come through a static library that links this one privately.
+# ELF only. A plugin must stay mapped after dlclose: Rust's thread-locals leave destructors behind in the host's threads. It must
+# not export the symbols of the library inside it, because two plugins with different versions would disturb each other; in one
+# object they are hidden. These travel with the libraries: below policy CMP0099 link options do not come through a static
+# library that links this one privately.
 set(midisock_STATIC_LINK_OPTIONS)
 if(NOT WIN32 AND NOT APPLE)
-  set(midisock_STATIC_LINK_OPTIONS -Wl,--exclude-libs,libmidisock.a -Wl,-z,nodelete)
+  set(midisock_STATIC_LINK_OPTIONS -Wl,-z,nodelete)
+  if(NOT midisock_one_object)
+    list(APPEND midisock_STATIC_LINK_OPTIONS -Wl,--exclude-libs,libmidisock.a)
+  endif()
 endif()
 
 # midisock_add_targets(<include directory> <"GLOBAL" or ""> <"shared", "static" or both>...)

@@ -24,6 +24,7 @@
  *   midi_link  the connection: process() on the audio thread; apply(), poll(), panic() on the message thread
  *   audio_side what the audio thread uses of it
  *   status     the result of poll(): state, problem, connected peers, counters
+ *   service_list  the servers on the network, for a list to choose from
  *   held       the notes and pedals that a receiver holds, to release them when a link is bypassed or replaced
  */
 #ifndef MIDISOCK_JUCE_HPP
@@ -32,6 +33,7 @@
 #include <midisock/juce/audio_side.hpp>
 #include <midisock/juce/held.hpp>
 #include <midisock/juce/link.hpp>
+#include <midisock/juce/services.hpp>
 #include <midisock/juce/settings.hpp>
 #include <midisock/juce/status.hpp>
 

@@ -439,8 +439,8 @@ MIDISOCK_API midisock_result midisock_context_handle(struct midisock_context *co
  * @{ */
 /**
  * The longest block. It is constant while the block size is. With senders' times (midisock_config.timing), latency_ns
- * also covers what the network takes, 100 ms at most: it rises in steps of 5 ms or more, and falls at most once in
- * 10 s, in silence.
+ * also covers what the network takes, 100 ms at most: it rises by 5 ms or a quarter of that, whichever is less, or
+ * more; and falls at most once in 10 s, in silence.
  */
 #define MIDISOCK_LATENCY_AUTO UINT64_MAX
 /** @} */
@@ -625,6 +625,16 @@ typedef struct midisock_config {
    */
   uint32_t timing;
   /**
+   * 1: others on the network can find the server with midisock_browse, by its name, or as the name of the machine
+   * and "midisock" if it has none. 0 (default): they cannot, and the server sends nothing to the network by itself.
+   *
+   * The server is advertised by DNS-SD as "_midisock._tcp" from the time it listens until midisock_shutdown or
+   * midisock_close, on every network interface where it can be reached. A server on loopback is advertised nowhere.
+   * One whose name another service has gets a number: "Stage (2)". Other kinds of ports ignore the field, but on a
+   * Unix socket 1 is an error. midisock_listen returns MIDISOCK_ERR_UNSUPPORTED in a build without DNS-SD.
+   */
+  uint32_t advertise;
+  /**
    * 1: a server shares its address with other ports of its context that set this, as the instances of a plugin in a
    * DAW do. 0 (default): it does not.
    *
@@ -644,8 +654,6 @@ typedef struct midisock_config {
    * listen_retry_ms. Ports that connect or are adopted ignore it.
    */
   uint32_t share;
-  /** Zero. */
-  uint32_t reserved;
   /**
    * The context that the port belongs to. Default: NULL, the default context, which the process has once. An
    * accepted port belongs to its server's context. A pair has none.
@@ -697,10 +705,10 @@ typedef struct midisock_port midisock_port;
  *
  * A link-local IPv6 address needs its interface ("fe80::1%eth0").
  *
- * "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. Only its user can connect: the file has
- * mode 0600. The call replaces a socket of this user that refuses connections; with any other file at the path it
- * returns MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it is still the port's
- * own. Its folder must be readable, because it is locked for a moment. midisock_local_port returns 0, and
+ * "unix:/path" is a Unix socket; its `port` is 0, `allow` must be NULL, and `advertise` 0. Only its user can connect:
+ * the file has mode 0600. The call replaces a socket of this user that refuses connections; with any other file at the
+ * path it returns MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it is still the
+ * port's own. Its folder must be readable, because it is locked for a moment. midisock_local_port returns 0, and
  * notifications report clients with the address "unix:".
  *
  * The server rejects a connection that begins with three or more data bytes (below 0x80), as HTTP, TLS and SSH do. A
@@ -712,7 +720,7 @@ typedef struct midisock_port midisock_port;
  * Returns:
  * - MIDISOCK_OK: `out` is a port. The caller must close it.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, a field of `config` is invalid, or `host` is a Unix socket and
- *   `port` is not 0 or `allow` not NULL.
+ *   `port` or `advertise` is not 0 or `allow` not NULL.
  * - MIDISOCK_ERR_ADDRESS: `host` cannot be parsed or resolved, the path is too long or its folder missing, or `allow`
  *   cannot be parsed.
  * - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, or another file is at the path, and
@@ -721,7 +729,7 @@ typedef struct midisock_port midisock_port;
  * - MIDISOCK_ERR_UNREACHABLE: no interface has this address.
  * - MIDISOCK_ERR_IO: any other system error.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
- * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
+ * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows), or `advertise` is 1 in a build without DNS-SD.
  * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and its realtime_priority or busy_poll_us is not 0.
  */
 MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
@@ -736,15 +744,15 @@ MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
  * connect_timeout_ms is short), up to eight go on side by side, and the first connection that is established is used.
  * `port` is not 0. `config` may be NULL.
  *
- * "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. As long as there is no such file, the
- * reason of a failed attempt is MIDISOCK_ERR_REFUSED.
+ * "unix:/path" is a Unix socket; its `port` is 0, `allow` must be NULL, and `advertise` 0. As long as there is no
+ * such file, the reason of a failed attempt is MIDISOCK_ERR_REFUSED.
  *
  * [control]
  * Threads: any.
  * Returns:
  * - MIDISOCK_OK: `out` is a port. The caller must close it.
  * - MIDISOCK_ERR_INVALID_ARGUMENT: `host` or `out` is NULL, `port` is 0 (with a Unix socket: is not 0, or `allow` is
- *   not NULL), or a field of `config` is invalid.
+ *   not NULL or `advertise` not 0), or a field of `config` is invalid.
  * - MIDISOCK_ERR_ADDRESS: `host` or `allow` cannot be parsed, or a path is too long. midisock_wait_connected and
  *   notifications report a name that does not resolve.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
@@ -925,8 +933,14 @@ typedef struct midisock_message {
   uint32_t frame;
   /** pop: MIDISOCK_FLAG_SYNTHETIC, MIDISOCK_FLAG_STILL_HELD, MIDISOCK_FLAG_TIMED. Ignored on push. */
   uint32_t flags;
+#if !defined(MIDISOCK_32_BIT)
   /** Zero. */
   uint32_t reserved[2];
+#endif
+#if defined(MIDISOCK_32_BIT)
+  /** Zero. The last element fills the place of a 64-bit pointer. */
+  uint32_t reserved[3];
+#endif
 } midisock_message;
 
 /**
@@ -1257,7 +1271,8 @@ MIDISOCK_API midisock_result midisock_set_allow(struct midisock_port *server, co
  * Changes the name of a port, which is for the people at the other end. `name` is up to 63 bytes of UTF-8 without
  * control characters. NULL and "" mean no name.
  *
- * Peers with which sender time is in use are told. One change a second counts. Ports that a manual server accepts
+ * Peers with which sender time is in use are told, and a server with midisock_config.advertise is found under the new
+ * name. One change a second counts. Ports that a manual server accepts
  * later begin with the server's name.
  *
  * [control]
@@ -1766,6 +1781,107 @@ MIDISOCK_API midisock_result midisock_clients(struct midisock_port *server, uint
  */
 MIDISOCK_API midisock_result midisock_disconnect(struct midisock_port *server, uint32_t client)
     MIDISOCK_NOEXCEPT;
+
+/* ------------------------------------------------------------------------------------------------
+ * Finding one another
+ * ------------------------------------------------------------------------------------------------ */
+
+/** @name Kinds of a midisock_service
+ * @{ */
+/** A server has come. */
+#define MIDISOCK_SERVICE_FOUND 1
+/** A server has another address or port. */
+#define MIDISOCK_SERVICE_CHANGED 2
+/** A server has gone. */
+#define MIDISOCK_SERVICE_LOST 3
+/** @} */
+
+/** A handle that browses the network. The caller owns it until midisock_browser_close. */
+typedef struct midisock_browser midisock_browser;
+
+/**
+ * A server on the network: one that was found, or has changed or gone.
+ *
+ * Texts end with NUL. They come from the network and are cleaned: invalid UTF-8, control and bidirectional characters
+ * become U+FFFD.
+ */
+typedef struct midisock_service {
+  /** One of MIDISOCK_SERVICE_*. */
+  int32_t kind;
+  /** The TCP port number, as midisock_connect takes it. */
+  uint16_t port;
+  /** Zero. */
+  uint16_t reserved;
+  /** The server's name, which no other server has at the same time. */
+  char name[64];
+  /** The name of its machine. */
+  char host[256];
+  /** Its address, as midisock_connect takes it for a host. It is an IPv4 address if the server has one. */
+  char address[64];
+} midisock_service;
+
+/**
+ * Starts to look for servers on the network with midisock_config.advertise, of this program too.
+ *
+ * It asks by DNS-SD for services of the type "_midisock._tcp" on all network interfaces but loopback, until the last
+ * browser of the process is closed. One thread does this for all browsers and all servers that are advertised. It is
+ * joined when the last of them is closed. Anyone on the network can announce any name and any address: show them to
+ * the user and let the user choose.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `out` is a browser. The caller must close it.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL.
+ * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
+ * - MIDISOCK_ERR_UNSUPPORTED: the library was built without DNS-SD.
+ */
+MIDISOCK_API midisock_result midisock_browse(struct midisock_browser **out) MIDISOCK_NOEXCEPT;
+
+/**
+ * Returns the next change in the list of servers. A new browser first gets a FOUND for each server that is known.
+ *
+ * There is one entry for each name. A server that changes several times before this call is reported once, as it is
+ * now, and one that has come and gone is not reported. At most 256 servers are known at a time; others are ignored.
+ * A server whose machine went away without a word is reported as LOST within its record's lifetime, 2 minutes for those
+ * of this library.
+ *
+ * `size` is sizeof(midisock_service) of the caller. Nothing beyond it is written, and fields that the library does not
+ * know are 0.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: `service` is filled.
+ * - MIDISOCK_EMPTY: nothing has changed since the last call.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: a pointer is NULL, or `size` is below 8 or above 4096.
+ */
+MIDISOCK_API midisock_result midisock_browser_next(struct midisock_browser *browser,
+    struct midisock_service *service, size_t size) MIDISOCK_NOEXCEPT;
+
+/**
+ * Waits until midisock_browser_next has something to return.
+ *
+ * `timeout_ms` is the time limit: 0 does not wait, -1 waits without limit.
+ *
+ * [control]
+ * Threads: any.
+ * Returns:
+ * - MIDISOCK_OK: there is a change.
+ * - MIDISOCK_ERR_TIMEOUT: there was none in time.
+ * - MIDISOCK_ERR_INVALID_ARGUMENT: `browser` is NULL, or `timeout_ms` is below -1.
+ */
+MIDISOCK_API midisock_result midisock_browser_wait(struct midisock_browser *browser,
+    int32_t timeout_ms) MIDISOCK_NOEXCEPT;
+
+/**
+ * Closes a browser. NULL does nothing. No other call on it may be running or follow.
+ *
+ * [control]
+ * Threads: any.
+ * Returns: nothing.
+ */
+MIDISOCK_API void midisock_browser_close(struct midisock_browser *browser) MIDISOCK_NOEXCEPT;
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -33,6 +33,7 @@
 #define MIDISOCK_MIDISOCK_HPP
 
 #include <midisock/cpp/base.hpp>
+#include <midisock/cpp/browser.hpp>
 #include <midisock/cpp/clients.hpp>
 #include <midisock/cpp/config.hpp>
 #include <midisock/cpp/context.hpp>

@@ -4,14 +4,14 @@ import demo_screen as screen
 import environment
 import runner
 import suites  # noqa: F401  registers them
-from project import missing, version
+from project import RUST, missing, too_old, version
 
 
 def build():
     """Builds the library and the tools. The result is whether that succeeded."""
     screen.title(f"midisock {version()}: MIDI between programs over TCP")
     print()
-    lacking = missing(("cargo",), ("gcc", "clang"))
+    lacking = missing(("cargo",), ("gcc", "clang")) + too_old(RUST)
     for how in lacking:
         screen.failed(how)
     if lacking:

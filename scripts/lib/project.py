@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,8 +19,14 @@ TESTS = ROOT / "tests"
 INCLUDE = ROOT / "include"
 HEADER = INCLUDE / "midisock" / "midisock.h"
 VENV = ROOT / ".venv"
+# The last green run of each suite that takes turns.
+GREEN_RUNS = ROOT / "docs" / "platforms-runs.json"
 
 CORES = os.cpu_count() or 2
+
+# The oldest Rust that builds the library, as Cargo.toml has it, and the tests, for proptest.
+RUST = (1, 85)
+RUST_FOR_TESTS = (1, 88)
 
 # The number in the SONAME, as build.rs has it.
 SONAME = "libmidisock.so.1"
@@ -39,8 +46,8 @@ def fresh(path):
 
 # How to get a program that a machine may lack. The packages are Debian's and Ubuntu's.
 SOURCES = {
-    "cargo": "Rust 1.95 or later, from https://rustup.rs",
-    "rustc": "Rust 1.95 or later, from https://rustup.rs",
+    "cargo": "Rust 1.85 or later, from https://rustup.rs",
+    "rustc": "Rust 1.85 or later, from https://rustup.rs",
     "gcc": "apt-get install gcc libc6-dev",
     "g++": "apt-get install g++",
     "clang": "apt-get install clang",
@@ -62,6 +69,17 @@ def how_to_get(program):
 def missing(*groups):
     """For each group without a program on PATH: how to get its first one."""
     return [how_to_get(group[0]) for group in groups if not tool(*group)]
+
+
+def too_old(least):
+    """What to say where rustc is older than this version, in a list; cargo's own words name a crate."""
+    if not tool("rustc"):
+        return []
+    said = subprocess.run(["rustc", "-V"], capture_output=True, text=True, check=False).stdout
+    found = re.match(r"rustc (\d+)\.(\d+)", said)
+    if not found or (int(found[1]), int(found[2])) >= least:
+        return []
+    return [f"rustc is version {found[1]}.{found[2]}, and this needs {least[0]}.{least[1]} or later: https://rustup.rs has it"]
 
 
 def version():

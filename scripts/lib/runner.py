@@ -5,6 +5,7 @@ kills them when the suite's budget is used up. A failing suite stops only the su
 """
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from project import CORES, LOGS, ROOT, how_to_get
+from project import CORES, GREEN_RUNS, LOGS, ROOT, how_to_get
 
 # This much of a failing program's output is shown. The log has all of it.
 SHOWN_LINES = 60
@@ -35,6 +36,7 @@ class Suite:
     needs: tuple = ()  # suites that must pass before it
     packages: tuple = ()  # Debian packages without which it skips cases
     extended: bool = False  # runs only with --all, or by name
+    turn: bool = False  # long: --all runs it on its day only, see `of_the_day`
 
 
 @dataclass
@@ -56,14 +58,23 @@ class Outcome:
 SUITES = {}
 
 
-def suite(name, about, budget, needs=(), packages=(), extended=False):
+def suite(name, about, budget, needs=(), packages=(), extended=False, turn=False):
     """Registers the function as a suite."""
 
     def register(function):
-        SUITES[name] = Suite(name, about, budget, function, tuple(needs), tuple(packages), extended)
+        SUITES[name] = Suite(name, about, budget, function, tuple(needs), tuple(packages), extended, turn)
         return function
 
     return register
+
+
+def of_the_day(day=None):
+    """The suite that takes turns whose turn it is: the next one each day (UTC, as days since 1970). So none waits longer
+    than there are of them. A suite joins them with its first green run. None: there was none yet."""
+    green = json.loads(GREEN_RUNS.read_text()) if GREEN_RUNS.exists() else {}
+    turns = [one for one in SUITES.values() if one.turn and one.name in green]
+    day = int(time.time() // 86400) if day is None else day
+    return turns[day % len(turns)] if turns else None
 
 
 class Processes:

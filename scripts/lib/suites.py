@@ -4,6 +4,7 @@ import suites_prepare  # noqa: F401  packages, Python environment
 import suites_project  # noqa: F401  scripts, licences
 import suites_structure  # noqa: F401  the layers of src, and its limits
 import suites_rust     # noqa: F401  fmt, clippy, unit tests
+import suites_old_rust  # noqa: F401  the oldest Rust that is supported
 import suites_library  # noqa: F401  the shipped library and its header
 import suites_c        # noqa: F401  C test programs
 import suites_examples  # noqa: F401  the examples in C
@@ -23,10 +24,15 @@ import suites_surroundings  # noqa: F401  the same in unusual projects
 import suites_cpack   # noqa: F401  archives and Debian packages
 import suites_cpp     # noqa: F401  the C++ header
 import suites_abi     # noqa: F401  the ABI and its baseline
+import suites_packaging  # noqa: F401  release archives, Conan, vcpkg, Meson
+import suites_neighbours  # noqa: F401  the static library beside other Rust libraries
 import suites_unload  # noqa: F401  loading and unloading in hosts
+import suites_discovery  # noqa: F401  services on the network, beside Avahi
 import suites_hostile  # noqa: F401  the soak, fuzzing
 import suites_peers   # noqa: F401  what plain peers make of sender time
 import suites_simulation  # noqa: F401  sessions over a simulated network
-import suites_windows  # noqa: F401  the library for Windows, under wine
+import suites_platforms  # noqa: F401  Linux on other processors, with musl
+import suites_apple  # noqa: F401  macOS, and systems that are only compiled
+import suites_windows  # noqa: F401  the library and the tools for Windows, under wine
 import suites_bench    # noqa: F401  that the benchmark runs
 import suites_jack    # noqa: F401  midisock-jack and the LV2 plugin, under JACK

@@ -124,9 +124,10 @@ def run_tests(run, programs, env=None, before=(), seconds=PROGRAM_SECONDS, jobs=
     run.parallel(one, programs, jobs)
 
 
-def report(run, program, finished):
+def report(run, program, finished, faults=None):
     """Counts the cases by what tests/c/check.c prints: `ok`, `not ok`, `# skipped`. What is printed
-    before a `not ok`, as by a sanitizer, belongs to it."""
+    before a `not ok`, as by a sanitizer, belongs to it. `faults`: why some cases, as "program case", may fail, for a fault of
+    what they run on; they count as skipped then."""
     passed, failed, other = {}, {}, []
     for line in finished.output.splitlines():
         if verdict := re.fullmatch(r"not ok ([^\s:]+):? ?(.*)", line):
@@ -138,7 +139,10 @@ def report(run, program, finished):
         else:
             other.append(line)
     for case, why in failed.items():
-        run.fail(f"{program} {case}", why)
+        if fault := (faults or {}).get(f"{program} {case}"):
+            run.skip(f"{program} {case}", fault)
+        else:
+            run.fail(f"{program} {case}", why)
     for case in passed.keys() - failed.keys():
         if passed[case]:
             run.skip(f"{program} {case}", passed[case])

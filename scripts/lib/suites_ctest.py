@@ -85,8 +85,8 @@ def failing(run):
     source, program = BUILD / "failing.c", BUILD / "midisock-test_pair"
     source.write_text(FAILING)
     program.unlink()
-    run.must([compilers.default().c, "-std=c99", *compilers.INCLUDES, "-I", TESTS / "c", source, TESTS / "c" / "check.c",
-              "-o", program, *compilers.LINK])
+    run.must([compilers.default().c, "-std=c99", *compilers.INCLUDES, "-I", TESTS / "c", source,
+              TESTS / "c" / "check.c", TESTS / "c" / "check_unix.c", "-o", program, *compilers.LINK])
     output = run.must_fail(["ctest", "--test-dir", BUILD, "--output-on-failure", "-R", "^test_(pair|parser)$"])
     expect("not ok does_not_hold" in output and "50% tests passed, 1 tests failed out of 2" in output,
            f"ctest printed:\n{tail(output)}")

@@ -50,7 +50,7 @@ def names():
     """Functions and constants that the guides name are in the header, options in CMake's files, environment variables where
     a test reads them."""
     known = HEADER.read_text() + (ROOT / "CMakeLists.txt").read_text()
-    known += "".join(file.read_text() for file in (ROOT / "cmake").iterdir())
+    known += "".join(file.read_text() for file in (ROOT / "cmake").rglob("*") if file.is_file())
     sources = [*(ROOT / "src").rglob("*.rs"), *(ROOT / "tests" / "c").glob("*.c")]
     for source in sources:
         known += " ".join(re.findall(r'(?:getenv|env::var)\("(\w+)"\)', source.read_text())) + " "

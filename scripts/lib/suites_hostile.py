@@ -26,7 +26,7 @@ def soak(run):
     compiler = compilers.default()
     into = OUT / "soak"
     run.must([compiler.c, "-std=c99", *STRICT, "-O1", "-g", *INCLUDES, "-I", HARNESS, "-o", into,
-              *sorted(SOAK.glob("*.c")), HARNESS / "check.c", HARNESS / "raw.c", *LINK])
+              *sorted(SOAK.glob("*.c")), HARNESS / "check.c", HARNESS / "check_unix.c", HARNESS / "raw.c", *LINK])
     finished = run.case("soak", [into, str(SOAK_SECONDS)])
     if finished.status == 0 and not finished.output.rstrip().endswith("ok"):
         raise Failure(f"it did not come to its end\n{tail(finished.output)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 import environment
-from project import OUT, ROOT, fresh, tool, version
+from project import OUT, ROOT, RUST, fresh, tool, version
 from runner import Failure, Finished, expect, suite, tail
 
 
@@ -69,6 +69,8 @@ def prerequisites(run):
     for program in ("make", "pkg-config", "g++"):
         pattern = CXX_COMPILERS if program == "g++" else re.escape(program)
         run.step(f"the tests name {program} where it is missing", tests_name, run, pattern, program)
+    run.step("all that is missing is named on an empty PATH", empty_path, run)
+    run.step("an old Rust is named", old_rust_is_named, run)
     run.step("python3-venv is named where Python has neither venv nor pip", venv_is_named)
 
 
@@ -95,6 +97,30 @@ def demo_names(run, pattern, how):
 def tests_name(run, pattern, program):
     output = run.must([sys.executable, ROOT / "scripts" / "test", "changelog"], env=path_without(pattern))
     expect(f"{program} is not installed: apt-get install {program}" in output, f"scripts/test printed:\n{tail(output)}")
+
+
+def empty_path(run):
+    empty = {"PATH": str(fresh(OUT / "path"))}
+    for script, programs, finish in (("demo", ("cargo", "gcc"), run.must_fail),
+                                     ("test", ("cargo", "gcc", "g++", "make", "pkg-config"), run.must)):
+        output = finish([sys.executable, ROOT / "scripts" / script, *(["changelog"] if script == "test" else [])], env=empty)
+        for program in programs:
+            expect(f"{program} is not installed: " in output, f"scripts/{script} printed:\n{tail(output)}")
+        expect("Traceback" not in output, f"scripts/{script} printed:\n{tail(output)}")
+
+
+def old_rust_is_named(run):
+    """With a rustc that says another version."""
+    path = path_without("rustc")
+    rustc = Path(path["PATH"]) / "rustc"
+    rustc.write_text("#!/bin/sh\necho rustc 1.84.1\n")
+    rustc.chmod(0o755)
+    for script, finish, least in (("demo", run.must_fail, "1.85"), ("test", run.must, "1.88")):
+        output = finish([sys.executable, ROOT / "scripts" / script, *(["changelog"] if script == "test" else [])], env=path)
+        expect(f"rustc is version 1.84, and this needs {least} or later: https://rustup.rs" in output,
+               f"scripts/{script} printed:\n{tail(output)}")
+    stated = re.search(r'^rust-version = "(.*?)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
+    expect(stated == ".".join(map(str, RUST)), f"Cargo.toml states Rust {stated}, and scripts/lib/project.py {RUST}")
 
 
 def venv_is_named():

@@ -16,7 +16,7 @@ INTO = OUT / "tests-realtime"
 
 # The sources that all programs share.
 SHARED = [TESTS / "peers.c", TESTS / "cast.c", TESTS / "driver.c", TESTS / "first.c",
-          HARNESS / "check.c", HARNESS / "raw.c"]
+          HARNESS / "check.c", HARNESS / "check_unix.c", HARNESS / "raw.c"]
 # Lazy binding is the harder case for the jail. Page faults need immediate binding: a lazy look-up touches pages of the dynamic
 # linker.
 LAZY, NOW = "-Wl,-z,lazy", "-Wl,-z,now"

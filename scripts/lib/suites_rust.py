@@ -15,6 +15,8 @@ def clippy(run):
     run.case("cargo clippy", [
         "cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings",
         "-D", "clippy::undocumented_unsafe_blocks"])
+    run.case("cargo clippy, without discovery", ["cargo", "clippy", "--locked", "--all-targets", "--no-default-features",
+                                                 "--", "-D", "warnings"])
 
 
 @suite("rust", "Rust unit tests", budget=420)

@@ -180,7 +180,7 @@ def tsan(run):
     programs = build_programs(run, compiler, TESTS, OUT / "tests-tsan", options, link)
     control = OUT / "tests-tsan" / "race"
     run.must([clang, "-std=c99", *compilers.STRICT, *options, *compilers.INCLUDES, "-o", control,
-              ROOT / "tests" / "tsan" / "race.c", TESTS / "check.c", TESTS / "raw.c", *link])
+              ROOT / "tests" / "tsan" / "race.c", TESTS / "check.c", TESTS / "check_unix.c", TESTS / "raw.c", *link])
 
     env = {"TSAN_OPTIONS": f"halt_on_error=1:exitcode={RACE}"}
     run_tests(run, programs, env=env, jobs=CORES)
@@ -204,6 +204,7 @@ def panics(run):
     name.symlink_to("libmidisock.so")
     program = OUT / "test_panics"
     run.must([compilers.default().c, "-std=c99", *compilers.STRICT, "-O1", "-g", *compilers.INCLUDES,
-              "-o", program, ROOT / "tests" / "defect" / "test_panics.c", TESTS / "check.c", TESTS / "raw.c",
+              "-o", program, ROOT / "tests" / "defect" / "test_panics.c",
+              TESTS / "check.c", TESTS / "check_unix.c", TESTS / "raw.c",
               "-L", library, "-lmidisock", f"-Wl,-rpath,{library}", "-lpthread"])
     report(run, program.name, run.command([program], timeout=120))

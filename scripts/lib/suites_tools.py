@@ -54,7 +54,7 @@ def programs(run):
 def readers(run):
     """The C tests in tests/tools, each linked with the parts that read."""
     files = [source for source in sources("send") if source.name != "midisock-send.c"]
-    files += [HARNESS / "check.c"]
+    files += [HARNESS / "check.c", HARNESS / "check_unix.c"]
 
     def one(source):
         program = OUT / "tests-tools" / source.stem

@@ -79,7 +79,7 @@ impl midisock_block {
             frames: self.frames,
             offline: has(MIDISOCK_BLOCK_FREEWHEEL),
             discontinuity: has(MIDISOCK_BLOCK_DISCONTINUITY),
-            position: position.map(i64::cast_unsigned),
+            position: position.map(|position| position as u64),
             device_time,
         })
     }

@@ -47,8 +47,8 @@ pub const MIDISOCK_TIMING_SENDER: u32 = 1;
 /// @name Value of midisock_config.latency_ns and push_latency_ns
 ///
 /// The longest block. It is constant while the block size is. With senders' times (midisock_config.timing), latency_ns
-/// also covers what the network takes, 100 ms at most: it rises in steps of 5 ms or more, and falls at most once in
-/// 10 s, in silence.
+/// also covers what the network takes, 100 ms at most: it rises by 5 ms or a quarter of that, whichever is less, or
+/// more; and falls at most once in 10 s, in silence.
 pub const MIDISOCK_LATENCY_AUTO: u64 = u64::MAX;
 
 /// @name Value of midisock_config.channels
@@ -188,6 +188,14 @@ pub struct midisock_config {
     /// Messages with a time have MIDISOCK_FLAG_TIMED, and midisock_pop_block places them by it. The ports of a pair
     /// exchange times without asking.
     pub timing: u32,
+    /// 1: others on the network can find the server with midisock_browse, by its name, or as the name of the machine
+    /// and "midisock" if it has none. 0 (default): they cannot, and the server sends nothing to the network by itself.
+    ///
+    /// The server is advertised by DNS-SD as "_midisock._tcp" from the time it listens until midisock_shutdown or
+    /// midisock_close, on every network interface where it can be reached. A server on loopback is advertised nowhere.
+    /// One whose name another service has gets a number: "Stage (2)". Other kinds of ports ignore the field, but on a
+    /// Unix socket 1 is an error. midisock_listen returns MIDISOCK_ERR_UNSUPPORTED in a build without DNS-SD.
+    pub advertise: u32,
     /// 1: a server shares its address with other ports of its context that set this, as the instances of a plugin in a
     /// DAW do. 0 (default): it does not.
     ///
@@ -206,8 +214,6 @@ pub struct midisock_config {
     /// context, another copy of the library or another program has is MIDISOCK_ERR_ADDRESS_IN_USE, or waited for with
     /// listen_retry_ms. Ports that connect or are adopted ignore it.
     pub share: u32,
-    /// Zero.
-    pub reserved: u32,
     /// The context that the port belongs to. Default: NULL, the default context, which the process has once. An
     /// accepted port belongs to its server's context. A pair has none.
     pub context: *mut midisock_context,
@@ -235,7 +241,7 @@ const FIELDS: &[(usize, usize)] = sized::fields! { midisock_config:
     #[cfg(target_pointer_width = "32")] reserved_after_name
     overflow max_delay_ms client_buffer_bytes connect_timeout_ms reconnect_min_ms reconnect_max_ms listen_retry_ms
     keepalive_ms stall_timeout_ms linger_ms release_on_disconnect release_on_close greet wake tick_us busy_poll_us
-    latency_ns push_latency_ns realtime_priority traffic_class channels timing share reserved context
+    latency_ns push_latency_ns realtime_priority traffic_class channels timing advertise share context
     #[cfg(target_pointer_width = "32")] reserved_after_context
 };
 const _: () = assert!(sized::is_whole(FIELDS, size_of::<midisock_config>()));
@@ -278,8 +284,8 @@ impl midisock_config {
             traffic_class: c.connection.traffic_class,
             channels: c.channels.bits(),
             timing: MIDISOCK_TIMING_ARRIVAL,
+            advertise: 0,
             share: 0,
-            reserved: 0,
             context: std::ptr::null_mut(),
             #[cfg(target_pointer_width = "32")]
             reserved_after_context: 0,
@@ -335,7 +341,7 @@ impl midisock_config {
         let defaults = Self::defaults(self.struct_size);
         match kind {
             Kind::Other => Ok(self),
-            Kind::UnixSocket if self.allow.is_null() && self.share == 0 => Ok(self),
+            Kind::UnixSocket if self.allow.is_null() && self.advertise == 0 && self.share == 0 => Ok(self),
             Kind::UnixSocket => Err(Code::InvalidArgument),
             Kind::Adopted => Ok(Self {
                 allow: defaults.allow,
@@ -362,6 +368,7 @@ impl midisock_config {
                 accept,
                 max_clients: self.max_clients,
                 listen_retry_ms: self.listen_retry_ms,
+                advertise: self.advertise != 0,
                 share: self.share != 0,
             },
             delivery: DeliveryConfig {

@@ -14,7 +14,7 @@ use super::{block::midisock_block, config::midisock_config, context::midisock_co
 use std::path::Path;
 
 /// The files of this folder that the header is made from, and the titles of their sections.
-const SECTIONS: [(&str, &str); 12] = [
+const SECTIONS: [(&str, &str); 13] = [
     ("version", "Version and clock"),
     ("result", "Results"),
     ("context", "Contexts"),
@@ -27,6 +27,7 @@ const SECTIONS: [(&str, &str); 12] = [
     ("state", "State and counters"),
     ("wait", "Waiting"),
     ("notification", "Notifications and clients"),
+    ("browse", "Finding one another"),
 ];
 
 /// Declarations are wrapped so that no line is longer.

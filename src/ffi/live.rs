@@ -40,7 +40,8 @@ pub unsafe extern "C" fn midisock_set_allow(server: *mut midisock_port, allow: *
 /// Changes the name of a port, which is for the people at the other end. `name` is up to 63 bytes of UTF-8 without
 /// control characters. NULL and "" mean no name.
 ///
-/// Peers with which sender time is in use are told. One change a second counts. Ports that a manual server accepts
+/// Peers with which sender time is in use are told, and a server with midisock_config.advertise is found under the new
+/// name. One change a second counts. Ports that a manual server accepts
 /// later begin with the server's name.
 ///
 /// Threads: any.

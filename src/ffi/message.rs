@@ -37,7 +37,11 @@ pub struct midisock_message {
     /// pop: MIDISOCK_FLAG_SYNTHETIC, MIDISOCK_FLAG_STILL_HELD, MIDISOCK_FLAG_TIMED. Ignored on push.
     pub flags: u32,
     /// Zero.
+    #[cfg(not(target_pointer_width = "32"))]
     pub reserved: [u32; 2],
+    /// Zero. The last element fills the place of a 64-bit pointer.
+    #[cfg(target_pointer_width = "32")]
+    pub reserved: [u32; 3],
 }
 
 impl midisock_message {
@@ -50,7 +54,7 @@ impl midisock_message {
             client: popped.client,
             frame: popped.frame,
             flags: popped.flags,
-            reserved: [0; 2],
+            reserved: Default::default(),
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `version`, `result`, `context`, `config`, `port`, `message`, `block`, `live`, `state`, `wait`, `notification` | a section of the C header each: its constants, its struct, its functions |
+//! | `version`, `result`, `context`, `config`, `port`, `message`, `block`, `live`, `state`, `wait`, `notification`, `browse` | a section of the C header each: its constants, its struct, its functions |
 //! | `sized` | structs that travel with their size |
 //! | `touch` | the functions whose pages are touched before the first port exists |
 //! | `header`, `initializer` | make the C header from these files (tests only) |
@@ -48,6 +48,8 @@ pub mod state;
 pub mod wait;
 
 pub mod notification;
+
+pub mod browse;
 
 mod sized;
 

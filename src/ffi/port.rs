@@ -21,10 +21,10 @@ use std::ffi::{CStr, c_char};
 ///
 /// A link-local IPv6 address needs its interface ("fe80::1%eth0").
 ///
-/// "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. Only its user can connect: the file has
-/// mode 0600. The call replaces a socket of this user that refuses connections; with any other file at the path it
-/// returns MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it is still the port's
-/// own. Its folder must be readable, because it is locked for a moment. midisock_local_port returns 0, and
+/// "unix:/path" is a Unix socket; its `port` is 0, `allow` must be NULL, and `advertise` 0. Only its user can connect:
+/// the file has mode 0600. The call replaces a socket of this user that refuses connections; with any other file at the
+/// path it returns MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it is still the
+/// port's own. Its folder must be readable, because it is locked for a moment. midisock_local_port returns 0, and
 /// notifications report clients with the address "unix:".
 ///
 /// The server rejects a connection that begins with three or more data bytes (below 0x80), as HTTP, TLS and SSH do. A
@@ -35,7 +35,7 @@ use std::ffi::{CStr, c_char};
 /// Returns:
 /// - MIDISOCK_OK: `out` is a port. The caller must close it.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `out` is NULL, a field of `config` is invalid, or `host` is a Unix socket and
-///   `port` is not 0 or `allow` not NULL.
+///   `port` or `advertise` is not 0 or `allow` not NULL.
 /// - MIDISOCK_ERR_ADDRESS: `host` cannot be parsed or resolved, the path is too long or its folder missing, or `allow`
 ///   cannot be parsed.
 /// - MIDISOCK_ERR_ADDRESS_IN_USE: another socket listens on this address, or another file is at the path, and
@@ -44,7 +44,7 @@ use std::ffi::{CStr, c_char};
 /// - MIDISOCK_ERR_UNREACHABLE: no interface has this address.
 /// - MIDISOCK_ERR_IO: any other system error.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
-/// - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
+/// - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows), or `advertise` is 1 in a build without DNS-SD.
 /// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and its realtime_priority or busy_poll_us is not 0.
 ///
 /// # Safety
@@ -72,14 +72,14 @@ pub unsafe extern "C" fn midisock_listen(
 /// connect_timeout_ms is short), up to eight go on side by side, and the first connection that is established is used.
 /// `port` is not 0. `config` may be NULL.
 ///
-/// "unix:/path" is a Unix socket; its `port` is 0, and `allow` must be NULL. As long as there is no such file, the
-/// reason of a failed attempt is MIDISOCK_ERR_REFUSED.
+/// "unix:/path" is a Unix socket; its `port` is 0, `allow` must be NULL, and `advertise` 0. As long as there is no
+/// such file, the reason of a failed attempt is MIDISOCK_ERR_REFUSED.
 ///
 /// Threads: any.
 /// Returns:
 /// - MIDISOCK_OK: `out` is a port. The caller must close it.
 /// - MIDISOCK_ERR_INVALID_ARGUMENT: `host` or `out` is NULL, `port` is 0 (with a Unix socket: is not 0, or `allow` is
-///   not NULL), or a field of `config` is invalid.
+///   not NULL or `advertise` not 0), or a field of `config` is invalid.
 /// - MIDISOCK_ERR_ADDRESS: `host` or `allow` cannot be parsed, or a path is too long. midisock_wait_connected and
 ///   notifications report a name that does not resolve.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.

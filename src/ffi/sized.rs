@@ -21,6 +21,7 @@ pub(super) use fields;
 
 /// Whether a list has every field of a struct of this size, in order, with nothing between two or after the last: a
 /// caller's struct is read byte by byte, so no byte of it may be uninitialised.
+#[allow(dead_code)] // Rust 1.85 does not see its uses in `const _`
 pub(super) const fn is_whole(fields: &[(usize, usize)], size: usize) -> bool {
     let mut end = 0;
     let mut field = 0;

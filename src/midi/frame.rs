@@ -75,17 +75,17 @@ pub(crate) enum Frame<'a> {
 
 /// A name as it came: any bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WireName<'a>(&'a [[u8; 2]]);
+pub(crate) struct WireName<'a>(&'a [u8]);
 
 impl<'a> WireName<'a> {
     /// `None` where two septets make no byte.
     fn of(septets: &'a [u8]) -> Option<Self> {
-        let (pairs, odd) = septets.as_chunks();
-        (odd.is_empty() && pairs.iter().all(|[high, _]| *high <= 1)).then_some(Self(pairs))
+        let mut pairs = septets.chunks(2);
+        pairs.all(|pair| matches!(pair, [0 | 1, _])).then_some(Self(septets))
     }
 
     pub(crate) fn bytes(self) -> impl Iterator<Item = u8> + 'a {
-        self.0.iter().map(|[high, low]| high << 7 | low)
+        self.0.chunks_exact(2).map(|pair| pair[0] << 7 | pair[1])
     }
 }
 

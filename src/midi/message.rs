@@ -160,8 +160,17 @@ pub(super) fn is_data(bytes: &[u8]) -> bool {
 ///
 /// 0 for an empty stream only, and never more than the stream is long, so that a walk over any
 /// bytes ends: a byte that starts no message counts as one, a message cut off as all that is left.
-#[inline]
+#[inline(always)]
 pub fn len_at(stream: &[u8]) -> usize {
+    match *stream {
+        // As most are.
+        [status @ 0x80..=0xEF, ..] => channel_len(status).min(stream.len()),
+        _ => len_of_other(stream),
+    }
+}
+
+#[inline(never)]
+fn len_of_other(stream: &[u8]) -> usize {
     match *stream {
         [] => 0,
         // Of whole messages only EOX ends the data bytes, so the scan need not look which it was.

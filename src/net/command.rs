@@ -2,6 +2,7 @@
 
 use super::AcceptQueue;
 use super::bind::Bound;
+use super::discovery::Advertisement;
 use super::reply::Reply;
 use super::resolver::Resolution;
 use super::socket::SocketSettings;
@@ -13,13 +14,19 @@ use crate::sys::address::Address;
 use socket2::Socket;
 use std::sync::Arc;
 
+/// Where a server listens.
+pub(super) struct ServerSockets {
+    pub addresses: Vec<Address>,
+    pub settings: SocketSettings,
+    /// None while the address is in use.
+    pub listeners: Option<Bound>,
+    pub advertisement: Option<Advertisement>,
+}
+
 /// What makes the connections of a new port.
 pub(super) enum Task {
     Serve {
-        addresses: Vec<Address>,
-        settings: SocketSettings,
-        /// None while the address is in use.
-        listeners: Option<Bound>,
+        at: ServerSockets,
         /// Other ports may share the address.
         shared: Option<SharedAddress>,
         accepted: Option<Arc<AcceptQueue>>,
@@ -56,6 +63,8 @@ pub(super) struct SharingPort {
     pub half: NetworkHalf,
     pub options: Options,
     pub address: SharedAddress,
+    /// For an address that is not advertised yet.
+    pub advertisement: Option<Advertisement>,
     pub done: Reply,
 }
 

@@ -293,9 +293,8 @@ impl Attempts {
     /// server may have taken the connection already.
     fn watch_again(&mut self, surroundings: &Surroundings, now: u64) {
         for (slot, runner) in self.sockets.iter_mut().enumerate() {
-            if let Some(runner) = runner
-                && runner.watch_at.is_some_and(|at| at <= now)
-            {
+            let Some(runner) = runner else { continue };
+            if runner.watch_at.is_some_and(|at| at <= now) {
                 runner.watch(slot, surroundings, now);
             }
         }

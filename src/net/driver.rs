@@ -36,6 +36,8 @@ pub(super) struct Driver {
     pub priority: Priority,
     /// There is more to do at once.
     pub again: bool,
+    /// Every port has been told of a wake that was so late.
+    pub noted_late_ns: u64,
     /// Ports whose waiting threads are to be woken at the end of the turn.
     woken: Vec<Arc<Shared>>,
 }
@@ -52,6 +54,7 @@ impl Driver {
             conversation: Conversation::default(),
             unacknowledged: Vec::new(),
             again: false,
+            noted_late_ns: 0,
             woken: Vec::new(),
         }
     }

@@ -1,8 +1,10 @@
 //! The sockets of a server that listens, or that waits until its address is free.
 
 use super::bind::{self, BindError, Bound};
+use super::discovery::Advertisement;
 use super::registry::{Registry, Source};
 use super::socket::{Listener, SocketSettings, local_port};
+use crate::session::name::Name;
 use crate::sys::address::Address;
 use crate::sys::clock::ms;
 use crate::sys::code::Failure;
@@ -55,9 +57,39 @@ pub(super) enum Accepted {
 pub(super) struct Listeners {
     listening: Vec<Listening>,
     binding: Option<Binding>,
+    /// So that others on the network find it.
+    advertisement: Option<Advertisement>,
 }
 
 impl Listeners {
+    /// Has the server advertised once it listens.
+    pub(super) fn advertise(&mut self, advertisement: Option<Advertisement>) {
+        self.advertisement = advertisement;
+    }
+
+    /// `asks`: the server is still to be advertised. `new`: for one that is not yet.
+    pub(super) fn review_advertisement(&mut self, asks: bool, new: Option<Advertisement>, name: &Name) {
+        if !asks {
+            self.advertisement = None;
+        } else if let Some(advertisement) = &mut self.advertisement {
+            advertisement.rename(name);
+        } else if new.is_some() {
+            self.advertisement = new;
+            self.begin_advertisement();
+        }
+    }
+
+    fn begin_advertisement(&mut self) {
+        let Some(advertisement) = self.advertisement.as_mut().filter(|_| !self.listening.is_empty()) else {
+            return;
+        };
+        let bound = self
+            .listening
+            .iter()
+            .filter_map(|listening| listening.listener.address());
+        advertisement.begin(bound);
+    }
+
     /// Tries to bind from now on, until `until`.
     pub(super) fn bind_later(&mut self, addresses: Vec<Address>, settings: SocketSettings, until: u64, now: u64) {
         self.binding = Some(Binding {
@@ -80,6 +112,7 @@ impl Listeners {
             listening.watch(poller, now);
             self.listening.push(listening);
         }
+        self.begin_advertisement();
     }
 
     /// The port that it listens on; None while it does not.
@@ -153,6 +186,7 @@ impl Listeners {
 
     /// Stops listening and binding.
     pub(super) fn close(&mut self, poller: &Poller, registry: &mut Registry) {
+        self.advertisement = None;
         self.binding = None;
         for listening in self.listening.drain(..) {
             if listening.silent_until == 0 {

@@ -10,6 +10,7 @@
 //! | [`serve`], [`work`], [`listener`], [`connector`] | how connections are made, with [`bind`], [`resolver`], [`race`], [`backoff`] |
 //! | [`accept_queue`] | a manual server's clients that wait for `accept` |
 //! | [`socket`], [`address`] | sockets by their addresses, TCP or Unix; addresses from text |
+//! | [`discovery`] | services on the network: advertising and browsing, with a thread of their own |
 //! | [`context`], [`host`] | the host's own contexts: with a thread, or run by the caller |
 //! | [`thread`] | the default context's thread, and a port's hold on any context |
 //! | [`control`], [`life`], [`command`], [`reply`] | how other threads reach and join what runs a context |
@@ -26,6 +27,8 @@ mod command;
 mod connector;
 pub(crate) mod context;
 mod control;
+#[cfg_attr(not(feature = "discovery"), path = "discovery_absent.rs")]
+pub(crate) mod discovery;
 mod driver;
 mod host;
 mod life;
@@ -72,6 +75,8 @@ pub(crate) struct Opened {
     pub network: Network,
     /// A manual server's clients that wait for `accept`.
     pub accepted: Option<Arc<AcceptQueue>>,
+    /// Of a server that is advertised. It keeps the discovery thread running.
+    pub discovery: Option<discovery::Hold>,
 }
 
 /// A client, which connects in the background.
@@ -144,6 +149,7 @@ fn open(
                 endpoint,
                 network,
                 accepted,
+                discovery: None,
             })
         }
         Err(code) => {

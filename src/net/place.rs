@@ -12,6 +12,9 @@ const OFFLINE_TICK_NS: u64 = 20_000_000;
 pub(super) struct Place {
     pub key: PortKey,
     pub shared: Arc<Shared>,
+    /// As in `shared`, which is memory of other threads.
+    signals: bool,
+    has_queues: bool,
     /// When its out queue is worth a look.
     prediction: Prediction,
 }
@@ -21,6 +24,8 @@ impl Place {
         Self {
             key,
             shared: Arc::clone(shared),
+            signals: shared.signals,
+            has_queues: shared.role.has_queues(),
             prediction: Prediction::new(u64::from(shared.config.pacing.tick_us) * 1000),
         }
     }
@@ -32,7 +37,12 @@ impl Place {
 
     /// Whether its out queue is looked at without being asked.
     fn ticks(&self) -> bool {
-        self.shared.role.has_queues() && !self.shared.signals && !self.shared.is_closed()
+        self.has_queues && !self.signals && !self.shared.is_closed()
+    }
+
+    /// Whether a push that signals, or a flush, may have come since the last turn.
+    pub(super) fn is_asked(&self) -> bool {
+        self.signals || self.shared.control.flush.unseen().is_some()
     }
 
     /// Its out queue is looked at. `found`: it has something.
@@ -42,6 +52,10 @@ impl Place {
         }
         if !self.shared.is_up() {
             return self.prediction.wait_until(now + OFFLINE_TICK_NS);
+        }
+        if !found && self.prediction.is_idle(now) {
+            // Without fetching what the audio thread has told: with many idle ports that is most of the work.
+            return self.prediction.stay_idle(now);
         }
         let beat = &self.shared.beat;
         let observed = Observed {

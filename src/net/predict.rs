@@ -101,14 +101,24 @@ impl Prediction {
         self.next_ns = next_ns;
     }
 
+    /// Whether nothing was pushed for so long that the period does not matter.
+    pub(super) fn is_idle(&self, now: u64) -> bool {
+        self.pushed_ns != 0 && now.saturating_sub(self.pushed_ns) >= IDLE_NS
+    }
+
+    /// An idle port was looked at, and nothing was found.
+    pub(super) fn stay_idle(&mut self, now: u64) {
+        self.next_ns = now + (IDLE_TICKS * self.tick_ns).min(MOST_NS).max(self.tick_ns);
+    }
+
     /// There is a turn, which looks: plans the next look.
     pub(super) fn observe(&mut self, now: u64, observed: Observed) {
         if observed.found || self.pushed_ns == 0 {
             self.pushed_ns = now;
         }
         self.learn(now, observed);
-        if now.saturating_sub(self.pushed_ns) >= IDLE_NS {
-            self.next_ns = now + (IDLE_TICKS * self.tick_ns).min(MOST_NS).max(self.tick_ns);
+        if self.is_idle(now) {
+            self.stay_idle(now);
         } else if !self.has_period() {
             self.next_ns = now + self.tick_ns;
         } else {

@@ -6,10 +6,10 @@ use super::control::Control;
 use super::driver::Driver;
 use super::listener::Listeners;
 use super::registry::Source;
-use super::seat::{Seat, listens};
+use super::seat::Seat;
 use super::sleep::Sleep;
 use super::socket::SocketSettings;
-use super::work::Work;
+use super::work::{Work, listens};
 use crate::realtime::endpoint::NetworkHalf;
 use crate::realtime::log::Level;
 use crate::realtime::shared::Shared;
@@ -125,9 +125,10 @@ impl Reactor {
         }
         // Clients that have left give their places before others are let in.
         for event in events.iter() {
-            if let Some((seat, Source::Listener(index))) = self.driver.registry.get(event.key)
-                && let Some(seat) = self.seats.get_mut(seat)
-            {
+            let Some((seat, Source::Listener(index))) = self.driver.registry.get(event.key) else {
+                continue;
+            };
+            if let Some(seat) = self.seats.get_mut(seat) {
                 seat.accept(index, &mut self.driver, now);
             }
         }
@@ -168,6 +169,7 @@ impl Reactor {
                     seat.stop_work(driver);
                 }
                 seat.session.shut_down(key, now);
+                seat.review_advertisement(None);
                 seat.carry_out(driver, now);
             }
             (Command::Close { done, .. }, Some((seat, key))) => {
@@ -175,6 +177,7 @@ impl Reactor {
                     seat.stop_work(driver);
                 }
                 seat.session.release(key, now);
+                seat.review_advertisement(None);
                 seat.carry_out(driver, now);
                 done.answer(true);
             }
@@ -190,6 +193,7 @@ impl Reactor {
             }
             (Command::SetName { name, .. }, Some((seat, key))) => {
                 seat.session.set_name(key, name, now);
+                seat.review_advertisement(None);
                 seat.carry_out(driver, now);
             }
             (Command::Resolved { resolution, .. }, Some((seat, _))) => {
@@ -208,6 +212,7 @@ impl Reactor {
             half,
             options,
             address,
+            advertisement,
             done,
         } = new;
         let id = half.shared.id;
@@ -215,7 +220,7 @@ impl Reactor {
         let Some((seat_key, seat)) = self.seats.iter_mut().find(|(_, seat)| has_it(seat)) else {
             return;
         };
-        let Some(key) = seat.join(half, options, &mut self.driver, now) else {
+        let Some(key) = seat.join(half, options, advertisement, &mut self.driver, now) else {
             return;
         };
         self.driver.ports.insert(id, (seat_key, key));
@@ -233,22 +238,19 @@ impl Reactor {
             return;
         };
         self.driver.ports.insert(shared.id, (seat_key, key));
+        self.driver.noted_late_ns = 0;
         self.driver.priority.review = true;
         match task {
-            Task::Serve {
-                addresses,
-                settings,
-                listeners,
-                ..
-            } => {
+            Task::Serve { at, .. } => {
                 let (poller, registry) = self.driver.poller_and_registry();
                 if let Work::Serve { listeners: own, .. } = &mut seat.work {
-                    match listeners {
+                    own.advertise(at.advertisement);
+                    match at.listeners {
                         Some(bound) => {
                             listens(&shared, bound.port);
                             own.listen(bound, seat_key, poller, registry, now);
                         }
-                        None => own.bind_later(addresses, settings, until(&shared, now), now),
+                        None => own.bind_later(at.addresses, at.settings, until(&shared, now), now),
                     }
                 }
                 self.driver.woken(&shared);
@@ -299,6 +301,9 @@ impl Reactor {
                 timed_out = true;
                 seat.timeout(&mut self.driver, now);
             }
+        }
+        self.driver.wake();
+        for (_, seat) in &mut self.seats {
             seat.update_interests(&mut self.driver, now);
         }
         self.seats.retain(|key, seat| {

@@ -10,11 +10,9 @@ use super::transport::Transport;
 use super::work::Work;
 use super::{AcceptQueue, Opened};
 use crate::realtime::endpoint::{Endpoint, NetworkHalf};
-use crate::realtime::log::Level;
-use crate::realtime::shared::{Shared, State};
+use crate::realtime::shared::Shared;
 use crate::realtime::wait_handle::What;
 use crate::session::conversation::Conversation;
-use crate::session::options::Options;
 use crate::session::{Effect, Peer, PortKey, Reason};
 use crate::sys::address::Address;
 use crate::sys::clock::now_ns;
@@ -74,31 +72,6 @@ impl Seat {
         self.changed = true;
     }
 
-    /// One more port shares the address; None: it cannot any more.
-    pub(super) fn join(
-        &mut self,
-        half: NetworkHalf,
-        options: Options,
-        driver: &mut Driver,
-        now: u64,
-    ) -> Option<PortKey> {
-        let Work::Serve { listeners, .. } = &self.work else {
-            return None;
-        };
-        let local_port = listeners.local_port();
-        let shared = half.shared;
-        // Before the clients come: who has seen one may ask for the port.
-        match local_port {
-            Some(port) => listens(&shared, port),
-            None => shared.set_state(State::Binding),
-        }
-        let key = self.session.add_port(Arc::clone(&shared), half.queues, options, now)?;
-        self.add_place(key, &shared);
-        driver.woken(&shared);
-        self.carry_out(driver, now);
-        Some(key)
-    }
-
     /// Whether its listeners, or its attempts to connect, end with a port.
     pub(super) fn ends_with(&self, port: PortKey) -> bool {
         self.session.is_only(port)
@@ -119,10 +92,11 @@ impl Seat {
             Work::Connect(connector) => connector.next_timeout(),
             Work::Nothing => None,
         };
-        [self.session.poll_timeout(), work, self.retry_at]
-            .into_iter()
-            .flatten()
-            .min()
+        // Every turn asks every seat: an array of them takes several times as long.
+        let never = u64::MAX;
+        let session = self.session.poll_timeout().unwrap_or(never);
+        let soonest = session.min(work.unwrap_or(never)).min(self.retry_at.unwrap_or(never));
+        (soonest != never).then_some(soonest)
     }
 
     /// When to look at the out queues of its ports.
@@ -184,7 +158,8 @@ impl Seat {
             Ok(count) => {
                 // Read after the bytes: this is when they arrived.
                 let arrived_ns = now_ns();
-                if wire.acknowledgement.received(arrived_ns) {
+                // Where more is left to read, what is sent for that acknowledges this too.
+                if count < limit && wire.acknowledgement.received(arrived_ns) {
                     driver.unacknowledged.push((self.key, peer));
                 }
                 self.session.handle_bytes(peer, arrived_ns, &driver.scratch[..count]);
@@ -407,11 +382,13 @@ impl Seat {
         };
         self.add_place(key, &shared);
         driver.ports.insert(shared.id, (self.key, key));
+        driver.noted_late_ns = 0;
         driver.priority.review = true;
         waiting.push(Opened {
             endpoint,
             network,
             accepted: None,
+            discovery: None,
         });
         if let Some(server) = server {
             tell_of_client(&server, &waiting);
@@ -426,12 +403,14 @@ impl Seat {
 
     /// A port that nobody has accepted is closed.
     fn withdraw(&mut self, port: PortKey) {
-        if let Work::Serve {
+        let Work::Serve {
             accepted: Some(waiting),
             ..
         } = &self.work
-            && let Some(shared) = self.session.shared(port)
-        {
+        else {
+            return;
+        };
+        if let Some(shared) = self.session.shared(port) {
             drop(waiting.withdraw(shared.id));
         }
     }
@@ -475,14 +454,6 @@ impl Seat {
             place.shared.signal();
         }
     }
-}
-
-/// A server listens from now on.
-pub(super) fn listens(shared: &Shared, port: u16) {
-    shared.status.local_port.store(port, Ordering::Relaxed);
-    shared.status.failure.store(0, Ordering::Release);
-    shared.set_state(State::Listening);
-    shared.control.notifications.write(Level::Info, || "listens".to_owned());
 }
 
 /// Tells event loops whether a client waits for `accept`.

@@ -1,14 +1,16 @@
 //! How a server begins to listen, alone or on an address that it shares.
 
 use super::bind::{self, Bound};
-use super::command::{SharedAddress, Task};
+use super::command::{ServerSockets, SharedAddress, Task};
 use super::context::Context;
+use super::discovery::{self, Advertisement};
 use super::socket::SocketSettings;
 use super::{AcceptQueue, Network, Opened, name, open};
 use crate::realtime::config::{Accept, Config};
 use crate::realtime::endpoint::Endpoint;
 use crate::realtime::log;
 use crate::realtime::shared::{Role, State};
+use crate::session::name::Name;
 use crate::session::options::Options;
 use crate::sys::address::Address;
 use crate::sys::clock::ms;
@@ -98,20 +100,31 @@ impl Server<'_> {
     /// None: no port shares the address.
     fn join(&self, network: &Network, options: Options) -> Result<Option<Opened>, Code> {
         let own = Network::enter(self.context)?;
+        let (hold, advertisement) = self.advertise(&options.name)?.unzip();
         let made = Endpoint::with_network(Role::Merged, &own.adjusted(self.config), own.waker());
         let joined = made.map(|(endpoint, half)| {
             name(&half.shared, || self.label(self.port));
-            network.join(half, options, self.shared_address()).then_some(endpoint)
+            let joined = network.join(half, options, self.shared_address(), advertisement);
+            joined.then_some(endpoint)
         });
         match joined {
             Ok(Some(endpoint)) => Ok(Some(Opened {
                 endpoint,
                 network: own,
                 accepted: None,
+                discovery: hold,
             })),
             Ok(None) => Ok(None),
             Err(code) => Err(code),
         }
+    }
+
+    /// Where the server is to be found by others.
+    fn advertise(&self, name: &Name) -> Result<Option<(discovery::Hold, Advertisement)>, Code> {
+        if !self.config.server.advertise {
+            return Ok(None);
+        }
+        discovery::advertise(&self.addresses, name)
     }
 
     fn shared_address(&self) -> SharedAddress {
@@ -138,19 +151,28 @@ impl Server<'_> {
             // The network thread waits for nobody.
             patience: Duration::ZERO,
         };
-        open(self.context, role, self.config, options, accepted, |port| {
+        let (hold, advertisement) = self.advertise(&options.name)?.unzip();
+        let opened = open(self.context, role, self.config, options, accepted, |port| {
             name(port, || label);
             match &listeners {
                 Some(bound) => port.status.local_port.store(bound.port, Ordering::Relaxed),
                 None => port.set_state(State::Binding),
             }
-            Ok(Task::Serve {
+            let at = ServerSockets {
                 addresses: self.addresses,
                 settings,
                 listeners,
+                advertisement,
+            };
+            Ok(Task::Serve {
+                at,
                 shared,
                 accepted: waiting,
             })
+        })?;
+        Ok(Opened {
+            discovery: hold,
+            ..opened
         })
     }
 }

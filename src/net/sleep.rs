@@ -32,6 +32,8 @@ pub(super) struct Sleep {
     /// When the number of lines that were left out is to be written to the host's log.
     pub next_log: Option<u64>,
     broken_pause_ms: u64,
+    /// When ports are to be looked at, gathered anew for each sleep.
+    looks: Vec<u64>,
 }
 
 impl Default for Sleep {
@@ -43,6 +45,7 @@ impl Default for Sleep {
             next_acknowledgement: None,
             next_log: None,
             broken_pause_ms: BROKEN_PAUSE_MS.0,
+            looks: Vec::new(),
         }
     }
 }
@@ -134,19 +137,22 @@ impl Sleep {
         limit: Option<u64>,
     ) -> io::Result<()> {
         let (now, until) = self.prepare(driver, seats);
-        let ends = [until, limit].into_iter().flatten().min();
-        let timeout = ends.map(|ends| Duration::from_nanos(ends.saturating_sub(now)));
         let waker = &driver.control.waker;
-        let outcome = waker.poller.wait(events, timeout);
+        let outcome = match (until, limit) {
+            (Some(until), Some(limit)) if limit < until => wait_for(driver, events, limit, now),
+            (Some(until), _) => waker.poller.wait_until(events, until, now),
+            (None, Some(limit)) => wait_for(driver, events, limit, now),
+            (None, None) => waker.poller.wait(events, None),
+        };
         waker.mark_awake();
-        if timeout != Some(Duration::ZERO) {
+        if [until, limit].into_iter().flatten().all(|ends| ends > now) {
             note_wake(driver, seats, until);
         }
         outcome
     }
 
     /// HOST mode: the caller is about to wait for the handle, if it has one.
-    pub(super) fn park(&self, driver: &mut Driver, seats: &mut Slab<Seat>) {
+    pub(super) fn park(&mut self, driver: &mut Driver, seats: &mut Slab<Seat>) {
         if driver.poller().has_handle() {
             let (now, until) = self.prepare(driver, seats);
             driver.poller().arm(until, now);
@@ -154,7 +160,7 @@ impl Sleep {
     }
 
     /// Has pushes that signal wake the thread from now on. The time, and until when there is nothing to do.
-    fn prepare(&self, driver: &Driver, seats: &mut Slab<Seat>) -> (u64, Option<u64>) {
+    fn prepare(&mut self, driver: &Driver, seats: &mut Slab<Seat>) -> (u64, Option<u64>) {
         driver.control.waker.mark_asleep();
         let unused = driver.control.life.is_unused() && seats.is_empty();
         let now = now_ns();
@@ -168,21 +174,33 @@ impl Sleep {
     }
 
     /// Until when there is nothing to do; None: for ever.
-    fn sleeps_until(&self, seats: &Slab<Seat>, now: u64) -> Option<u64> {
-        let stalled = seats.iter().any(|(_, seat)| seat.session.waits_for_room());
+    fn sleeps_until(&mut self, seats: &Slab<Seat>, now: u64) -> Option<u64> {
+        let (mut stalled, mut timeout) = (false, u64::MAX);
+        self.looks.clear();
+        // Once over all of them: with many ports that are idle, fetching them from memory is what a turn costs.
+        for (_, seat) in seats {
+            stalled |= seat.session.waits_for_room();
+            timeout = seat.next_timeout().unwrap_or(u64::MAX).min(timeout);
+            self.looks.extend(seat.next_looks());
+        }
         let stall = stalled.then(|| now + self.stall_pause_ns);
-        let timeouts = seats.iter().filter_map(|(_, seat)| seat.next_timeout()).min();
         let others = [
             stall,
-            timeouts,
+            Some(timeout),
             self.next_acknowledgement,
             self.next_log,
-            next_look(seats),
+            next_look(&self.looks),
         ];
         // Not `flatten`: valgrind takes the code that the compiler makes of it for a jump on an unset value.
         let first = others.into_iter().map(|at| at.unwrap_or(u64::MAX)).min();
         first.filter(|at| *at != u64::MAX)
     }
+}
+
+/// Waits until the time that a caller gave, which is another one each time.
+fn wait_for(driver: &Driver, events: &mut Events, limit: u64, now: u64) -> io::Result<()> {
+    let timeout = Duration::from_nanos(limit.saturating_sub(now));
+    driver.poller().wait(events, Some(timeout))
 }
 
 /// Looks at the sockets without waiting. Pushes need not wake the thread: it does not say that it sleeps.
@@ -199,28 +217,32 @@ fn look(driver: &Driver, events: &mut Events) -> io::Result<()> {
 fn is_signalled(seats: &mut Slab<Seat>, now: u64) -> bool {
     seats.iter_mut().any(|(_, seat)| {
         let Seat { session, places, .. } = seat;
-        places.iter().any(|place| {
-            let asked = place.shared.signals || place.shared.control.flush.unseen().is_some();
-            asked && session.has_work(place.key, now)
-        })
+        places
+            .iter()
+            .any(|place| place.is_asked() && session.has_work(place.key, now))
     })
 }
 
 /// When to look at ports whose pushes wake nobody: at several of them at once, where that is not much later.
-fn next_look(seats: &Slab<Seat>) -> Option<u64> {
-    let looks = || seats.iter().flat_map(|(_, seat)| seat.next_looks());
-    let first = looks().min()?;
-    looks().filter(|at| *at <= first.saturating_add(TOGETHER_NS)).max()
+fn next_look(looks: &[u64]) -> Option<u64> {
+    let first = *looks.iter().min()?;
+    let together = looks.iter().filter(|at| **at <= first.saturating_add(TOGETHER_NS));
+    together.max().copied()
 }
 
 /// The thread has slept.
-fn note_wake(driver: &Driver, seats: &Slab<Seat>, until: Option<u64>) {
+fn note_wake(driver: &mut Driver, seats: &Slab<Seat>, until: Option<u64>) {
     let lateness = &driver.control.waker.lateness;
     lateness.count_wake();
     let Some(late_ns) = until.and_then(|until| now_ns().checked_sub(until)) else {
         return;
     };
     lateness.add_delay(late_ns);
+    // It is the same thread for all of them.
+    if late_ns <= driver.noted_late_ns {
+        return;
+    }
+    driver.noted_late_ns = late_ns;
     for place in seats.iter().flat_map(|(_, seat)| &seat.places) {
         place.shared.counters.network.thread.note_late(late_ns);
     }

@@ -48,6 +48,11 @@ impl Listener {
         Ok((socket, Address::of(&address)))
     }
 
+    /// The address that it is bound to.
+    pub(crate) fn address(&self) -> Option<Address> {
+        Address::of(&self.socket.local_addr().ok()?)
+    }
+
     /// The port number that it is bound to; 0 where it has none.
     pub(crate) fn port(&self) -> u16 {
         local_port(&self.socket)

@@ -4,6 +4,7 @@
 use super::command::{Command, SharedAddress, SharingPort};
 use super::context::{self, Context};
 use super::control::Control;
+use super::discovery::Advertisement;
 use super::host::Entered;
 use super::reactor::Reactor;
 use super::reply::{Done, Reply};
@@ -50,9 +51,7 @@ impl Network {
     /// Takes hold of the network thread of the process, starting it where there is none.
     fn enter_default() -> Result<Self, Code> {
         let mut running = RUNNING.lock();
-        if let Some(there) = &*running
-            && there.control.life.join()
-        {
+        if let Some(there) = running.as_ref().filter(|there| there.control.life.join()) {
             let control = Arc::clone(&there.control);
             return Ok(Self { control, holds: true });
         }
@@ -134,12 +133,19 @@ impl Network {
     }
 
     /// Has a server share the address of a port of the context; false: there is none that shares it.
-    pub(super) fn join(&self, half: NetworkHalf, options: Options, address: SharedAddress) -> bool {
+    pub(super) fn join(
+        &self,
+        half: NetworkHalf,
+        options: Options,
+        address: SharedAddress,
+        advertisement: Option<Advertisement>,
+    ) -> bool {
         self.ask(|done| {
             Command::Join(Box::new(SharingPort {
                 half,
                 options,
                 address,
+                advertisement,
                 done,
             }))
         })
@@ -206,7 +212,8 @@ impl Network {
         let is_this = running
             .as_ref()
             .is_some_and(|running| Arc::ptr_eq(&running.control, control));
-        if is_this && let Some(ended) = running.take() {
+        let ended = if is_this { running.take() } else { None };
+        if let Some(ended) = ended {
             let _ = ended.thread.join();
         }
         drop(running);

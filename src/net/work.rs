@@ -3,14 +3,18 @@
 use super::AcceptQueue;
 use super::bind::BindError;
 use super::connector::{Connector, Outcome, Surroundings};
+use super::discovery::Advertisement;
 use super::driver::Driver;
 use super::listener::{Accepted, Attempt, Listeners};
-use super::seat::{Seat, listens};
+use super::place::Place;
+use super::seat::Seat;
 use super::socket::local_port;
+use crate::realtime::endpoint::NetworkHalf;
 use crate::realtime::log::{self, Level};
 use crate::realtime::notifications::{Kind, Notification};
 use crate::realtime::shared::{Shared, State};
 use crate::session::PortKey;
+use crate::session::options::Options;
 use crate::sys::address::Address;
 use crate::sys::code::Failure;
 use socket2::Socket;
@@ -33,6 +37,33 @@ pub(super) enum Work {
 }
 
 impl Seat {
+    /// One more port shares the address; None: it cannot any more.
+    pub(super) fn join(
+        &mut self,
+        half: NetworkHalf,
+        options: Options,
+        advertisement: Option<Advertisement>,
+        driver: &mut Driver,
+        now: u64,
+    ) -> Option<PortKey> {
+        let Work::Serve { listeners, .. } = &self.work else {
+            return None;
+        };
+        let local_port = listeners.local_port();
+        let shared = half.shared;
+        // Before the clients come: who has seen one may ask for the port.
+        match local_port {
+            Some(port) => listens(&shared, port),
+            None => shared.set_state(State::Binding),
+        }
+        let key = self.session.add_port(Arc::clone(&shared), half.queues, options, now)?;
+        self.add_place(key, &shared);
+        self.review_advertisement(advertisement);
+        driver.woken(&shared);
+        self.carry_out(driver, now);
+        Some(key)
+    }
+
     /// Takes clients that wait at a listener.
     pub(super) fn accept(&mut self, index: usize, driver: &mut Driver, now: u64) {
         for count in 0..MOST_ACCEPTED {
@@ -146,6 +177,17 @@ impl Seat {
         driver.woken(&shared);
     }
 
+    /// An address is advertised once, by the name that its clients are told, while any of its ports asks for it. `new`: for
+    /// one that is not advertised yet.
+    pub(super) fn review_advertisement(&mut self, new: Option<Advertisement>) {
+        let asks = |place: &Place| place.shared.config.server.advertise && !place.shared.is_closed();
+        let asks = self.places.iter().any(asks);
+        let name = self.session.name();
+        if let Work::Serve { listeners, .. } = &mut self.work {
+            listeners.review_advertisement(asks, new, &name);
+        }
+    }
+
     /// No more connections are made.
     pub(super) fn stop_work(&mut self, driver: &mut Driver) {
         self.shared_address = None;
@@ -183,6 +225,14 @@ impl Seat {
         }
         self.carry_out(driver, now);
     }
+}
+
+/// A server listens from now on.
+pub(super) fn listens(shared: &Shared, port: u16) {
+    shared.status.local_port.store(port, Ordering::Relaxed);
+    shared.status.failure.store(0, Ordering::Release);
+    shared.set_state(State::Listening);
+    shared.control.notifications.write(Level::Info, || "listens".to_owned());
 }
 
 /// A server could not bind. `last`: it will not try again.

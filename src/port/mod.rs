@@ -9,7 +9,7 @@ pub(crate) mod wait;
 
 use crate::midi::channels::Channels;
 use crate::net::context::Context;
-use crate::net::{self, AcceptQueue, Entered, Network, Opened, address};
+use crate::net::{self, AcceptQueue, Entered, Network, Opened, address, discovery};
 use crate::realtime::acceptance::Accepted;
 use crate::realtime::config::{Accept, Config, Overflow};
 use crate::realtime::endpoint::Endpoint;
@@ -53,6 +53,8 @@ pub(crate) struct Port {
     network: Option<Network>,
     /// A manual server's clients that wait for `accept`.
     accepted: Option<Arc<AcceptQueue>>,
+    /// Of a server that is advertised. Dropping it waits for the discovery thread if this was its last user.
+    _discovery: Option<discovery::Hold>,
     /// Who this port says it is. Control threads set it, and ports that a server accepts begin with the server's.
     name: Mutex<Name>,
     /// A server on a Unix socket: its clients have no addresses that could be allowed.
@@ -76,6 +78,7 @@ impl Port {
             endpoint: opened.endpoint,
             network: Some(opened.network),
             accepted: opened.accepted,
+            _discovery: opened.discovery,
             name: Mutex::new(name),
             is_unix: false,
             changing: Mutex::default(),
@@ -89,6 +92,7 @@ impl Port {
             endpoint,
             network: None,
             accepted: None,
+            _discovery: None,
             name: Mutex::default(),
             is_unix: false,
             changing: Mutex::default(),
@@ -161,6 +165,7 @@ impl Port {
             endpoint,
             network: None,
             accepted: None,
+            _discovery: None,
             name: Mutex::new(options.name.clone()),
             is_unix: false,
             changing: Mutex::default(),

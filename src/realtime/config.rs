@@ -76,6 +76,8 @@ pub(crate) struct ServerConfig {
     pub listen_retry_ms: u32,
     /// Several ports of a context may have the address.
     pub share: bool,
+    /// The server can be found by others.
+    pub advertise: bool,
 }
 
 impl Default for ServerConfig {
@@ -85,6 +87,7 @@ impl Default for ServerConfig {
             max_clients: 64,
             listen_retry_ms: 0,
             share: false,
+            advertise: false,
         }
     }
 }

@@ -165,7 +165,19 @@ impl Drain {
 
     /// Whether `next` (blocked: `next_request`) would give something.
     #[must_use]
+    #[inline]
     pub(crate) fn has_work(&mut self, consumer: &mut Consumer, blocked: bool) -> bool {
+        self.may_have_work(consumer) && self.finds_work(consumer, blocked)
+    }
+
+    /// Whether anything is there or was asked for. Nearly always nothing is, and every turn asks every port.
+    #[inline]
+    fn may_have_work(&self, consumer: &mut Consumer) -> bool {
+        let is_asked = self.shared.requests.revision() != self.revision;
+        consumer.has_next() || is_asked || self.has_pending() || self.has_refused()
+    }
+
+    fn finds_work(&mut self, consumer: &mut Consumer, blocked: bool) -> bool {
         let choice = if blocked {
             self.choose_request(consumer, false)
         } else {

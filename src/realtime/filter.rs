@@ -16,17 +16,18 @@ use crate::sys::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 const CLOSED: usize = 1;
 const OPEN: usize = 2;
 
-/// The channels of one port.
+/// The channels of one port. What the network thread reads in every turn lies in one cache line.
+#[repr(C)]
 pub(crate) struct Filter {
     /// Every push and pop reads it.
     open: AtomicU32,
     /// Counts the changes. It is written last.
     revision: AtomicU64,
+    outgoing: Watch,
+    incoming: Watch,
     gates: [AtomicUsize; PLACES],
     /// The revision with which each channel was last closed.
     cuts: [AtomicU64; PLACES],
-    outgoing: Watch,
-    incoming: Watch,
 }
 
 /// The changes that the thread that empties a queue has not seen yet.

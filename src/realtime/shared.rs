@@ -349,9 +349,10 @@ impl Shared {
     /// Wakes the network thread if this port is configured to. Call it after publishing something for that thread.
     #[inline]
     pub(crate) fn wake_if_signalling(&self) {
-        if self.signals
-            && let Some(waker) = &self.waker
-        {
+        if !self.signals {
+            return;
+        }
+        if let Some(waker) = &self.waker {
             waker.wake_if_asleep();
         }
     }

@@ -102,9 +102,8 @@ impl Handles {
     /// After a change, and a SeqCst fence: updates the handle of a kind, if there is one.
     #[inline]
     pub(crate) fn update(&self, what: What, holds: impl Fn() -> bool) {
-        if let Some(handle) = self.0[what as usize].get()
-            && let Some(handle) = handle.upgrade()
-        {
+        let handle = self.0[what as usize].get();
+        if let Some(handle) = handle.and_then(Weak::upgrade) {
             handle.update(holds);
         }
     }

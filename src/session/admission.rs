@@ -2,11 +2,16 @@
 
 use super::Session;
 use super::allow::Allow;
-use super::connection::Reason;
+use super::connection::{Connection, Phase, Reason};
 use super::effect::{Keyed, Peer, PortKey};
+use super::sniff;
+use crate::realtime::client_table::NewClient;
 use crate::realtime::shared::Role;
 use crate::sys::address::Address;
+use crate::sys::clock::ms;
 use crate::sys::code::Code;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Whether a peer may connect. A peer without a known address may connect only if every peer may.
 pub(super) fn permits(allow: Option<&Allow>, address: Option<Address>) -> bool {
@@ -59,6 +64,76 @@ fn send_away(session: &mut Session, server: PortKey, peer: Peer, now: u64) {
     }
 }
 
+/// A newcomer that was let in has an id.
+pub(super) fn enter(session: &mut Session, client: NewClient, address: Option<Address>, now: u64) -> Option<Peer> {
+    let server = session.server.as_mut()?;
+    let key = server.port;
+    let port = session.core.ports.at_mut(key)?;
+    let shared = Arc::clone(&port.shared);
+    shared.clients.table.enter(client, address.unwrap_or(Address::UNKNOWN));
+    let phase = Phase::New {
+        until: now + ms(sniff::patience_ms(address)),
+    };
+    session.core.serial += 1;
+    let mut connection = Connection::new(session.core.serial, key, address, phase, port.config(), now);
+    connection.client = client.id;
+    connection.server = Some(key);
+    let peer = Peer(session.core.connections.insert(connection));
+    server.by_client.insert(client.id, peer);
+    let is_first = !port.peers.iter().any(|peer| {
+        session
+            .core
+            .connections
+            .at(*peer)
+            .is_some_and(|other| other.output.takes())
+    });
+    session.core.outbound(key, now, |outbound| {
+        if is_first {
+            // Pushed while there was no client.
+            outbound.discard(true);
+        }
+        outbound.port.peers.push(peer);
+        outbound.greet(peer);
+    });
+    // Before it is counted: a caller that has seen a client pushes to it.
+    if shared.role == Role::Merged {
+        shared.set_up(true);
+    }
+    shared.clients.count.fetch_add(1, Ordering::Relaxed);
+    session.core.changed(key);
+    session.core.rearm(peer, now);
+    Some(peer)
+}
+
+/// Peers that have left, and are only kept for an answer or until there is room for what they sent, keep nobody out:
+/// as when all clients are started anew.
+pub(super) fn make_place(session: &mut Session, now: u64) {
+    let Some(server) = session.server.as_ref() else { return };
+    let mut peers: Vec<Peer> = server.by_client.values().copied().collect();
+    peers.sort_unstable();
+    for peer in peers {
+        give_way(session, peer, now);
+        if session.has_place() {
+            return;
+        }
+    }
+}
+
+/// A newcomer needs the place of a peer, if that has left.
+pub(super) fn give_way(session: &mut Session, peer: Peer, now: u64) {
+    let Some(connection) = session.core.connections.at_mut(peer) else {
+        return;
+    };
+    let has_sent_all = connection.waits_for_room() || connection.output.buffer.is_empty();
+    match &mut connection.phase {
+        Phase::HalfClosed { until, .. } if has_sent_all => {
+            *until = now;
+            session.check_half_closed(peer, None, now);
+        }
+        _ => {}
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -69,7 +144,6 @@ mod tests {
     use crate::realtime::waker::Waker;
     use crate::session::options::Options;
     use crate::session::{Effect, Session};
-    use std::sync::Arc;
 
     const START: u64 = 1_000_000_000;
 

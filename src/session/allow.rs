@@ -79,10 +79,11 @@ impl FromStr for Range {
         if prefix > width {
             return Err(Code::Address);
         }
-        if let IpAddr::V6(v6) = given
-            && let Some(v4) = v6.to_ipv4_mapped()
-            && prefix >= 96
-        {
+        let mapped = match given {
+            IpAddr::V6(v6) if prefix >= 96 => v6.to_ipv4_mapped(),
+            _ => None,
+        };
+        if let Some(v4) = mapped {
             network = IpAddr::V4(v4);
             prefix -= 96;
         }

@@ -7,7 +7,6 @@ use super::inbound::Inbound;
 use super::outbound::Outbound;
 use crate::midi::channels::Channels;
 use crate::realtime::consumer::Record;
-use crate::realtime::drain::OutQueue;
 use crate::realtime::filter::Direction;
 
 impl Core {
@@ -29,7 +28,7 @@ impl Core {
         let (cut, open) = filter.take_cut(Direction::Outgoing);
         filter.see(Direction::Outgoing, revision);
         // The thread that changed them may not have announced it yet.
-        port.queue.as_mut().into_iter().for_each(OutQueue::renew_gates);
+        port.queue.as_mut().into_iter().for_each(|queue| queue.renew_gates());
         let cut = cut.or(port.channels.without(open));
         let opened = open.without(port.channels.without(cut));
         let followed = port.channels;

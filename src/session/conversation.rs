@@ -125,6 +125,8 @@ impl Conversation {
         (&mut self) release(key: PortKey, now: u64) => session;
         /// The peer of a port has gone for good.
         (&mut self) give_up(key: PortKey, now: u64) => session;
+        /// The name that peers are told, of the oldest port.
+        (&self) name() -> Name => session;
         /// A port has another name.
         (&mut self) set_name(key: PortKey, name: Name, now: u64) => session.core;
         /// Whether a port has something to drain.

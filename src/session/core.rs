@@ -9,7 +9,7 @@ use super::outbound::{Drained, Outbound};
 use super::output::Flow;
 use super::port::{BACKED_UP_BYTES, Effects, Life, Port, notification};
 use super::timers::{Owner, Timers};
-use crate::realtime::drain::OutQueue;
+use crate::realtime::filter::Direction;
 use crate::realtime::notifications::Kind;
 use crate::realtime::shared::{Shared, State};
 use crate::sys::address::Address;
@@ -210,12 +210,12 @@ impl Core {
 
     /// Whether a port has something to drain: its out queue, its schedule, its end, or a flush that was not seen.
     pub(crate) fn has_work(&mut self, key: PortKey, now: u64) -> bool {
-        if self.has_new_channels(key) {
-            return true;
-        }
         let Some(port) = self.ports.at_mut(key) else {
             return false;
         };
+        if port.shared.queues.filter.is_unseen(Direction::Outgoing) {
+            return true;
+        }
         let blocked = port.backed_up;
         let queued = port.queue.as_mut().is_some_and(|queue| queue.has_work(blocked));
         // The end of a port comes when all is drained, also where a peer had to read first.
@@ -243,7 +243,7 @@ impl Core {
             return;
         };
         if let Some(ticket) = port.shared.control.flush.unseen() {
-            let position = port.queue.as_ref().map_or(0, OutQueue::end);
+            let position = port.queue.as_ref().map_or(0, |queue| queue.end());
             // A flush that was asked for during this turn covers what has fallen due since the turn began.
             let now = now.max(port.shared.control.flush.asked_ns());
             let alone = !port.shared.is_up();
@@ -258,11 +258,18 @@ impl Core {
             let drained = self.outbound(key, now, |outbound| outbound.drain());
             self.again |= drained == Drained::More;
         }
-        let Some(port) = self.ports.at_mut(key) else {
-            return;
-        };
-        for peer in port.peers.clone() {
-            self.rearm(peer, now);
+        let peer_at = |core: &Self, index| core.ports.at(key).and_then(|port| port.peers.get(index).copied());
+        let mut index = 0;
+        while let Some(peer) = peer_at(self, index) {
+            index += 1;
+            // What follows a write computes the deadline anyway.
+            if self
+                .connections
+                .at(peer)
+                .is_some_and(|connection| !connection.output.write_requested)
+            {
+                self.rearm(peer, now);
+            }
         }
         self.rearm_port(key, now);
         self.changed(key);
@@ -351,14 +358,7 @@ impl Core {
         let Some(port) = self.ports.at_mut(key) else {
             return R::default();
         };
-        work(&mut Outbound {
-            port,
-            connections: &mut self.connections,
-            effects: &mut self.effects,
-            now,
-            writes_first: false,
-            forgets: false,
-        })
+        work(&mut Outbound::new(port, &mut self.connections, &mut self.effects, now))
     }
 
     pub(super) fn inbound<R: Default>(
@@ -441,11 +441,12 @@ impl Core {
             inbound.settle();
             taken
         });
-        if taken < bytes.len()
-            && let Some(connection) = self.connections.at_mut(peer)
-        {
-            connection.input.backlog.extend_from_slice(&bytes[taken..]);
-            self.waiting.push(peer);
+        let rest = &bytes[taken..];
+        if !rest.is_empty() {
+            if let Some(connection) = self.connections.at_mut(peer) {
+                connection.input.backlog.extend_from_slice(rest);
+                self.waiting.push(peer);
+            }
         }
         frames::exchange_times(self, peer, now);
         self.settle(port, now);

@@ -80,9 +80,8 @@ impl Session {
         self.core.settle(key, now);
         let end = self.core.ports.at(key).and_then(|port| port.incoming.as_ref());
         let end = end.map_or(0, Producer::position);
-        if let Some(connection) = self.core.connections.at_mut(peer)
-            && let Phase::HalfClosed { sent_until, .. } = &mut connection.phase
-        {
+        let connection = self.core.connections.at_mut(peer);
+        if let Some(Phase::HalfClosed { sent_until, .. }) = connection.map(|connection| &mut connection.phase) {
             *sent_until = end;
         }
         self.core.effects.push(Effect::Measure(peer));
@@ -430,34 +429,6 @@ impl Session {
         }
         if broken || is_late || is_read {
             self.close(peer, now);
-        }
-    }
-
-    /// Peers that have left, and are only kept for an answer or until there is room for what they sent, keep nobody out:
-    /// as when all clients are started anew.
-    pub(super) fn make_place(&mut self, now: u64) {
-        let Some(server) = self.server.as_ref() else { return };
-        let mut peers: Vec<Peer> = server.by_client.values().copied().collect();
-        peers.sort_unstable();
-        for peer in peers {
-            self.give_way(peer, now);
-            if self.has_place() {
-                return;
-            }
-        }
-    }
-
-    /// A newcomer needs the place of a peer, if that has left.
-    pub(super) fn give_way(&mut self, peer: Peer, now: u64) {
-        let Some(connection) = self.core.connections.at_mut(peer) else {
-            return;
-        };
-        let waits = connection.waits_for_room();
-        if let Phase::HalfClosed { until, .. } = &mut connection.phase
-            && (waits || connection.output.buffer.is_empty())
-        {
-            *until = now;
-            self.check_half_closed(peer, None, now);
         }
     }
 

@@ -42,6 +42,7 @@ pub(super) struct Flushes {
 
 impl Flushes {
     /// Whether one waits for what the out queue still holds.
+    #[inline]
     pub(super) fn is_draining(&self) -> bool {
         self.pending
             .iter()

@@ -30,7 +30,7 @@ struct Inlet<'a> {
     channels: Channels,
     track: &'a mut Track,
     hidden: &'a mut Option<Box<ChannelState>>,
-    /// All channels are open, the peer tells no times, and clients are not merged, as nearly always.
+    /// All channels are open, the peer tells no times, clients are not merged, and nothing blocks, as nearly always.
     plain: bool,
     /// Nothing may be put in until what was lost is made good.
     blocked: bool,
@@ -97,7 +97,7 @@ impl Inlet<'_> {
             if !self.repairs {
                 return false;
             }
-            self.blocked = true;
+            (self.blocked, self.plain) = (true, false);
             self.counts.dropped += 1;
             self.counts.unrepaired += self.track.lose(bytes);
         } else {
@@ -114,9 +114,9 @@ impl Inlet<'_> {
 }
 
 impl Sink for Inlet<'_> {
-    #[inline]
+    #[inline(always)]
     fn message(&mut self, bytes: &[u8]) -> bool {
-        if self.plain && !self.blocked && self.queue.write(self.arrived_ns, self.client, 0, bytes) {
+        if self.plain && self.queue.write(self.arrived_ns, self.client, 0, bytes) {
             self.track.deliver(bytes);
             self.counts.messages += 1;
             self.queue.publish_batch();
@@ -237,9 +237,10 @@ impl Inbound<'_> {
         };
         let backlog = std::mem::take(&mut connection.input.backlog);
         let taken = self.take(peer, &backlog);
-        if let Some(connection) = self.connections.at_mut(peer)
-            && taken < backlog.len()
-        {
+        if taken == backlog.len() {
+            return taken > 0;
+        }
+        if let Some(connection) = self.connections.at_mut(peer) {
             connection.input.backlog = backlog;
             connection.input.backlog.drain(..taken);
         }
@@ -327,10 +328,8 @@ impl Inbound<'_> {
                 .at(*peer)
                 .is_some_and(|connection| connection.input.track.is_lossy())
         };
-        if let Some(announced) = self.port.owed.loss
-            && !self.port.peers.iter().any(lossy)
-        {
-            self.port.owed.loss = None;
+        let peers = &self.port.peers;
+        if let Some(announced) = self.port.owed.loss.take_if(|_| !peers.iter().any(lossy)) {
             let recovered = notification(Kind::Recovered, self.now);
             self.port
                 .shared
@@ -406,9 +405,8 @@ impl Inbound<'_> {
         if self.port.repairs() {
             return;
         }
-        while self.has_room_for_one()
-            && let Some(message) = track.next_repair()
-        {
+        while self.has_room_for_one() {
+            let Some(message) = track.next_repair() else { return };
             let others = self.port.owed.ends_too(&message);
             let flags = self.flags_of(None, &message, others);
             self.give(client, flags, &message);
@@ -467,17 +465,18 @@ fn feed(port: &mut Port, source: Source<'_>, bytes: &[u8], now: u64) -> usize {
     }
     let merge = &mut port.times.merge;
     let merging = source.merges.filter(|_| is_merging);
-    let plain = merging.is_none() && port.channels.is_all() && !source.time.is_active() && source.hidden.is_none();
+    let blocked = source.must_wait || source.track.is_lossy();
+    let is_usual = merging.is_none() && port.channels.is_all() && !source.time.is_active() && source.hidden.is_none();
     let mut inlet = Inlet {
         queue,
-        plain,
+        plain: is_usual && !blocked,
         merging: merging.map(|(peer, latest_ns)| Merging { merge, peer, latest_ns }),
         arrived_ns: source.arrived_ns,
         time: source.time,
         client: source.client,
         repairs,
         channels: port.channels,
-        blocked: source.must_wait || source.track.is_lossy(),
+        blocked,
         track: source.track,
         hidden: source.hidden,
         counts: Counts::default(),

@@ -59,15 +59,16 @@ pub(crate) use connection::Reason;
 pub(crate) use effect::{Effect, Interest, Peer, PortKey};
 
 use self::core::{Core, FIRST_BYTES_MS};
-use crate::realtime::client_table::{Ids, NewClient};
+use crate::realtime::client_table::Ids;
 use crate::realtime::drain::OutQueue;
 use crate::realtime::notifications::Kind;
 use crate::realtime::producer::Producer;
 use crate::realtime::shared::{Role, Shared};
 use crate::sys::address::Address;
 use crate::sys::clock::ms;
-use connection::{Connection, Phase};
+use connection::Phase;
 use effect::Keyed;
+use name::Name;
 use options::Options;
 use port::{NOT_ALLOWED, Port, TOO_MANY, notification, turned_away};
 use sniff::Verdict;
@@ -116,6 +117,16 @@ impl Session {
         (Self { core, server }, port)
     }
 
+    /// The name of the port, on a manual server its own.
+    pub(crate) fn name(&self) -> Name {
+        let port = self.server.as_ref().map_or(PortKey(0), |server| server.port);
+        self.core
+            .ports
+            .at(port)
+            .map(|port| port.times.name.clone())
+            .unwrap_or_default()
+    }
+
     /// Whether no port and no connection is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.core.ports.is_empty() && self.core.connections.is_empty()
@@ -130,7 +141,7 @@ impl Session {
     /// A newcomer at the server; None: it is turned away.
     pub(crate) fn add_client(&mut self, address: Option<Address>, now: u64) -> Option<Peer> {
         if !self.has_place() {
-            self.make_place(now);
+            admission::make_place(self, now);
         }
         let has_place = self.has_place();
         let server = self.server.as_mut()?;
@@ -145,47 +156,7 @@ impl Session {
             turned_away(&shared, address, if permitted { TOO_MANY } else { NOT_ALLOWED });
             return None;
         };
-        self.enter(client, address, now)
-    }
-
-    /// A newcomer that was let in has an id.
-    fn enter(&mut self, client: NewClient, address: Option<Address>, now: u64) -> Option<Peer> {
-        let server = self.server.as_mut()?;
-        let key = server.port;
-        let port = self.core.ports.at_mut(key)?;
-        let shared = Arc::clone(&port.shared);
-        shared.clients.table.enter(client, address.unwrap_or(Address::UNKNOWN));
-        let phase = Phase::New {
-            until: now + ms(sniff::patience_ms(address)),
-        };
-        self.core.serial += 1;
-        let mut connection = Connection::new(self.core.serial, key, address, phase, port.config(), now);
-        connection.client = client.id;
-        connection.server = Some(key);
-        let peer = Peer(self.core.connections.insert(connection));
-        server.by_client.insert(client.id, peer);
-        let is_first = !port.peers.iter().any(|peer| {
-            self.core
-                .connections
-                .at(*peer)
-                .is_some_and(|other| other.output.takes())
-        });
-        self.core.outbound(key, now, |outbound| {
-            if is_first {
-                // Pushed while there was no client.
-                outbound.discard(true);
-            }
-            outbound.port.peers.push(peer);
-            outbound.greet(peer);
-        });
-        // Before it is counted: a caller that has seen a client pushes to it.
-        if shared.role == Role::Merged {
-            shared.set_up(true);
-        }
-        shared.clients.count.fetch_add(1, Ordering::Relaxed);
-        self.core.changed(key);
-        self.core.rearm(peer, now);
-        Some(peer)
+        admission::enter(self, client, address, now)
     }
 
     /// A connection is a MIDI peer's: it is announced, or, on a manual server, asks for a port of its own.

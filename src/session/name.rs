@@ -15,6 +15,11 @@ impl Name {
     /// The name that a peer gave itself, as far as it can be shown anywhere: what could break a line, move the cursor or
     /// turn text around is replaced, and what is too long is cut between two characters.
     pub(crate) fn of_peer(bytes: &[u8]) -> Self {
+        Self(Self::cleaned(bytes, MOST_BYTES))
+    }
+
+    /// The same for any text from the network, in at most so many bytes.
+    pub(crate) fn cleaned(bytes: &[u8], most_bytes: usize) -> String {
         let mut name = String::new();
         for character in String::from_utf8_lossy(bytes).chars() {
             let shown = if is_misleading(character) {
@@ -22,12 +27,12 @@ impl Name {
             } else {
                 character
             };
-            if name.len() + shown.len_utf8() > MOST_BYTES {
+            if name.len() + shown.len_utf8() > most_bytes {
                 break;
             }
             name.push(shown);
         }
-        Self(name)
+        name
     }
 
     pub(crate) fn as_str(&self) -> &str {

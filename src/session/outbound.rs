@@ -4,7 +4,7 @@ use super::connection::{Connection, Phase};
 use super::effect::{Keyed, Peer};
 use super::output::Flow;
 use super::pairs::OffsFor;
-use super::port::{Effects, Port, notification};
+use super::port::{BACKED_UP_BYTES, Effects, Port, notification};
 use super::reach::{reached, receivers, unended_at};
 use super::schedule::Outgoing;
 use crate::midi::message;
@@ -41,6 +41,35 @@ pub(super) struct Outbound<'a> {
     pub writes_first: bool,
     /// The port forgets messages that are pushed while it has no peer, except releases.
     pub forgets: bool,
+    /// A buffer that holds more bytes than this is full.
+    limit: usize,
+    /// Whether a peer has to read first is to be found out anew.
+    backup_unknown: bool,
+}
+
+impl<'a> Outbound<'a> {
+    pub(super) fn new(
+        port: &'a mut Port,
+        connections: &'a mut Slab<Connection>,
+        effects: &'a mut Effects,
+        now: u64,
+    ) -> Self {
+        let limit = if port.repairs() {
+            port.config().delivery.client_buffer_bytes as usize
+        } else {
+            BACKED_UP_BYTES - 1
+        };
+        Self {
+            port,
+            connections,
+            effects,
+            now,
+            writes_first: false,
+            forgets: false,
+            limit,
+            backup_unknown: true,
+        }
+    }
 }
 
 impl Outbound<'_> {
@@ -55,8 +84,8 @@ impl Outbound<'_> {
         if self.port.is_ending() && !waits {
             self.finish();
         }
-        for peer in self.port.peers.clone() {
-            if let Some(connection) = self.connections.at_mut(peer) {
+        for peer in &self.port.peers {
+            if let Some(connection) = self.connections.at_mut(*peer) {
                 connection.output.buffer.end_batch(self.now);
                 if self.port.schedule.is_empty() {
                     connection.output.forget_ahead();
@@ -83,7 +112,11 @@ impl Outbound<'_> {
                 return Drained::More;
             }
             steps -= 1;
-            self.port.backed_up = self.port.is_backed_up(self.connections);
+            // Asking every peer before every message would cost more than the message.
+            if self.port.backed_up || self.backup_unknown {
+                self.backup_unknown = false;
+                self.port.backed_up = self.port.is_backed_up(self.connections);
+            }
             let position = queue.position();
             let step = if self.port.backed_up {
                 queue.next_request()
@@ -91,7 +124,10 @@ impl Outbound<'_> {
                 queue.next()
             };
             let Some(step) = step else { break };
-            bytes = bytes.saturating_sub(self.take_step(step, position));
+            let taken = self.take_step(step, position);
+            // What was asked for drops and adds messages.
+            self.backup_unknown |= taken == 0;
+            bytes = bytes.saturating_sub(taken);
         }
         if !self.port.backed_up {
             self.deliver_due(self.now);
@@ -178,7 +214,9 @@ impl Outbound<'_> {
         let pushed_ns = self.time_of_call(pushed_ns);
         self.deliver_due(pushed_ns);
         let message = Outgoing::pushed(self.time_of_call(meant_ns), client, bytes);
-        if self.time_of(pushed_ns, client, bytes) > pushed_ns {
+        if self.port.schedule.is_empty() {
+            self.deliver(message);
+        } else if self.time_of(pushed_ns, client, bytes) > pushed_ns {
             self.port.count_scheduled(bytes.len());
             self.schedule(pushed_ns, message);
         } else {
@@ -306,28 +344,19 @@ impl Outbound<'_> {
 
     /// Adds a message to the buffer of one client, or of all.
     fn deliver(&mut self, message: Outgoing<'_>) {
-        let Outgoing {
-            client,
-            bytes,
-            made,
-            meant_ns,
-            ..
-        } = message;
-        let takes = |connection: &Connection| connection.output.takes() && message.reaches(connection.client);
-        let mut found = false;
+        let mut reached = 0;
         for index in 0..self.port.peers.len() {
-            let peer = self.port.peers[index];
-            if self.connections.at(peer).is_some_and(takes) {
-                if client == 0 && !found {
-                    self.port.memory.follow(bytes);
-                }
-                found = true;
-                self.port.shared.counters.network.synthesized.add(made.into());
-                self.offer(peer, bytes, meant_ns);
-            }
+            reached += u64::from(self.add(self.port.peers[index], &message));
         }
-        if found {
-            return;
+        let Outgoing {
+            client, bytes, made, ..
+        } = message;
+        if reached != 0 {
+            if client == 0 {
+                self.port.memory.follow(bytes);
+            }
+            let made = if made { reached } else { 0 };
+            return self.port.shared.counters.network.synthesized.add(made);
         }
         // There is no peer, or it was pushed to a client that has gone.
         let unrepaired = self.lose_without_peer(client, bytes);
@@ -346,23 +375,44 @@ impl Outbound<'_> {
 
     /// Adds a message, meant at a time, to the buffer of a peer, unless that is congested.
     pub(super) fn offer(&mut self, peer: Peer, bytes: &[u8], meant_ns: u64) {
-        let repairs = self.port.repairs();
-        let limit = self.port.config().delivery.client_buffer_bytes as usize;
+        self.add(peer, &Outgoing::pushed(meant_ns, 0, bytes));
+    }
+
+    /// The same, if the message reaches the peer; whether it does.
+    #[inline(always)]
+    fn add(&mut self, peer: Peer, message: &Outgoing<'_>) -> bool {
+        let Some(connection) = self.connections.at_mut(peer) else {
+            return false;
+        };
+        let output = &mut connection.output;
+        if !output.takes() || !message.reaches(connection.client) {
+            return false;
+        }
+        if output.is_congested() {
+            let unrepaired = output.lose(message.bytes);
+            self.port.count_lost(unrepaired);
+            return true;
+        }
+        let was_empty = output.buffer.is_empty();
+        output.push(message.bytes, message.meant_ns);
+        if output.buffer.len() > self.limit {
+            self.fill(peer, was_empty);
+        } else {
+            self.effects.write(peer, connection);
+        }
+        true
+    }
+
+    /// The buffer of a peer is full.
+    #[cold]
+    fn fill(&mut self, peer: Peer, was_empty: bool) {
         let Some(connection) = self.connections.at_mut(peer) else {
             return;
         };
-        let output = &mut connection.output;
-        if !output.takes() {
-            return;
-        }
-        if output.is_congested() {
-            let unrepaired = output.lose(bytes);
-            return self.port.count_lost(unrepaired);
-        }
-        let was_empty = output.buffer.is_empty();
-        output.push(bytes, meant_ns);
-        if repairs && !was_empty && output.buffer.len() > limit {
-            if output.blocked || !connection.is_confirmed() {
+        if !self.port.repairs() {
+            self.backup_unknown = true;
+        } else if !was_empty {
+            if connection.output.blocked || !connection.is_confirmed() {
                 connection.output.buffer.end_batch(self.now);
                 return self.congest(peer);
             }

@@ -110,6 +110,15 @@ impl Output {
     /// Adds a message that was meant at a time.
     #[inline]
     pub(super) fn push(&mut self, message: &[u8], meant_ns: u64) {
+        if self.stamps == Stamps::No && self.ahead.is_none() {
+            return self.buffer.push(message);
+        }
+        self.push_followed(message, meant_ns);
+    }
+
+    /// Does the same where the peer is told of times, or a schedule needs to know what is ahead.
+    #[inline(never)]
+    fn push_followed(&mut self, message: &[u8], meant_ns: u64) {
         self.stamp(meant_ns);
         self.buffer.push(message);
         if let Some(ahead) = &mut self.ahead {

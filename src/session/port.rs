@@ -66,7 +66,8 @@ pub(super) struct Times {
 pub(super) struct Port {
     pub shared: Arc<Shared>,
     /// None for a manual server.
-    pub queue: Option<OutQueue>,
+    /// It is taken out while it is emptied, and so it is boxed.
+    pub queue: Option<Box<OutQueue>>,
     pub incoming: Option<Producer>,
     pub times: Times,
     pub schedule: Schedule,
@@ -97,10 +98,17 @@ impl Effects {
     }
 
     /// Asks for a write to a connection whose buffer has something, once until it is done.
+    #[inline]
     pub(super) fn write(&mut self, peer: Peer, connection: &mut Connection) {
+        if !connection.output.write_requested {
+            self.request_write(peer, connection);
+        }
+    }
+
+    fn request_write(&mut self, peer: Peer, connection: &mut Connection) {
         let writes = connection.is_confirmed_for_writing();
         let output = &mut connection.output;
-        if writes && !output.buffer.is_empty() && !output.write_requested {
+        if writes && !output.buffer.is_empty() {
             output.write_requested = true;
             self.push(Effect::Write(peer));
         }
@@ -122,7 +130,7 @@ impl Port {
             memory: Memory::new(&shared),
             channels: shared.queues.filter.open(),
             shared,
-            queue,
+            queue: queue.map(Box::new),
             incoming,
             times: Times {
                 name,

@@ -12,9 +12,20 @@ pub(super) enum Owner {
 }
 
 /// A heap of deadlines. Superseded deadlines stay in the heap; their owner ignores them.
-#[derive(Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(u64, Owner)>>,
+    /// The soonest; `u64::MAX`: there is none. Every turn asks each session for it, so it lies beside the rest of the
+    /// session.
+    next_ns: u64,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            heap: BinaryHeap::new(),
+            next_ns: u64::MAX,
+        }
+    }
 }
 
 /// The deadline that an owner has in the heap.
@@ -43,13 +54,14 @@ impl Timers {
     pub(super) fn arm(&mut self, armed: &mut Armed, at: u64, owner: Owner) {
         if at < armed.0 {
             armed.0 = at;
+            self.next_ns = self.next_ns.min(at);
             self.heap.push(Reverse((at, owner)));
         }
     }
 
     /// The next deadline.
     pub(super) fn next(&self) -> Option<u64> {
-        self.heap.peek().map(|Reverse((at, _))| *at)
+        (self.next_ns != u64::MAX).then_some(self.next_ns)
     }
 
     /// Takes one deadline that has come.
@@ -57,7 +69,9 @@ impl Timers {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse(due)| due)
+        let due = self.heap.pop();
+        self.next_ns = self.heap.peek().map_or(u64::MAX, |Reverse((at, _))| *at);
+        due.map(|Reverse(due)| due)
     }
 }
 

@@ -18,6 +18,16 @@ impl Track {
     /// Takes a message that the receiver gets. Only while nothing is owed.
     #[inline]
     pub(super) fn deliver(&mut self, message: &[u8]) {
+        match &mut self.heard {
+            // As nearly always.
+            Some(heard) if self.unread.is_none() => heard.apply(message),
+            _ => self.deliver_otherwise(message),
+        }
+    }
+
+    /// Takes the first message, or one that is remembered.
+    #[inline(never)]
+    fn deliver_otherwise(&mut self, message: &[u8]) {
         let heard = self.heard.get_or_insert_with(Box::default);
         if let Some(unread) = &mut self.unread {
             unread.take(heard, message);

@@ -27,6 +27,12 @@ pub(crate) enum Code {
     Unsupported = -18,
 }
 
+/// macOS and iOS report this too where the user has not let the host of a plugin use the local network.
+#[cfg(target_vendor = "apple")]
+const UNREACHABLE: &std::ffi::CStr = c"the address cannot be reached, or this program may not use the local network";
+#[cfg(not(target_vendor = "apple"))]
+const UNREACHABLE: &std::ffi::CStr = c"the address cannot be reached";
+
 /// Every code, with the text `midisock_strerror` gives for it.
 const TEXTS: [(Code, &std::ffi::CStr); 21] = [
     (Code::Ok, c"success"),
@@ -51,7 +57,7 @@ const TEXTS: [(Code, &std::ffi::CStr); 21] = [
     (Code::AddressInUse, c"the address is in use"),
     (Code::Permission, c"the system does not permit it"),
     (Code::Refused, c"connection refused"),
-    (Code::Unreachable, c"the address cannot be reached"),
+    (Code::Unreachable, UNREACHABLE),
     (Code::Io, c"input/output error, or the connection was reset by the peer"),
     (Code::NoResources, c"out of memory, descriptors or threads"),
     (Code::Internal, c"internal error of midisock"),

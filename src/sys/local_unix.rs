@@ -3,7 +3,7 @@
 use super::address::UnixPath;
 use super::code::{Code, Failure};
 use socket2::{Domain, SockAddr, Socket, Type};
-use std::fs::{self, File, Metadata, TryLockError};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -148,11 +148,11 @@ impl FolderLock {
         let folder = File::open(path.parent().unwrap_or(path))?;
         let until = Instant::now() + patience;
         loop {
-            match folder.try_lock() {
+            match lock(&folder, libc::LOCK_EX | libc::LOCK_NB) {
                 Ok(()) => return Ok(Self(folder)),
-                Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) if Instant::now() >= until => return Err(ErrorKind::AddrInUse.into()),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_RETRY),
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+                Err(_) if Instant::now() >= until => return Err(ErrorKind::AddrInUse.into()),
+                Err(_) => std::thread::sleep(LOCK_RETRY),
             }
         }
     }
@@ -161,8 +161,17 @@ impl FolderLock {
 impl Drop for FolderLock {
     fn drop(&mut self) {
         // Closing would not be enough: a process that was forked meanwhile has the descriptor too.
-        let _ = self.0.unlock();
+        let _ = lock(&self.0, libc::LOCK_UN);
     }
+}
+
+/// Changes the lock of a file.
+fn lock(file: &File, operation: libc::c_int) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    if unsafe { libc::flock(file.as_raw_fd(), operation) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

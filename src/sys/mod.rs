@@ -24,6 +24,8 @@ mod thread_unix;
 mod unix;
 #[cfg(unix)]
 pub(crate) use thread_unix::{HoldCancellation, on_thread_of_host, set_realtime_priority, spawn};
+#[cfg(all(unix, feature = "discovery"))]
+pub(crate) use unix::host_name;
 #[cfg(unix)]
 pub(crate) use unix::{interface_index, is_missing_family, is_out_of_resources, monotonic_ns, stay_loaded};
 
@@ -31,6 +33,8 @@ pub(crate) use unix::{interface_index, is_missing_family, is_out_of_resources, m
 mod wait_timer_windows;
 #[cfg(windows)]
 mod windows;
+#[cfg(all(windows, feature = "discovery"))]
+pub(crate) use windows::host_name;
 #[cfg(windows)]
 pub(crate) use windows::{
     HoldCancellation, interface_index, is_missing_family, is_out_of_resources, monotonic_ns, on_thread_of_host,

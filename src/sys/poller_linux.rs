@@ -1,7 +1,9 @@
 //! Waiting for sockets and for a wake from another thread: epoll and an eventfd.
 //!
 //! One system call a wait: the eventfd is watched edge-triggered, so that it is neither read nor armed again, and
-//! `epoll_pwait2` takes its timeout in nanoseconds, without a timer descriptor.
+//! `epoll_pwait2` takes its timeout in nanoseconds. It sets up a timer of the processor and takes it down again, which
+//! costs a virtual machine a microsecond or two. A deadline that is far off stays the same for many waits, so a timer
+//! descriptor is set to it once.
 
 use super::notified::Notified;
 use std::io;
@@ -38,8 +40,11 @@ impl Event {
 
 /// Taken by one wait; more are given by the next.
 const MOST_EVENTS: usize = 256;
-/// The key of the eventfd, and of the timer of a handle, which no socket has.
+/// The keys of the eventfd and of the timer, which no socket has.
 const WAKE: u64 = u64::MAX;
+const TIMER: u64 = u64::MAX - 1;
+/// The timer is set for a deadline that is so far off, in ns, or further.
+const FAR_NS: u64 = 20_000_000;
 
 const READ: u32 = (libc::EPOLLIN | libc::EPOLLPRI) as u32;
 const WRITE: u32 = libc::EPOLLOUT as u32;
@@ -66,13 +71,13 @@ impl Events {
 
     /// Whether nothing happened, not even a wake.
     pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
+        self.list[..self.count].iter().all(|event| event.u64 == TIMER)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Event> {
         self.list[..self.count]
             .iter()
-            .filter(|event| event.u64 != WAKE)
+            .filter(|event| event.u64 < TIMER)
             .map(|event| {
                 let flags = event.events;
                 Event::new(
@@ -89,8 +94,10 @@ pub(crate) struct Poller {
     epoll: OwnedFd,
     wake: OwnedFd,
     notified: Notified,
-    /// The timer that makes the handle readable in time. It exists once a handle was asked for.
+    /// The timer for far deadlines, which also makes the handle readable in time. Empty: the system refused it.
     timer: OnceLock<OwnedFd>,
+    /// Another loop waits for the handle.
+    has_handle: AtomicBool,
     /// The time that the timer was last set to, in ns; 0: it is off. Only the thread that arms it uses this.
     armed_ns: AtomicU64,
     /// The system has no `epoll_pwait2` (before Linux 5.11), or a sandbox forbids it.
@@ -115,6 +122,7 @@ impl Poller {
             wake,
             notified: Notified::default(),
             timer: OnceLock::new(),
+            has_handle: AtomicBool::new(false),
             armed_ns: AtomicU64::new(0),
             coarse: AtomicBool::new(false),
         };
@@ -124,29 +132,33 @@ impl Poller {
             (libc::EPOLLIN | libc::EPOLLET) as u32,
             WAKE,
         )?;
+        // Waits do without it.
+        let _ = poller.make_timer();
         Ok(poller)
+    }
+
+    fn make_timer(&self) -> io::Result<()> {
+        // SAFETY: no memory is involved.
+        let timer =
+            own(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) })?;
+        let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
+        self.control(libc::EPOLL_CTL_ADD, &timer, events, TIMER)?;
+        let _ = self.timer.set(timer);
+        Ok(())
     }
 
     /// A descriptor for other loops: readable when `wait` would not wait, and from the time on that `arm` says. One
     /// thread at a time.
     pub(crate) fn handle(&self) -> io::Result<isize> {
         if self.timer.get().is_none() {
-            // SAFETY: no memory is involved.
-            let timer =
-                own(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) })?;
-            self.control(
-                libc::EPOLL_CTL_ADD,
-                &timer,
-                (libc::EPOLLIN | libc::EPOLLET) as u32,
-                WAKE,
-            )?;
-            let _ = self.timer.set(timer);
+            self.make_timer()?;
         }
+        self.has_handle.store(true, Ordering::Relaxed);
         Ok(self.epoll.as_raw_fd() as isize)
     }
 
     pub(crate) fn has_handle(&self) -> bool {
-        self.timer.get().is_some()
+        self.has_handle.load(Ordering::Relaxed)
     }
 
     /// When the handle becomes readable if nothing happens before, in ns of the clock; None: never. `now` is the time.
@@ -207,6 +219,16 @@ impl Poller {
         } else {
             Err(io::Error::last_os_error())
         }
+    }
+
+    /// Waits until something happens, `notify` is called or was called since the last wait, or a deadline has come. It is
+    /// for deadlines that stay the same from wait to wait. `now` is the time.
+    pub(crate) fn wait_until(&self, events: &mut Events, at_ns: u64, now: u64) -> io::Result<()> {
+        if self.timer.get().is_none() || at_ns.saturating_sub(now) < FAR_NS {
+            return self.wait(events, Some(Duration::from_nanos(at_ns.saturating_sub(now))));
+        }
+        self.arm(Some(at_ns), now);
+        self.wait(events, None)
     }
 
     /// Waits until something happens, `notify` is called or was called since the last wait, or time is over.
@@ -375,6 +397,26 @@ mod tests {
         }
         poller.arm(Some(at), now_ns());
         assert!(tells(60_000));
+    }
+
+    #[test]
+    fn a_far_deadline_ends_waits_and_is_no_event() {
+        let poller = Poller::new().unwrap();
+        let mut events = Events::new();
+        for _ in 0..3 {
+            let at = now_ns() + 2 * FAR_NS;
+            // It stays set from wait to wait.
+            poller.notify();
+            poller.wait_until(&mut events, at, now_ns()).unwrap();
+            assert!(!events.is_empty() && events.iter().count() == 0);
+            while now_ns() < at {
+                poller.wait_until(&mut events, at, now_ns()).unwrap();
+                assert!(events.is_empty());
+            }
+        }
+        // One that has come, or comes soon, needs no timer.
+        poller.wait_until(&mut events, 1, now_ns()).unwrap();
+        assert!(events.is_empty());
     }
 
     #[test]

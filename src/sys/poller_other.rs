@@ -41,6 +41,11 @@ impl Poller {
         self.poller.delete(socket)
     }
 
+    /// Waits until something happens, or a deadline has come. `now` is the time.
+    pub(crate) fn wait_until(&self, events: &mut Events, at_ns: u64, now: u64) -> io::Result<()> {
+        self.wait(events, Some(Duration::from_nanos(at_ns.saturating_sub(now))))
+    }
+
     /// Waits until something happens, `notify` is called or was called since the last wait, or time is over.
     pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();

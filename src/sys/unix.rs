@@ -42,5 +42,16 @@ pub(crate) fn interface_index(name: &str) -> Option<u32> {
     }
 }
 
+#[cfg(feature = "discovery")]
+/// The name of the machine; empty where the system does not tell it.
+pub(crate) fn host_name() -> String {
+    let mut bytes = [0u8; 256];
+    // SAFETY: writes at most as many bytes as there are.
+    let told = unsafe { libc::gethostname(bytes.as_mut_ptr().cast(), bytes.len()) } == 0;
+    let length = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let name = if told { &bytes[..length] } else { &[] };
+    String::from_utf8_lossy(name).into_owned()
+}
+
 /// Nothing to do: the library is linked so that it stays (`-z nodelete`), or the system keeps what has thread-locals.
 pub(crate) fn stay_loaded() {}

@@ -59,6 +59,12 @@ pub(crate) fn interface_index(name: &str) -> Option<u32> {
     }
 }
 
+#[cfg(feature = "discovery")]
+/// The name of the machine; empty where the system does not tell it.
+pub(crate) fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
 /// Starts a thread of the library.
 pub(crate) fn spawn(
     name: &str,

@@ -62,11 +62,12 @@ impl Limits {
 
     /// Drops the limit that lies highest above the line between its neighbours: it excludes the fewest lines.
     fn drop_least(&mut self) {
-        let height = |[before, limit, after]: &[Limit; 3]| {
+        let height = |three: &[Limit]| {
+            let (before, limit, after) = (&three[0], &three[1], &three[2]);
             let share = elapsed(before.at_ns, limit.at_ns) / elapsed(before.at_ns, after.at_ns).max(1.0);
             limit.value - (before.value + share * (after.value - before.value))
         };
-        let heights = self.0.array_windows().map(height);
+        let heights = self.0.windows(3).map(height);
         if let Some((index, _)) = heights.enumerate().max_by(|(_, one), (_, other)| one.total_cmp(other)) {
             self.0.remove(index + 1);
         }

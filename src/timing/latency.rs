@@ -6,8 +6,11 @@ use super::{Block, Traffic};
 /// Periods after a discontinuity from which a shorter longest block is taken.
 const SETTLED: u32 = 4;
 
-/// What is covered beyond what the network takes, and the least by which it rises, in ns.
+/// What is covered beyond what the network takes, in ns.
 const MARGIN_NS: u64 = 1_000_000;
+/// It rises by this part of itself or more, but no step has to be longer than this, in ns. A longer least step would be out of
+/// proportion where the network is fast.
+const STEP_PART: u64 = 4;
 const STEP_NS: u64 = 5_000_000;
 /// The most of what the network takes that is covered, in ns.
 const MOST_COVERED_NS: u64 = 100_000_000;
@@ -45,7 +48,8 @@ impl Covered {
             // Up to now nobody watched.
             (self.ns, self.silent_since) = (wanted_ns, None);
         } else if transit_ns > self.ns {
-            self.ns = wanted_ns.max(self.ns + STEP_NS).min(MOST_COVERED_NS);
+            let step_ns = (self.ns / STEP_PART).min(STEP_NS);
+            self.ns = wanted_ns.max(self.ns + step_ns).min(MOST_COVERED_NS);
         } else if wanted_ns + LEAST_FALL_NS <= self.ns && self.may_fall(now_ns) {
             self.ns = wanted_ns;
             self.fell_ns = Some(now_ns);

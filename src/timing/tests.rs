@@ -583,7 +583,7 @@ proptest! {
             let block = Block { sample_rate: rate, offline, discontinuity, position, device_time, ..block(now, frames) };
             prop_assert!(clock.begin(block, lag(step % 100_000)).is_ok());
             let mut last = 0;
-            while next < arrivals.len() && let Some(frame) = clock.place(arrivals[next]) {
+            while let Some(frame) = arrivals.get(next).and_then(|at| clock.place(*at)) {
                 prop_assert!(frame < frames && frame >= last);
                 last = frame;
                 next += 1;
@@ -669,7 +669,8 @@ proptest! {
             let arrivals: Vec<u64> = arrivals.filter(|at| !is_on_edge(at)).collect();
             let places = |clock: &mut BlockClock, rest: &mut &[u64]| {
                 let mut placed = Vec::new();
-                while let Some((first, others)) = rest.split_first() && let Some(frame) = clock.place(*first) {
+                while let Some((first, others)) = rest.split_first() {
+                    let Some(frame) = clock.place(*first) else { break };
                     placed.push(frame);
                     *rest = others;
                 }

@@ -1,23 +1,13 @@
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
+#include "check_system.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-/* Exit statuses by which a case tells its parent what it has said already. */
-enum { CASE_PASSED = 0, CASE_FAILED = 97, CASE_SKIPPED = 98 };
-
-/* One case may take this long, all its deadlines included. */
-#define CASE_MS 50000
 
 static const char *running = "";
 
@@ -110,75 +100,12 @@ void check_memory(const void *expected, size_t expected_size, const void *actual
                should, expected_size);
 }
 
-static unsigned count_entries(const char *path)
-{
-    DIR *directory = opendir(path);
-    if (directory == NULL)
-        check_fail(__FILE__, __LINE__, "cannot read %s: %s", path, strerror(errno));
-    unsigned count = 0;
-    struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL)
-        count += entry->d_name[0] != '.';
-    closedir(directory);
-    return count;
-}
-
-unsigned check_threads(void)
-{
-    return count_entries("/proc/self/task");
-}
-
 /* When the case began: a sanitizer has threads of its own. */
 static unsigned threads_at_first;
 
 unsigned check_more_threads(void)
 {
     return check_threads() - threads_at_first;
-}
-
-unsigned check_descriptors(void)
-{
-    /* Without the one that reads the directory. */
-    return count_entries("/proc/self/fd") - 1;
-}
-
-/* 0: there is none, or it has not got its name yet. */
-static int find_network_thread(void)
-{
-    int found = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    if (tasks == NULL)
-        check_fail(__FILE__, __LINE__, "cannot read /proc/self/task");
-    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
-        char path[300];
-        char name[32] = "";
-        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
-        FILE *file = fopen(path, "r");
-        if (file == NULL)
-            continue; /* it has just ended */
-        if (fgets(name, sizeof name, file) != NULL && strcmp(name, "midisock\n") == 0)
-            found = atoi(entry->d_name);
-        fclose(file);
-    }
-    closedir(tasks);
-    return found;
-}
-
-int check_network_thread(void)
-{
-    int found = 0;
-    CHECK_SOON((found = find_network_thread()) != 0);
-    return found;
-}
-
-unsigned long check_resident_kb(void)
-{
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL || fscanf(file, "%*u %lu", &pages) != 1)
-        check_fail(__FILE__, __LINE__, "cannot read /proc/self/statm");
-    fclose(file);
-    return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
 }
 
 int check_sanitized(void)
@@ -219,36 +146,12 @@ void check_join(pthread_t thread)
         check_fail(__FILE__, __LINE__, "pthread_join: %s", strerror(error));
 }
 
-/* Writes where the system shows the thread that calls it. */
-static void *tell_where(void *path_)
-{
-    char *path = path_;
-    static const char proc[] = "/proc/";
-    memcpy(path, proc, sizeof proc);
-    ssize_t length = readlink("/proc/thread-self", path + sizeof proc - 1, 64);
-    if (length < 0)
-        check_fail(__FILE__, __LINE__, "/proc/thread-self: %s", strerror(errno));
-    path[sizeof proc - 1 + (size_t)length] = 0;
-    return NULL;
-}
-
-/* Starts and joins a thread. ThreadSanitizer starts one of its own with the first. */
-static void have_had_a_thread(void)
-{
-    char path[80];
-    pthread_t thread;
-    check_start(&thread, tell_where, path);
-    check_join(thread);
-    /* It is shown for a moment longer, and must not be counted. */
-    CHECK_SOON(access(path, F_OK) != 0);
-}
-
 /* What one case does in its own process. */
-static void run_case(const check_case *one)
+void check_run_case(const check_case *one)
 {
     running = one->name;
     if (check_sanitized())
-        have_had_a_thread();
+        check_have_had_a_thread();
     unsigned threads = threads_at_first = check_threads();
     unsigned descriptors = check_descriptors();
     one->run();
@@ -265,48 +168,6 @@ static void run_case(const check_case *one)
     exit(CASE_PASSED);
 }
 
-/* Runs one case in a child; whether it passed. */
-static int run_child(const check_case *one)
-{
-    fflush(stdout);
-    pid_t child = fork();
-    if (child < 0) {
-        printf("not ok %s: fork: %s\n", one->name, strerror(errno));
-        return 0;
-    }
-    if (child == 0)
-        run_case(one);
-    int status = 0;
-    uint64_t until = check_now_ms() + CASE_MS;
-    for (;;) {
-        pid_t ended = waitpid(child, &status, WNOHANG);
-        if (ended == child)
-            break;
-        if (check_now_ms() > until) {
-            kill(child, SIGKILL);
-            waitpid(child, &status, 0);
-            printf("not ok %s: still running after %d s\n", one->name, CASE_MS / 1000);
-            return 0;
-        }
-        check_pause();
-    }
-    if (WIFSIGNALED(status)) {
-        printf("not ok %s: killed by signal %d (%s)\n", one->name, WTERMSIG(status),
-               strsignal(WTERMSIG(status)));
-        return 0;
-    }
-    switch (WEXITSTATUS(status)) {
-    case CASE_PASSED:
-    case CASE_SKIPPED:
-        return 1;
-    case CASE_FAILED:
-        return 0;
-    default:
-        printf("not ok %s: exit status %d\n", one->name, WEXITSTATUS(status));
-        return 0;
-    }
-}
-
 static int is_named(const char *name, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
@@ -319,11 +180,17 @@ int check_main(int argc, char **argv, const check_case *cases, size_t count)
 {
     size_t ran = 0;
     size_t failed = 0;
+    check_begin_system();
+    /* A system without fork() starts this program again for each case. */
+    if (argc == 3 && strcmp(argv[1], CHECK_CASE) == 0)
+        for (size_t i = 0; i < count; i++)
+            if (strcmp(argv[2], cases[i].name) == 0)
+                check_run_case(&cases[i]);
     for (size_t i = 0; i < count; i++) {
         if (!is_named(cases[i].name, argc, argv))
             continue;
         ran++;
-        failed += !run_child(&cases[i]);
+        failed += !check_run_process(&cases[i]);
     }
     if (ran == 0)
         printf("not ok: no such case\n");

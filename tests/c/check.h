@@ -26,6 +26,17 @@ typedef struct check_case {
 } check_case;
 
 #define CASE(function) {#function, function}
+/* Cases about what only Unix, or Linux, has. Their functions stand in an #if, too. */
+#if defined(_WIN32)
+#define UNIX_CASE(function)
+#else
+#define UNIX_CASE(function) CASE(function),
+#endif
+#if defined(__linux__)
+#define LINUX_CASE(function) CASE(function),
+#else
+#define LINUX_CASE(function)
+#endif
 #define CASES(table) table, sizeof(table) / sizeof((table)[0])
 
 /* Runs the cases, or those named on the command line. Returns the exit status. */
@@ -33,7 +44,9 @@ int check_main(int argc, char **argv, const check_case *cases, size_t count);
 
 /* Ends the case as failed. */
 void check_fail(const char *file, int line, const char *format, ...)
-#if defined(__GNUC__)
+#if defined(__MINGW32__) && !defined(__clang__)
+    __attribute__((format(gnu_printf, 3, 4), noreturn))
+#elif defined(__GNUC__)
     __attribute__((format(printf, 3, 4), noreturn))
 #endif
     ;
@@ -83,8 +96,10 @@ unsigned check_more_threads(void);
 unsigned check_descriptors(void);
 unsigned long check_resident_kb(void);
 
-/* The thread id of the network thread, once it has its name. */
+/* The thread id of the network thread, once it has its name; on Linux only. */
 int check_network_thread(void);
+/* Nanoseconds that the network thread has run, as the system counts them. */
+uint64_t check_network_thread_ns(void);
 
 /* Whether the program runs under AddressSanitizer or ThreadSanitizer, where memory
  * and speed mean nothing. */

@@ -43,6 +43,8 @@ midisock_port *context_connect(const midisock_port *server, const midisock_confi
     return client;
 }
 
+#if defined(__linux__)
+
 void context_turn(midisock_context *context)
 {
     intptr_t handle = -1;
@@ -56,6 +58,17 @@ void context_turn(midisock_context *context)
     midisock_result result = midisock_context_poll(context, 0);
     CHECK(result == MIDISOCK_OK || result == MIDISOCK_EMPTY);
 }
+
+#else
+
+/* Contexts have no handle there. */
+void context_turn(midisock_context *context)
+{
+    midisock_result result = midisock_context_poll(context, 1);
+    CHECK(result == MIDISOCK_OK || result == MIDISOCK_EMPTY);
+}
+
+#endif
 
 void log_begin(log_lines *log)
 {

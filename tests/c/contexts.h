@@ -17,7 +17,8 @@ midisock_port *context_listen(const midisock_config *config);
 midisock_port *context_connect(const midisock_port *server, const midisock_config *config);
 
 /* Waits in poll(2) for the handle of a context, as an event loop does, and lets
- * the context work once. Fails if the handle is not readable in time. */
+ * the context work once. Fails if the handle is not readable in time. Where
+ * contexts have no handle, the context itself waits. */
 void context_turn(midisock_context *context);
 
 /* The condition becomes true, and nothing but the handle says when to look. */

@@ -12,11 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
+#if !defined(_WIN32)
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <unistd.h>
+#endif
+#if defined(__linux__)
+#include <sys/eventfd.h>
+#endif
 
 static midisock_port *adopt(int fd, const midisock_config *config)
 {
@@ -30,17 +34,28 @@ static void make_pair(int fds[2])
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
 }
 
+/* Winsock does not tell whether a socket blocks. */
+static int status_of(int fd)
+{
+#if defined(_WIN32)
+    (void)fd;
+    return 0;
+#else
+    return fcntl(fd, F_GETFL);
+#endif
+}
+
 /* It is refused, and as it was before. */
 static void refuses(int fd, const char *what)
 {
     midisock_port *out = NULL;
-    int status = fcntl(fd, F_GETFL), flags = fcntl(fd, F_GETFD);
+    int status = status_of(fd), flags = fcntl(fd, F_GETFD);
     CHECK(status >= 0 && flags >= 0);
     midisock_result result = midisock_adopt(fd, NULL, &out);
     if (result != MIDISOCK_ERR_INVALID_ARGUMENT)
         check_fail(__FILE__, __LINE__, "%s: %s", what, midisock_strerror(result));
     CHECK(out == NULL);
-    CHECK_INT(status, fcntl(fd, F_GETFL));
+    CHECK_INT(status, status_of(fd));
     CHECK_INT(flags, fcntl(fd, F_GETFD));
 }
 
@@ -72,11 +87,12 @@ static void what_is_no_connected_stream_is_refused(void)
     refuses_and_closes(raw_listen(&port), "a listening socket");
     refuses_and_closes(socket(AF_INET, SOCK_STREAM, 0), "an unconnected socket");
     refuses_and_closes(socket(AF_INET6, SOCK_STREAM, 0), "an unconnected socket");
-    refuses_and_closes(socket(AF_UNIX, SOCK_STREAM, 0), "an unconnected Unix socket");
     int udp = socket(AF_INET, SOCK_DGRAM, 0);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     CHECK(connect(udp, (struct sockaddr *)&at, sizeof at) == 0);
     refuses_and_closes(udp, "a datagram socket");
+#if !defined(_WIN32)
+    refuses_and_closes(socket(AF_UNIX, SOCK_STREAM, 0), "an unconnected Unix socket");
     const int types[] = {SOCK_DGRAM, SOCK_SEQPACKET};
     for (int i = 0; i < 2; i++) {
         CHECK(socketpair(AF_UNIX, types[i], 0, fds) == 0);
@@ -90,14 +106,18 @@ static void what_is_no_connected_stream_is_refused(void)
     refuses_and_closes(listening, "a listening Unix socket");
     refuses_and_closes(open("/dev/null", O_RDWR), "a file");
     refuses_and_closes(open("/tmp", O_RDONLY), "a folder");
+#if defined(__linux__)
     refuses_and_closes(eventfd(0, 0), "an eventfd");
+#endif
     CHECK(pipe(fds) == 0);
     refuses_and_closes(fds[0], "a pipe");
     refuses_and_closes(fds[1], "a pipe");
+#endif
 
     /* One that is still connecting. */
     int fillers[3], silent = raw_silent(&port, fillers);
-    int connecting = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int connecting = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(fcntl(connecting, F_SETFL, O_NONBLOCK) == 0);
     at.sin_port = htons(port);
     CHECK(connect(connecting, (struct sockaddr *)&at, sizeof at) < 0 && errno == EINPROGRESS);
     refuses_and_closes(connecting, "a connecting socket");
@@ -111,7 +131,7 @@ static void other_arguments(void)
     int fds[2];
     midisock_port *out = NULL;
     make_pair(fds);
-    int status = fcntl(fds[0], F_GETFL);
+    int status = status_of(fds[0]), flags = fcntl(fds[0], F_GETFD);
     midisock_config c = check_config();
     CHECK_INVALID(midisock_adopt(fds[0], NULL, NULL));
     c.traffic_class = 64;
@@ -124,8 +144,8 @@ static void other_arguments(void)
     midisock_port *places[2];
     CHECK_INVALID(midisock_adopt(fds[0], NULL, (midisock_port **)(void *)((char *)places + 1)));
     CHECK(out == NULL);
-    CHECK_INT(status, fcntl(fds[0], F_GETFL));
-    CHECK_INT(0, fcntl(fds[0], F_GETFD));
+    CHECK_INT(status, status_of(fds[0]));
+    CHECK_INT(flags, fcntl(fds[0], F_GETFD));
     /* It is still the caller's, and works. */
     RAW_SEND(fds[0], 1, 2);
     RAW_EXPECT(fds[1], 1, 2);
@@ -166,7 +186,9 @@ static void both_ends_of_a_pair(void)
     NOTIFIED(b, MIDISOCK_NOTIFY_CONNECTED);
     midisock_notification n = NOTIFIED(b, MIDISOCK_NOTIFY_DISCONNECTED);
     CHECK_OK(n.reason);
+#if !defined(_WIN32) /* there a pair is one of TCP */
     CHECK_TEXT("unix:", n.address);
+#endif
     CHECK_RESULT(MIDISOCK_EMPTY, midisock_poll_notification(b, &n));
     CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_push(b, BYTES(0xfe)));
     CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_pop(b, &(midisock_message){0}));
@@ -198,7 +220,7 @@ static void a_tcp_connection(void)
     int fds[2];
     uint16_t number;
     make_tcp(fds, &number);
-    CHECK_INT(0, fcntl(fds[0], F_GETFL) & O_NONBLOCK);
+    CHECK_INT(0, status_of(fds[0]) & O_NONBLOCK);
     /* What has come already is the port's. */
     RAW_SEND(fds[1], 0xf3, 1);
     midisock_config c = check_config();
@@ -227,7 +249,9 @@ static void a_tcp_connection(void)
     RAW_EXPECT(fds[1], 0x90, 60, 64);
     CHECK_RESULT(MIDISOCK_EMPTY, midisock_poll_notification(port, &n));
     /* It has what every connection gets. */
-    CHECK(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
+#if !defined(_WIN32)
+    CHECK(status_of(fds[0]) & O_NONBLOCK);
+#endif
     CHECK_INT(FD_CLOEXEC, fcntl(fds[0], F_GETFD));
     CHECK(number_option(fds[0], IPPROTO_TCP, TCP_NODELAY) != 0);
     CHECK(number_option(fds[0], SOL_SOCKET, SO_KEEPALIVE) != 0);
@@ -328,7 +352,9 @@ static void calls_of_other_ports(void)
     CHECK_ROLE(midisock_client_address(port, 1, text, sizeof text));
     CHECK_ROLE(midisock_disconnect(port, 1));
     CHECK_INT(0, midisock_client_count(port));
+#if !defined(_WIN32)
     CHECK_INT(0, midisock_local_port(port));
+#endif
     midisock_message m = {0};
     m.data = (const uint8_t *)"\xf8";
     m.size = 1;
@@ -406,6 +432,7 @@ static void a_peer_that_does_not_read_holds_up_nobody(void)
     raw_close(other[1]);
 }
 
+#if !defined(_WIN32)
 static void a_program_that_is_executed_does_not_inherit_it(void)
 {
     int fds[2];
@@ -426,6 +453,7 @@ static void a_program_that_is_executed_does_not_inherit_it(void)
     midisock_close(port);
     raw_close(fds[1]);
 }
+#endif
 
 static void peer_address_of_each_port(void)
 {
@@ -511,7 +539,7 @@ int main(int argc, char **argv)
         CASE(calls_of_other_ports),
         CASE(all_that_was_sent_arrives),
         CASE(a_peer_that_does_not_read_holds_up_nobody),
-        CASE(a_program_that_is_executed_does_not_inherit_it),
+        UNIX_CASE(a_program_that_is_executed_does_not_inherit_it)
         CASE(peer_address_of_each_port),
         CASE(descriptors_stay_the_same),
     };

@@ -269,6 +269,9 @@ typedef struct maker {
 static void *run_with_own_mask(void *user)
 {
     maker *m = user;
+#if defined(_WIN32)
+    m->run(m->argument);
+#else
     sigset_t mine, after;
     sigemptyset(&mine);
     sigaddset(&mine, SIGUSR2);
@@ -276,6 +279,7 @@ static void *run_with_own_mask(void *user)
     m->run(m->argument);
     pthread_sigmask(SIG_SETMASK, NULL, &after);
     CHECK(sigismember(&after, SIGUSR2) == 1 && sigismember(&after, SIGUSR1) == 0);
+#endif
     m->ended++;
     return NULL;
 }
@@ -309,9 +313,11 @@ static void join(void *user, void *thread)
 static void look(void *user, int32_t level, const char *text)
 {
     maker *m = user;
+#if !defined(_WIN32)
     sigset_t mask;
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     CHECK(sigismember(&mask, SIGUSR1) == 1 && sigismember(&mask, SIGTERM) == 1);
+#endif
     log_take(&m->log, level, text);
 }
 

@@ -8,10 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/types.h>
 #include <unistd.h>
+#if !defined(_WIN32)
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#endif
 
+#if !defined(_WIN32)
 static void only_its_own_timers_are_exact(void)
 {
     midisock_port *server = check_listen(NULL);
@@ -37,6 +41,7 @@ static void only_its_own_timers_are_exact(void)
     }
     midisock_close(server);
 }
+#endif
 
 static void it_reports_how_late_it_woke(void)
 {
@@ -57,19 +62,53 @@ static void it_reports_how_late_it_woke(void)
     midisock_close(b);
 }
 
-static int policy_of_network_thread(void)
+#if defined(_WIN32)
+
+/* There is one priority, time-critical, which no user is refused. */
+static void a_priority_is_time_critical(void)
+{
+    midisock_port *server = check_listen(NULL);
+    midisock_config c = check_config();
+    c.realtime_priority = 5;
+    midisock_port *client = check_connect(server, &c);
+    CHECK_COUNT(server, network_priority, 15);
+    CHECK_OK(midisock_set_realtime_priority(server, UINT32_MAX));
+    CHECK_COUNT(client, network_priority, 15);
+    midisock_close(client);
+    CHECK_COUNT(server, network_priority, 15);
+    CHECK_OK(midisock_set_realtime_priority(server, 0));
+    CHECK_COUNT(server, network_priority, 0);
+    midisock_close(server);
+}
+
+#else
+
+/* musl's sched_getscheduler is a stub: the kernel is asked. 0: the calling thread. */
+static int policy_of(int thread)
 {
     /* Without what is inherited or not. */
-    return sched_getscheduler(check_network_thread()) & ~SCHED_RESET_ON_FORK;
+    return (int)syscall(SYS_sched_getscheduler, thread) & ~SCHED_RESET_ON_FORK;
+}
+
+static int policy_of_network_thread(void)
+{
+    return policy_of(check_network_thread());
+}
+
+/* Of the calling thread; 0, or the error's number. */
+static int set_policy(int policy, int priority)
+{
+    struct sched_param parameters;
+    memset(&parameters, 0, sizeof parameters);
+    parameters.sched_priority = priority;
+    return pthread_setschedparam(pthread_self(), policy, &parameters);
 }
 
 static void need_realtime(void)
 {
-    struct sched_param parameters = {1};
-    if (sched_setscheduler(0, SCHED_FIFO, &parameters) != 0)
+    if (set_policy(SCHED_FIFO, 1) != 0)
         check_skip("no realtime priority for this user");
-    parameters.sched_priority = 0;
-    CHECK_INT(0, sched_setscheduler(0, SCHED_OTHER, &parameters));
+    CHECK_INT(0, set_policy(SCHED_OTHER, 0));
 }
 
 static void a_priority_that_is_given(void)
@@ -82,7 +121,7 @@ static void a_priority_that_is_given(void)
     CHECK_COUNT(server, network_priority, 5);
     CHECK_COUNT(plain, network_priority, 5); /* there is one thread */
     CHECK_INT(SCHED_FIFO, policy_of_network_thread());
-    CHECK_INT(SCHED_OTHER, sched_getscheduler(0));
+    CHECK_INT(SCHED_OTHER, policy_of(0));
     c.realtime_priority = UINT32_MAX; /* the highest there is */
     midisock_port *client = check_connect(server, &c);
     CHECK_COUNT(client, network_priority, sched_get_priority_max(SCHED_FIFO));
@@ -141,8 +180,7 @@ static void a_priority_that_is_refused(void)
     CHECK_INT(0, setrlimit(RLIMIT_RTPRIO, &none));
     if (geteuid() == 0)
         CHECK_INT(0, setuid(65534));
-    struct sched_param parameters = {1};
-    if (sched_setscheduler(0, SCHED_FIFO, &parameters) == 0)
+    if (set_policy(SCHED_FIFO, 1) == 0)
         check_skip("this user cannot be refused a realtime priority");
     midisock_config c = check_config();
     c.realtime_priority = 5;
@@ -173,14 +211,19 @@ static void a_priority_that_is_refused(void)
     midisock_close(server);
 }
 
+#endif
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(only_its_own_timers_are_exact),
+        UNIX_CASE(only_its_own_timers_are_exact)
         CASE(it_reports_how_late_it_woke),
-        CASE(a_priority_that_is_given),
-        CASE(a_priority_that_is_asked_for_later),
-        CASE(a_priority_that_is_refused),
+#if defined(_WIN32)
+        CASE(a_priority_is_time_critical),
+#endif
+        UNIX_CASE(a_priority_that_is_given)
+        UNIX_CASE(a_priority_that_is_asked_for_later)
+        UNIX_CASE(a_priority_that_is_refused)
     };
     return check_main(argc, argv, CASES(cases));
 }

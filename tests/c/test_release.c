@@ -5,13 +5,15 @@
 #include "receiver.h"
 #include "sounding.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#if !defined(_WIN32)
+#include <signal.h>
 #include <sys/types.h>
 #include <sys/wait.h>
-#include <unistd.h>
+#endif
 
 static void go_orderly(int fd)
 {
@@ -158,6 +160,7 @@ static void then_a_client_that_does_not_return_is_closed(void)
     raw_close(listener);
 }
 
+#if !defined(_WIN32)
 static void of_a_process_that_was_killed(void)
 {
     midisock_config c = sounding_config();
@@ -179,6 +182,7 @@ static void of_a_process_that_was_killed(void)
     CHECK_INT(client, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT).client);
     midisock_close(server);
 }
+#endif
 
 static void of_a_disconnected_client(void)
 {
@@ -539,7 +543,7 @@ int main(int argc, char **argv)
         CASE(of_one_that_left_before_it_was_accepted),
         CASE(of_a_clients_server),
         CASE(then_a_client_that_does_not_return_is_closed),
-        CASE(of_a_process_that_was_killed),
+        UNIX_CASE(of_a_process_that_was_killed)
         CASE(of_a_disconnected_client),
         CASE(notes_that_the_peer_ended_are_not_released),
         CASE(no_releases_when_turned_off),

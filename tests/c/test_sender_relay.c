@@ -8,8 +8,10 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <time.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
 
 #define MS UINT64_C(1000000)
 #define RATE 48000.0
@@ -92,11 +94,19 @@ static void begin_blocks(run *r, uint64_t block, int receives)
     }
 }
 
+/* By default Linux may wake a thread 50 us late. */
+static void sharpen_timers(void)
+{
+#if defined(__linux__)
+    prctl(PR_SET_TIMERSLACK, 1000);
+#endif
+}
+
 static void *send_notes(void *argument)
 {
     run *r = argument;
     uint64_t next = 0;
-    prctl(PR_SET_TIMERSLACK, 1000);
+    sharpen_timers();
     for (uint64_t block = 0; block < r->blocks; block++) {
         begin_blocks(r, block, 0);
         for (; next < NOTES && (r->settle * FRAMES + next * EVERY) / FRAMES <= block; next++) {
@@ -113,7 +123,7 @@ static void *send_notes(void *argument)
 static void *receive_notes(void *argument)
 {
     run *r = argument;
-    prctl(PR_SET_TIMERSLACK, 1000);
+    sharpen_timers();
     unsigned all = 0;
     for (uint64_t block = 0; block < r->blocks || all < LINKS * NOTES; block++) {
         begin_blocks(r, block, 1);

@@ -5,8 +5,10 @@
 #include "raw.h"
 
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
+#if !defined(_WIN32)
+#include <sys/wait.h>
+#endif
 
 static unsigned exchanged(void)
 {
@@ -58,6 +60,20 @@ static void checksum_message(uint64_t sum, uint8_t data[13])
         data[2 + i] = (uint8_t)(sum >> (7 * i) & 0x7f);
     data[12] = 0xf7;
 }
+
+static midisock_config waiting_config(uint32_t wake)
+{
+    midisock_config c = check_config();
+    c.overflow = MIDISOCK_OVERFLOW_WAIT;
+    c.in_queue_bytes = 16384;
+    c.out_queue_bytes = 16384;
+    c.wake = wake;
+    c.linger_ms = DEADLINE_MS;
+    c.reconnect_max_ms = 0;
+    return c;
+}
+
+#if !defined(_WIN32)
 
 typedef struct side {
     midisock_port *port;
@@ -112,18 +128,6 @@ static void take_part(midisock_port *port, uint32_t seed)
     CHECK_OK(midisock_flush(port, DEADLINE_MS));
 }
 
-static midisock_config waiting_config(uint32_t wake)
-{
-    midisock_config c = check_config();
-    c.overflow = MIDISOCK_OVERFLOW_WAIT;
-    c.in_queue_bytes = 16384;
-    c.out_queue_bytes = 16384;
-    c.wake = wake;
-    c.linger_ms = DEADLINE_MS;
-    c.reconnect_max_ms = 0;
-    return c;
-}
-
 static void between_processes(uint32_t wake)
 {
     int pipe_fds[2];
@@ -165,6 +169,7 @@ static void two_processes_signalling(void)
 {
     between_processes(MIDISOCK_WAKE_SIGNAL);
 }
+#endif
 
 typedef struct sender {
     int fd;
@@ -298,8 +303,8 @@ static void many_at_once(void)
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
-        CASE(two_processes_ticking),
-        CASE(two_processes_signalling),
+        UNIX_CASE(two_processes_ticking)
+        UNIX_CASE(two_processes_signalling)
         CASE(a_peer_that_cuts_anywhere),
         CASE(many_at_once),
     };

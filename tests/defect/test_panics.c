@@ -29,6 +29,7 @@ static size_t index_of;
 static char text[64];
 static midisock_context *context;
 static midisock_context *made_context;
+static midisock_browser *made_browser;
 static intptr_t handle;
 
 static midisock_context *make_context(void)
@@ -108,6 +109,8 @@ DEFINE(set_realtime_priority, midisock_set_realtime_priority(port, 0))
 DEFINE(set_latency, midisock_set_latency(port, 0, 0))
 DEFINE(set_channels, midisock_set_channels(port, 0))
 
+DEFINE(browse, midisock_browse(&made_browser)) /* before anything is sent */
+
 DEFINE(context_create, midisock_context_create(NULL, &made_context))
 DEFINE(context_destroy, midisock_context_destroy(context))
 DEFINE(context_poll, midisock_context_poll(context, 0))
@@ -124,7 +127,8 @@ static const struct {
             ROW(poll_notification) ROW(client_address) ROW(peer_address) ROW(disconnect) ROW(set_realtime_priority)
                 ROW(clients) ROW(set_allow) ROW(set_name) ROW(wait_handle)
                     ROW(set_latency) ROW(set_channels)
-                        ROW(context_create) ROW(context_destroy) ROW(context_poll) ROW(context_handle)};
+                        ROW(context_create) ROW(context_destroy) ROW(context_poll) ROW(context_handle)
+                            ROW(browse)};
 
 static void open_pair(void)
 {

@@ -4,6 +4,7 @@
 
 extern "C" {
 #include "check.h"
+#include "network.h"
 }
 
 #include <atomic>
@@ -310,13 +311,14 @@ void every_control_by_keyboard()
         };
         each(editor);
         const bool server = role == BridgeSettings::Role::server;
-        for (const char *wanted : {"Connect", "Server", "Client", server ? "Listen on" : "Host", "Port", "Latency", "MIDI thru",
+        for (const char *wanted : {"Connect", "Server", "Client", server ? "Listen on" : "Host", "Port", "On the network", "Latency", "MIDI thru",
                                    "Monitor tone", "Panic"}) {
             if (reached.count(wanted) == 0) {
                 check_fail(__FILE__, __LINE__, "%s is not to be reached by Tab", wanted);
             }
         }
         CHECK_INT(server, reached.count("Allow"));
+        CHECK_INT(server, reached.count("Announce"));
         CHECK_INT(!server, reached.count("Use the sender's time"));
     }
 }
@@ -363,6 +365,67 @@ void a_switch_for_senders_times()
     juce::AudioProcessor::copyXmlToBinary(*xml, state);
     CHECK(read.read(state.getData(), static_cast<int>(state.getSize())));
     CHECK(!read.client.sender_time && read.role == BridgeSettings::Role::client);
+}
+
+// On a network of its own, with nobody else: what is found is given to the panel here.
+void a_server_is_chosen_from_the_network()
+{
+    own_network();
+    stage s;
+    auto &editor = s.open();
+    auto *panel = find<NetworkPanel>(editor, "Servers on the network");
+    auto *list = find<juce::ListBox>(editor, "On the network");
+    CHECK(panel != nullptr && list != nullptr && !panel->isVisible());
+    button(editor, "On the network")->onClick();
+    CHECK(panel->isVisible());
+    midisock::plugin::service_list found;
+    midisock::service change;
+    change.kind = MIDISOCK_SERVICE_FOUND;
+    change.port = 4711;
+    for (const char *name : {"Stage", "B\xc3\xbchne", "Studio"}) {
+        std::snprintf(change.name, sizeof change.name, "%s", name);
+        std::snprintf(change.address, sizeof change.address, "192.0.2.%c", name[1] == 't' ? name[3] == 'g' ? '1' : '2' : '3');
+        found.take(change);
+    }
+    panel->show(found.servers());
+    auto *model = list->getModel();
+    CHECK_INT(3, model->getNumRows());
+    CHECK(model->getNameForRow(1) == "Stage, 192.0.2.1, port 4711");
+    // The choice stays on its server when others come and go.
+    list->selectRow(1);
+    change.kind = MIDISOCK_SERVICE_LOST;
+    std::snprintf(change.name, sizeof change.name, "%s", "B\xc3\xbchne");
+    found.take(change);
+    panel->show(found.servers());
+    CHECK_INT(0, list->getSelectedRow());
+    model->returnKeyPressed(list->getSelectedRow());
+    CHECK(!panel->isVisible());
+    const BridgeSettings chosen = s.bridge().settings();
+    CHECK(chosen.role == BridgeSettings::Role::client && chosen.client.host == "192.0.2.1" && chosen.client.port == 4711);
+    CHECK(chosen.client.sender_time && !chosen.connect);
+    // Escape changes nothing.
+    button(editor, "On the network")->onClick();
+    CHECK(panel->keyPressed(juce::KeyPress(juce::KeyPress::escapeKey)));
+    CHECK(!panel->isVisible() && s.bridge().settings() == chosen);
+    model->returnKeyPressed(7);
+    CHECK(s.bridge().settings() == chosen);
+}
+
+// A server's, off at first, and saved. On loopback nothing is sent.
+void a_switch_to_be_found()
+{
+    stage s;
+    auto &editor = s.open();
+    auto *found = button(editor, "Announce");
+    CHECK(found != nullptr && found->isVisible() && !found->getToggleState());
+    found->setToggleState(true, juce::dontSendNotification);
+    found->onClick();
+    CHECK(s.bridge().settings().server.advertise);
+    juce::MemoryBlock state;
+    s.bridge().getStateInformation(state);
+    BridgeSettings read;
+    CHECK(read.read(state.getData(), static_cast<int>(state.getSize())));
+    CHECK(read == s.bridge().settings() && read.server.advertise && !BridgeSettings().server.advertise);
 }
 
 // Only with senders' times: a project without them stays as it was.
@@ -441,6 +504,8 @@ int main(int argc, char **argv)
         CASE(its_size_is_remembered),
         CASE(every_control_by_keyboard),
         CASE(a_switch_for_senders_times),
+        CASE(a_switch_to_be_found),
+        CASE(a_server_is_chosen_from_the_network),
         CASE(the_host_is_told_the_latency),
         CASE(activity_is_told),
     };

@@ -72,6 +72,8 @@ class Config(Structure):
         ("traffic_class", c_uint32),
         ("channels", c_uint32),
         ("timing", c_uint32),
+        ("advertise", c_uint32),
+        ("reserved", c_uint32),
         ("context", c_void_p),
         *([("reserved_after_context", c_uint32)] if ctypes.sizeof(c_void_p) == 4 else []),
     ]
@@ -106,7 +108,7 @@ class Message(Structure):
         ("client", c_uint32),
         ("frame", c_uint32),
         ("flags", c_uint32),
-        ("reserved", c_uint32 * 2),
+        ("reserved", c_uint32 * (3 if ctypes.sizeof(c_void_p) == 4 else 2)),
     ]
 
 
@@ -144,6 +146,17 @@ class Stats(Structure):
     )]
 
 
+class Service(Structure):
+    _fields_ = [
+        ("kind", c_int32),
+        ("port", c_uint16),
+        ("reserved", c_uint16),
+        ("name", c_char * 64),
+        ("host", c_char * 256),
+        ("address", c_char * 64),
+    ]
+
+
 STRUCTS = {
     "midisock_config": Config,
     "midisock_context_config": ContextConfig,
@@ -151,6 +164,7 @@ STRUCTS = {
     "midisock_block": Block,
     "midisock_notification": Notification,
     "midisock_stats": Stats,
+    "midisock_service": Service,
 }
 
 HANDLE = c_void_p
@@ -204,6 +218,10 @@ FUNCTIONS = {  # name: (what it returns, what it takes)
     "wait_handle": (c_int32, [HANDLE, c_uint32, POINTER(c_ssize_t)]),
     "set_latency": (c_int32, [HANDLE, c_uint64, c_uint64]),
     "set_channels": (c_int32, [HANDLE, c_uint32]),
+    "browse": (c_int32, [POINTER(HANDLE)]),
+    "browser_next": (c_int32, [HANDLE, POINTER(Service), c_size_t]),
+    "browser_wait": (c_int32, [HANDLE, c_int32]),
+    "browser_close": (None, [HANDLE]),
 }
 
 
@@ -495,3 +513,31 @@ class Port:
         buffer = ctypes.create_string_buffer(64)
         check(call("peer_name", self.handle, buffer, 64), "peer_name")
         return buffer.value.decode()
+
+
+class Browser:
+    """A browser. Leaving `with` closes it."""
+
+    def __init__(self):
+        self.handle = HANDLE()
+        check(call("browse", self.handle), "browse")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        call("browser_close", self.handle)
+        self.handle = HANDLE()
+
+    def next(self, timeout=0):
+        """The next change, as a Service, or None if there is none in time."""
+        service = Service()
+        result = check(call("browser_wait", self.handle, int(timeout * 1000)), "browser_wait", CONSTANTS["ERR_TIMEOUT"])
+        if result != CONSTANTS["OK"]:
+            return None
+        size = ctypes.sizeof(service)
+        result = check(call("browser_next", self.handle, service, size), "browser_next", CONSTANTS["EMPTY"])
+        return service if result == CONSTANTS["OK"] else None

@@ -43,6 +43,24 @@ def test_mistakes_are_named_and_status_2(tool, arguments):
     assert f"{tool} --help" in finished.stderr
 
 
+@pytest.mark.parametrize("arguments, why", [
+    (["--listen", "@Stage"], "to give this one a name, use --advertise"),
+    (["--connect", "@"], "a name has 1 to 63 bytes"),
+    (["--connect", "@" + "x" * 64], "a name has 1 to 63 bytes"),
+    (["--connect", "@Stage", "--advertise", "Stage"], "--advertise is for a server"),
+    (["--listen", "--advertise", "Stage"], "only this machine reaches 127.0.0.1:9080"),
+    (["--listen", "unix:/tmp/midi.sock", "--advertise", "Stage"], "only this machine reaches unix:/tmp/midi.sock"),
+    (["--listen", "192.0.2.1:9080", "--advertise", "x" * 64], "a name has up to 63 bytes"),
+    (["--listen", "192.0.2.1:9080", "--advertise", "a\nb"], "a name has up to 63 bytes"),
+    (["--browse", "Stage"], "--browse takes no address"),
+])
+def test_names_in_place_of_addresses(arguments, why):
+    """The names themselves are tested by the suite `discovery`, on a network of its own."""
+    finished = run("midisock-monitor", *arguments)
+    assert finished.returncode == 2, finished
+    assert finished.stdout == "" and why in finished.stderr
+
+
 @pytest.mark.parametrize("tool, arguments", [
     ("midisock-monitor", ["--listen", "127.0.0.1:0"]),
     ("midisock-monitor", ["--connect", "127.0.0.1:9"]),

@@ -10,12 +10,15 @@
  */
 #define _POSIX_C_SOURCE 200809L
 #include "../c/check.h"
+#include "../c/frames.h"
 #include "../c/raw.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#define LATENCY_NS UINT64_C(1000000000)
 enum { QUEUE = 1 << 18, MOST_CLIENTS = 256, RECORD_BYTES = 16, LARGE = 16384, CALLS = 6 };
 
 static unsigned percent;
@@ -35,6 +38,8 @@ static midisock_port *offline;
 static midisock_port *offline_lossy;
 static midisock_port *closed;
 static midisock_port *manual;
+static midisock_port *timed;     /* its peer tells times, and is told */
+static partner timed_peer;
 static uint32_t a_client;
 
 static const uint8_t CONTROL[] = {0xb0, 7, 7};
@@ -149,6 +154,19 @@ static int push_frame(void)
 {
     return EXPECT_RESULT(MIDISOCK_OK, midisock_push_frame(server, 3, CONTROL, 3));
 }
+static int push_timed(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_push(timed, CONTROL, 3)); }
+static int push_frame_timed(void)
+{
+    return EXPECT_RESULT(MIDISOCK_OK, midisock_push_frame(timed, 3, CONTROL, 3));
+}
+static int pop_timed(void)
+{
+    return EXPECT_RESULT(MIDISOCK_OK, midisock_pop(timed, &message)) && message.flags == MIDISOCK_FLAG_TIMED;
+}
+static int pop_block_timed(void)
+{
+    return EXPECT_RESULT(MIDISOCK_OK, midisock_pop_block(timed, &message)) && message.flags == MIDISOCK_FLAG_TIMED;
+}
 static int cancel(void) { return EXPECT_RESULT(MIDISOCK_OK, midisock_cancel(server)); }
 static int state(void) { return midisock_state(server) == MIDISOCK_STATE_LISTENING; }
 static int client_count(void) { return midisock_client_count(server) == clients; }
@@ -221,6 +239,33 @@ static void open_ports(void)
     raw_close(refusing);
     CHECK_OK(midisock_pair(&config, &closed, &manual));
     CHECK_OK(midisock_shutdown(closed));
+}
+
+/* A port whose peer uses sender time, and messages that have come with their time. */
+static void open_timed(void)
+{
+    midisock_config config = check_config();
+    config.in_queue_bytes = config.out_queue_bytes = QUEUE;
+    config.tick_us = 1000000;
+    config.latency_ns = LATENCY_NS;
+    int fds[2];
+    CHECK_INT(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    CHECK_OK(midisock_adopt(fds[0], &config, &timed));
+    timed_peer.fd = fds[1];
+    frame_send(fds[1], frame_hello(0, 5, ""));
+    partner_lock(&timed_peer, timed);
+    uint64_t sent_us = partner_us(&timed_peer);
+    frame_send(fds[1], frame_stamp(sent_us));
+    for (int i = 0; i < 2 * CALLS; i++)
+        raw_send(fds[1], CONTROL, 3);
+    CHECK_COUNT(timed, timed_in, 2 * CALLS);
+    /* A block in whose middle they belong. */
+    midisock_block middle = MIDISOCK_BLOCK_INIT;
+    middle.flags = MIDISOCK_BLOCK_DEVICE_TIME;
+    middle.sample_rate = 48000;
+    middle.frames = 48000;
+    middle.start_ns = sent_us * 1000 + LATENCY_NS / 2;
+    CHECK_OK(midisock_begin_block(timed, &middle));
 }
 
 static void fill(void)
@@ -300,6 +345,11 @@ static void count_all(void)
     count("pop_block", pop_block, CALLS);
     count("pop_block empty", pop_block_empty, CALLS);
     count("push_frame", push_frame, CALLS);
+    count("push, times are told", push_timed, CALLS);
+    count("push_frame, times are told", push_frame_timed, CALLS);
+    count("pop of a timed message", pop_timed, CALLS);
+    count("pop_block of a timed message", pop_block_timed, CALLS);
+    CHECK_INT(0, (midisock_get_stats(timed, &stats, sizeof stats), stats.late_in));
     count("state", state, CALLS);
     count("client_count", client_count, CALLS);
     count("local_port", local_port, CALLS);
@@ -344,13 +394,15 @@ int main(int argc, char **argv)
     clients = (unsigned)atoi(argv[2]);
     CHECK(percent <= 100 && clients > 0 && clients <= MOST_CLIENTS);
     open_ports();
+    open_timed();
     fill();
     count_all();
     for (unsigned i = 0; i < clients; i++)
         raw_reset(peers[i]);
     raw_reset(sysex_peer);
+    raw_close(timed_peer.fd);
     midisock_port *const ports[] = {server, sysex, a, b, small_a, small_b, lossy_a, lossy_b, offline,
-                                    offline_lossy, closed, manual};
+                                    offline_lossy, closed, manual, timed};
     for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++)
         midisock_close(ports[i]);
     return 0;

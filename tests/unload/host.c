@@ -40,6 +40,7 @@ typedef struct plugin {
     int (*play)(void);
     void (*close)(void);
     const void *(*library)(void);
+    int (*browse)(int turn);
 } plugin;
 
 static void *symbol(void *handle, const char *name)
@@ -64,6 +65,7 @@ static plugin load(const char *path)
     *(void **)&p.play = symbol(p.handle, "plugin_play");
     *(void **)&p.close = symbol(p.handle, "plugin_close");
     *(void **)&p.library = symbol(p.handle, "plugin_library");
+    *(void **)&p.browse = symbol(p.handle, "plugin_browse");
     return p;
 }
 
@@ -175,6 +177,20 @@ static void cycles(char **paths)
     plugin last = load(paths[0]);
     CHECK(dlclose(last.handle) == 0);
     CHECK(dladdr(atomic_load(&in_library), &where) != 0);
+}
+
+/* browse: loads, browses and unloads, a hundred times. It runs on a network of its own. */
+static void browses(char **paths)
+{
+    any_thread();
+    unsigned tasks = entries("/proc/self/task"), descriptors = entries("/proc/self/fd");
+    for (int i = 0; i < CYCLES; i++) {
+        plugin p = load(paths[0]);
+        NO_LINE(p.browse(i));
+        SOON(entries("/proc/self/task") <= tasks); /* a joined one may be seen for a moment */
+        CHECK(dlclose(p.handle) == 0);
+    }
+    SOON(entries("/proc/self/fd") <= descriptors);
 }
 
 /* two: both in one process at once, used by two threads, unloaded in either order. */
@@ -373,6 +389,8 @@ int main(int argc, char **argv)
     const char *scenario = argv[1];
     if (strcmp(scenario, "cycles") == 0)
         cycles(argv + 2);
+    else if (strcmp(scenario, "browse") == 0)
+        browses(argv + 2);
     else if (strcmp(scenario, "two-copies") == 0)
         two(argv + 2, 1);
     else if (strcmp(scenario, "two-of-one") == 0)

@@ -14,6 +14,7 @@ EXPORT int plugin_open(const char *host);
 EXPORT int plugin_play(void);
 EXPORT void plugin_close(void);
 EXPORT const void *plugin_library(void);
+EXPORT int plugin_browse(int turn);
 
 /* One of each, for a host that leaves them open. */
 static midisock_port *server, *client;
@@ -72,6 +73,30 @@ void plugin_close(void)
     midisock_close(client);
     midisock_close(server);
     client = server = NULL;
+}
+
+/* Advertises a server and browses, in different orders of closing. The host unloads right after this. */
+int plugin_browse(int turn)
+{
+    static const char *const names[] = {"Stage", "Studio"};
+    midisock_config config = MIDISOCK_CONFIG_INIT;
+    midisock_browser *first = NULL, *second = NULL;
+    midisock_port *s = NULL;
+    config.advertise = 1;
+    config.name = names[turn % 2];
+    OK(midisock_browse(&first));
+    OK(midisock_listen("", 0, &config, &s));
+    OK(midisock_browse(&second));
+    /* In some rounds it has been found, in others it is still probing. */
+    if (turn % 10 == 0)
+        OK(midisock_browser_wait(second, DEADLINE_MS));
+    if (turn % 3 == 0)
+        midisock_close(s);
+    midisock_browser_close(first);
+    if (turn % 3 != 0)
+        midisock_close(s);
+    midisock_browser_close(second);
+    return 0;
 }
 
 /* Where the library lies that this plugin uses: different for two copies. */

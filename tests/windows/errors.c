@@ -32,6 +32,7 @@ static void addresses(void)
     midisock_config once;
     uint16_t number;
     GIVES(MIDISOCK_ERR_ADDRESS, midisock_listen("not a name", 0, NULL, &server));
+    GIVES(MIDISOCK_ERR_UNSUPPORTED, midisock_listen("unix:/tmp/midi.sock", 0, NULL, &server));
     GIVES(MIDISOCK_OK, midisock_listen("127.0.0.1", 0, NULL, &server));
     number = midisock_local_port(server);
     CHECK(number != 0 && midisock_state(server) == MIDISOCK_STATE_LISTENING);

@@ -1,6 +1,7 @@
 #include "address.h"
 
 #include "cli.h"
+#include "find.h"
 #include "platform.h"
 
 #include <ctype.h>
@@ -59,17 +60,34 @@ static void write_text(struct address *address)
         snprintf(address->text, sizeof address->text, format, host, (unsigned)address->port);
 }
 
+/* "@NAME". */
+static void parse_name(const char *text, int listening, struct address *address)
+{
+    size_t length = strlen(text + 1);
+    if (listening)
+        cli_usage_error("'%s' is the name of a server to connect to; to give this one a name, use --advertise", text);
+    if (length == 0 || length >= sizeof address->name)
+        cli_usage_error("'%.80s': a name has 1 to %u bytes", text, (unsigned)sizeof address->name - 1);
+    strcpy(address->name, text + 1);
+    strcpy(address->text, text);
+}
+
 void address_parse(const char *text, int listening, struct address *address)
 {
     char full[sizeof address->host + 16];
     const char *ipv4;
     midisock_result result;
     memset(address, 0, sizeof *address);
+    address->listening = listening;
+    if (text != NULL && text[0] == '@') {
+        parse_name(text, listening, address);
+        return;
+    }
     complete(text != NULL ? text : "", full, sizeof full);
     result = midisock_parse_address(full, address->host, sizeof address->host, &address->port);
     if (result != MIDISOCK_OK)
-        cli_usage_error("'%s' is not an address (host:port, [IPv6]:port, unix:/path, a host or a port): %s",
-                        text != NULL ? text : "", midisock_strerror(result));
+        cli_usage_error("'%s' is not an address (host:port, [IPv6]:port, unix:/path, a host or a port%s): %s",
+                        text != NULL ? text : "", listening ? "" : ", or @NAME", midisock_strerror(result));
     if (address->host[0] == '\0') {
         if (!listening)
             strcpy(address->host, "localhost");
@@ -107,15 +125,54 @@ midisock_port *address_listen(struct address *address, const midisock_config *co
     return port;
 }
 
-midisock_port *address_connect(const struct address *address, const midisock_config *config)
+/* Looks for the server of the address's name; 0 if there is none. */
+static int look_up(struct address *address)
+{
+    midisock_service service;
+    if (find_service(address->name, &service) != 0)
+        return 0;
+    strcpy(address->host, service.address);
+    address->port = service.port;
+    find_address(&service, address->text);
+    return 1;
+}
+
+midisock_port *address_connect(struct address *address, const midisock_config *config)
 {
     midisock_port *port = NULL;
-    midisock_result result = midisock_connect(address->host, address->port, config, &port);
+    midisock_config own = *config;
+    midisock_result result;
+    if (address->name[0] != '\0') {
+        if (!look_up(address))
+            return NULL;
+        /* A server that is found this way answers those that ask. */
+        own.timing = MIDISOCK_TIMING_SENDER;
+    }
+    result = midisock_connect(address->host, address->port, &own, &port);
     if (result != MIDISOCK_OK) {
         cli_message("cannot connect to %s: %s", address->text, midisock_strerror(result));
         return NULL;
     }
     return port;
+}
+
+void config_advertise(midisock_config *config, const char *name, const struct address *address)
+{
+    midisock_port *a, *b;
+    config->name = name;
+    if (name == NULL)
+        return;
+    if (!address->listening)
+        cli_usage_error("--advertise is for a server: --listen");
+    if (address->loopback || is_unix(address->host))
+        cli_usage_error("--advertise: only this machine reaches %s; listen on ':%u' or on an address of the network",
+                        address->text, (unsigned)address->port);
+    config->advertise = 1;
+    /* The library has one error for all fields: with a pair, which ignores most, it is the name. */
+    if (midisock_pair(config, &a, &b) == MIDISOCK_ERR_INVALID_ARGUMENT)
+        cli_usage_error("--advertise: a name has up to 63 bytes, and no control characters");
+    midisock_close(a);
+    midisock_close(b);
 }
 
 void config_allow_clients(midisock_config *config, const char *list)

@@ -12,13 +12,16 @@
 
 struct address {
     char host[256];
+    int listening;
     int loopback; /* listen: no host was named at all */
     uint16_t port;
     char text[280]; /* for messages */
+    char name[64];  /* connect: of a server that is looked for on the network; else empty */
 };
 
 /* Takes "host:port", "host", "port", ":port" or "*:port", an IPv6 address with or
- * without brackets, "unix:/path", or NULL. The default port is 9080. The default host is this
+ * without brackets, "unix:/path", or NULL; to connect, also "@NAME", a server that
+ * others on the network can find. The default port is 9080. The default host is this
  * machine alone; to listen on ":port" or "*:port" means every interface. Ends
  * the program with a message if `text` is none of these. */
 void address_parse(const char *text, int listening, struct address *address);
@@ -32,7 +35,12 @@ struct limits {
 
 /* Opens a port, or says on standard error why it cannot be and returns NULL. */
 midisock_port *address_listen(struct address *address, const midisock_config *config, const struct limits *limits);
-midisock_port *address_connect(const struct address *address, const midisock_config *config);
+/* A server that is given by its name is looked for first, and asked for sender time. */
+midisock_port *address_connect(struct address *address, const midisock_config *config);
+
+/* Others on the network can find the server under this name (NULL: they cannot). Ends the
+ * program with a message if it is no name, or if `address` is none that others reach. */
+void config_advertise(midisock_config *config, const char *name, const struct address *address);
 
 /* Only the addresses in the list may connect (NULL: any). Ends the program with a
  * message if it is not such a list. */

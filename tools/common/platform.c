@@ -191,6 +191,11 @@ int platform_terminal_columns(enum platform_stream stream)
     return size.ws_col;
 }
 
+int platform_errno(int os_error)
+{
+    return os_error == ESHUTDOWN ? EPIPE : os_error;
+}
+
 void platform_time_of_day(uint64_t ago_ns, char *text, size_t capacity)
 {
     struct timespec now;

@@ -45,6 +45,10 @@ int platform_read(char *buffer, size_t capacity, int32_t wait_ms, size_t *size, 
 /* Is it a terminal, and how wide? 0 columns where it is none. */
 int platform_terminal_columns(enum platform_stream stream);
 
+/* The number in errno.h of an error of the system, such as midisock_notification has.
+ * EPIPE: a connection that ended before this side wrote. */
+int platform_errno(int os_error);
+
 /* The local time of day, as "13:05:59.123456", of a moment `ago_ns` back. */
 void platform_time_of_day(uint64_t ago_ns, char *text, size_t capacity);
 

@@ -34,6 +34,7 @@ static const char help[] = "midisock-echo - return to each client the MIDI messa
                            "  -a, --allow LIST        clients that may connect: addresses and ranges, such\n"
                            "                          as '127.0.0.1,192.168.0.0/16,::1' (default: any)\n"
                            "      --max-clients N     at most N clients at once (default 64)\n"
+                           "      --advertise NAME    others on the network can find this server\n"
                            "  -p, --per-client        a port for each client, with queues of its own\n"
                            "      --drop              drop rather than wait\n"
                            "      --stall SECONDS     disconnect a client that reads nothing for this time\n"
@@ -263,10 +264,11 @@ int main(int argc, char **argv)
     int per_client = 0, drop = 0, words;
     uint32_t max_clients = 0, max_message = 0, busy_poll_us = 0;
     int32_t stall_ms = 10000;
-    const char *allow = NULL, *wake = "signal";
+    const char *allow = NULL, *name = NULL, *wake = "signal";
     const struct cli_option options[] = {
         {'a', "allow", CLI_TEXT, &allow, 0, 0},
         {0, "max-clients", CLI_NUMBER, &max_clients, 1, 65536},
+        {0, "advertise", CLI_TEXT, &name, 0, 0},
         {'p', "per-client", CLI_FLAG, &per_client, 1, 0},
         {0, "drop", CLI_FLAG, &drop, 1, 0},
         {0, "stall", CLI_SECONDS, &stall_ms, 0, 0},
@@ -297,6 +299,7 @@ int main(int argc, char **argv)
     if (max_clients > 0)
         config.max_clients = max_clients;
     config_allow_message(&config, max_message);
+    config_advertise(&config, name, &address);
 
     platform_catch_stop();
     echo.start_ns = echo.report.start_ns = echo.report.last_ns = midisock_now_ns();

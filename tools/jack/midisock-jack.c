@@ -296,7 +296,7 @@ int main(int argc, char **argv)
     struct cli_list ins = {{0}, 0}, outs = {{0}, 0}, from = {{0}, 0}, to = {{0}, 0};
     int wait = 0, sender_time = 0, words, status, i;
     uint32_t max_clients = 0, max_message = 0;
-    const char *allow = NULL, *latency = "auto";
+    const char *allow = NULL, *name = NULL, *latency = "auto";
     const struct cli_option options[] = {
         {'n', "name", CLI_TEXT, &program.name, 0, 0},
         {'s', "server", CLI_TEXT, &program.server, 0, 0},
@@ -309,6 +309,7 @@ int main(int argc, char **argv)
         {'c', "connect", CLI_FLAG, &program.connecting, 1, 0},
         {'a', "allow", CLI_TEXT, &allow, 0, 0},
         {0, "max-clients", CLI_NUMBER, &max_clients, 1, 65536},
+        {0, "advertise", CLI_TEXT, &name, 0, 0},
         {0, "latency", CLI_TEXT, &latency, 0, 0},
         {0, "sender-time", CLI_FLAG, &sender_time, 1, 0},
         {0, "priority", CLI_NUMBER, &program.priority, 0, 99},
@@ -349,6 +350,7 @@ int main(int argc, char **argv)
     if (max_clients > 0)
         config.max_clients = max_clients;
     config_allow_message(&config, max_message);
+    config_advertise(&config, name, &program.address);
     take_memory(bridge, config.max_message_bytes);
     /* Messages are dropped while there is no peer or no JACK server. That is expected. */
     program.counters.network.only_too_long = !program.verbose;

@@ -5,6 +5,7 @@
 #include "../common/output.h"
 #include "../common/platform.h"
 #include "../common/report.h"
+#include "browse.h"
 
 #include <string.h>
 
@@ -13,6 +14,7 @@ static const char help[] = "midisock-monitor - print MIDI messages that come ove
                            "Usage:\n"
                            "  midisock-monitor [OPTIONS] [ADDRESS]             be a server (--listen)\n"
                            "  midisock-monitor [OPTIONS] --connect [ADDRESS]   connect to a server\n"
+                           "  midisock-monitor [OPTIONS] --browse              list servers on the network\n"
                            "\n"
                            "Prints a line for each message, with the seconds since the start and, for a\n"
                            "server, the number of the client that sent it. A line that begins with '#'\n"
@@ -24,6 +26,7 @@ static const char help[] = "midisock-monitor - print MIDI messages that come ove
                            "ADDRESS is HOST:PORT, HOST, PORT, [IPv6]:PORT or :PORT. The default port is\n"
                            "9080, the default host this machine alone. To listen on ':PORT' or '*:PORT' is\n"
                            "to listen on every interface. Port 0 takes a free one: the first line has it.\n"
+                           "To connect, also @NAME, as --browse lists it.\n"
                            "\n"
                            "Options:\n"
                            "  -l, --listen            be a server (default)\n"
@@ -31,6 +34,8 @@ static const char help[] = "midisock-monitor - print MIDI messages that come ove
                            "  -a, --allow LIST        clients that may connect: addresses and ranges, such\n"
                            "                          as '127.0.0.1,192.168.0.0/16,::1' (default: any)\n"
                            "      --max-clients N     at most N clients at once (default 64)\n"
+                           "      --advertise NAME    others on the network can find this server\n"
+                           "  -b, --browse            a line for each server that comes, changes or goes\n"
                            "  -n, --count N           end after N messages shown\n"
                            "  -t, --timeout SECONDS   end after this time\n"
                            "  -j, --json              one JSON object a line, for other programs\n"
@@ -60,12 +65,12 @@ static const char help[] = "midisock-monitor - print MIDI messages that come ove
                            "\n"
                            "A JSON object has \"event\" (listening, message, joined, left, connected,\n"
                            "connect-failed, disconnected, congested, recovered, named, clock-locked,\n"
-                           "clock-lost), \"time\" (seconds since the start), \"time_ns\" (the monotonic clock)\n"
-                           "and, as it applies, \"client\", \"address\", \"name\" (that a peer told) and\n"
-                           "\"reason\"; a message also \"type\", \"channel\", the fields that mido gives it (note,\n"
-                           "velocity, control, value, program, pitch, pos, song), \"name\" (of a note), \"hex\",\n"
-                           "\"synthetic\", \"still_held\", and \"sent_ns\" if the sender told when it meant the\n"
-                           "message, on the clock of \"time_ns\".\n"
+                           "clock-lost, found, changed, lost), \"time\" (seconds since the start), \"time_ns\"\n"
+                           "(the monotonic clock) and, as it applies, \"client\", \"address\", \"port\", \"host\",\n"
+                           "\"name\" and \"reason\"; a message also \"type\", \"channel\", the fields that\n"
+                           "mido gives it (note, velocity, control, value, program, pitch, pos, song),\n"
+                           "\"name\" (of a note), \"hex\", \"synthetic\", \"still_held\", and \"sent_ns\" if the\n"
+                           "sender told when it meant the message, on the clock of \"time_ns\".\n"
                            "\n"
                            "Exit status: 0 ended by Ctrl-C, SIGTERM, --timeout or with --count reached;\n"
                            "1 an error; 2 a mistake on the command line; 3 --timeout came before --count.\n"
@@ -177,15 +182,17 @@ int main(int argc, char **argv)
     struct address address;
     struct limits limits;
     midisock_config config;
-    int connecting = 0, full = 0, drop = 0, status, words;
+    int connecting = 0, browsing = 0, full = 0, drop = 0, status, words;
     uint32_t max_clients = 0, max_message = 0;
     int32_t timeout_ms = -1;
-    const char *allow = NULL, *time = "start";
+    const char *allow = NULL, *name = NULL, *time = "start";
     const struct cli_option options[] = {
         {'l', "listen", CLI_FLAG, &connecting, 0, 0},
         {'c', "connect", CLI_FLAG, &connecting, 1, 0},
         {'a', "allow", CLI_TEXT, &allow, 0, 0},
         {0, "max-clients", CLI_NUMBER, &max_clients, 1, 65536},
+        {0, "advertise", CLI_TEXT, &name, 0, 0},
+        {'b', "browse", CLI_FLAG, &browsing, 1, 0},
         {'n', "count", CLI_NUMBER, &monitor.count, 1, UINT32_MAX},
         {'t', "timeout", CLI_SECONDS, &timeout_ms, 0, 0},
         {'j', "json", CLI_FLAG, &monitor.report.json, 1, 0},
@@ -203,6 +210,12 @@ int main(int argc, char **argv)
     words = cli_parse(&program, argc, argv);
     if (words > 1)
         cli_usage_error("one address only: what is '%s'?", argv[2]);
+    if (browsing) {
+        if (words > 0)
+            cli_usage_error("--browse takes no address: what is '%s'?", argv[1]);
+        platform_catch_stop();
+        return browse(monitor.report.json, monitor.count, timeout_ms);
+    }
     address_parse(words > 0 ? argv[1] : NULL, !connecting, &address);
     monitor.report.time = time_form(time);
     monitor.report.max_sysex = full || monitor.report.time == TIME_NONE ? 0 : 32;
@@ -216,6 +229,7 @@ int main(int argc, char **argv)
     if (max_clients > 0)
         config.max_clients = max_clients;
     config_allow_message(&config, max_message);
+    config_advertise(&config, name, &address);
 
     platform_catch_stop();
     monitor.report.start_ns = monitor.report.last_ns = midisock_now_ns();
@@ -231,7 +245,7 @@ int main(int argc, char **argv)
             report_listening(&monitor.report, address.text, address.port);
     }
     if (monitor.port == NULL)
-        return EXIT_FAILED;
+        return platform_stopped() ? EXIT_DONE : EXIT_FAILED;
     monitor.report.port = monitor.port;
     status = run(&monitor, timeout_ms);
     if (status == EXIT_DONE || status == EXIT_TIMED_OUT)

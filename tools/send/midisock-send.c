@@ -18,7 +18,8 @@ static const char help[] = "midisock-send - send MIDI messages and files over TC
                            "ADDRESS is HOST:PORT, HOST, PORT, [IPv6]:PORT or :PORT. The default port is\n"
                            "9080, the default host this machine alone. To listen on ':PORT' or '*:PORT' is\n"
                            "to listen on every interface. Port 0 takes a free one: the first line that is\n"
-                           "printed has it, 'listening on HOST:PORT'.\n"
+                           "printed has it, 'listening on HOST:PORT'. To connect, also @NAME, as\n"
+                           "'midisock-monitor --browse' lists it.\n"
                            "\n"
                            "WHAT is any number of these, in the order in which they are sent, with commas\n"
                            "between them if you like:\n"
@@ -60,6 +61,7 @@ static const char help[] = "midisock-send - send MIDI messages and files over TC
                            "  -r, --retry                try again until the timeout if the server refuses\n"
                            "  -a, --allow LIST           with --listen, clients that may connect: addresses\n"
                            "                             and ranges, such as '127.0.0.1,10.0.0.0/8'\n"
+                           "      --advertise NAME       with --listen, others can find it by this name\n"
                            "      --speed PERCENT        play MIDI files slower or faster (default 100)\n"
                            "      --sysex-interval MS    pause after every SysEx of a .syx file, for devices\n"
                            "                             that need it\n"
@@ -216,7 +218,7 @@ int main(int argc, char **argv)
     midisock_config config;
     int retry = 0, hold = 0, count, status = EXIT_FAILED;
     int32_t timeout_ms = -1;
-    const char *allow = NULL;
+    const char *allow = NULL, *name = NULL;
     size_t longest, i;
     const struct cli_option options[] = {
         {'l', "listen", CLI_FLAG, &work.sender.listening, 1, 0},
@@ -224,6 +226,7 @@ int main(int argc, char **argv)
         {'t', "timeout", CLI_SECONDS, &timeout_ms, 1, 0},
         {'r', "retry", CLI_FLAG, &retry, 1, 0},
         {'a', "allow", CLI_TEXT, &allow, 0, 0},
+        {0, "advertise", CLI_TEXT, &name, 0, 0},
         {0, "speed", CLI_NUMBER, &work.player.speed_percent, 1, 10000},
         {0, "sysex-interval", CLI_NUMBER, &work.player.sysex_interval_ms, 0, 60000},
         {0, "hold", CLI_FLAG, &hold, 1, 0},
@@ -249,6 +252,7 @@ int main(int argc, char **argv)
     midisock_config_init(&config, sizeof config);
     config.traffic_class = LIVE_TRAFFIC_CLASS;
     config_allow_clients(&config, allow);
+    config_advertise(&config, name, &work.sender.address);
     config.release_on_close = hold ? 0 : 1;
     config.wake = MIDISOCK_WAKE_SIGNAL;
     platform_catch_stop();

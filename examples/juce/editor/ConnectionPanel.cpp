@@ -66,7 +66,7 @@ ConnectionPanel::ConnectionPanel()
         field->onEscapeKey = [this] { show (settings); };
     }
 
-    for (auto* button : { &senderTimeSwitch, &thruSwitch, &monitorSwitch })
+    for (auto* button : { &senderTimeSwitch, &thruSwitch, &monitorSwitch, &foundSwitch })
     {
         addAndMakeVisible (*button);
         button->onClick = [this] { changed(); };
@@ -75,7 +75,35 @@ ConnectionPanel::ConnectionPanel()
     senderTimeSwitch.setTooltip ("Asks the server when each message was meant, so that the network does not change the rhythm");
     thruSwitch.setTooltip ("What the host sends to this plugin also comes out of it");
     monitorSwitch.setTooltip ("To hear that something comes in without an instrument");
+    foundSwitch.setTooltip ("Others on the network find this plugin by its name, and need not type its address");
+
+    addAndMakeVisible (networkButton);
+    networkButton.setTooltip ("Lists the servers on the network, to choose one");
+    networkButton.onClick = [this] { openNetwork (true); };
+    addChildComponent (network);
+    network.onClose = [this] { openNetwork (false); };
+    network.onChoose = [this] (const NetworkPanel::Server& server) { take (server); };
     showRole();
+}
+
+void ConnectionPanel::openNetwork (bool open)
+{
+    network.setVisible (open);
+
+    if (! open && isShowing())
+        networkButton.grabKeyboardFocus();
+}
+
+void ConnectionPanel::take (const NetworkPanel::Server& server)
+{
+    openNetwork (false);
+    settings.connect = settings.connect && settings.role == BridgeSettings::Role::client;
+    settings.role = BridgeSettings::Role::client;
+    settings.client = server.chosen (settings.client);
+    show (settings);
+
+    if (onChange != nullptr)
+        onChange (settings);
 }
 
 void ConnectionPanel::add (Row& row, const juce::String& name, juce::Component& control)
@@ -100,6 +128,7 @@ void ConnectionPanel::show (const BridgeSettings& wanted)
     allowField.setText (settings.server.allow, false);
     thruSwitch.setToggleState (settings.thru, juce::dontSendNotification);
     monitorSwitch.setToggleState (settings.monitor, juce::dontSendNotification);
+    foundSwitch.setToggleState (settings.server.advertise, juce::dontSendNotification);
     senderTimeSwitch.setToggleState (settings.client.sender_time, juce::dontSendNotification);
 
     if (latencyBox.indexOfItemId (link.latency_ms + 2) < 0)
@@ -119,6 +148,7 @@ void ConnectionPanel::showRole()
     hostField.setVisible (! isServer);
     allow.label.setVisible (isServer);
     allowField.setVisible (isServer);
+    foundSwitch.setVisible (isServer);
     senderTimeSwitch.setVisible (! isServer);
     resized();
     repaint();
@@ -183,6 +213,7 @@ void ConnectionPanel::changed()
     settings.chosen().latency_ms = juce::jmax (-1, latencyBox.getSelectedId() - 2);
     settings.thru = thruSwitch.getToggleState();
     settings.monitor = monitorSwitch.getToggleState();
+    settings.server.advertise = foundSwitch.getToggleState();
     settings.client.sender_time = senderTimeSwitch.getToggleState();
 
     if (onChange != nullptr)
@@ -197,6 +228,8 @@ void ConnectionPanel::paint (juce::Graphics& g)
 
 void ConnectionPanel::resized()
 {
+    network.setBounds (getLocalBounds());
+    networkButton.setBounds (getLocalBounds().reduced (14, 5).removeFromTop (26).removeFromRight (124));
     auto area = getLocalBounds().reduced (14, 0).withTrimmedTop (36).withTrimmedBottom (12);
     const auto rows = 6;
     const auto spacing = juce::jlimit (2, 12, (area.getHeight() - rows * Theme::rowHeight) / (rows - 1));
@@ -213,7 +246,10 @@ void ConnectionPanel::resized()
 
         auto line = next();
         row->label.setBounds (line.removeFromLeft (labelWidth));
-        row->control->setBounds (row == &port ? line.withWidth (juce::jmin (90, line.getWidth())) : line);
+        row->control->setBounds (row == &port ? line.withWidth (juce::jmin (70, line.getWidth())) : line);
+
+        if (row == &port)
+            foundSwitch.setBounds (line.withTrimmedLeft (juce::jmin (76, line.getWidth())));
     }
 
     hostField.setBounds (listenBox.getBounds());

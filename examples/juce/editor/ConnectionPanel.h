@@ -1,6 +1,7 @@
 #pragma once
 
 #include "BridgeSettings.h"
+#include "NetworkPanel.h"
 #include "Theme.h"
 
 /** Role, address, and what else is chosen. */
@@ -24,6 +25,8 @@ private:
 
     void add (Row&, const juce::String& name, juce::Component&);
     void choose (BridgeSettings::Role);
+    void take (const NetworkPanel::Server&);
+    void openNetwork (bool open);
     void changed();
     void showRole();
     void showListenOn (const juce::String& host);
@@ -38,5 +41,8 @@ private:
     Field hostField { "Host" }, portField { "Port" }, allowField { "Allow" };
     juce::ToggleButton thruSwitch { "MIDI thru" }, monitorSwitch { "Monitor tone" };
     juce::ToggleButton senderTimeSwitch { "Use the sender's time" };
+    juce::ToggleButton foundSwitch { "Announce" };
+    juce::TextButton networkButton { "On the network" };
+    NetworkPanel network;
     Row host, port, allow, latency;
 };

@@ -41,7 +41,7 @@ public:
 
     /* ---- Control: the message thread ---- */
 
-    /** Uses other settings. If only the latency or the allowed addresses differ, the port is kept: the connections of
+    /** Uses other settings. If only the latency, the name or the allowed addresses differ, the port is kept: the connections of
      * clients that are no longer allowed are closed, and no others. If anything else differs, the port is closed, and
      * one with the new settings is made. A client connects in the background, and a server whose address is in use
      * keeps trying. The status has problems that are known at once, such as outcome::invalid_argument for a port number
@@ -51,6 +51,7 @@ public:
     {
         const juce::ScopedLock lock(control_);
         const settings before = std::exchange(settings_, wanted);
+        settings_.name = settings::valid_name(settings_.name);
         if (!wanted.has_same_connection(before) || !change(before)) {
             restart();
         }
@@ -240,6 +241,9 @@ private:
             if (midisock_set_allow(port->get(), settings_.allow_list()) != MIDISOCK_OK) {
                 return false;
             }
+        }
+        if (settings_.name != before.name) {
+            (void)port->set_name(settings_.name.toRawUTF8());
         }
         return midisock_set_latency(port->get(), settings_.latency_ns(), 0) == MIDISOCK_OK;
     }

@@ -37,12 +37,18 @@ struct settings {
     /** Whether a client asks its server for the time of each message (midisock_config::timing). A server needs no
      * setting: it answers a client that asks. */
     bool sender_time = false;
+    /** The name of the plugin for the people at the other end (midisock_config::name). Empty: none. Control characters,
+     * and what is beyond 63 bytes, are left out. */
+    juce::String name = {};
+    /** Whether others on the network can find a server by its name (midisock_config::advertise). */
+    bool advertise = false;
 
     /** Whether all settings are equal. */
     friend bool operator==(const settings &a, const settings &b)
     {
         return a.enabled == b.enabled && a.role == b.role && a.host == b.host && a.port == b.port &&
-               a.allow == b.allow && a.latency_ms == b.latency_ms && a.sender_time == b.sender_time;
+               a.allow == b.allow && a.latency_ms == b.latency_ms && a.sender_time == b.sender_time && a.name == b.name &&
+               a.advertise == b.advertise;
     }
     /** Whether any setting differs. */
     friend bool operator!=(const settings &a, const settings &b) { return !(a == b); }
@@ -51,7 +57,7 @@ struct settings {
     bool has_same_connection(const settings &other) const
     {
         return enabled == other.enabled && role == other.role && host == other.host && port == other.port &&
-               (role == plugin::role::server || sender_time == other.sender_time);
+               (role == plugin::role::server ? advertise == other.advertise : sender_time == other.sender_time);
     }
 
     /** The type of to_tree(). */
@@ -66,7 +72,9 @@ struct settings {
                                              {"port", port},
                                              {"allow", allow},
                                              {"latency_ms", latency_ms},
-                                             {"sender_time", sender_time}});
+                                             {"sender_time", sender_time},
+                                             {"name", name},
+                                             {"advertise", advertise}});
     }
 
     /** Reads saved settings. A setting that is missing or out of range has its default, since a tree may be of unknown
@@ -86,6 +94,8 @@ struct settings {
         read.allow = tree.getProperty("allow", read.allow).toString();
         read.latency_ms = latency <= most_latency_ms ? juce::jmax(-1, latency) : read.latency_ms;
         read.sender_time = tree.getProperty("sender_time", read.sender_time);
+        read.name = valid_name(tree.getProperty("name", read.name).toString());
+        read.advertise = tree.getProperty("advertise", read.advertise);
         return read;
     }
 
@@ -105,7 +115,7 @@ struct settings {
 
     /** The configuration of the link's port. It repairs, because late is worse than lost in live playing. It keeps
      * trying to bind, because a project that is loaded again needs the address of the instance before. The result
-     * points into `allow`. */
+     * points into `allow` and `name`, which must be a valid_name(). */
     config to_config() const
     {
         config how;
@@ -118,7 +128,29 @@ struct settings {
         how.allow = allow_list();
         how.latency_ns = latency_ns();
         how.set(sender_time ? timing::sender : timing::arrival);
+        how.name = name.isEmpty() ? nullptr : name.toRawUTF8();
+        how.advertise = advertise && role == plugin::role::server ? 1 : 0;
         return how;
+    }
+
+    /** A name without control characters, cut to 63 bytes of UTF-8: what midisock_config::name takes. */
+    static juce::String valid_name(const juce::String &text)
+    {
+        juce::String valid;
+        std::size_t bytes = 0;
+        for (auto at = text.getCharPointer(); !at.isEmpty();) {
+            const juce::juce_wchar character = at.getAndAdvance();
+            const std::size_t size = juce::CharPointer_UTF8::getBytesRequiredFor(character);
+            if (character < 0x20 || (character >= 0x7F && character < 0xA0)) {
+                continue;
+            }
+            bytes += size;
+            if (bytes > most_name_bytes) {
+                break;
+            }
+            valid += character;
+        }
+        return valid;
     }
 
     /** midisock_config::allow. It points into `allow`. */
@@ -135,6 +167,8 @@ struct settings {
     static constexpr int most_elements = 64;
     /** The traffic class (DSCP) of live audio, see midisock_config::traffic_class. */
     static constexpr std::uint32_t expedited_forwarding = 46;
+    /** The longest name, in bytes. */
+    static constexpr std::size_t most_name_bytes = 63;
     /** The most that latency_ms may be. */
     static constexpr int most_latency_ms = 1000;
 };

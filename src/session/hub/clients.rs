@@ -3,7 +3,7 @@
 use super::mixer;
 use super::trunk::{Branch, Trunk};
 use super::{Hub, Member};
-use crate::session::admission::permits;
+use crate::session::admission::{enter, give_way, permits};
 use crate::session::connection::{Connection, Phase, Reason};
 use crate::session::effect::{Effect, Keyed, Peer, PortKey};
 use crate::session::frames;
@@ -70,7 +70,9 @@ impl Hub {
             .map(|(key, _)| key)
             .collect();
         for trunk in left {
-            self.each_branch(Peer(trunk), |member, branch| member.session.give_way(branch.peer, now));
+            self.each_branch(Peer(trunk), |member, branch| {
+                give_way(&mut member.session, branch.peer, now)
+            });
             self.advance(now);
             if self.has_place() {
                 return;
@@ -115,7 +117,7 @@ impl Hub {
         };
         let session = &mut member.session;
         session.core.change_channels(member.port, now);
-        let Some(branch) = session.enter(trunk.client, trunk.address, now) else {
+        let Some(branch) = enter(session, trunk.client, trunk.address, now) else {
             return;
         };
         let config = &member.shared.config;

@@ -121,7 +121,7 @@ impl Hub {
         open.filter(|member| !member.ending).min_by_key(|member| member.serial)
     }
 
-    fn name(&self) -> Name {
+    pub(super) fn name(&self) -> Name {
         let port = self
             .oldest()
             .and_then(|member| member.session.core.ports.at(member.port));

@@ -73,12 +73,12 @@ impl Session {
                 );
             }
         }
-        if let Some(server) = &self.server
-            && let Some(port) = self.core.ports.get(server.port.0)
-        {
-            let count = port.shared.clients.count.load(Ordering::Relaxed) as usize;
-            assert_eq!(count, server.by_client.len(), "clients");
-            assert!(count <= port.config().server.max_clients as usize);
+        if let Some(server) = &self.server {
+            if let Some(port) = self.core.ports.get(server.port.0) {
+                let count = port.shared.clients.count.load(Ordering::Relaxed) as usize;
+                assert_eq!(count, server.by_client.len(), "clients");
+                assert!(count <= port.config().server.max_clients as usize);
+            }
         }
         let overdue = self.core.poll_timeout().filter(|at| *at <= now);
         assert_eq!(overdue, None, "a deadline that has come is still there");

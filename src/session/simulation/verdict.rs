@@ -69,9 +69,10 @@ impl World {
             self.close_port(number, false);
         }
         for raw in 0..self.raws.len() {
-            if self.random.chance(200)
-                && let Some(mut one) = self.raws[raw].take()
-            {
+            if !self.random.chance(200) {
+                continue;
+            }
+            if let Some(mut one) = self.raws[raw].take() {
                 one.close(self);
                 self.raws[raw] = Some(one);
             }

@@ -7,5 +7,6 @@ mod order;
 mod pairing;
 mod sender_time;
 mod sharing;
+mod studio;
 mod turns;
 mod two_clocks;

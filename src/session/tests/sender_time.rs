@@ -1,6 +1,6 @@
 //! Sender time between two sessions whose clocks differ, through a network that delays.
 
-use super::two_clocks::{Clock, Dice, FRAMES, Heard, Line, MS, Network};
+use super::two_clocks::{Clock, Dice, FRAMES, Heard, Line, MS, Network, RATE};
 use crate::realtime::config::{Config, Timing};
 use crate::realtime::notifications::Kind;
 use crate::realtime::shared::{Role, TIMED};
@@ -224,6 +224,57 @@ fn clients_of_a_merged_server_do_not_delay_one_another() {
         let own: Vec<&Heard> = own.collect();
         for two in own.windows(2) {
             assert!((two[1].frame - two[0].frame).abs_diff(EVERY) <= 1);
+        }
+    }
+}
+
+/// Plays through two networks to two receivers: at which frame each heard each note, and the bound that it told then.
+fn play_to_two(jitter_ms: u64, notes: u64) -> [Vec<(u64, u64)>; 2] {
+    let mut network = Network::new(31 + jitter_ms);
+    let sender = network.add(Role::Merged, &config(None, Timing::Arrival), WORLD, "");
+    let third = Clock {
+        offset_ns: 1 << 40,
+        ppm: 100.0,
+    };
+    let receivers = [OTHER, third].map(|clock| {
+        let receiver = network.add(Role::Client, &config(Some(40 * MS), Timing::Sender), clock, "");
+        network.connect(receiver, sender, line(jitter_ms, 0), line(jitter_ms, 0));
+        receiver
+    });
+    let (mut player, mut heard) = (Player::new(notes), [Vec::new(), Vec::new()]);
+    let begin = network.now + 3000 * MS;
+    let until = begin + notes * EVERY * 20_834 + 500 * MS;
+    network.run(until, |network, machine| {
+        network.begin_block(machine, 0);
+        if let Some(index) = receivers.iter().position(|receiver| *receiver == machine) {
+            let counters = &network.machines[machine].endpoint.shared().counters;
+            let error_ns = counters.sender.clock_error_ns.load(Ordering::Relaxed);
+            for each in network.pop_block(machine) {
+                assert_eq!(each.flags, TIMED);
+                heard[index].push((each.frame, error_ns));
+            }
+        } else if network.now >= begin {
+            player.play(network, machine, 0);
+        }
+    });
+    for receiver in receivers {
+        let shared = network.machines[receiver].endpoint.shared();
+        assert_eq!(shared.counters.pop.late_in.get(), 0);
+    }
+    heard
+}
+
+#[test]
+fn two_receivers_of_one_sender_play_together() {
+    for jitter_ms in [0, 20] {
+        let [one, other] = play_to_two(jitter_ms, 300);
+        assert_eq!((one.len(), other.len()), (300, 300));
+        let apart = one.iter().zip(&other).map(|(one, other)| one.0.abs_diff(other.0));
+        println!("{jitter_ms} ms: {:?} frames apart at most", apart.clone().max());
+        for (apart, (one, other)) in apart.zip(one.iter().zip(&other)) {
+            // Places are whole frames, and the line through each receiver's callbacks has its own error.
+            let most = (one.1 + other.1 + 2 * 120_000) as f64 * RATE / 1e9 + 1.0;
+            assert!(apart as f64 <= most, "{jitter_ms} ms: {apart}, {most}");
         }
     }
 }

@@ -94,8 +94,8 @@ def test_address_typed_with_the_keyboard(display, connect):
     window.shows("waiting", "waiting")
     connect(first).close()
 
-    # Server, client, where to listen, port.
-    window.key("Tab", "Tab", "Tab", "Tab")
+    # The network's list, server, client, where to listen, port.
+    window.key("Tab", "Tab", "Tab", "Tab", "Tab")
     window.write(str(second))
     window.key("Return")
     connect(second)
@@ -110,7 +110,7 @@ def test_where_to_listen_chosen_with_the_keyboard(display, connect):
     with pytest.raises(OSError):
         socket.create_connection(elsewhere, timeout=1)
     # To the field, which can be typed in; its list; from the first line to the second, "Every network".
-    window.key("Tab", "Tab", "Tab", "Down")
+    window.key("Tab", "Tab", "Tab", "Tab", "Down")
     # It is a window of its own, and black in a picture of the one that it covers.
     until(lambda: window.colours("list")["#000000"] > 5000, "list")
     window.key("Down", "Return")

@@ -1,0 +1,18 @@
+# macOS 11, built elsewhere: clang, lld, and as SDK the folder that MIDISOCK_MACOS_SDK names. MIDISOCK_MACOS_ARCH: arm64 or
+# x86_64.
+set(CMAKE_SYSTEM_NAME Darwin)
+set(CMAKE_SYSTEM_PROCESSOR "$ENV{MIDISOCK_MACOS_ARCH}")
+set(CMAKE_OSX_ARCHITECTURES "$ENV{MIDISOCK_MACOS_ARCH}")
+set(CMAKE_OSX_DEPLOYMENT_TARGET 11.0)
+set(CMAKE_OSX_SYSROOT "$ENV{MIDISOCK_MACOS_SDK}")
+set(CMAKE_C_COMPILER clang-22)
+set(CMAKE_C_COMPILER_TARGET "$ENV{MIDISOCK_MACOS_ARCH}-apple-macosx11.0.0")
+set(CMAKE_EXE_LINKER_FLAGS_INIT -fuse-ld=lld)
+set(CMAKE_INSTALL_NAME_TOOL llvm-install-name-tool-22)
+set(CMAKE_AR llvm-ar-22)
+set(CMAKE_RANLIB llvm-ranlib-22)
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "arm64")
+  set(MIDISOCK_CARGO_TARGET aarch64-apple-darwin)
+else()
+  set(MIDISOCK_CARGO_TARGET x86_64-apple-darwin)
+endif()
