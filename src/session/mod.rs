@@ -15,6 +15,7 @@
 //! | changes of a port's channels | [`channels`] |
 //! | sender time | [`sender_time`]: of one connection; [`frames`]: what is sent and told; [`merge`]: clients in order of time |
 //! | the end of connections and ports | [`ending`]; [`unaccepted`]: ports that wait for `accept` |
+//! | several ports on one address | [`hub`]: a session for each of them, and one stream to each client; [`conversation`]: either |
 //!
 //! `net` calls it, and so does the simulation. It calls `realtime` and what lies below.
 

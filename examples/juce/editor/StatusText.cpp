@@ -53,8 +53,8 @@ void StatusText::ofServer (const midisock::plugin::settings& link, const midisoc
         tone = Tone::bad;
         headline = "Port " + port + " is in use";
         detail = "Trying again until it is free";
-        problem = "Another program, or another instance of this plugin, listens on port " + port
-                    + ". Choose another port, or end the other one.";
+        problem = "Another program listens on port " + port
+                    + ". Only instances in the same program share a port. Choose another one, or end the other program.";
     }
     else if (status.state != midisock::state::listening)
     {

@@ -10,6 +10,7 @@ namespace
 BridgeSettings::BridgeSettings()
 {
     client.role = Role::client;
+    server.share = true;
 }
 
 BridgeSettings::Link BridgeSettings::link() const
@@ -60,6 +61,8 @@ bool BridgeSettings::read (const void* data, int size)
     found.server = Link::from_tree (tree.getChild (0));
     found.client = Link::from_tree (tree.getChild (1));
     found.server.role = Role::server;
+    // Projects of version 0.1 do not say so either.
+    found.server.share = true;
     found.client.role = Role::client;
     found.role = tree["role"].toString() == "client" ? Role::client : Role::server;
     found.connect = tree["connect"];

@@ -42,13 +42,16 @@ struct settings {
     juce::String name = {};
     /** Whether others on the network can find a server by its name (midisock_config::advertise). */
     bool advertise = false;
+    /** Whether a server shares its address with the other links of the program that set this (midisock_config::share), as
+     * the instances of a plugin do. It is left out where the port is 0 or the host a Unix socket. */
+    bool share = false;
 
     /** Whether all settings are equal. */
     friend bool operator==(const settings &a, const settings &b)
     {
         return a.enabled == b.enabled && a.role == b.role && a.host == b.host && a.port == b.port &&
                a.allow == b.allow && a.latency_ms == b.latency_ms && a.sender_time == b.sender_time && a.name == b.name &&
-               a.advertise == b.advertise;
+               a.advertise == b.advertise && a.share == b.share;
     }
     /** Whether any setting differs. */
     friend bool operator!=(const settings &a, const settings &b) { return !(a == b); }
@@ -57,7 +60,8 @@ struct settings {
     bool has_same_connection(const settings &other) const
     {
         return enabled == other.enabled && role == other.role && host == other.host && port == other.port &&
-               (role == plugin::role::server ? advertise == other.advertise : sender_time == other.sender_time);
+               (role == plugin::role::server ? advertise == other.advertise && share == other.share
+                                             : sender_time == other.sender_time);
     }
 
     /** The type of to_tree(). */
@@ -74,7 +78,8 @@ struct settings {
                                              {"latency_ms", latency_ms},
                                              {"sender_time", sender_time},
                                              {"name", name},
-                                             {"advertise", advertise}});
+                                             {"advertise", advertise},
+                                             {"share", share}});
     }
 
     /** Reads saved settings. A setting that is missing or out of range has its default, since a tree may be of unknown
@@ -96,6 +101,7 @@ struct settings {
         read.sender_time = tree.getProperty("sender_time", read.sender_time);
         read.name = valid_name(tree.getProperty("name", read.name).toString());
         read.advertise = tree.getProperty("advertise", read.advertise);
+        read.share = tree.getProperty("share", read.share);
         return read;
     }
 
@@ -130,6 +136,7 @@ struct settings {
         how.set(sender_time ? timing::sender : timing::arrival);
         how.name = name.isEmpty() ? nullptr : name.toRawUTF8();
         how.advertise = advertise && role == plugin::role::server ? 1 : 0;
+        how.share = share && role == plugin::role::server && port != 0 && !host.trim().startsWith("unix:") ? 1 : 0;
         return how;
     }
 

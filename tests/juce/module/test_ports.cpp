@@ -238,6 +238,23 @@ void finds_its_port_again()
     CHECK(s.problem == outcome::ok);
 }
 
+// Links that share an address are one server to its clients. A link that closes takes no connection with it.
+void links_share_an_address()
+{
+    settings shared = on(role::server, 0);
+    shared.port = midi_link().apply(shared).local_port;
+    shared.share = true;
+    auto first = std::make_unique<midi_link>();
+    midi_link second, client;
+    CHECK(first->apply(shared).state == state::listening);
+    CHECK(second.apply(shared).state == state::listening);
+    (void)client.apply(on(role::client, shared.port));
+    SOON(first->poll().peers.size() == 1 && second.poll().peers.size() == 1);
+    first.reset();
+    CHECK(second.poll().peers.size() == 1);
+    CHECK(client.poll().state == state::connected);
+}
+
 // Only the latency changes: the address is the same, and free again soon.
 void settings_change_at_the_same_address()
 {
@@ -393,6 +410,7 @@ const std::vector<named_case> port_cases = {
     {"ports: settings that keep the connection", settings_that_keep_the_connection},
     {"ports: nobody there and then somebody", nobody_there_and_then_somebody},
     {"ports: finds its port again", finds_its_port_again},
+    {"ports: finds its port again", links_share_an_address},
     {"ports: settings change at the same address", settings_change_at_the_same_address},
     {"ports: says what is wrong", says_what_is_wrong},
     {"ports: what the host sent before it stopped", what_the_host_sent_before_it_stopped},

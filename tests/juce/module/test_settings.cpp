@@ -18,6 +18,7 @@ settings unusual()
     s.sender_time = true;
     s.name = "Stage left";
     s.advertise = true;
+    s.share = true;
     return s;
 }
 
@@ -108,16 +109,22 @@ void config_for_playing()
     CHECK(how.timing == MIDISOCK_TIMING_SENDER);
     CHECK(std::strcmp(how.allow, "10.0.0.0/8, ::1") == 0);
     CHECK(std::strcmp(how.name, "Stage left") == 0);
-    CHECK(how.advertise == 0); // a client
+    CHECK(how.advertise == 0 && how.share == 0); // a client
     settings server = s;
     server.role = role::server;
-    CHECK(server.to_config().advertise == 1);
+    CHECK(server.to_config().advertise == 1 && server.to_config().share == 1);
+    server.port = 0;
+    CHECK(server.to_config().share == 0);
+    server.port = 1;
+    server.host = " unix:/tmp/x";
+    CHECK(server.to_config().share == 0);
     CHECK(settings::valid_name("a\nb\x7f" "c") == "abc");
     CHECK(settings::valid_name(juce::String::repeatedString(juce::CharPointer_UTF8("\xc3\xbc"), 40)).length() == 31);
     const settings defaults;
     CHECK(defaults.to_config().latency_ns == MIDISOCK_LATENCY_AUTO);
     CHECK(defaults.to_config().allow == nullptr);
     CHECK(defaults.to_config().name == nullptr && defaults.to_config().advertise == 0);
+    CHECK(defaults.to_config().share == 0);
     CHECK(defaults.to_config().timing == MIDISOCK_TIMING_ARRIVAL);
 }
 
