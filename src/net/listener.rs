@@ -73,8 +73,9 @@ impl Listeners {
             self.advertisement = None;
         } else if let Some(advertisement) = &mut self.advertisement {
             advertisement.rename(name);
-        } else if new.is_some() {
-            self.advertisement = new;
+        } else if let Some(mut new) = new {
+            new.rename(name);
+            self.advertisement = Some(new);
             self.begin_advertisement();
         }
     }
@@ -98,6 +99,13 @@ impl Listeners {
             until,
             next_try: now,
         });
+    }
+
+    /// Tries to bind for so long, unless it does so for longer.
+    pub(super) fn bind_until(&mut self, until: u64) {
+        if let Some(binding) = &mut self.binding {
+            binding.until = binding.until.max(until);
+        }
     }
 
     /// Starts to watch bound sockets.

@@ -9,7 +9,7 @@ use super::registry::Source;
 use super::seat::Seat;
 use super::sleep::Sleep;
 use super::socket::SocketSettings;
-use super::work::{Work, listens};
+use super::work::{Work, listens, until};
 use crate::realtime::endpoint::NetworkHalf;
 use crate::realtime::log::Level;
 use crate::realtime::shared::Shared;
@@ -250,7 +250,12 @@ impl Reactor {
                             listens(&shared, bound.port);
                             own.listen(bound, seat_key, poller, registry, now);
                         }
-                        None => own.bind_later(at.addresses, at.settings, until(&shared, now), now),
+                        None => own.bind_later(
+                            at.addresses,
+                            at.settings,
+                            until(shared.config.server.listen_retry_ms, now),
+                            now,
+                        ),
                     }
                 }
                 self.driver.woken(&shared);
@@ -352,14 +357,6 @@ impl Reactor {
         }
         self.seats.clear();
         self.driver.clear();
-    }
-}
-
-/// Until when a server tries to bind.
-fn until(shared: &Shared, now: u64) -> u64 {
-    match shared.config.server.listen_retry_ms {
-        u32::MAX => u64::MAX,
-        retry_ms => now + ms(retry_ms),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::realtime::shared::{Shared, State};
 use crate::session::PortKey;
 use crate::session::options::Options;
 use crate::sys::address::Address;
+use crate::sys::clock::ms;
 use crate::sys::code::Failure;
 use socket2::Socket;
 use std::sync::Arc;
@@ -46,10 +47,17 @@ impl Seat {
         driver: &mut Driver,
         now: u64,
     ) -> Option<PortKey> {
-        let Work::Serve { listeners, .. } = &self.work else {
+        let Work::Serve { listeners, .. } = &mut self.work else {
             return None;
         };
         let local_port = listeners.local_port();
+        if local_port.is_none() {
+            // The address is another's still.
+            match half.shared.config.server.listen_retry_ms {
+                0 => return None,
+                retry_ms => listeners.bind_until(until(retry_ms, now)),
+            }
+        }
         let shared = half.shared;
         // Before the clients come: who has seen one may ask for the port.
         match local_port {
@@ -223,7 +231,18 @@ impl Seat {
             }
             driver.woken(&shared);
         }
+        if matches!(attempt, Attempt::Failed { last: true, .. }) {
+            self.stop_work(driver);
+        }
         self.carry_out(driver, now);
+    }
+}
+
+/// Until when a server tries to bind.
+pub(super) fn until(retry_ms: u32, now: u64) -> u64 {
+    match retry_ms {
+        u32::MAX => u64::MAX,
+        retry_ms => now + ms(retry_ms),
     }
 }
 

@@ -19,11 +19,13 @@ const MOST_BITS: u32 = MOST_CLIENTS.trailing_zeros();
 
 /// Any thread may read it. Only the network thread writes it.
 pub(crate) struct ClientTable {
-    /// The first has the slots that the port was made with. Each further one has as many as all before it.
-    segments: [OnceLock<Segment>; MOST_BITS as usize + 1],
+    /// The slots that the port was made with.
+    first: Segment,
+    layout: Layout,
+    /// Each has as many as all before it.
+    further: [OnceLock<Segment>; MOST_BITS as usize],
     /// The bits of a slot of the first segment.
     first_bits: u32,
-    layout: Layout,
 }
 
 /// How ids are made of slots and generations.
@@ -109,32 +111,40 @@ impl ClientTable {
     }
 
     fn with_layout(first_bits: u32, layout: Layout) -> Self {
-        let table = Self {
-            segments: [const { OnceLock::new() }; MOST_BITS as usize + 1],
-            first_bits,
+        Self {
+            first: Segment::new(1 << first_bits),
             layout,
-        };
-        table.segments[0].get_or_init(|| Segment::new(1 << first_bits));
-        table
+            further: [const { OnceLock::new() }; MOST_BITS as usize],
+            first_bits,
+        }
     }
 
-    /// The segment of a slot, and its place there.
-    #[inline]
+    /// The further segment of a slot that is not in the first one, and its place there.
+    #[cold]
     fn place(&self, slot: u32) -> (usize, usize) {
-        match slot >> self.first_bits {
-            0 => (0, slot as usize),
-            _ => {
-                let bits = slot.ilog2();
-                ((bits - self.first_bits + 1) as usize, (slot - (1 << bits)) as usize)
-            }
-        }
+        let bits = slot.ilog2();
+        ((bits - self.first_bits) as usize, (slot - (1 << bits)) as usize)
     }
 
     /// The segment of an id, if it was made, and its place there.
     #[inline]
     fn segment(&self, id: u32) -> Option<(&Segment, usize)> {
+        let slot = self.layout.slot(id);
+        if (slot as usize) < self.first.slots.len() {
+            return Some((&self.first, slot as usize));
+        }
+        let (segment, place) = self.place(slot);
+        Some((self.further[segment].get()?, place))
+    }
+
+    /// The same, made if it was not.
+    fn make_segment(&self, id: u32) -> (&Segment, usize) {
+        if let Some(there) = self.segment(id) {
+            return there;
+        }
         let (segment, place) = self.place(self.layout.slot(id));
-        Some((self.segments[segment].get()?, place))
+        let make = || Segment::new(1 << (self.first_bits + segment as u32));
+        (self.further[segment].get_or_init(make), place)
     }
 
     #[inline]
@@ -196,7 +206,8 @@ impl ClientTable {
             let [.., before] = slot.read(id).filter(|_| id != 0)?;
             Some((before, id))
         };
-        let slots = self.segments.iter().filter_map(OnceLock::get);
+        let further = self.further.iter().filter_map(OnceLock::get);
+        let slots = [&self.first].into_iter().chain(further);
         let slots = slots.flat_map(|segment| segment.slots.iter());
         let mut clients: Vec<(u64, u32)> = slots.filter_map(client).collect();
         clients.sort_unstable();
@@ -212,9 +223,8 @@ impl ClientTable {
             Address::Ip(SocketAddr::V6(v6)) => (*v6.ip(), port | u64::from(v6.scope_id())),
             Address::Unix(_) => (Ipv6Addr::UNSPECIFIED, UNIX),
         };
-        let (segment, place) = self.place(self.layout.slot(id));
-        let make = || Segment::new(1 << (self.first_bits + segment.saturating_sub(1) as u32));
-        let target = &self.segments[segment].get_or_init(make).slots[place];
+        let (segment, place) = self.make_segment(id);
+        let target = &segment.slots[place];
         let bits = ip.to_bits();
         let words = [(bits >> 64) as u64, bits as u64, rest, before];
         if let Some(name) = self.known_name(id) {

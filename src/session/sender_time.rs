@@ -245,6 +245,7 @@ impl SenderTime {
             return;
         };
         active.clock.clone_from(&of.clock);
+        active.transit = of.transit;
         active.note(change);
         active.changed = true;
     }

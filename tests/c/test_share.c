@@ -297,6 +297,12 @@ static void each_port_has_an_allow_list_of_its_own(void)
     CHECK_INT(id_b, EXPECT(two, 0x90, 5, 5).client);
     EXPECT(both, 0x90, 5, 5);
     CHECK_INT(2, midisock_client_count(both));
+    /* One that was excluded is allowed again at once. */
+    CHECK_OK(midisock_set_allow(two, "10.0.0.1"));
+    CHECK_OK(midisock_set_allow(two, NULL));
+    CHECK_SOON(midisock_client_count(two) == 2);
+    check_push(two, BYTES(0x94, 6, 6));
+    RAW_EXPECT(b, 0x94, 6, 6);
     raw_close(a);
     raw_close(b);
     midisock_close(two);
@@ -362,6 +368,61 @@ static void a_port_that_sleeps_delays_no_other(void)
     CHECK_SOON(midisock_client_count(awake) == 0 && midisock_client_count(sleeper) == 0);
     midisock_close(sleeper);
     midisock_close(awake);
+}
+
+/* What the last port left on is released, also at a client that has shut down its sending side, and without any time to
+   linger. */
+static void the_last_port_releases(void)
+{
+    midisock_config c = sharing();
+    uint16_t number = free_port();
+    c.release_on_close = 1;
+    c.release_on_disconnect = 1;
+    midisock_port *port = share(number, &c);
+    int fd = raw_connect(number);
+    RAW_SEND(fd, 0xf6);
+    EXPECT(port, 0xf6);
+    check_push(port, BYTES(0x90, 60, 1));
+    RAW_EXPECT(fd, 0x90, 60, 1);
+    raw_half_close(fd);
+    RAW_EXPECT(fd, 0x80, 60, 64);
+    RAW_EXPECT_END(fd);
+    raw_close(fd);
+    midisock_close(port);
+
+    c.linger_ms = 0;
+    port = share(number, &c);
+    fd = raw_connect(number);
+    RAW_SEND(fd, 0xf6);
+    EXPECT(port, 0xf6);
+    check_push(port, BYTES(0x90, 61, 1));
+    RAW_EXPECT(fd, 0x90, 61, 1);
+    midisock_close(port);
+    RAW_EXPECT(fd, 0x80, 61, 64);
+    RAW_EXPECT_END(fd);
+    raw_close(fd);
+}
+
+/* An address that cannot be had within the time of all is not waited for by those that come later. */
+static void ports_that_wait_for_different_times(void)
+{
+    uint16_t number = free_port();
+    midisock_config alone = check_config();
+    midisock_port *holder = NULL, *port = NULL;
+    CHECK_OK(midisock_listen("127.0.0.1", number, &alone, &holder));
+    midisock_config c = sharing();
+    c.listen_retry_ms = 1;
+    midisock_port *first = NULL;
+    CHECK_OK(midisock_listen("127.0.0.1", number, &c, &first));
+    c.listen_retry_ms = 0;
+    CHECK_RESULT(MIDISOCK_ERR_ADDRESS_IN_USE, midisock_listen("127.0.0.1", number, &c, &port));
+    CHECK_SOON(midisock_state(first) == MIDISOCK_STATE_CLOSED);
+    c.listen_retry_ms = UINT32_MAX;
+    CHECK_OK(midisock_listen("127.0.0.1", number, &c, &port));
+    midisock_close(holder);
+    CHECK_SOON(midisock_state(port) == MIDISOCK_STATE_LISTENING);
+    midisock_close(first);
+    midisock_close(port);
 }
 
 /* Clients with sender time are told the name of the oldest port. */
@@ -474,6 +535,8 @@ int main(int argc, char **argv)
         CASE(each_port_has_an_allow_list_of_its_own),
         CASE(the_largest_number_of_clients_counts),
         CASE(a_port_that_sleeps_delays_no_other),
+        CASE(the_last_port_releases),
+        CASE(ports_that_wait_for_different_times),
         CASE(the_name_of_the_oldest_port),
         CASE(in_a_context_without_a_thread),
         CASE(from_many_threads),

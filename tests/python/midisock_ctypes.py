@@ -73,7 +73,7 @@ class Config(Structure):
         ("channels", c_uint32),
         ("timing", c_uint32),
         ("advertise", c_uint32),
-        ("reserved", c_uint32),
+        ("share", c_uint32),
         ("context", c_void_p),
         *([("reserved_after_context", c_uint32)] if ctypes.sizeof(c_void_p) == 4 else []),
     ]

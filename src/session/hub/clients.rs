@@ -213,7 +213,9 @@ impl Hub {
     fn go_on(&mut self, peer: Peer, now: u64) {
         self.each_branch(peer, |member, branch| {
             let connection = member.session.core.connections.at(branch.peer);
-            if connection.is_some_and(|connection| connection.output.blocked) {
+            // One that lost something is to make it good now, whatever it has left.
+            let waits = |connection: &Connection| connection.output.blocked || connection.output.is_congested();
+            if connection.is_some_and(waits) {
                 member.session.core.handle_writable(branch.peer, now);
             }
         });
@@ -299,15 +301,34 @@ impl Hub {
         }
     }
 
+    /// A client is told the name of the oldest port that it is a client of.
+    fn review_name(&mut self, peer: Peer) {
+        let Some(trunk) = self.trunks.at_mut(peer) else { return };
+        if !trunk.time.is_active() {
+            return;
+        }
+        let open = trunk
+            .branches
+            .iter()
+            .filter_map(|branch| self.members.get(branch.member));
+        let oldest = open.filter(|member| !member.ending).min_by_key(|member| member.serial);
+        let name = oldest.and_then(Member::name);
+        if let Some(name) = name.filter(|name| **name != trunk.name) {
+            trunk.name.clone_from(name);
+            trunk.time.name_changed();
+        }
+    }
+
     /// Sends what frames of a client ask for, and measures its clock if it is time. Its ports are told what came of it.
     fn exchange(&mut self, peer: Peer, now: u64) {
-        let name = self.name();
+        self.review_name(peer);
         let Some(trunk) = self.trunks.at_mut(peer) else { return };
         if !trunk.time.take_changed(now) {
             return;
         }
+        trunk.time.figures(now);
         if !trunk.finished {
-            trunk.send_frames(&name, now);
+            trunk.send_frames(now);
         }
         let change: Change = trunk.time.take_change();
         for branch in &trunk.branches {
@@ -384,7 +405,14 @@ impl Hub {
                 if let Some(member) = self.members.get_mut(key) {
                     member.set_trunk(inner, None);
                 }
-                self.request_write(peer);
+                let mut others = trunk
+                    .branches
+                    .iter()
+                    .filter_map(|branch| mixer::connection(&self.members, branch));
+                if others.any(Connection::is_live) {
+                    // It may have been allowed again meanwhile.
+                    self.give_clients(key, now);
+                }
                 self.check_end(peer);
             }
             Effect::Measure(_) => {

@@ -44,7 +44,9 @@ pub(super) fn mix(members: &mut Slab<Member>, trunk: &mut Trunk, now: u64) {
             rest = behind;
             add(members, trunk, index, message, is_releasing, now);
         }
-        if let Some(member) = members.get_mut(member) {
+        let waits =
+            connection(members, &trunk.branches[index]).is_some_and(|connection| !connection.output.buffer.is_empty());
+        if let Some(member) = members.get_mut(member).filter(|_| waits) {
             // With less than all it knows that it has to wait, and what it may drop meanwhile.
             member.session.handle_sent(peer, now, batch.len());
         }
@@ -89,8 +91,9 @@ fn add(members: &mut Slab<Member>, trunk: &mut Trunk, index: usize, message: &[u
     let others = trunk.branches.iter().enumerate().filter(|(other, _)| *other != index);
     if is_note_off(message) || is_releasing && is_release(message) {
         let holds = |connection: &Connection| {
+            let has_gone = !connection.output.takes() && connection.output.buffer.is_empty();
             let received = connection.output.track.received();
-            received.is_some_and(|received| received.releases(message))
+            !has_gone && received.is_some_and(|received| received.releases(message))
         };
         let mut others = others.filter_map(|(_, branch)| connection(members, branch));
         if others.any(holds) {

@@ -47,6 +47,10 @@ impl Member {
         self.trunks.get(peer.0).copied().flatten()
     }
 
+    fn name(&self) -> Option<&Name> {
+        Some(&self.session.core.ports.at(self.port)?.times.name)
+    }
+
     fn set_trunk(&mut self, peer: Peer, trunk: Option<Peer>) {
         if self.trunks.len() <= peer.0 {
             self.trunks.resize(peer.0 + 1, None);
@@ -115,17 +119,11 @@ impl Hub {
         result
     }
 
-    /// The oldest port that is not ending: the clients are told its name.
-    fn oldest(&self) -> Option<&Member> {
-        let open = self.members.iter().map(|(_, member)| member);
-        open.filter(|member| !member.ending).min_by_key(|member| member.serial)
-    }
-
+    /// The name of the oldest port that is not ending, by which the address is advertised.
     pub(super) fn name(&self) -> Name {
-        let port = self
-            .oldest()
-            .and_then(|member| member.session.core.ports.at(member.port));
-        port.map(|port| port.times.name.clone()).unwrap_or_default()
+        let open = self.members.iter().map(|(_, member)| member);
+        let oldest = open.filter(|member| !member.ending).min_by_key(|member| member.serial);
+        oldest.and_then(Member::name).cloned().unwrap_or_default()
     }
 
     /// Whether no other port of the address is open.
@@ -170,9 +168,9 @@ impl Hub {
     }
 
     pub(super) fn set_name(&mut self, key: PortKey, name: Name, now: u64) {
-        let before = self.name();
         self.with(key, now, |session, port| session.core.set_name(port, name, now));
-        self.tell_name(&before, now);
+        self.exchange_all(now);
+        self.advance(now);
     }
 
     pub(super) fn shut_down(&mut self, key: PortKey, now: u64) {
@@ -188,22 +186,10 @@ impl Hub {
     }
 
     fn end_port(&mut self, key: PortKey, now: u64, end: impl FnOnce(&mut Session, PortKey)) {
-        let before = self.name();
         if let Some(member) = self.members.get_mut(key.0) {
             member.ending = true;
         }
         self.with(key, now, end);
-        self.tell_name(&before, now);
-    }
-
-    /// Tells the clients the name of the oldest port, if that is another one than before.
-    fn tell_name(&mut self, before: &Name, now: u64) {
-        if self.oldest().is_none() || self.name() == *before {
-            return;
-        }
-        for (_, trunk) in &mut self.trunks {
-            trunk.time.name_changed();
-        }
         self.exchange_all(now);
         self.advance(now);
     }
@@ -267,28 +253,21 @@ impl Hub {
         let Some(trunk) = self.trunks.at(peer).filter(|trunk| !trunk.closed) else {
             return Interest::default();
         };
-        let mut connections = trunk
-            .branches
-            .iter()
-            .filter_map(|branch| mixer::connection(&self.members, branch));
+        let connections = || {
+            let branches = trunk.branches.iter();
+            branches.filter_map(|branch| mixer::connection(&self.members, branch))
+        };
+        let is_congested = |connection: &Connection| connection.is_confirmed() && connection.output.is_congested();
         Interest {
-            read: !trunk.ended && connections.any(|connection| connection.interest().read),
-            write: trunk.outgoing.blocked || !trunk.outgoing.is_empty(),
+            read: !trunk.ended && connections().any(|connection| connection.interest().read),
+            write: trunk.outgoing.blocked || !trunk.outgoing.is_empty() || connections().any(is_congested),
         }
     }
 
-    /// What is to be written to a client.
+    /// What is to be written to a client. Also of ports that have gone: what they left is offered to the system once.
     pub(super) fn unsent(&self, peer: Peer) -> &[u8] {
-        let Some(trunk) = self.trunks.at(peer) else { return &[] };
-        let mut connections = trunk
-            .branches
-            .iter()
-            .filter_map(|branch| mixer::connection(&self.members, branch));
-        if connections.any(Connection::is_confirmed_for_writing) {
-            trunk.outgoing.unsent()
-        } else {
-            &[]
-        }
+        let trunk = self.trunks.at(peer).filter(|trunk| trunk.confirmed);
+        trunk.map_or(&[], |trunk| trunk.outgoing.unsent())
     }
 
     /// The most that is worth reading at once.

@@ -101,6 +101,8 @@ impl Outgoing {
 /// The connection of one client.
 pub(super) struct Trunk {
     pub client: NewClient,
+    /// The name that it was told.
+    pub name: Name,
     pub address: Option<Address>,
     pub branches: Vec<Branch>,
     pub outgoing: Outgoing,
@@ -114,6 +116,8 @@ pub(super) struct Trunk {
     pub ended: bool,
     /// Its sending side is shut down.
     pub finished: bool,
+    /// A port has disconnected it.
+    pub dismissed: bool,
     pub closed: bool,
     /// The driver has been asked to write, or to measure.
     pub write_requested: bool,
@@ -139,6 +143,7 @@ impl Trunk {
     pub(super) fn new(client: NewClient, address: Option<Address>) -> Self {
         Self {
             client,
+            name: Name::default(),
             address,
             branches: Vec::new(),
             outgoing: Outgoing::default(),
@@ -147,6 +152,7 @@ impl Trunk {
             confirmed: false,
             ended: false,
             finished: false,
+            dismissed: false,
             closed: false,
             write_requested: false,
             measure_requested: false,
@@ -155,7 +161,7 @@ impl Trunk {
 
     /// Whether a port that comes now gets this client too.
     pub(super) fn takes_ports(&self) -> bool {
-        !self.ended && !self.finished && !self.closed
+        !self.ended && !self.finished && !self.dismissed && !self.closed
     }
 
     /// Looks for frames in what came.
@@ -165,9 +171,12 @@ impl Trunk {
     }
 
     /// Adds the frames that the client waits for, or that measure its clock.
-    pub(super) fn send_frames(&mut self, name: &Name, now: u64) {
+    pub(super) fn send_frames(&mut self, now: u64) {
+        let name = &self.name;
         if let Some(answer) = self.time.take_answer(name) {
             self.outgoing.push(&answer);
+            // The answer has the name.
+            self.time.take_new_name(name);
         }
         if self.outgoing.blocked {
             return;

@@ -1,6 +1,6 @@
 //! Ports on one address: songs on many ports and clients that come and go, judged by a receiver at each end.
 
-use super::studio::{CHANNELS, Client, Ear, KEYS, Member};
+use super::studio::{CHANNELS, Client, Ear, KEYS, MARK, Member};
 use crate::midi::channels::Channels;
 use crate::midi::frame;
 use crate::midi::parser::Parser;
@@ -361,12 +361,17 @@ impl Studio {
     /// What sounds at the clients is what the ports hold, at a moment when all is written.
     fn check_clients(&mut self) {
         let peers: Vec<usize> = self.clients.keys().copied().collect();
-        for peer in peers {
-            if let Some(client) = self.clients.get_mut(&peer) {
+        for peer in &peers {
+            if let Some(client) = self.clients.get_mut(peer) {
                 client.room = usize::MAX;
             }
-            self.session.handle_writable(Peer(peer), self.now);
+            if self.session.interest(Peer(*peer)).write {
+                self.session.handle_writable(Peer(*peer), self.now);
+            }
             self.settle();
+        }
+        self.check_marks();
+        for peer in peers {
             let client = &self.clients[&peer];
             if !client.confirmed {
                 continue;
@@ -382,6 +387,27 @@ impl Studio {
                 assert_eq!(client.ear.notes, notes, "connection {peer}");
                 assert_eq!(client.ear.pedal, client.pedal);
             }
+        }
+    }
+
+    /// What a port pushes now reaches every client that it sees, whatever was lost before.
+    fn check_marks(&mut self) {
+        for client in self.clients.values_mut() {
+            client.ear.marks = 0;
+        }
+        for member in &self.members {
+            // SAFETY: one thread does everything.
+            let code = unsafe { member.endpoint.push(0, 0, &MARK) };
+            assert!(matches!(code, Code::Ok | Code::Offline));
+        }
+        self.settle();
+        for client in self.clients.values().filter(|client| client.confirmed) {
+            let ports = self
+                .members
+                .iter()
+                .filter(|member| member.permits(client.address))
+                .count();
+            assert_eq!(client.ear.marks, ports, "marks at {}", client.address);
         }
     }
 

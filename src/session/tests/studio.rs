@@ -54,7 +54,11 @@ pub(super) struct Ear {
     pub stamp_us: Option<u32>,
     /// Messages that came after the answer without a time.
     pub untimed: usize,
+    pub marks: usize,
 }
+
+/// An event that is in no song.
+pub(super) const MARK: [u8; 4] = [0xF0, 0x7D, 0x7F, 0xF7];
 
 impl Sink for Ear {
     fn message(&mut self, bytes: &[u8]) -> bool {
@@ -67,6 +71,7 @@ impl Sink for Ear {
             [0xB0..=0xBF, 64, value] => self.pedal[usize::from(channel)] = value >= 64,
             _ => {}
         }
+        self.marks += usize::from(bytes == MARK);
         self.untimed += usize::from(self.answers != 0 && self.stamp_us.is_none());
         true
     }
