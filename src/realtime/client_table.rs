@@ -31,14 +31,23 @@ pub(crate) struct ClientTable {
 /// How ids are made of slots and generations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Layout {
+    /// The bits of an id, less one, that are its slot.
+    mask: u32,
     slot_bits: u32,
 }
 
 impl Layout {
+    const fn new(slot_bits: u32) -> Self {
+        Self {
+            mask: (1 << slot_bits) - 1,
+            slot_bits,
+        }
+    }
+
     /// Ids start at 1: the first client of a server is number 1.
     #[inline]
     fn slot(self, id: u32) -> u32 {
-        id.wrapping_sub(1) & ((1 << self.slot_bits) - 1)
+        id.wrapping_sub(1) & self.mask
     }
 
     fn id(self, slot: u32, generation: u32) -> u32 {
@@ -93,12 +102,12 @@ impl ClientTable {
     /// A table that has room for so many clients.
     pub(crate) fn new(max_clients: u32) -> Self {
         let bits = slot_bits(max_clients);
-        Self::with_layout(bits, Layout { slot_bits: bits })
+        Self::with_layout(bits, Layout::new(bits))
     }
 
     /// The table of a port that shares its address. It has room for so many clients, and grows.
     fn shared(max_clients: u32) -> Self {
-        Self::with_layout(slot_bits(max_clients), Layout { slot_bits: MOST_BITS })
+        Self::with_layout(slot_bits(max_clients), Layout::new(MOST_BITS))
     }
 
     /// A table that has room for so many clients, and grows where the port shares its address.
@@ -288,7 +297,7 @@ impl Ids {
             free: std::collections::VecDeque::new(),
             generations: Vec::new(),
             count: 0,
-            layout: Layout { slot_bits: MOST_BITS },
+            layout: Layout::new(MOST_BITS),
         }
     }
 

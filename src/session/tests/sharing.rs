@@ -1,6 +1,6 @@
 //! Ports on one address: songs on many ports and clients that come and go, judged by a receiver at each end.
 
-use super::studio::{CHANNELS, Client, Ear, KEYS, MARK, Member};
+use super::studio::{CHANNELS, Client, Ear, MARK, Member, random_message};
 use crate::midi::channels::Channels;
 use crate::midi::frame;
 use crate::midi::parser::Parser;
@@ -136,7 +136,7 @@ impl Studio {
 
     /// A client sends something, in two pieces.
     fn send(&mut self, peer: usize) {
-        let message = self.message();
+        let message = random_message(&mut self.random);
         let cut = self.below(message.len() + 1);
         let Some(client) = self.clients.get_mut(&peer) else {
             return;
@@ -163,22 +163,9 @@ impl Studio {
         self.carry_out();
     }
 
-    fn message(&mut self) -> Vec<u8> {
-        let channel = self.below(CHANNELS) as u8;
-        let key = self.below(KEYS.into()) as u8;
-        match self.below(20) {
-            0..9 => vec![0x90 | channel, key, 1 + self.below(127) as u8],
-            9..16 => vec![0x80 | channel, key, 64],
-            16 => vec![0xB0 | channel, 64, if self.chance(60) { 127 } else { 0 }],
-            17 => vec![0xB0 | channel, [120, 121, 123][self.below(3)], 0],
-            18 => vec![0xB0 | channel, 7, self.below(128) as u8],
-            _ => vec![0xF0, 0x7D, key, channel, 0xF7],
-        }
-    }
-
     /// A port pushes something, to all clients or to one.
     fn push(&mut self, index: usize) {
-        let message = self.message();
+        let message = random_message(&mut self.random);
         let named = self.chance(10);
         let clients = self.members[index].endpoint.clients().unwrap();
         let client = if named && !clients.is_empty() {

@@ -5,6 +5,7 @@ use crate::midi::frame::{self, Frame};
 use crate::midi::parser::{Parser, Sink};
 use crate::realtime::endpoint::Endpoint;
 use crate::session::PortKey;
+use crate::session::simulation::random::Random;
 use crate::sys::address::Address;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -159,5 +160,20 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn permits(&self, address: Address) -> bool {
         self.allow.is_none() || address.ip() == Some([127, 0, 0, 1].into())
+    }
+}
+
+/// Something to play. Ports and clients play on few channels and keys, so that they meet.
+pub(super) fn random_message(random: &mut Random) -> Vec<u8> {
+    let mut below = |end: usize| random.below(end as u64) as usize;
+    let channel = below(CHANNELS) as u8;
+    let key = below(KEYS.into()) as u8;
+    match below(20) {
+        0..9 => vec![0x90 | channel, key, 1 + below(127) as u8],
+        9..16 => vec![0x80 | channel, key, 64],
+        16 => vec![0xB0 | channel, 64, [0, 127, 127][below(3)]],
+        17 => vec![0xB0 | channel, [120, 121, 123][below(3)], 0],
+        18 => vec![0xB0 | channel, 7, below(128) as u8],
+        _ => vec![0xF0, 0x7D, key, channel, 0xF7],
     }
 }
