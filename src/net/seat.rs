@@ -70,6 +70,21 @@ impl Seat {
     pub(super) fn add_place(&mut self, port: PortKey, shared: &Arc<Shared>) {
         self.places.push(Place::new(port, shared));
         self.changed = true;
+        for wire in self.wires.iter().flatten() {
+            wire.transport.keep_alive(self.keepalive_ms());
+        }
+    }
+
+    /// On a shared address: the shortest of the ports' times. A dead client is dead for all of them.
+    fn keepalive_ms(&self) -> u32 {
+        if self.shared_address.is_none() {
+            return 0;
+        }
+        let times = self
+            .places
+            .iter()
+            .map(|place| place.shared.config.connection.keepalive_ms);
+        times.filter(|ms| *ms != 0).min().unwrap_or(0)
     }
 
     /// Whether its listeners, or its attempts to connect, end with a port.
@@ -212,6 +227,7 @@ impl Seat {
             acknowledgement: Acknowledgement::default(),
             is_broken: false,
         };
+        wire.transport.keep_alive(self.keepalive_ms());
         if self.wires.len() <= peer.0 {
             self.wires.resize_with(peer.0 + 1, || None);
         }

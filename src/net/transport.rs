@@ -35,6 +35,13 @@ impl Transport {
         }
     }
 
+    /// Has the system probe the line while it is idle; 0: as before.
+    pub(super) fn keep_alive(&self, keepalive_ms: u32) {
+        if self.is_tcp {
+            keep_alive(&self.socket, keepalive_ms);
+        }
+    }
+
     pub(super) fn read(&self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             match (&self.socket).read(into) {

@@ -169,6 +169,32 @@ static void a_vanished_peer_is_noticed_while_data_waits(void)
     vanish(1);
 }
 
+/* Of ports that share an address one asks for keep-alive, which came later than the peer. */
+static void a_vanished_peer_is_noticed_for_all_that_share(void)
+{
+    enum { PORT = 9080 }; /* in a network of this case's own */
+    make_cable(hold_notes);
+    midisock_config c;
+    midisock_config_init(&c, sizeof c);
+    c.share = 1;
+    c.keepalive_ms = 0;
+    midisock_port *first = NULL, *second = NULL;
+    CHECK_OK(midisock_listen("10.77.0.1", PORT, &c, &first));
+    let_other_begin(PORT);
+    uint32_t id = EXPECT(first, 0x90, 60, 1).client;
+    EXPECT(first, 0x90, 61, 1);
+    EXPECT(first, 0xb0, 64, 127);
+    c.keepalive_ms = KEEPALIVE_MS;
+    CHECK_OK(midisock_listen("10.77.0.1", PORT, &c, &second));
+    CHECK_INT(id, NOTIFIED(second, MIDISOCK_NOTIFY_CLIENT_JOINED).client);
+    pull_cable();
+    expect_release(first, id);
+    CHECK(NOTIFIED(second, MIDISOCK_NOTIFY_CLIENT_LEFT).reason < 0);
+    midisock_close(first);
+    midisock_close(second);
+    end_other();
+}
+
 static void a_vanished_peer_is_noticed_during_many_pushes(void)
 {
     /* More and more waits: neither that nor a congestion hides it. */
@@ -210,6 +236,7 @@ int main(int argc, char **argv)
     static const check_case cases[] = {
         CASE(a_vanished_peer_is_noticed),
         CASE(a_vanished_peer_is_noticed_while_data_waits),
+        CASE(a_vanished_peer_is_noticed_for_all_that_share),
         CASE(a_vanished_peer_is_noticed_during_many_pushes),
         CASE(keepalive_can_be_turned_off),
     };
