@@ -3,8 +3,13 @@
 #include "link.h"
 #include "raw.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+long syscall(long number, ...); /* <unistd.h> has another `link` */
+#endif
 
 #define MS UINT64_C(1000000)
 
@@ -91,13 +96,42 @@ static void what_falls_due_behind_a_full_buffer_is_waited_for(void)
 typedef struct flushing {
     midisock_port *port;
     midisock_result result;
+    int thread; /* its id, from just before the call on */
 } flushing;
 
 static void *flush(void *argument)
 {
     flushing *f = argument;
+#if defined(__linux__)
+    __atomic_store_n(&f->thread, (int)syscall(SYS_gettid), __ATOMIC_RELAXED);
+#endif
     __atomic_store_n(&f->result, midisock_flush(f->port, DEADLINE_MS), __ATOMIC_RELAXED);
     return NULL;
+}
+
+#if defined(__linux__)
+/* Whether the thread sleeps, which it does only in the call. */
+static int is_waiting(flushing *f)
+{
+    char path[64], state = 0;
+    int thread = __atomic_load_n(&f->thread, __ATOMIC_RELAXED);
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+    FILE *file = thread == 0 ? NULL : fopen(path, "r");
+    if (file == NULL)
+        return 0;
+    int found = fscanf(file, "%*d (%*[^)]) %c", &state);
+    fclose(file);
+    return found == 1 && state == 'S';
+}
+#endif
+
+/* A flush by another thread, which waits when this returns. */
+static void begin_flush(pthread_t *thread, flushing *f)
+{
+    check_start(thread, flush, f);
+#if defined(__linux__)
+    CHECK_SOON(is_waiting(f));
+#endif
 }
 
 /* The connection dies while it is waited for: what was pushed is lost, also what is not with the connection yet. */
@@ -110,9 +144,9 @@ static void what_is_lost_with_the_connection(void)
                 for (int i = 0; i < messages; i++)
                     push_long(l.port, 0);
                 CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(l.port, 0));
-                flushing f = {l.port, 1000};
+                flushing f = {l.port, 1000, 0};
                 pthread_t thread;
-                check_start(&thread, flush, &f);
+                begin_flush(&thread, &f);
                 CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(l.port, IN_VAIN_MS));
                 if (by_reset)
                     raw_reset(l.fd);
@@ -144,9 +178,9 @@ static void a_reconnection_does_not_hide_the_loss(void)
     for (int i = 1; i <= 10; i++) {
         push_long(port, 0);
         push_long(port, 0);
-        flushing f = {port, 1000};
+        flushing f = {port, 1000, 0};
         pthread_t thread;
-        check_start(&thread, flush, &f);
+        begin_flush(&thread, &f);
         CHECK_RESULT(MIDISOCK_ERR_TIMEOUT, midisock_flush(port, 10));
         raw_reset(fd);
         fd = raw_accept(listener);
