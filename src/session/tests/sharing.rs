@@ -29,6 +29,7 @@ struct Studio {
     clients: BTreeMap<usize, Client>,
     closed: BTreeSet<usize>,
     now: u64,
+    /// Of ports and clients, in the order in which they came.
     numbers: usize,
     random: Random,
     small: bool,
@@ -99,8 +100,9 @@ impl Studio {
     }
 
     fn add_client(&mut self) {
+        self.numbers += 1;
         let host = if self.chance(50) { 1 } else { 2 };
-        let address = Address::Ip(SocketAddr::from(([127, 0, 0, host], 1024 + self.below(60000) as u16)));
+        let address = Address::Ip(SocketAddr::from(([127, 0, 0, host], 1024 + self.numbers as u16)));
         let allowed = self.members.iter().any(|member| member.permits(address));
         let most = self
             .members
