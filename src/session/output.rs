@@ -152,7 +152,10 @@ impl Output {
     /// The peer got a message of another port on the same address, which ends or resets what this one holds there.
     pub(super) fn overruled(&mut self, message: &[u8]) {
         self.ahead = None;
-        self.track.overruled(message);
+        let track = &mut self.track;
+        track.overruled(message);
+        // The track has taken these already, but they come after it.
+        self.buffer.each_committed(|message| track.overruled(message));
     }
 
     /// No schedule needs to know what is ahead any more, or what waited was dropped.

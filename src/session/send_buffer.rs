@@ -77,21 +77,26 @@ impl SendBuffer {
 
     /// Calls back for each message that is not wholly with the system and not committed.
     pub(super) fn each_uncommitted(&self, each: impl FnMut(&[u8])) {
-        self.each_from(self.whole.max(self.committed), each);
+        self.each_between(self.whole.max(self.committed), self.bytes.len(), each);
+    }
+
+    /// Calls back for each message that is not wholly with the system, but committed.
+    pub(super) fn each_committed(&self, each: impl FnMut(&[u8])) {
+        self.each_between(self.whole, self.committed, each);
     }
 
     /// Calls back for each message that is not wholly with the system.
     pub(super) fn each_unfinished(&self, each: impl FnMut(&[u8])) {
-        self.each_from(self.whole, each);
+        self.each_between(self.whole, self.bytes.len(), each);
     }
 
-    fn each_from(&self, mut at: usize, mut each: impl FnMut(&[u8])) {
-        while at < self.bytes.len() {
-            let end = at + message::len_at(&self.bytes[at..]);
+    fn each_between(&self, mut at: usize, end: usize, mut each: impl FnMut(&[u8])) {
+        while at < end {
+            let next = at + message::len_at(&self.bytes[at..]);
             if !frame::begins(&self.bytes[at..]) {
-                each(&self.bytes[at..end]);
+                each(&self.bytes[at..next]);
             }
-            at = end;
+            at = next;
         }
     }
 
@@ -211,7 +216,7 @@ impl SendBuffer {
             }
         }
         keep = keep.max(self.committed);
-        self.each_from(keep, |message| each(message, false));
+        self.each_between(keep, self.bytes.len(), |message| each(message, false));
         keep = self.keep_frames(keep);
         self.committed = keep;
         while self.batches.back().is_some_and(|batch| batch.end > keep) {
