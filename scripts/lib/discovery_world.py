@@ -59,8 +59,10 @@ class Program:
         self.name = " ".join(str(a) for a in arguments[-4:])
         self.lines = []
         arguments = [str(a) for a in arguments]
+        variables = {**os.environ, **run.env, **(env or {})}
+        variables = {name: value for name, value in variables.items() if value is not None}
         self.process = PROCESSES.start(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                       text=True, errors="replace", env={**os.environ, **run.env, **(env or {})}, bufsize=1)
+                                       text=True, errors="replace", env=variables, bufsize=1)
         self._reads = threading.Thread(target=self._read, daemon=True)
         self._reads.start()
 

@@ -232,25 +232,27 @@ def test_sixteen_instances_on_one_address(connect):
     number = free_port()
     hosts = [Host(port=number, monitor=True) for _ in range(16)]
     peer = hosts[0].join(connect(number))
-    peer.send(0x90, 60, 100)
-    for i, host in enumerate(hosts):
-        host.onset(f"sound of instance {i}")
-    peer.send(0x80, 60, 0)
-    for host in hosts:
-        host.silence()
+
+    def all_hear():
+        for i, host in enumerate(hosts):
+            host.block()  # what came before is not played
+            peer.send(0x90, 40 + i, 100)
+            host.onset(f"sound of instance {i} of {len(hosts)}")
+            peer.send(0x80, 40 + i, 0)
+            host.silence()
+
+    all_hear()
     # Each reaches the peer, and what the first leaves on ends when it goes, but not what another holds.
     hosts[0].block((bytes([0x90, 61, 100]), 0.0), (bytes([0x90, 62, 100]), 0.0))
     peer.receive(bytes([0x90, 61, 100, 0x90, 62, 100]))
     hosts[7].block((bytes([0x90, 62, 99]), 0.0))
     peer.receive(bytes([0x90, 62, 99]))
-    del hosts[0], host
+    del hosts[0]
     gc.collect()
     peer.receive(bytes([0x80, 61, 0x40]))
     hosts[6].block((bytes([0x80, 62, 1]), 0.0))
     peer.receive(bytes([0x80, 62, 1]))
-    peer.send(0x90, 60, 100)
-    for i, host in enumerate(hosts):
-        host.onset(f"sound of instance {i + 1}, after the first was deleted")
+    all_hear()
 
 
 def test_fifty_times_loaded_used_and_deleted(connect):
