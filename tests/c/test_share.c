@@ -13,13 +13,19 @@ static midisock_config sharing(void)
     return c;
 }
 
-/* A port number that was free a moment ago. */
+/* A port number that is free, below those that the system gives to sockets of other programs. */
 static uint16_t free_port(void)
 {
-    midisock_port *other = check_listen(NULL);
-    uint16_t port = midisock_local_port(other);
-    midisock_close(other);
-    return port;
+    midisock_config alone = check_config();
+    for (uint64_t i = midisock_now_ns() / 1000;; i += 7919) {
+        uint16_t number = (uint16_t)(10000 + i % 20000);
+        midisock_port *port = NULL;
+        midisock_result result = midisock_listen("127.0.0.1", number, &alone, &port);
+        midisock_close(port);
+        if (result == MIDISOCK_OK)
+            return number;
+        CHECK_RESULT(MIDISOCK_ERR_ADDRESS_IN_USE, result);
+    }
 }
 
 static midisock_port *share(uint16_t number, const midisock_config *config)
