@@ -209,6 +209,7 @@ static int number_option(int fd, int level, int name)
 /* A TCP connection that the test made: both its ends. */
 static void make_tcp(int fds[2], uint16_t *port)
 {
+    *port = 0;
     int listener = raw_listen(port);
     fds[1] = raw_connect(*port);
     fds[0] = raw_accept(listener);
