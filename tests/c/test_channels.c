@@ -322,7 +322,7 @@ static void accepted_ports_have_those_of_the_server(void)
  * nothing of them is restored. */
 static void closed_without_a_connection(void)
 {
-    uint16_t number;
+    uint16_t number = 0;
     int listener = raw_listen(&number);
     midisock_config c;
     midisock_config_init(&c, sizeof c);

@@ -147,7 +147,7 @@ static void a_restart_beside_a_silent_address_is_found_soon(void)
 
 static void a_server_that_is_binding_survives_a_lack_of_descriptors(void)
 {
-    uint16_t port;
+    uint16_t port = 0;
     int taken = raw_listen(&port);
     midisock_config config = check_config();
     config.listen_retry_ms = UINT32_MAX;

@@ -164,7 +164,7 @@ static void of_an_adopted_connection(void)
 {
     own_network_with_ipv6();
     for (int i = 0; i < 2; i++) {
-        uint16_t number;
+        uint16_t number = 0;
         int listener = raw_listen(&number);
         int fd = raw_connect(number), other = raw_accept(listener);
         int mine = 8 << 2;
