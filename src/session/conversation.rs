@@ -143,7 +143,7 @@ impl Conversation {
         (&self) poll_timeout() -> Option<u64> => session.core;
         /// What a connection's socket is to be watched for now.
         (&self) interest(peer: Peer) -> Interest => session.core;
-        /// What is to be written to a connection.
+        /// The bytes that wait to be written to a connection.
         (&self) unsent(peer: Peer) -> &[u8] => session.core;
         /// The most that is worth reading at once.
         (&self) read_limit(peer: Peer) -> usize => session.core;

@@ -56,7 +56,7 @@ impl Core {
         self.connections.at(peer).map(Connection::interest).unwrap_or_default()
     }
 
-    /// What is to be written to a connection.
+    /// The bytes that wait to be written to a connection.
     pub(crate) fn unsent(&self, peer: Peer) -> &[u8] {
         let connection = self.connections.at(peer);
         match connection.filter(|connection| connection.is_confirmed_for_writing()) {

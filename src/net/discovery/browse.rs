@@ -15,7 +15,7 @@ pub(super) const MOST_SERVICES: usize = 256;
 const MOST_LINKS: usize = 16;
 /// The longest pause between two questions for services.
 const LONGEST_PAUSE: u64 = 3600 * SECOND;
-/// What is due within this time is asked at once, in as few messages as possible.
+/// Questions that are due within this time are asked together, in as few messages as possible.
 const SWEEP: u64 = SECOND / 5;
 /// The longest text of a host's name.
 const MOST_HOST: usize = 255;

@@ -15,7 +15,7 @@ const LINK: u32 = 3;
 struct Network {
     now: u64,
     engines: Vec<(Engine, List)>,
-    /// What was sent since the last look: when, by which engine, and to whom if not to all.
+    /// The messages since the last look: the time, the engine, and the receiver unless all are.
     sent: Vec<(u64, usize, Transmit)>,
     /// Engines that are not on the link now.
     apart: Vec<usize>,

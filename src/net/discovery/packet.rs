@@ -123,7 +123,7 @@ impl Message {
             is_truncated: flags & TRUNCATED != 0,
             ..Self::default()
         };
-        // What comes before a broken end is used.
+        // The records before a broken end are used.
         let _ = message.parse_sections(&mut reader, counts);
         Some(message)
     }

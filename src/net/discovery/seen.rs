@@ -57,7 +57,7 @@ impl Lifetime {
         self.refreshed != before
     }
 
-    /// What is left of it in seconds, if that is more than half.
+    /// The rest of it in seconds, if that is more than half.
     pub(super) fn seconds_known(&self, now: u64) -> Option<u32> {
         let left = self.end().saturating_sub(now);
         (left > self.length / 2).then_some((left / SECOND) as u32)
@@ -196,7 +196,7 @@ impl Seen {
         self.named.end() > now && (self.is_complete() || !has_asked_enough)
     }
 
-    /// What is to be asked now: what is missing, and what grows old.
+    /// The questions that are due: for records that are missing, and for those that expire soon.
     pub(super) fn take_questions(&mut self, instance: &DnsName, random: &mut Random, now: u64) -> Vec<Question> {
         let is_complete = self.is_complete();
         let asks = !is_complete && self.ask_due <= now;

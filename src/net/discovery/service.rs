@@ -80,7 +80,7 @@ impl Phase {
     }
 }
 
-/// What is to be sent now.
+/// The messages that are due.
 pub(super) enum Step {
     Probe,
     Announce,

@@ -1,4 +1,4 @@
-//! What goes in and out of the engine: links, messages to be sent, and its random delays.
+//! The engine's inputs and outputs: links, messages to be sent, and its random delays.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};

@@ -22,10 +22,7 @@ impl Hub {
         let most = self.members.iter().filter(|(_, member)| !member.ending);
         let most = most.map(|(_, member)| member.shared.config.server.max_clients).max();
         let is_present = |(_, trunk): &(usize, &Trunk)| {
-            let mut connections = trunk
-                .branches
-                .iter()
-                .filter_map(|branch| mixer::connection(&self.members, branch));
+            let mut connections = mixer::connections(&self.members, trunk);
             connections.any(Connection::is_live)
         };
         self.trunks.iter().filter(is_present).count() < most.unwrap_or(0) as usize
@@ -226,10 +223,7 @@ impl Hub {
     pub(in crate::session) fn handle_progress(&mut self, peer: Peer, now: u64, progress: Option<Progress>) {
         let Some(trunk) = self.trunks.at_mut(peer) else { return };
         trunk.measure_requested = false;
-        let waiting: usize = trunk
-            .branches
-            .iter()
-            .filter_map(|branch| mixer::connection(&self.members, branch))
+        let waiting: usize = mixer::connections(&self.members, trunk)
             .map(|connection| connection.output.buffer.len())
             .sum();
         let outgoing = trunk.outgoing.len();
@@ -405,11 +399,8 @@ impl Hub {
                 if let Some(member) = self.members.get_mut(key) {
                     member.set_trunk(inner, None);
                 }
-                let mut others = trunk
-                    .branches
-                    .iter()
-                    .filter_map(|branch| mixer::connection(&self.members, branch));
-                if others.any(Connection::is_live) {
+                let others_live = mixer::connections(&self.members, trunk).any(Connection::is_live);
+                if others_live {
                     // It may have been allowed again meanwhile.
                     self.give_clients(key, now);
                 }
@@ -443,10 +434,7 @@ impl Hub {
     /// Clients that turned out to be MIDI peers may be written to.
     fn confirm(&mut self) {
         let is_new = |(_, trunk): &(usize, &Trunk)| {
-            let mut connections = trunk
-                .branches
-                .iter()
-                .filter_map(|branch| mixer::connection(&self.members, branch));
+            let mut connections = mixer::connections(&self.members, trunk);
             !trunk.confirmed
                 && connections.any(|connection| !matches!(connection.phase, Phase::New { .. } | Phase::Gone))
         };

@@ -23,6 +23,11 @@ pub(super) fn connection<'a>(members: &'a Slab<Member>, branch: &Branch) -> Opti
     member.session.core.connections.at(branch.peer)
 }
 
+/// The connection of a client in the session of each of its ports.
+pub(super) fn connections<'a>(members: &'a Slab<Member>, trunk: &'a Trunk) -> impl Iterator<Item = &'a Connection> {
+    trunk.branches.iter().filter_map(|branch| connection(members, branch))
+}
+
 /// Moves what the ports have for a client to its socket, as much as is worth offering at once.
 pub(super) fn mix(members: &mut Slab<Member>, trunk: &mut Trunk, now: u64) {
     let mut batch = Vec::new();

@@ -253,10 +253,7 @@ impl Hub {
         let Some(trunk) = self.trunks.at(peer).filter(|trunk| !trunk.closed) else {
             return Interest::default();
         };
-        let connections = || {
-            let branches = trunk.branches.iter();
-            branches.filter_map(|branch| mixer::connection(&self.members, branch))
-        };
+        let connections = || mixer::connections(&self.members, trunk);
         let is_congested = |connection: &Connection| connection.is_confirmed() && connection.output.is_congested();
         Interest {
             read: !trunk.ended && connections().any(|connection| connection.interest().read),
