@@ -22,6 +22,8 @@ uint64_t time_ns(clockid_t clock);
 uint64_t clock_ns(void);
 /* Processor time of the whole process so far, in ns. */
 uint64_t cpu_ns(void);
+/* Bytes of memory in use that is this process's own. Linux only. */
+double own_bytes(void);
 void pause_ns(uint64_t ns);
 /* Until this time of clock_ns(). */
 void sleep_until(uint64_t at);

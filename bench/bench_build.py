@@ -10,13 +10,16 @@ import environment
 import packages
 import runner
 import suites  # noqa: F401  registers them
+import virtual_time
 from project import LIB, OUT, ROOT
 
 BENCH = ROOT / "bench"
+# How long a command may take.
+SECONDS = 900
 PROGRAMS = OUT / "bench"
 PEERS = OUT / "peers"
 SOURCES = ("stream", "roundtrip", "bare_echo", "port_echo", "host_echo", "queue", "idle", "push", "arrival", "fan",
-           "memory", "placement", "tick", "spacing", "jitter")
+           "memory", "share", "placement", "tick", "spacing", "jitter", "stalls")
 # Those that also run with another build of the library. They use only names that its header knows too.
 COMPARED = ("stream", "port_echo", "push", "idle", "fan", "queue")
 PARSER = PEERS / "release" / "parser"
@@ -37,19 +40,20 @@ OTHERS = {
 PACKAGES = [package for package, *_ in OTHERS.values()]
 
 
-class _Installer:
-    """What packages.py needs of a run."""
+class Runs:
+    """What packages.py and virtual_time.py need of a run."""
 
     @staticmethod
-    def command(arguments, **_):
-        finished = subprocess.run(list(map(str, arguments)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                  check=False)
+    def command(arguments, cwd=None):
+        finished = subprocess.run(list(map(str, arguments)), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, text=True, timeout=SECONDS, check=False)
         return runner.Finished(finished.returncode, finished.stdout)
 
     @staticmethod
-    def must(arguments, env=None, **_):
-        subprocess.run(list(map(str, arguments)), env={**os.environ, **(env or {})}, stdout=subprocess.DEVNULL,
-                       check=True)
+    def must(arguments, env=None, cwd=None):
+        finished = subprocess.run(list(map(str, arguments)), env={**os.environ, **(env or {})}, cwd=cwd, stdout=subprocess.PIPE,
+                                  text=True, timeout=SECONDS, check=True)
+        return finished.stdout
 
 
 def others():
@@ -57,10 +61,10 @@ def others():
     return [name for name, (_, file, *_) in OTHERS.items() if Path(file).exists()]
 
 
-def install_others():
-    """Installs what is compared with, where this runs as root."""
+def install_others(parts):
+    """Installs what is compared with, and what these parts need, where this runs as root."""
     if packages.can_install():
-        packages.install(_Installer, PACKAGES)
+        packages.install(Runs, PACKAGES + (virtual_time.PACKAGES if "virtual" in parts and virtual_time.is_possible() else []))
     missing = [OTHERS[name][0] for name in OTHERS if name not in others()]
     if missing:
         say(f"left out of the comparison, not installed: {' '.join(missing)}")
@@ -94,11 +98,16 @@ def build_programs(execute):
         "queue": QUEUE_LINKS,
         "push": OTHERS["LIBLO"][3] if "LIBLO" in here else [],
         "liblo_echo": OTHERS["LIBLO"][3],
-        "placement": ["-lm"],
-        "spacing": ["-lm"],
     }
     for name in (*SOURCES, *(["liblo_echo"] if "LIBLO" in here else [])):
-        _compile(execute, name, PROGRAMS / name, compilers.INCLUDES, *defines, *compilers.LINK, *links.get(name, []))
+        build_program(execute, name, *defines, *links.get(name, []))
+
+
+def build_program(execute, name, *arguments):
+    """Builds one program against the library; where it is."""
+    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    _compile(execute, name, PROGRAMS / name, compilers.INCLUDES, *arguments, *compilers.LINK, "-lm")
+    return PROGRAMS / name
 
 
 def build_compared(execute, directory):

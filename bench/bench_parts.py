@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import threading
 
+import bench_host
 import bench_network
 import bench_timing
 from bench_build import BENCH, PARSER, PROGRAMS, library_environment, others, python_with_mido, say
@@ -376,6 +377,18 @@ def memory(bench):
     return {"rows": [{"name": name, "bytes": value} for name, value in raw.items()], "raw": raw}
 
 
+def share(bench):
+    """What a message costs ports that share an address, and what each port takes."""
+    say("sharing")
+    variants = {"1, not shared": ("--ports", 1, "--alone", 1), **{str(n): ("--ports", n) for n in (1, 2, 4, 16)}}
+    rounds = bench.pick(100, 20, 2)
+    raw = bench.alternate({name: lambda arguments=arguments: bench.run("share", "--rounds", rounds, *arguments)
+                           for name, arguments in variants.items()}, bench.pick(5, 2, 1))
+    rows = [{"ports": name, **{key: spread([run[key] for run in runs]) for key in ("in_ns", "out_ns", "bytes")}}
+            for name, runs in raw.items()]
+    return {"rows": rows, "raw": raw}
+
+
 def idle(bench):
     """Per cent of one core that connections cost over which nothing is sent."""
     say("idle links")
@@ -395,7 +408,7 @@ def idle(bench):
     return {"rows": rows, "raw": raw}
 
 
-PARTS = {"queue": queue, "parser": parser, "stream": stream, "roundtrip": roundtrip, "push": push, "arrival": arrival,
-         "fan": fan, "memory": memory, "idle": idle,
+PARTS = {"queue": queue, "parser": parser, "stream": stream, "roundtrip": roundtrip, "host": bench_host.host,
+         "push": push, "arrival": arrival, "fan": fan, "memory": memory, "share": share, "idle": idle,
          "placement": bench_timing.placement, "tick": bench_timing.tick, "spacing": bench_timing.spacing,
-         "network": bench_network.network}
+         "network": bench_network.network, "virtual": bench_network.virtual_network}

@@ -7,8 +7,9 @@ import platform
 import subprocess
 from pathlib import Path
 
-import bench_plot
+import bench_host
 import bench_network
+import bench_plot
 import bench_timing
 from bench_build import BENCH, say
 from project import ROOT, version
@@ -32,7 +33,7 @@ def machine():
 
 def moment():
     """When, and how busy the machine is."""
-    return {"when": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    return {"when": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
             "load_average": round(os.getloadavg()[0], 2)}
 
 
@@ -123,6 +124,15 @@ def memory(part):
         yield f"| {row['name']} | {row['bytes'] / 1024:.1f} |"
 
 
+def share(part):
+    yield "| ports | in: ns a message | out: ns a message | KiB of each further port |"
+    yield "|---|---|---|---|"
+    for row in part["rows"]:
+        kib = {key: value / 1024 for key, value in row["bytes"].items()}
+        yield (f"| {row['ports']} | {spread(row['in_ns'], '.0f')} | {spread(row['out_ns'], '.0f')} | "
+               f"{spread(kib, '.0f')} |")
+
+
 def idle(part):
     yield "| idle | % of one core | wakes/s |"
     yield "|---|---|---|"
@@ -130,10 +140,11 @@ def idle(part):
         yield f"| {row['name']} | {spread(row['cpu_percent'], '.2f')} | {spread(row['wakes_per_second'], '.0f')} |"
 
 
-TABLES = {"queue": queue, "parser": parser, "stream": stream, "roundtrip": roundtrip, "push": push, "arrival": arrival,
-          "fan": fan, "memory": memory, "idle": idle,
+TABLES = {"queue": queue, "parser": parser, "stream": stream, "roundtrip": roundtrip, "host": bench_host.host_table,
+          "push": push, "arrival": arrival, "fan": fan, "memory": memory, "share": share, "idle": idle,
           "placement": bench_timing.placement_table, "tick": bench_timing.tick_table,
-          "spacing": bench_timing.spacing_table, "network": bench_network.network_table}
+          "spacing": bench_timing.spacing_table, "network": bench_network.network_table,
+          "virtual": bench_network.virtual_table}
 
 
 def markdown(results, plots):
@@ -155,7 +166,7 @@ def write(parts, keep):
     """Prints the tables and keeps the figures."""
     results = {"machine": machine(), "parts": parts}
     RESULTS.mkdir(exist_ok=True)
-    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d-%H%M%S")
     path = RESULTS / f"{stamp}.json"
     path.write_text(json.dumps(results) + "\n")
     bench_plot.plots(results, RESULTS / stamp)

@@ -14,21 +14,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Memory in use that is this process's own. */
-static double own_bytes(void)
-{
-    char line[256];
-    double kib = 0, value;
-    FILE *file = fopen("/proc/self/smaps_rollup", "r");
-    if (file == NULL)
-        fail("no /proc/self/smaps_rollup here");
-    while (fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "Private_Dirty: %lf", &value) == 1 || sscanf(line, "Private_Clean: %lf", &value) == 1)
-            kib += value;
-    fclose(file);
-    return kib * 1024;
-}
-
 static void until(midisock_port *server, size_t clients, uint64_t messages)
 {
     uint64_t began = clock_ns();

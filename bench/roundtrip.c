@@ -1,6 +1,6 @@
 /* Round trips: sends one 3-byte message, waits for it to come back, sends the next.
  *
- *   roundtrip [--rounds N] [--batch N] [--pause-us N] NAME=KIND:PORT[:PID] ...
+ *   roundtrip [--rounds N] [--batch N] [--pause-us N] [--cpu N] NAME=KIND:PORT[:PID] ...
  *
  * KIND is one of raw, midisock, osc. A server whose PID is given is stopped during the turns of others, so that its
  * idle work does not disturb them.
@@ -138,6 +138,8 @@ int main(int argc, char **argv)
     struct target targets[MOST_TARGETS];
     size_t count = 0, i, k, j;
     int at;
+    if (option(argc, argv, "--cpu", NULL) != NULL)
+        pin((int)option_number(argc, argv, "--cpu", 0));
     for (at = 1; at < argc; at++) {
         if (strncmp(argv[at], "--", 2) == 0) {
             at++;

@@ -30,8 +30,8 @@
 static uint32_t frames, settle_notes;
 /* When each callback of the receiver began. */
 static uint64_t called[MOST_BLOCKS], calls;
-/* Notes that were too late before the first that is measured. */
-static uint64_t late_before;
+/* How many notes were late up to each one, and when each was popped. */
+static uint64_t late[MOST], popped_ns[MOST];
 static uint64_t late_percent, settle_blocks;
 static int by_frame, tells_device_time;
 
@@ -77,6 +77,11 @@ static void send_notes(uint16_t number, midisock_config *config, uint64_t begin,
     must(midisock_wait_connected(port, 10000), "connect");
     for (block = 0; next < notes; block++) {
         begin_block(port, next_callback(begin, block, &random));
+        /* As an instrument that sends Active Sensing: after a second without a push a port is idle, and its next one is late. */
+        if (by_frame && block < settle_blocks && block % 100 == 0) {
+            const uint8_t sensing = 0xfe;
+            must(midisock_push_frame(port, 0, &sensing, 1), "push_frame");
+        }
         for (; next < notes && note_frame(next) < (block + 1) * frames; next++) {
             const uint8_t data[] = {0xf2, (uint8_t)(next & 127), (uint8_t)(next >> 7 & 127)};
             if (by_frame)
@@ -96,14 +101,11 @@ static void send_notes(uint16_t number, midisock_config *config, uint64_t begin,
     midisock_close(port);
 }
 
-/* Up to the first note that is measured. */
-static void note_late_before(const midisock_port *port, uint32_t have)
+static uint64_t late_so_far(const midisock_port *port)
 {
     midisock_stats stats;
-    if (have > settle_notes)
-        return;
     must(midisock_get_stats(port, &stats, sizeof stats), "stats");
-    late_before = stats.late_in;
+    return stats.late_in;
 }
 
 static void receive_notes(midisock_port *port, uint64_t begin, uint32_t notes, double *there)
@@ -118,10 +120,15 @@ static void receive_notes(midisock_port *port, uint64_t begin, uint32_t notes, d
             fail("it takes too long");
         called[calls++] = clock_ns();
         begin_block(port, due);
-        while (note_late_before(port, have), (by_frame ? midisock_pop_block(port, &message) : midisock_pop(port, &message)) == MIDISOCK_OK) {
-            uint32_t number = message.data[1] | (uint32_t)message.data[2] << 7;
+        while ((by_frame ? midisock_pop_block(port, &message) : midisock_pop(port, &message)) == MIDISOCK_OK) {
+            uint32_t number;
+            if (message.size == 1)
+                continue; /* Active Sensing */
+            number = message.data[1] | (uint32_t)message.data[2] << 7;
             if (number != have)
                 fail("note %u instead of %u", (unsigned)number, (unsigned)have);
+            popped_ns[have] = clock_ns();
+            late[have] = late_so_far(port);
             there[have++] = (double)(block * frames) + (by_frame ? message.frame : 0);
         }
         if (clock_ns() > deadline)
@@ -181,6 +188,25 @@ static void print_offs(const double *off, uint32_t count)
     for (i = 0; i < count; i++)
         printf("%s%.0f", i ? ", " : "", off[i] - floor(mean));
     printf("]");
+}
+
+/* Prints when each note was pushed and popped, in µs since the beginning, and which notes were late. */
+static void print_ways(uint64_t begin, uint32_t notes)
+{
+    const char *separator = "";
+    uint32_t i;
+    printf(", \"under_way_us\": [");
+    for (i = settle_notes; i < notes; i++, separator = ", ")
+        printf("%s[%.0f, %.0f]", separator, (double)(note_frame(i) / frames) * block_ns() / 1e3,
+               (double)(popped_ns[i] - begin) / 1e3);
+    printf("], \"late_notes\": [");
+    for (i = settle_notes, separator = ""; i < notes; i++) {
+        if (late[i] == (i > 0 ? late[i - 1] : 0))
+            continue;
+        printf("%s%u", separator, (unsigned)(i - settle_notes));
+        separator = ", ";
+    }
+    printf("], \"begin_ns\": %llu", (unsigned long long)begin);
 }
 
 int main(int argc, char **argv)
@@ -247,9 +273,10 @@ int main(int argc, char **argv)
     must(midisock_get_stats(port, &stats, sizeof stats), "stats");
     printf("{");
     print_offs(off + settle_notes, notes - settle_notes);
+    print_ways(start.begin, notes);
     printf(", \"late\": %u, \"timed\": %u, \"latency_ms\": %.2f, \"bound_us\": %.1f, \"least_ms\": %.2f}\n",
-           (unsigned)(stats.late_in - late_before), (unsigned)stats.timed_in, (double)stats.latency_ns / 1e6,
-           (double)stats.clock_error_ns / 1e3, relay != NULL ? least_latency_ms(relay, start.begin) : 0.0);
+           (unsigned)(late[notes - 1] - (settle_notes > 0 ? late[settle_notes - 1] : 0)), (unsigned)stats.timed_in,
+           (double)stats.latency_ns / 1e6, (double)stats.clock_error_ns / 1e3, relay != NULL ? least_latency_ms(relay, start.begin) : 0.0);
     midisock_close(port);
     if (relay != NULL)
         pclose(relay);

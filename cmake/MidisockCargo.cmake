@@ -22,6 +22,12 @@ if(CMAKE_CROSSCOMPILING AND NOT MIDISOCK_CARGO_TARGET)
     "MIDISOCK_CARGO_TARGET to Rust's name for it (`rustc --print target-list`)")
 endif()
 
+# The ABI of Microsoft's compiler. MSVC is not set for clang with the options of gcc.
+set(midisock_msvc OFF)
+if(MSVC OR CMAKE_C_SIMULATE_ID STREQUAL "MSVC")
+  set(midisock_msvc ON)
+endif()
+
 # Configurations differ in the cargo profile and the folder that cargo names after it.
 if(MIDISOCK_CARGO_PROFILE)
   set(midisock_profile "${MIDISOCK_CARGO_PROFILE}")
@@ -45,10 +51,15 @@ if(MIDISOCK_CARGO_TARGET)
   list(APPEND midisock_arguments --target "${MIDISOCK_CARGO_TARGET}")
 endif()
 if(CMAKE_CROSSCOMPILING)
-  # Cargo links like CMake: with the C compiler, its target and its sysroot.
-  string(TOUPPER "CARGO_TARGET_${MIDISOCK_CARGO_TARGET}" midisock_linker)
+  string(TOUPPER "CARGO_TARGET_${MIDISOCK_CARGO_TARGET}_LINKER" midisock_linker)
   string(REGEX REPLACE "[-.]" "_" midisock_linker "${midisock_linker}")
-  list(APPEND midisock_environment "${midisock_linker}_LINKER=${CMAKE_C_COMPILER}")
+endif()
+if(CMAKE_CROSSCOMPILING AND midisock_msvc)
+  # Rust calls the linker of this ABI itself.
+  list(APPEND midisock_environment "${midisock_linker}=${CMAKE_LINKER}")
+elseif(CMAKE_CROSSCOMPILING)
+  # Cargo links like CMake: with the C compiler, its target and its sysroot.
+  list(APPEND midisock_environment "${midisock_linker}=${CMAKE_C_COMPILER}")
   # For build.rs.
   if(CMAKE_C_COMPILER_TARGET AND CMAKE_C_COMPILER_ID MATCHES "Clang")
     list(APPEND midisock_environment "MIDISOCK_LINK_TARGET=${CMAKE_C_COMPILER_TARGET}")
@@ -77,7 +88,7 @@ set(midisock_import_file)
 if(WIN32)
   set(midisock_shared_name midisock.dll)
   set(midisock_soname midisock.dll)
-  if(MSVC)
+  if(midisock_msvc)
     set(midisock_static_name midisock.lib)
     set(midisock_import_library midisock.dll.lib)
   else()

@@ -193,7 +193,10 @@ typedef int32_t midisock_result;
 #define MIDISOCK_ERR_NO_SUCH_CLIENT -9
 /** An address or host name cannot be parsed or resolved, or lacks its interface. */
 #define MIDISOCK_ERR_ADDRESS -10
-/** Another socket listens on this address. */
+/**
+ * Another socket listens on this address. Only servers of one context can share it, if all of them set
+ * midisock_config.share: not those of another context, another copy of the library or another program.
+ */
 #define MIDISOCK_ERR_ADDRESS_IN_USE -11
 /** The system or a sandbox forbids it. */
 #define MIDISOCK_ERR_PERMISSION -12
@@ -564,8 +567,9 @@ typedef struct midisock_config {
    * microseconds. Default: 500. Clamped to 50 to 1000000.
    *
    * If an audio callback pushes, the network thread instead polls just after it, at most one and a half times a
-   * block. A tick below 500 is the distance of its polls during the callback. After a second without a push it polls
-   * every 8 ticks, but at least every 25 ms unless the tick is longer. A wait on a pair polls every tick.
+   * block. While messages are pushed that are due in the next block or later, it polls once more, just before the next
+   * block begins. A tick below 500 is the distance of its polls during the callback. After a second without a push it
+   * polls every 8 ticks, but at least every 25 ms unless the tick is longer. A wait on a pair polls every tick.
    */
   uint32_t tick_us;
   /**
@@ -709,7 +713,9 @@ typedef struct midisock_port midisock_port;
  * the file has mode 0600. The call replaces a socket of this user that refuses connections; with any other file at the
  * path it returns MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it is still the
  * port's own. Its folder must be readable, because it is locked for a moment. midisock_local_port returns 0, and
- * notifications report clients with the address "unix:".
+ * notifications report clients with the address "unix:". On Windows (10 1803 and later) the path may begin with a drive
+ * ("unix:C:/..."), the permissions of the folder decide who can connect, and a server that binds in the background does
+ * not replace a socket.
  *
  * The server rejects a connection that begins with three or more data bytes (below 0x80), as HTTP, TLS and SSH do. A
  * client that sends nothing at first is announced, and receives its first messages, 10 ms (loopback) or 50 ms after it
@@ -729,7 +735,8 @@ typedef struct midisock_port midisock_port;
  * - MIDISOCK_ERR_UNREACHABLE: no interface has this address.
  * - MIDISOCK_ERR_IO: any other system error.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
- * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows), or `advertise` is 1 in a build without DNS-SD.
+ * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows before 10 1803), or `advertise` is 1 in a build
+ *   without DNS-SD.
  * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and its realtime_priority or busy_poll_us is not 0.
  */
 MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
@@ -756,7 +763,7 @@ MIDISOCK_API midisock_result midisock_listen(const char *host, uint16_t port,
  * - MIDISOCK_ERR_ADDRESS: `host` or `allow` cannot be parsed, or a path is too long. midisock_wait_connected and
  *   notifications report a name that does not resolve.
  * - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
- * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
+ * - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows before 10 1803).
  * - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and its realtime_priority or busy_poll_us is not 0.
  */
 MIDISOCK_API midisock_result midisock_connect(const char *host, uint16_t port,

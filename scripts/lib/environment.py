@@ -1,5 +1,6 @@
 """The Python environment in .venv: mido, pytest and build tools, in pinned versions."""
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -11,6 +12,7 @@ from runner import Failure
 REQUIREMENTS = ROOT / "tests" / "python" / "requirements.txt"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "requirements.txt"
+HOW_TO_GET = "Python's venv and pip modules are missing: apt-get install python3-venv"
 
 
 def path_with_tools():
@@ -21,6 +23,13 @@ def path_with_tools():
 def ready():
     """Whether the environment is there and matches tests/python/requirements.txt."""
     return PYTHON.exists() and STAMP.exists() and STAMP.read_text() == REQUIREMENTS.read_text()
+
+
+def missing():
+    """How to get what the environment needs and this Python lacks, in a list: Debian's python3 has neither ensurepip nor pip."""
+    if ready() or packages.can_install() or any(importlib.util.find_spec(name) for name in ("ensurepip", "pip")):
+        return []
+    return [HOW_TO_GET]
 
 
 def prepare(run):
@@ -40,7 +49,7 @@ def prepare(run):
         site = run.must([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
         install_with(run, [sys.executable, "-m", "pip"], "--target", site.strip())
     else:
-        raise Failure("Python's venv and pip modules are missing: apt-get install python3-venv")
+        raise Failure(HOW_TO_GET)
     STAMP.write_text(REQUIREMENTS.read_text())
 
 

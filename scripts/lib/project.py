@@ -46,8 +46,10 @@ def fresh(path):
 
 # How to get a program that a machine may lack. The packages are Debian's and Ubuntu's.
 SOURCES = {
-    "cargo": "Rust 1.85 or later, from https://rustup.rs",
-    "rustc": "Rust 1.85 or later, from https://rustup.rs",
+    "cargo": "apt-get install cargo, if that has Rust 1.85 or later, or https://rustup.rs",
+    "rustc": "apt-get install rustc, if that has Rust 1.85 or later, or https://rustup.rs",
+    "cargo-fmt": "rustup component add rustfmt, or apt-get install rustfmt",
+    "cargo-clippy": "rustup component add clippy, or apt-get install rust-clippy",
     "gcc": "apt-get install gcc libc6-dev",
     "g++": "apt-get install g++",
     "clang": "apt-get install clang",
@@ -64,6 +66,19 @@ def how_to_get(program):
     """A sentence that says that the program is missing, and how to get it."""
     source = SOURCES.get(str(program))
     return f"{program} is not installed" + (f": {source}" if source else "")
+
+
+# What a build prints where something is missing that is no program, and how to get it.
+SIGNS = {
+    "cannot find Scrt1.o": "the C library's headers are not installed: apt-get install libc6-dev",
+    "Problem with the SSL CA cert": "certificates are not installed, without which cargo downloads nothing: "
+                                    "apt-get install ca-certificates",
+}
+
+
+def what_lacks(output):
+    """Sentences as how_to_get's for what this output of a failed build shows to be missing, in a list."""
+    return [how for sign, how in SIGNS.items() if sign in output]
 
 
 def missing(*groups):

@@ -70,9 +70,10 @@ def suite(name, about, budget, needs=(), packages=(), extended=False, turn=False
 
 def of_the_day(day=None):
     """The suite that takes turns whose turn it is: the next one each day (UTC, as days since 1970). So none waits longer
-    than there are of them. A suite joins them with its first green run. None: there was none yet."""
+    than there are of them. A suite joins them with its first green run, unless its record says why it "waits". None: there
+    was none yet."""
     green = json.loads(GREEN_RUNS.read_text()) if GREEN_RUNS.exists() else {}
-    turns = [one for one in SUITES.values() if one.turn and one.name in green]
+    turns = [one for one in SUITES.values() if one.turn and "waits" not in green.get(one.name, {"waits": ""})]
     day = int(time.time() // 86400) if day is None else day
     return turns[day % len(turns)] if turns else None
 
@@ -220,6 +221,7 @@ class Run:
         variables = {**os.environ, "CARGO_TERM_COLOR": "never", **self.env, **(env or {})}
         variables = {name: value for name, value in variables.items() if value is not None}
         limit = max(0.1, min(self.left(), timeout or self.left()))
+        started = time.monotonic()
         try:
             process = PROCESSES.start(
                 arguments, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -241,7 +243,7 @@ class Run:
             if process.poll() is None:  # interrupted
                 kill_group(process)
             PROCESSES.done(process)
-        self.log(f"$ {' '.join(arguments)}\n{output}[exit status {status}]")
+        self.log(f"$ {' '.join(arguments)}\n{output}[exit status {status}, {time.monotonic() - started:.1f} s]")
         return Finished(status, output)
 
     def must(self, arguments, **keywords):

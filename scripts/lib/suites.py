@@ -16,6 +16,7 @@ import suites_instructions  # noqa: F401  instruction counts
 import suites_threads  # noqa: F401  loom, ThreadSanitizer, contained panics
 import suites_juce    # noqa: F401  a JUCE plugin in hosts
 import suites_timing  # noqa: F401  placed frames on a simulated device
+import suites_virtual_time  # noqa: F401  sender time where only instructions take time
 import suites_guides  # noqa: F401  README.md and docs
 import suites_installed  # noqa: F401  midisock built and installed by CMake
 import suites_ctest   # noqa: F401  the C and C++ tests by ctest
@@ -33,6 +34,8 @@ import suites_peers   # noqa: F401  what plain peers make of sender time
 import suites_simulation  # noqa: F401  sessions over a simulated network
 import suites_platforms  # noqa: F401  Linux on other processors, with musl
 import suites_apple  # noqa: F401  macOS, and systems that are only compiled
+import suites_newcomer  # noqa: F401  the quick start in a minimal Debian
 import suites_windows  # noqa: F401  the library and the tools for Windows, under wine
+import suites_msvc    # noqa: F401  the same by the MSVC ABI
 import suites_bench    # noqa: F401  that the benchmark runs
 import suites_jack    # noqa: F401  midisock-jack and the LV2 plugin, under JACK

@@ -148,7 +148,8 @@ def report(run, program, finished, faults=None):
             run.skip(f"{program} {case}", passed[case])
         else:
             run.ok(f"{program} {case}")
-    if finished.status != 0 and not failed:
+    # Killed, it may not have come to all its cases.
+    if finished.status < 0 or (finished.status != 0 and not failed):
         run.fail(program, f"exit status {finished.status}\n{tail(finished.output)}")
     elif not passed and not failed:
         run.fail(program, "it reported no case")

@@ -40,6 +40,7 @@ def juce(run):
     report(run, "midisock/juce.hpp", run.command([program("module", "test_juce")], timeout=120))
     run.step("JUCE's message thread", exchange, run, program("module", "juce_loop"))
     report(run, "midisock Bridge", run.command([program("bridge", "test_bridge")], timeout=120))
+    report(run, "the Bridge's words", run.command([program("bridge", "test_words")], timeout=120))
     report(run, "processBlock", run.command([program("bridge", "test_traps")], timeout=120))
     linked_as_a_plugin_should_be(run)
     with_the_shared_library(run)

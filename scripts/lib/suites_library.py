@@ -3,15 +3,19 @@
 import re
 
 import compilers
-from project import LIB, OUT, ROOT, SONAME, TARGET, declared_functions
-from runner import Failure, suite
+from project import LIB, OUT, ROOT, SONAME, TARGET, declared_functions, what_lacks
+from runner import Failure, suite, tail
 
 RELEASE = TARGET / "release"
 
 
 @suite("library", "release build", budget=420)
 def library(run):
-    run.must(["cargo", "build", "--release", "--locked"])
+    command = ["cargo", "build", "--release", "--locked"]
+    finished = run.command(command)
+    if finished.status != 0:
+        lacking = what_lacks(finished.output)
+        raise Failure("\n".join([*lacking, f"{' '.join(command)}: exit status {finished.status}", tail(finished.output)]))
     built = RELEASE / "libmidisock.so"
     if not built.exists():
         raise Failure(f"cargo did not make {built}")

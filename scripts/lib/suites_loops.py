@@ -17,7 +17,7 @@ SECONDS = 60
        packages=["libglib2.0-dev", "pkg-config"])
 def loops(run):
     run.step("poll(2)", exchange, run, BIN / "poll_loop")
-    run.case("without a thread it ends with its input", ["sh", "-c", f"printf 'a\\nb\\n' | {BIN / 'host_loop'} 0"])
+    run.case("without a thread it ends with its input", ["sh", "-c", "printf 'a\\nb\\n' | \"$1\" 0", "sh", BIN / "host_loop"])
     flags = ["pkg-config", "--cflags", "--libs", "glib-2.0"]
     if run.has("pkg-config") and run.command(flags).status == 0:
         run.step("GLib", exchange, run, glib(run, run.must(flags).split()))

@@ -46,7 +46,7 @@ def cells(meanings):
     for name in FRAMES:
         extras = set()
         for around in BETWEEN:
-            plain, got = meanings[None, *around], meanings[name, *around]
+            plain, got = meanings[(None, *around)], meanings[(name, *around)]
             if [message for message in got if message != "f4"] != plain:
                 extras.add(f"not the same messages: {got} rather than {plain}")
             elif got != plain:
@@ -54,8 +54,8 @@ def cells(meanings):
             else:
                 extras.add("nothing")
         found.append(" or ".join(sorted(extras)))
-    without = "90 3e 40" in meanings[None, *RUNNING]
-    behind = {"90 3e 40" in meanings[name, *RUNNING] for name in FRAMES}
+    without = "90 3e 40" in meanings[(None, *RUNNING)]
+    behind = {"90 3e 40" in meanings[(name, *RUNNING)] for name in FRAMES}
     words = {(True, False): "lost", (True, True): "arrives", (False, False): "lost, also without a frame"}
     return [*found, " or ".join(sorted(words.get((without, one), "made up") for one in behind))]
 

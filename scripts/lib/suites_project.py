@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 import environment
+import python_version
 from project import OUT, ROOT, RUST, fresh, tool, version
 from runner import Failure, Finished, expect, suite, tail
 
@@ -26,8 +27,8 @@ def scripts(run):
             run.case(f"bash -n {name}", ["bash", "-n", path])
         elif path.suffix == ".py" or (first.startswith("#!") and "python" in first):
             try:
-                ast.parse(text, name)
-                run.ok(f"parse {name}")
+                lines = stars_in_subscripts(ast.parse(text, name, feature_version=python_version.LEAST))
+                run.check(f"parse {name}", not lines, f"lines {lines}: a star in a subscript needs a later Python")
             except SyntaxError as error:
                 run.fail(f"parse {name}", f"line {error.lineno}: {error.msg}")
         problems = untidy(text)
@@ -41,6 +42,15 @@ def tracked_files():
     for path in sorted(ROOT.rglob("*")):
         if path.is_file() and not ignored.intersection(path.relative_to(ROOT).parts):
             yield path
+
+
+def stars_in_subscripts(tree):
+    """The lines with subscripts like `a[0, *b]`. Python 3.10 cannot read them, and the parser for 3.10 does not say so."""
+    return [node.lineno for node in ast.walk(tree)
+            if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple)
+            and any(isinstance(one, ast.Starred) for one in node.slice.elts)
+            # In parentheses the tuple begins before its first element.
+            and node.slice.col_offset == node.slice.elts[0].col_offset]
 
 
 def untidy(text):
@@ -71,6 +81,7 @@ def prerequisites(run):
         run.step(f"the tests name {program} where it is missing", tests_name, run, pattern, program)
     run.step("all that is missing is named on an empty PATH", empty_path, run)
     run.step("an old Rust is named", old_rust_is_named, run)
+    run.step("an old Python is named", old_python_is_named, run)
     run.step("python3-venv is named where Python has neither venv nor pip", venv_is_named)
 
 
@@ -121,6 +132,15 @@ def old_rust_is_named(run):
                f"scripts/{script} printed:\n{tail(output)}")
     stated = re.search(r'^rust-version = "(.*?)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
     expect(stated == ".".join(map(str, RUST)), f"Cargo.toml states Rust {stated}, and scripts/lib/project.py {RUST}")
+
+
+def old_python_is_named(run):
+    """With a Python that says another version."""
+    for script in ("demo", "test"):
+        start = (f"import runpy, sys; sys.version_info = (3, 9, 2); "
+                 f"sys.argv = ['{script}']; runpy.run_path({str(ROOT / 'scripts' / script)!r}, run_name='__main__')")
+        output = run.must_fail([sys.executable, "-c", start])
+        expect(output.strip() == "Python is version 3.9, and this needs 3.10 or later", f"scripts/{script} printed:\n{tail(output)}")
 
 
 def venv_is_named():

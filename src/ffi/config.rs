@@ -141,8 +141,9 @@ pub struct midisock_config {
     /// microseconds. Default: 500. Clamped to 50 to 1000000.
     ///
     /// If an audio callback pushes, the network thread instead polls just after it, at most one and a half times a
-    /// block. A tick below 500 is the distance of its polls during the callback. After a second without a push it polls
-    /// every 8 ticks, but at least every 25 ms unless the tick is longer. A wait on a pair polls every tick.
+    /// block. While messages are pushed that are due in the next block or later, it polls once more, just before the next
+    /// block begins. A tick below 500 is the distance of its polls during the callback. After a second without a push it
+    /// polls every 8 ticks, but at least every 25 ms unless the tick is longer. A wait on a pair polls every tick.
     pub tick_us: u32,
     /// How long the network thread polls before it sleeps, after something came or went, and how long a wait on this
     /// port polls before it sleeps, in microseconds. Default: 0. At most 1000000. Each of them keeps a core busy for

@@ -25,7 +25,9 @@ use std::ffi::{CStr, c_char};
 /// the file has mode 0600. The call replaces a socket of this user that refuses connections; with any other file at the
 /// path it returns MIDISOCK_ERR_ADDRESS_IN_USE. midisock_close and midisock_shutdown remove the file if it is still the
 /// port's own. Its folder must be readable, because it is locked for a moment. midisock_local_port returns 0, and
-/// notifications report clients with the address "unix:".
+/// notifications report clients with the address "unix:". On Windows (10 1803 and later) the path may begin with a drive
+/// ("unix:C:/..."), the permissions of the folder decide who can connect, and a server that binds in the background does
+/// not replace a socket.
 ///
 /// The server rejects a connection that begins with three or more data bytes (below 0x80), as HTTP, TLS and SSH do. A
 /// client that sends nothing at first is announced, and receives its first messages, 10 ms (loopback) or 50 ms after it
@@ -44,7 +46,8 @@ use std::ffi::{CStr, c_char};
 /// - MIDISOCK_ERR_UNREACHABLE: no interface has this address.
 /// - MIDISOCK_ERR_IO: any other system error.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
-/// - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows), or `advertise` is 1 in a build without DNS-SD.
+/// - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows before 10 1803), or `advertise` is 1 in a build
+///   without DNS-SD.
 /// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and its realtime_priority or busy_poll_us is not 0.
 ///
 /// # Safety
@@ -83,7 +86,7 @@ pub unsafe extern "C" fn midisock_listen(
 /// - MIDISOCK_ERR_ADDRESS: `host` or `allow` cannot be parsed, or a path is too long. midisock_wait_connected and
 ///   notifications report a name that does not resolve.
 /// - MIDISOCK_ERR_NO_RESOURCES: memory, descriptors or threads ran out.
-/// - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows).
+/// - MIDISOCK_ERR_UNSUPPORTED: the system has no Unix sockets (Windows before 10 1803).
 /// - MIDISOCK_ERR_WRONG_ROLE: `config` has a context, and its realtime_priority or busy_poll_us is not 0.
 ///
 /// # Safety

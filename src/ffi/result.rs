@@ -35,7 +35,8 @@ pub const MIDISOCK_ERR_WRONG_ROLE: midisock_result = -8;
 pub const MIDISOCK_ERR_NO_SUCH_CLIENT: midisock_result = -9;
 /// An address or host name cannot be parsed or resolved, or lacks its interface.
 pub const MIDISOCK_ERR_ADDRESS: midisock_result = -10;
-/// Another socket listens on this address.
+/// Another socket listens on this address. Only servers of one context can share it, if all of them set
+/// midisock_config.share: not those of another context, another copy of the library or another program.
 pub const MIDISOCK_ERR_ADDRESS_IN_USE: midisock_result = -11;
 /// The system or a sandbox forbids it.
 pub const MIDISOCK_ERR_PERMISSION: midisock_result = -12;

@@ -1,9 +1,12 @@
 //! Clients of a manual server that wait for `accept`, in order.
 
 use super::Opened;
+use crate::realtime::shared::Shared;
+use crate::realtime::wait_handle::What;
 use crossbeam_queue::SegQueue;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::atomic::{Ordering, fence};
 
 /// The network thread adds a client, and may take it back. Control threads take clients out under a lock. The network
 /// thread never waits for it.
@@ -17,6 +20,15 @@ impl AcceptQueue {
     /// Network thread: adds a client that waits.
     pub(super) fn push(&self, opened: Opened) {
         self.added.push(opened);
+    }
+
+    /// Tells event loops whether a client waits for `accept`.
+    pub(super) fn tell(&self, server: &Shared) {
+        fence(Ordering::SeqCst);
+        server
+            .control
+            .handles
+            .update(What::Client, || server.is_closed() || !self.is_empty());
     }
 
     /// Takes the client that has waited longest.

@@ -82,6 +82,9 @@ impl Driver {
 
     /// Wakes the threads that wait for something that changed.
     pub(super) fn wake(&mut self) {
+        if self.woken.is_empty() {
+            return;
+        }
         for shared in self.woken.drain(..) {
             shared.control.wake_pending.store(false, Ordering::Relaxed);
             shared.signal();

@@ -136,7 +136,13 @@ impl Listeners {
         };
         match listening.listener.accept() {
             Ok((socket, address)) => Accepted::Client(socket, address),
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {
+            // Windows says "reset" of a client that went before it was accepted.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
+                ) =>
+            {
                 Accepted::Gone
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nobody,

@@ -48,6 +48,7 @@ mod serve;
 mod sleep;
 mod socket;
 mod thread;
+mod tracked;
 mod transport;
 mod work;
 

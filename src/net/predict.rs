@@ -7,6 +7,9 @@
 //! that within the window. Where `begin_block` is not called there is a look every tick; and where nothing has been pushed
 //! for a second, every `IDLE_TICKS` ticks.
 //!
+//! A message that is pushed for a later period, as by `push_frame` with a latency of a block, has time until that begins. While
+//! there are such messages, one more look is made just before each period. It finds them however late in its period they come.
+//!
 //! No push depends on a prediction: every turn of the network thread, whatever caused it, looks at all ports. This is
 //! about when there is to be a turn at the latest.
 
@@ -26,6 +29,9 @@ const SHORT_NS: f64 = 150_000.0;
 /// callback that is late once says little.
 const LATER_PUSHES: f64 = 16.0;
 const WINDOW_STEPS: f64 = 512.0;
+/// The look for messages that are pushed ahead is made so long before the next period, in ns, and at most this part of one.
+const LEAD_NS: u64 = 200_000;
+const LEAD_PART: u64 = 8;
 /// Pushes that come later in the period, as a part of it, are not the callback's.
 const LATEST: f64 = 0.9;
 /// A period that was not told of for so long, in periods and at least in ns, is over.
@@ -43,8 +49,21 @@ pub(super) struct Observed {
     pub period: (u64, u64),
     /// The first push.
     pub pushed_ns: Option<u64>,
+    /// Whether something was pushed that is to be sent in the next period or later.
+    pub pushed_ahead: bool,
     /// Whether anything was found in the out queue.
     pub found: bool,
+}
+
+/// The last looks that were planned.
+#[derive(Clone, Copy, Default)]
+struct Planned {
+    /// The beginning of the last period for which a look at the end of the window was planned.
+    end_ns: i128,
+    /// The same for one in the middle, whether it was left out or not.
+    middle_ns: i128,
+    /// The look in the middle of the window is left out every other time.
+    every_other: bool,
 }
 
 pub(super) struct Prediction {
@@ -60,14 +79,10 @@ pub(super) struct Prediction {
     /// The next look, and the next that the period asks for.
     next_ns: u64,
     aim_ns: u64,
-    /// The beginning of the last period for which a look at the end of the window was planned.
-    planned_ns: i128,
-    /// The same for one in the middle, whether it was left out or not.
-    middle_ns: i128,
-    /// The look in the middle of the window is left out every other time.
-    every_other: bool,
-    /// When a push was last found.
+    planned: Planned,
+    /// When a push was last found, and one that is to be sent in a later period.
     pushed_ns: u64,
+    ahead_ns: u64,
     /// Pushes that came outside of the callback, more or less.
     doubts: u32,
 }
@@ -83,10 +98,9 @@ impl Prediction {
             window_ns: 0.0,
             next_ns: 0,
             aim_ns: 0,
-            planned_ns: 0,
-            middle_ns: 0,
-            every_other: false,
+            planned: Planned::default(),
             pushed_ns: 0,
+            ahead_ns: 0,
             doubts: 0,
         }
     }
@@ -115,6 +129,9 @@ impl Prediction {
     pub(super) fn observe(&mut self, now: u64, observed: Observed) {
         if observed.found || self.pushed_ns == 0 {
             self.pushed_ns = now;
+        }
+        if observed.pushed_ahead {
+            self.ahead_ns = now;
         }
         self.learn(now, observed);
         if self.is_idle(now) {
@@ -173,13 +190,36 @@ impl Prediction {
 
     /// The next look after now.
     fn next_in_period(&mut self, now: u64) -> u64 {
+        let planned = self.planned;
+        let next = self.next_in_window(now);
+        if self.ahead_ns == 0 || now.saturating_sub(self.ahead_ns) >= IDLE_NS {
+            return next;
+        }
+        let ahead = self.next_before_period(now);
+        if ahead < next {
+            // That look is still to be planned.
+            self.planned = planned;
+        }
+        next.min(ahead)
+    }
+
+    /// The next look after now that is made just before a period begins.
+    fn next_before_period(&self, now: u64) -> u64 {
+        let period = i128::from(self.period_ns);
+        let first = i128::from(self.start_ns) - i128::from(LEAD_NS.min(self.period_ns / LEAD_PART));
+        let passed = (i128::from(now) - first).div_euclid(period);
+        u64::try_from(first + (passed + 1) * period).unwrap_or(now)
+    }
+
+    /// The next look after now in a window, or at its end.
+    fn next_in_window(&mut self, now: u64) -> u64 {
         let period = i128::from(self.period_ns);
         let end = self.window_ns + MARGIN_NS;
         // The beginning of the first period whose window ends after now, and has not been looked at: the window may
         // have become longer by what that look found.
         let since = i128::from(now) - i128::from(self.start_ns) - end as i128;
         let mut start = i128::from(self.start_ns) + (since.div_euclid(period) + 1) * period;
-        if (start - self.planned_ns).abs() < period / 2 {
+        if (start - self.planned.end_ns).abs() < period / 2 {
             start += period;
         }
         let at = |offset: f64| u64::try_from(start + offset as i128).unwrap_or(now);
@@ -192,18 +232,18 @@ impl Prediction {
             if next < end {
                 return at(next);
             }
-            self.planned_ns = start;
+            self.planned.end_ns = start;
             return at(end);
         }
         let middle = at(end / 2.0);
-        if self.window_ns > SHORT_NS && middle > now && (start - self.middle_ns).abs() > period / 2 {
-            self.middle_ns = start;
-            self.every_other = !self.every_other;
-            if self.every_other {
+        if self.window_ns > SHORT_NS && middle > now && (start - self.planned.middle_ns).abs() > period / 2 {
+            self.planned.middle_ns = start;
+            self.planned.every_other = !self.planned.every_other;
+            if self.planned.every_other {
                 return middle;
             }
         }
-        self.planned_ns = start;
+        self.planned.end_ns = start;
         at(end)
     }
 }
@@ -211,6 +251,7 @@ impl Prediction {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::VecDeque;
 
     const TICK: u64 = 500_000;
     const START: u64 = 1_000_000_000_000;
@@ -235,6 +276,8 @@ mod tests {
         from: f64,
         jitter: f64,
         begins_blocks: bool,
+        /// So many of its pushes are for the next period.
+        ahead: f64,
     }
 
     struct Outcome {
@@ -242,6 +285,9 @@ mod tests {
         /// Of the time from a push to the look that finds it, in ns.
         median_ns: u64,
         worst_ns: u64,
+        /// How many of those for the next period were found before that began, and how many after.
+        in_time: usize,
+        late: usize,
     }
 
     /// Runs a port for so many periods with one push in each, `pause` of them without one before the second half. The
@@ -251,65 +297,82 @@ mod tests {
     }
 
     fn simulate_ticking(tick_ns: u64, callback: Callback, periods: u64, pause: u64) -> Outcome {
-        let mut prediction = Prediction::new(tick_ns);
-        let mut noise = Noise(88_172_645_463_325_252);
-        let mut now = START;
-        let mut observed = Observed::default();
-        let mut pushes = std::collections::VecDeque::new();
-        let mut waits = Vec::new();
-        let mut looks = 0;
-        let look = |prediction: &mut Prediction,
-                    until: u64,
-                    pushes: &mut std::collections::VecDeque<u64>,
-                    observed: &mut Observed,
-                    now: &mut u64,
-                    waits: &mut Vec<u64>,
-                    looks: &mut u64| {
-            while prediction.next_ns().max(*now) < until {
-                *now = prediction.next_ns().max(*now + 1);
-                let mut found = Observed {
-                    period: observed.period,
-                    ..Observed::default()
-                };
-                while pushes.front().is_some_and(|at| at <= now) {
-                    let at = pushes.pop_front().unwrap();
-                    waits.push(*now - at);
-                    found.pushed_ns = found.pushed_ns.or(Some(at));
-                    found.found = true;
-                }
-                prediction.observe(*now, found);
-                *looks += 1;
-            }
+        let mut thread = Thread {
+            prediction: Prediction::new(tick_ns),
+            now: START,
+            period: (0, 0),
+            pushes: VecDeque::new(),
+            waits: Vec::new(),
+            late_by: Vec::new(),
+            looks: 0,
         };
+        let mut noise = Noise(88_172_645_463_325_252);
         for number in 0..periods + pause {
             let due = START + number * callback.period_ns;
             let begins = due + (noise.next() * callback.jitter * callback.period_ns as f64) as u64;
-            look(
-                &mut prediction,
-                begins,
-                &mut pushes,
-                &mut observed,
-                &mut now,
-                &mut waits,
-                &mut looks,
-            );
+            thread.look_until(begins);
             if callback.begins_blocks {
-                observed.period = (due, callback.period_ns);
+                thread.period = (due, callback.period_ns);
             }
             if number == periods / 2 {
-                waits.clear();
-                looks = 0;
+                thread.waits.clear();
+                thread.late_by.clear();
+                thread.looks = 0;
             }
             if number < periods / 2 || number >= periods / 2 + pause {
                 let phase = callback.from + (callback.load - callback.from) * noise.next();
-                pushes.push_back(begins + (phase * callback.period_ns as f64) as u64);
+                let at = begins + (phase * callback.period_ns as f64) as u64;
+                let is_ahead = noise.next() < callback.ahead;
+                thread
+                    .pushes
+                    .push_back((at, is_ahead.then_some(due + callback.period_ns)));
             }
         }
-        waits.sort_unstable();
+        thread.waits.sort_unstable();
         Outcome {
-            looks_per_period: looks as f64 / (periods / 2 + pause) as f64,
-            median_ns: waits[waits.len() / 2],
-            worst_ns: *waits.last().unwrap(),
+            looks_per_period: thread.looks as f64 / (periods / 2 + pause) as f64,
+            median_ns: thread.waits.get(thread.waits.len() / 2).copied().unwrap_or(0),
+            worst_ns: thread.waits.last().copied().unwrap_or(0),
+            in_time: thread.late_by.iter().filter(|by| **by == 0).count(),
+            late: thread.late_by.iter().filter(|by| **by > 0).count(),
+        }
+    }
+
+    /// The network thread in the simulation.
+    struct Thread {
+        prediction: Prediction,
+        now: u64,
+        period: (u64, u64),
+        /// When each push was made, and the beginning of the next period if it is for that.
+        pushes: VecDeque<(u64, Option<u64>)>,
+        /// From each push to the look that found it, and from the beginning of the period that it was for.
+        waits: Vec<u64>,
+        late_by: Vec<u64>,
+        looks: u64,
+    }
+
+    impl Thread {
+        fn look_until(&mut self, until: u64) {
+            while self.prediction.next_ns().max(self.now) < until {
+                self.now = self.prediction.next_ns().max(self.now + 1);
+                self.looks += 1;
+                let mut observed = Observed {
+                    period: self.period,
+                    ..Observed::default()
+                };
+                while let Some((at, due)) = self.pushes.front().copied().filter(|(at, _)| *at <= self.now) {
+                    self.pushes.pop_front();
+                    observed.found = true;
+                    observed.pushed_ns = observed.pushed_ns.or(Some(at));
+                    if let Some(due) = due {
+                        observed.pushed_ahead = true;
+                        self.late_by.push(self.now.saturating_sub(due));
+                    } else {
+                        self.waits.push(self.now - at);
+                    }
+                }
+                self.prediction.observe(self.now, observed);
+            }
         }
     }
 
@@ -320,7 +383,70 @@ mod tests {
             from: 0.0,
             jitter: 0.0,
             begins_blocks: true,
+            ahead: 0.0,
         }
+    }
+
+    /// However late in its period a push comes, up to seven eighths of it.
+    #[test]
+    fn what_is_pushed_ahead_is_found_in_time_by_one_more_look_a_period() {
+        for frames in [64, 128, 256, 1024] {
+            let late = Callback {
+                jitter: 0.8,
+                ahead: 1.0,
+                ..callback(frames, 0.05)
+            };
+            let outcome = simulate(late, 4_000, 0);
+            assert_eq!(outcome.late, 0, "{frames}");
+            assert!(outcome.in_time > 1_990, "{frames}: {}", outcome.in_time);
+            assert!(
+                outcome.looks_per_period <= 2.51,
+                "{frames}: {}",
+                outcome.looks_per_period
+            );
+        }
+    }
+
+    #[test]
+    fn other_pushes_are_found_as_soon_as_without_those_ahead() {
+        for frames in [64, 128, 256, 1024] {
+            let alone = simulate(callback(frames, 0.3), 4_000, 0);
+            for ahead in [0.5, 0.99] {
+                let mixed = Callback {
+                    ahead,
+                    ..callback(frames, 0.3)
+                };
+                let outcome = simulate(mixed, 4_000, 0);
+                assert_eq!(outcome.late, 0, "{frames}");
+                assert!(
+                    outcome.looks_per_period <= 2.51,
+                    "{frames}: {}",
+                    outcome.looks_per_period
+                );
+                assert!(
+                    outcome.median_ns <= alone.median_ns * 3 / 2,
+                    "{frames}: {} and {} ns",
+                    outcome.median_ns,
+                    alone.median_ns
+                );
+            }
+        }
+    }
+
+    /// Where the last push but those ahead is long ago, the next one is found as soon.
+    #[test]
+    fn a_push_among_those_ahead_waits_for_no_period() {
+        let ahead = Callback {
+            ahead: 0.9995,
+            ..callback(1024, 0.3)
+        };
+        let outcome = simulate(ahead, 40_000, 0);
+        let window = 0.3 * ahead.period_ns as f64;
+        assert!(
+            outcome.worst_ns > 0 && (outcome.worst_ns as f64) < 1.2 * window,
+            "{}",
+            outcome.worst_ns
+        );
     }
 
     #[test]
@@ -448,6 +574,7 @@ mod tests {
                     let observed = Observed {
                         period: (start, length),
                         pushed_ns: Some(u64::MAX - 5),
+                        pushed_ahead: true,
                         found: true,
                     };
                     prediction.observe(now, observed);

@@ -39,6 +39,8 @@ pub(super) enum Turned {
 pub(super) struct Reactor {
     driver: Driver,
     seats: Slab<Seat>,
+    /// Something may have happened to some seat since `settle`.
+    touched: bool,
     sleep: Sleep,
 }
 
@@ -47,6 +49,7 @@ impl Reactor {
         Self {
             driver: Driver::new(control),
             seats: Slab::new(),
+            touched: false,
             sleep: Sleep::default(),
         }
     }
@@ -81,25 +84,22 @@ impl Reactor {
     }
 
     fn take_turn(&mut self, events: &mut Events, limit: Option<u64>) -> Turned {
-        self.sleep.wait(&mut self.driver, &mut self.seats, events, limit);
+        let now = self.begin_turn(events, limit);
         #[cfg(midisock_defect)]
         crate::sys::defect::in_network_thread();
-        let now = now_ns();
         let had_something = !events.is_empty();
         self.driver.again = false;
         let handled = self.handle(events, now);
         let obeyed = self.obey(now);
-        let retried = self.retry_waiting(now);
+        let retried = self.retry_waiting(now, had_something | obeyed);
         let found = self.drain(now);
         if found || had_something {
-            self.sleep.stay_awake(&self.seats, now);
+            self.sleep.stay_awake(now);
         }
         let look_until = self.driver.conversation.end_turn(now);
         self.driver.control.waker.set_conversing(look_until != 0);
         let timed_out = self.end_turn(now);
-        let control = &self.driver.control;
-        let idle = self.seats.is_empty() && control.commands.is_empty();
-        if idle && control.life.is_unused() && control.life.may_end() {
+        if self.may_end() {
             Turned::Ended
         } else if handled || obeyed || retried || found || timed_out {
             Turned::Something
@@ -108,22 +108,61 @@ impl Reactor {
         }
     }
 
+    /// Finds out what there is to do. The time at which the turn begins.
+    fn begin_turn(&mut self, events: &mut Events, limit: Option<u64>) -> u64 {
+        if let Some(now) = self.sleep.goes_on_with_pushes(&self.driver, &mut self.seats) {
+            events.clear();
+            if self.touched {
+                // Deadlines and connections that wait are not put off. The rest is for the next turn, which asks the system.
+                self.sleep.take(&self.seats);
+            }
+            return now;
+        }
+        self.settle();
+        self.sleep.wait(&mut self.driver, &mut self.seats, events, limit);
+        now_ns()
+    }
+
     /// HOST mode: the caller does something else until the handle is readable, because there is more to do.
     pub(super) fn park(&mut self) {
-        self.sleep.park(&mut self.driver, &mut self.seats);
+        if self.driver.poller().has_handle() {
+            self.settle();
+            self.sleep.park(&mut self.driver, &mut self.seats);
+        }
+    }
+
+    /// Whether there is no user, and nothing left to do. After true nobody can join.
+    fn may_end(&mut self) -> bool {
+        let control = &self.driver.control;
+        let is_left = |(_, seat): (usize, &Seat)| !seat.is_empty();
+        if !control.life.is_unused() || self.seats.iter().any(is_left) || !control.commands.is_empty() {
+            return false;
+        }
+        self.settle();
+        self.driver.control.life.may_end()
     }
 
     /// Whether anything happened to a socket.
     fn handle(&mut self, events: &Events, now: u64) -> bool {
+        let (mut any, mut newcomers) = (false, false);
         for event in events.iter() {
+            any = true;
             let Some((seat, source)) = self.driver.registry.get(event.key) else {
                 continue;
             };
+            newcomers |= matches!(source, Source::Listener(_));
             if let Some(seat) = self.seats.get_mut(seat) {
-                seat.handle(source, event.readable, event.writable, &mut self.driver, now);
+                seat.handle(source, &event, &mut self.driver, now);
             }
         }
-        // Clients that have left give their places before others are let in.
+        if newcomers {
+            self.accept(events, now);
+        }
+        any
+    }
+
+    /// Clients that have left give their places before others are let in.
+    fn accept(&mut self, events: &Events, now: u64) {
         for event in events.iter() {
             let Some((seat, Source::Listener(index))) = self.driver.registry.get(event.key) else {
                 continue;
@@ -132,7 +171,6 @@ impl Reactor {
                 seat.accept(index, &mut self.driver, now);
             }
         }
-        events.iter().next().is_some()
     }
 
     /// Whether there was a command.
@@ -243,7 +281,7 @@ impl Reactor {
         match task {
             Task::Serve { at, .. } => {
                 let (poller, registry) = self.driver.poller_and_registry();
-                if let Work::Serve { listeners: own, .. } = &mut seat.work {
+                if let Work::Serve { listeners: own, .. } = &mut *seat.work {
                     own.advertise(at.advertisement);
                     match at.listeners {
                         Some(bound) => {
@@ -273,52 +311,47 @@ impl Reactor {
         }
     }
 
-    /// Whether one of the connections that wait for room found some.
-    fn retry_waiting(&mut self, now: u64) -> bool {
+    /// Whether one of the connections that wait for room found some. `happened`: some may wait only now.
+    fn retry_waiting(&mut self, now: u64, happened: bool) -> bool {
+        let waits = |seat: &Seat| seat.session.waits_for_room();
+        let may_wait = happened || self.sleep.waits_for_room;
+        if !may_wait || !self.seats.iter().any(|(_, seat)| waits(seat)) {
+            return false;
+        }
         self.sleep.look_for_room(&self.seats);
         let mut progress = false;
-        let mut any = false;
         for (_, seat) in &mut self.seats {
-            if seat.session.waits_for_room() {
-                any = true;
+            if waits(seat) {
                 progress |= seat.retry_waiting(&mut self.driver, now);
             }
         }
-        if any {
-            self.sleep.retried(progress);
-        }
+        self.sleep.retried(progress);
         progress
     }
 
     fn drain(&mut self, now: u64) -> bool {
+        let rung = self.driver.control.waker.bell.take();
         let mut found = false;
         for (_, seat) in &mut self.seats {
-            found |= seat.drain(&mut self.driver, now);
+            found |= seat.drain(&mut self.driver, now, rung);
+            self.touched |= seat.is_touched();
         }
         found
     }
 
-    /// Handles deadlines and everything that follows from the turn. Returns whether there was a deadline.
+    /// Handles deadlines, and wakes those who wait. Returns whether there was a deadline.
     fn end_turn(&mut self, now: u64) -> bool {
         let mut timed_out = false;
-        for (_, seat) in &mut self.seats {
-            if seat.next_timeout().is_some_and(|at| at <= now) {
-                timed_out = true;
-                seat.timeout(&mut self.driver, now);
+        if self.sleep.next_timeout <= now {
+            for (_, seat) in &mut self.seats {
+                if seat.next_timeout().is_some_and(|at| at <= now) {
+                    timed_out = true;
+                    seat.timeout(&mut self.driver, now);
+                }
             }
         }
+        self.touched |= timed_out;
         self.driver.wake();
-        for (_, seat) in &mut self.seats {
-            seat.update_interests(&mut self.driver, now);
-        }
-        self.seats.retain(|key, seat| {
-            let keep = !seat.is_empty();
-            if !keep {
-                seat.stop_work(&mut self.driver);
-                debug_assert_eq!(key, seat.key());
-            }
-            keep
-        });
         if self.driver.priority.review | self.driver.control.take_priority_asked() {
             let shared: Vec<&Arc<Shared>> = self
                 .seats
@@ -327,7 +360,6 @@ impl Reactor {
                 .collect();
             self.driver.priority.update(shared.iter().copied());
         }
-        self.driver.wake();
         // After all else: the audio thread and those who wait have the messages already.
         let seats = &mut self.seats;
         let mut next = None;
@@ -339,6 +371,26 @@ impl Reactor {
         self.sleep.next_acknowledgement = next;
         self.sleep.next_log = self.log_left_out(now);
         timed_out
+    }
+
+    /// Before the system is asked: all that follows from what has happened to seats.
+    fn settle(&mut self) {
+        if !std::mem::take(&mut self.touched) {
+            return;
+        }
+        let mut any_empty = false;
+        for (_, seat) in &mut self.seats {
+            seat.update_interests(&mut self.driver);
+            seat.settle();
+            if seat.is_empty() {
+                seat.stop_work(&mut self.driver);
+                any_empty = true;
+            }
+        }
+        if any_empty {
+            self.seats.retain(|_, seat| !seat.is_empty());
+        }
+        self.sleep.take(&self.seats);
     }
 
     /// Writes how many lines were left out to the host's log, if it is time. Returns when it will be.
@@ -356,6 +408,7 @@ impl Reactor {
             seat.give_up(&mut self.driver);
         }
         self.seats.clear();
+        self.sleep.take(&self.seats);
         self.driver.clear();
     }
 }

@@ -1,26 +1,26 @@
 //! One session with what it needs of the system: its sockets, its listeners or its attempts to connect. It feeds the
 //! session, and carries out what that asks for.
 
+use super::Opened;
 use super::answers::Acknowledgement;
 use super::command::SharedAddress;
 use super::driver::Driver;
 use super::place::Place;
 use super::registry::Source;
+use super::tracked::Tracked;
 use super::transport::Transport;
 use super::work::Work;
-use super::{AcceptQueue, Opened};
 use crate::realtime::endpoint::{Endpoint, NetworkHalf};
 use crate::realtime::shared::Shared;
-use crate::realtime::wait_handle::What;
 use crate::session::conversation::Conversation;
 use crate::session::{Effect, Peer, PortKey, Reason};
 use crate::sys::address::Address;
 use crate::sys::clock::now_ns;
 use crate::sys::code::Code;
+use crate::sys::poller::{self, Event};
 use socket2::Socket;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
 
 /// Reads of what came before a connection broke.
 const MOST_READS: usize = 1024;
@@ -39,14 +39,12 @@ struct Wire {
 /// One session and its sockets.
 pub(super) struct Seat {
     key: usize,
-    pub session: Conversation,
-    pub work: Work,
+    pub session: Tracked<Conversation>,
+    pub work: Tracked<Work>,
     /// The address that other ports of the context may share.
     pub shared_address: Option<SharedAddress>,
     wires: Vec<Option<Wire>>,
     pub places: Vec<Place>,
-    /// Something happened: what its sockets are watched for may have changed.
-    changed: bool,
     /// The poller refused something: when to try again.
     retry_at: Option<u64>,
 }
@@ -56,12 +54,11 @@ impl Seat {
     pub(super) fn new(key: usize, session: Conversation, work: Work) -> Self {
         Self {
             key,
-            session,
-            work,
+            session: Tracked::new(session),
+            work: Tracked::new(work),
             shared_address: None,
             wires: Vec::new(),
             places: Vec::new(),
-            changed: true,
             retry_at: None,
         }
     }
@@ -69,7 +66,6 @@ impl Seat {
     /// A port has been given a place in the session.
     pub(super) fn add_place(&mut self, port: PortKey, shared: &Arc<Shared>) {
         self.places.push(Place::new(port, shared));
-        self.changed = true;
         for wire in self.wires.iter().flatten() {
             wire.transport.keep_alive(self.keepalive_ms());
         }
@@ -100,14 +96,28 @@ impl Seat {
         self.key
     }
 
+    /// Whether something may have happened since `settle`: only then its deadlines, what its sockets are watched for, and
+    /// whether anything is left of it may be others.
+    pub(super) fn is_touched(&self) -> bool {
+        self.session.is_touched() || self.work.is_touched()
+    }
+
+    /// All that a change asks for is done.
+    pub(super) fn settle(&mut self) {
+        if self.is_touched() {
+            self.session.settle();
+            self.work.settle();
+            self.places.iter_mut().for_each(Place::rouse);
+        }
+    }
+
     /// The soonest of its deadlines.
     pub(super) fn next_timeout(&self) -> Option<u64> {
-        let work = match &self.work {
+        let work = match &*self.work {
             Work::Serve { listeners, .. } => listeners.next_timeout(),
             Work::Connect(connector) => connector.next_timeout(),
             Work::Nothing => None,
         };
-        // Every turn asks every seat: an array of them takes several times as long.
         let never = u64::MAX;
         let session = self.session.poll_timeout().unwrap_or(never);
         let soonest = session.min(work.unwrap_or(never)).min(self.retry_at.unwrap_or(never));
@@ -120,16 +130,18 @@ impl Seat {
     }
 
     /// The poller has an event for one of its sockets.
-    pub(super) fn handle(&mut self, source: Source, readable: bool, writable: bool, driver: &mut Driver, now: u64) {
+    pub(super) fn handle(&mut self, source: Source, event: &Event, driver: &mut Driver, now: u64) {
         match source {
             Source::Connection(peer) => {
-                if writable {
-                    // It may need nothing more: the poller must not tell of it again and again.
-                    self.changed = true;
+                let reset = poller::reset(event);
+                if let (Some(number), Some(wire)) = (reset, self.wire(peer)) {
+                    wire.transport.note_reset(number);
+                }
+                if event.writable {
                     self.session.handle_writable(peer, now);
                     self.carry_out(driver, now);
                 }
-                if readable {
+                if event.readable || reset.is_some() {
                     self.readable(peer, driver, now);
                 }
             }
@@ -157,7 +169,6 @@ impl Seat {
 
     /// Reads once, and feeds the session; whether there was something.
     pub(super) fn read(&mut self, peer: Peer, driver: &mut Driver, now: u64) -> bool {
-        self.changed = true;
         let limit = self.session.read_limit(peer).min(driver.scratch.len());
         let Some(wire) = self.wires.get_mut(peer.0).and_then(Option::as_mut) else {
             return false;
@@ -232,17 +243,25 @@ impl Seat {
             self.wires.resize_with(peer.0 + 1, || None);
         }
         self.wires[peer.0] = Some(wire);
-        self.changed = true;
     }
 
-    /// Moves what was pushed to the connections; whether something was found.
-    pub(super) fn drain(&mut self, driver: &mut Driver, now: u64) -> bool {
+    /// Moves what was pushed to the connections; whether something was found. `rung`: something was asked of some port.
+    pub(super) fn drain(&mut self, driver: &mut Driver, now: u64, rung: bool) -> bool {
         let (mut found, mut drained) = (false, false);
         for index in 0..self.places.len() {
-            let key = self.places[index].key;
-            let has_work = self.session.has_work(key, now);
-            self.places[index].observe(now, has_work);
-            if has_work || self.session.is_flushing(key) {
+            let place = &mut self.places[index];
+            if !rung && !self.session.is_touched() && place.rests() {
+                place.plan(now, false);
+                continue;
+            }
+            let (key, tail) = (place.key, place.tail());
+            let session = self.session.untouched();
+            let has_work = session.has_work(key, now);
+            place.observe(now, has_work);
+            if !has_work && session.is_at_rest(key) {
+                place.rest(tail);
+            }
+            if has_work || session.is_flushing(key) {
                 drained = true;
                 driver.conversation.pushed |= has_work && self.places[index].shared.signals;
                 found |= has_work;
@@ -259,12 +278,11 @@ impl Seat {
     pub(super) fn timeout(&mut self, driver: &mut Driver, now: u64) {
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry_at = None;
-            self.changed = true;
         }
         self.session.handle_timeout(now);
         self.carry_out(driver, now);
         let (poller, registry) = driver.poller_and_registry();
-        let attempt = match &mut self.work {
+        let attempt = match &mut *self.work {
             Work::Serve { listeners, .. } => listeners.timeout(self.key, poller, registry, now),
             Work::Connect(_) => {
                 self.connect(driver, now, |connector, surroundings| {
@@ -281,12 +299,16 @@ impl Seat {
 
     /// Connections that waited for room in an in queue try again; whether one found some.
     pub(super) fn retry_waiting(&mut self, driver: &mut Driver, now: u64) -> bool {
+        let mut progress = false;
         let mut read_again = Vec::new();
-        let progress = self.session.retry_waiting(now, &mut read_again);
-        for peer in read_again {
-            self.read(peer, driver, now);
+        for _ in 0..self.session.begin_retry() {
+            progress |= self.session.retry_next(now, &mut read_again);
+            // At once, while its memory is at hand: those after it wait for a little more, which costs less than many reads
+            // of a little.
+            for peer in read_again.drain(..) {
+                self.read(peer, driver, now);
+            }
         }
-        self.changed |= progress;
         self.carry_out(driver, now);
         progress
     }
@@ -294,7 +316,6 @@ impl Seat {
     /// Carries out what the session asks for.
     pub(super) fn carry_out(&mut self, driver: &mut Driver, now: u64) {
         while let Some(effect) = self.session.poll_effect() {
-            self.changed = true;
             match effect {
                 Effect::Write(peer) => self.write(peer, driver, now),
                 Effect::FinishWriting(peer) => {
@@ -313,7 +334,7 @@ impl Seat {
                 Effect::Accept(peer) => self.open_port(peer, driver, now),
                 Effect::Withdraw(port) => self.withdraw(port),
                 Effect::Disconnected { port, useful } => {
-                    if let Work::Connect(connector) = &mut self.work {
+                    if let Work::Connect(connector) = &mut *self.work {
                         let retries = connector.connection_lost(useful, now);
                         self.after_attempt(port, retries, driver, now);
                     }
@@ -351,7 +372,7 @@ impl Seat {
             match wire.transport.write(bytes) {
                 Ok(count) => {
                     let all = count == bytes.len();
-                    wire.acknowledgement.sent(now_ns());
+                    wire.acknowledgement.sent(now);
                     self.session.handle_sent(peer, now, count);
                     if !all {
                         return;
@@ -383,7 +404,7 @@ impl Seat {
                 accepted: Some(waiting),
                 ..
             },
-        ) = (opened, &self.work)
+        ) = (opened, &*self.work)
         else {
             return self.reject(peer, now);
         };
@@ -407,7 +428,7 @@ impl Seat {
             discovery: None,
         });
         if let Some(server) = server {
-            tell_of_client(&server, &waiting);
+            waiting.tell(&server);
         }
     }
 
@@ -422,7 +443,7 @@ impl Seat {
         let Work::Serve {
             accepted: Some(waiting),
             ..
-        } = &self.work
+        } = &*self.work
         else {
             return;
         };
@@ -432,8 +453,8 @@ impl Seat {
     }
 
     /// Has the poller watch its sockets for what they wait for now.
-    pub(super) fn update_interests(&mut self, driver: &mut Driver, now: u64) {
-        if !std::mem::take(&mut self.changed) {
+    pub(super) fn update_interests(&mut self, driver: &mut Driver) {
+        if !self.is_touched() {
             return;
         }
         for (index, wire) in self.wires.iter_mut().enumerate() {
@@ -441,7 +462,7 @@ impl Seat {
             let interest = self.session.interest(Peer(index));
             if wire.transport.watch(driver.poller(), wire.key, interest).is_err() {
                 // Out of memory in the kernel, most likely.
-                self.retry_at = Some(now + RETRY_NS);
+                self.retry_at = Some(now_ns() + RETRY_NS);
             }
         }
     }
@@ -470,15 +491,6 @@ impl Seat {
             place.shared.signal();
         }
     }
-}
-
-/// Tells event loops whether a client waits for `accept`.
-fn tell_of_client(server: &Shared, waiting: &AcceptQueue) {
-    fence(Ordering::SeqCst);
-    server
-        .control
-        .handles
-        .update(What::Client, || server.is_closed() || !waiting.is_empty());
 }
 
 /// The caller's ends of an accepted port, with which the server answers `accept`.

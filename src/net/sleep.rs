@@ -26,11 +26,19 @@ pub(super) struct Sleep {
     stall_pause_ns: u64,
     /// Until when the thread looks again and again rather than sleep: see `busy_poll_us`.
     busy_until: u64,
-    /// The turn before asked the system nothing.
-    asks_next: bool,
+    /// The last turn asked the system nothing, so the next one does.
+    went_on: bool,
     pub next_acknowledgement: Option<u64>,
     /// When the number of lines that were left out is to be written to the host's log.
     pub next_log: Option<u64>,
+    /// The soonest deadline of all seats, as of `take`.
+    pub next_timeout: u64,
+    /// A connection waits for room in an in queue.
+    pub waits_for_room: bool,
+    /// There are ports whose pushes signal.
+    signals: bool,
+    /// The longest `busy_poll_us` of all ports.
+    longest_busy_poll_us: u32,
     broken_pause_ms: u64,
     /// When ports are to be looked at, gathered anew for each sleep.
     looks: Vec<u64>,
@@ -41,9 +49,13 @@ impl Default for Sleep {
         Self {
             stall_pause_ns: STALL_PAUSE_NS.0,
             busy_until: 0,
-            asks_next: false,
+            went_on: false,
             next_acknowledgement: None,
             next_log: None,
+            next_timeout: u64::MAX,
+            waits_for_room: false,
+            signals: false,
+            longest_busy_poll_us: 0,
             broken_pause_ms: BROKEN_PAUSE_MS.0,
             looks: Vec::new(),
         }
@@ -59,9 +71,6 @@ impl Sleep {
         events: &mut Events,
         limit: Option<u64>,
     ) {
-        if self.goes_on_with_pushes(driver, seats) {
-            return events.clear();
-        }
         let until = self.busy_until.max(driver.conversation.until());
         let outcome = if until != 0 && now_ns() < until {
             look(driver, events)
@@ -84,31 +93,24 @@ impl Sleep {
     }
 
     /// HOST mode: what the caller has just pushed leaves without a question to the system, which the next turn asks. Where
-    /// another loop waits for the handle, it is asked at once: else the handle stays readable for nothing.
-    fn goes_on_with_pushes(&mut self, driver: &Driver, seats: &mut Slab<Seat>) -> bool {
-        let may_go_on = driver.control.host().is_some() && !driver.poller().has_handle();
-        self.asks_next = !self.asks_next && may_go_on && is_signalled(seats, now_ns());
-        self.asks_next
+    /// another loop waits for the handle, it is asked at once: else the handle stays readable for nothing. The time, if so.
+    pub(super) fn goes_on_with_pushes(&mut self, driver: &Driver, seats: &mut Slab<Seat>) -> Option<u64> {
+        let may_go_on = !self.went_on && driver.control.host().is_some() && !driver.poller().has_handle();
+        let now = may_go_on.then(now_ns);
+        let now = now.filter(|now| self.is_signalled(driver, seats, *now));
+        self.went_on = now.is_some();
+        now
     }
 
     /// Something came or went: looks for more for as long as any port wants that.
-    pub(super) fn stay_awake(&mut self, seats: &Slab<Seat>, now: u64) {
-        let ports = seats.iter().flat_map(|(_, seat)| &seat.places);
-        let longest = ports
-            .map(|place| place.shared.config.pacing.busy_poll_us)
-            .max()
-            .unwrap_or(0);
-        self.busy_until = if longest == 0 {
-            0
-        } else {
-            now + u64::from(longest) * 1000
-        };
+    pub(super) fn stay_awake(&mut self, now: u64) {
+        let longest = u64::from(self.longest_busy_poll_us);
+        self.busy_until = if longest == 0 { 0 } else { now + longest * 1000 };
     }
 
     /// Where messages are taken as fast as they come there is room again sooner than a sleep would end.
     pub(super) fn look_for_room(&self, seats: &Slab<Seat>) {
-        let waits = |seat: &Seat| seat.session.waits_for_room();
-        if self.stall_pause_ns != STALL_PAUSE_NS.0 || !seats.iter().any(|(_, seat)| waits(seat)) {
+        if self.stall_pause_ns != STALL_PAUSE_NS.0 {
             return;
         }
         let until = now_ns() + STALL_BUSY_POLL_NS;
@@ -151,12 +153,10 @@ impl Sleep {
         outcome
     }
 
-    /// HOST mode: the caller is about to wait for the handle, if it has one.
+    /// HOST mode: the caller is about to wait for the handle.
     pub(super) fn park(&mut self, driver: &mut Driver, seats: &mut Slab<Seat>) {
-        if driver.poller().has_handle() {
-            let (now, until) = self.prepare(driver, seats);
-            driver.poller().arm(until, now);
-        }
+        let (now, until) = self.prepare(driver, seats);
+        driver.poller().arm(until, now);
     }
 
     /// Has pushes that signal wake the thread from now on. The time, and until when there is nothing to do.
@@ -165,7 +165,7 @@ impl Sleep {
         let unused = driver.control.life.is_unused() && seats.is_empty();
         let now = now_ns();
         let has_more = driver.again || unused || !driver.control.commands.is_empty();
-        let until = if has_more || is_signalled(seats, now) {
+        let until = if has_more || self.is_signalled(driver, seats, now) {
             Some(now)
         } else {
             self.sleeps_until(seats, now)
@@ -173,20 +173,43 @@ impl Sleep {
         (now, until)
     }
 
+    /// Something may have happened to some seat: takes what sleeping depends on of all of them.
+    /// With many ports that are idle, fetching them from memory is what a turn costs.
+    pub(super) fn take(&mut self, seats: &Slab<Seat>) {
+        (self.next_timeout, self.waits_for_room) = (u64::MAX, false);
+        (self.signals, self.longest_busy_poll_us) = (false, 0);
+        for (_, seat) in seats {
+            self.next_timeout = seat.next_timeout().unwrap_or(u64::MAX).min(self.next_timeout);
+            self.waits_for_room |= seat.session.waits_for_room();
+            for place in &seat.places {
+                self.signals |= place.signals;
+                self.longest_busy_poll_us = place.busy_poll_us.max(self.longest_busy_poll_us);
+            }
+        }
+        if self.longest_busy_poll_us == 0 {
+            self.busy_until = 0;
+        }
+    }
+
+    /// Whether a push that signals, or a request, came before the thread said that it sleeps.
+    fn is_signalled(&self, driver: &Driver, seats: &mut Slab<Seat>, now: u64) -> bool {
+        let found = |seat: &mut Seat| {
+            let (session, mut places) = (seat.session.untouched(), seat.places.iter());
+            places.any(|place| place.signals && !place.rests() && session.has_work(place.key, now))
+        };
+        driver.control.waker.bell.is_rung() || self.signals && seats.iter_mut().any(|(_, seat)| found(seat))
+    }
+
     /// Until when there is nothing to do; None: for ever.
     fn sleeps_until(&mut self, seats: &Slab<Seat>, now: u64) -> Option<u64> {
-        let (mut stalled, mut timeout) = (false, u64::MAX);
         self.looks.clear();
-        // Once over all of them: with many ports that are idle, fetching them from memory is what a turn costs.
         for (_, seat) in seats {
-            stalled |= seat.session.waits_for_room();
-            timeout = seat.next_timeout().unwrap_or(u64::MAX).min(timeout);
             self.looks.extend(seat.next_looks());
         }
-        let stall = stalled.then(|| now + self.stall_pause_ns);
+        let stall = self.waits_for_room.then(|| now + self.stall_pause_ns);
         let others = [
             stall,
-            Some(timeout),
+            Some(self.next_timeout),
             self.next_acknowledgement,
             self.next_log,
             next_look(&self.looks),
@@ -211,16 +234,6 @@ fn look(driver: &Driver, events: &mut Events) -> io::Result<()> {
         std::thread::yield_now();
     }
     outcome
-}
-
-/// Whether a push that signals, or a flush, came before the thread said that it sleeps.
-fn is_signalled(seats: &mut Slab<Seat>, now: u64) -> bool {
-    seats.iter_mut().any(|(_, seat)| {
-        let Seat { session, places, .. } = seat;
-        places
-            .iter()
-            .any(|place| place.is_asked() && session.has_work(place.key, now))
-    })
 }
 
 /// When to look at ports whose pushes wake nobody: at several of them at once, where that is not much later.

@@ -22,6 +22,8 @@ pub(super) struct Transport {
     is_tcp: bool,
     /// What the poller watches it for; None: it is not in the poller.
     watched: Option<Interest>,
+    /// The error of a reset that the poller told of.
+    reset: Option<i32>,
 }
 
 impl Transport {
@@ -32,6 +34,7 @@ impl Transport {
             socket,
             is_tcp: is_tcp(peer),
             watched: None,
+            reset: None,
         }
     }
 
@@ -46,9 +49,19 @@ impl Transport {
         loop {
             match (&self.socket).read(into) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) => {
+                    return self
+                        .reset
+                        .map_or(Ok(0), |number| Err(io::Error::from_raw_os_error(number)));
+                }
                 outcome => return outcome,
             }
         }
+    }
+
+    /// The system has told that the peer reset the connection: what reading finds at the end is no orderly one.
+    pub(super) fn note_reset(&mut self, number: i32) {
+        self.reset = Some(number);
     }
 
     /// Hands bytes to the system; how many it took. It never raises SIGPIPE.

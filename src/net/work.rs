@@ -47,7 +47,7 @@ impl Seat {
         driver: &mut Driver,
         now: u64,
     ) -> Option<PortKey> {
-        let Work::Serve { listeners, .. } = &mut self.work else {
+        let Work::Serve { listeners, .. } = &mut *self.work else {
             return None;
         };
         let local_port = listeners.local_port();
@@ -80,7 +80,7 @@ impl Seat {
                 // once: the first that waits has then come later.
                 return;
             }
-            let Work::Serve { listeners, .. } = &mut self.work else {
+            let Work::Serve { listeners, .. } = &mut *self.work else {
                 return;
             };
             match listeners.accept(index, driver.poller(), now) {
@@ -139,7 +139,7 @@ impl Seat {
         call: impl FnOnce(&mut Connector, &mut Surroundings<'_>) -> Outcome,
     ) {
         let seat = self.key();
-        let Work::Connect(connector) = &mut self.work else {
+        let Work::Connect(connector) = &mut *self.work else {
             return;
         };
         let Some(place) = self.places.first() else { return };
@@ -191,7 +191,7 @@ impl Seat {
         let asks = |place: &Place| place.shared.config.server.advertise && !place.shared.is_closed();
         let asks = self.places.iter().any(asks);
         let name = self.session.name();
-        if let Work::Serve { listeners, .. } = &mut self.work {
+        if let Work::Serve { listeners, .. } = &mut *self.work {
             listeners.review_advertisement(asks, new, &name);
         }
     }
@@ -199,7 +199,7 @@ impl Seat {
     /// No more connections are made.
     pub(super) fn stop_work(&mut self, driver: &mut Driver) {
         self.shared_address = None;
-        match std::mem::replace(&mut self.work, Work::Nothing) {
+        match std::mem::replace(&mut *self.work, Work::Nothing) {
             Work::Serve { mut listeners, .. } => {
                 let (poller, registry) = driver.poller_and_registry();
                 listeners.close(poller, registry);

@@ -147,6 +147,7 @@ pub(crate) fn flushed(port: &Port, timeout: Option<Duration>) -> Result<(), Code
         return Ok(());
     }
     let ticket = shared.control.flush.ask();
+    shared.ring_bell();
     port.wake_network();
     until_flushed(shared, ticket, timeout, |timeout, ready| for_one(port, timeout, ready))
 }

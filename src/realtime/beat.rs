@@ -45,14 +45,30 @@ impl Stamp {
 }
 
 /// The hints of one port.
-#[derive(Default)]
 pub(crate) struct Beat {
     /// The smoothed start of the last period for which `begin_block` was called, and its length. A reader may see values
     /// of two different periods. The worst effect is a poll that finds nothing.
     start_ns: AtomicU64,
     length_ns: AtomicU64,
-    /// The last push.
+    /// From when on something is to be sent in the next period or later.
+    ahead_ns: AtomicU64,
+    /// The last push of what is to be sent before the next period begins.
     pub pushed: Stamp,
+    /// The last push of what is to be sent in the next period or later.
+    pub pushed_ahead: Stamp,
+}
+
+impl Default for Beat {
+    fn default() -> Self {
+        Self {
+            start_ns: AtomicU64::new(0),
+            length_ns: AtomicU64::new(0),
+            // No period has begun.
+            ahead_ns: AtomicU64::new(u64::MAX),
+            pushed: Stamp::default(),
+            pushed_ahead: Stamp::default(),
+        }
+    }
 }
 
 impl Beat {
@@ -61,6 +77,19 @@ impl Beat {
     pub(crate) fn begin(&self, start_ns: u64, length_ns: u64) {
         self.length_ns.store(length_ns, Ordering::Relaxed);
         self.start_ns.store(start_ns, Ordering::Relaxed);
+        // The first frame of the next period may be a little before that, by rounding.
+        let ahead_ns = start_ns.saturating_add(length_ns - length_ns / 64);
+        self.ahead_ns.store(ahead_ns, Ordering::Relaxed);
+    }
+
+    /// Audio thread: what notes a push of something that is to be sent at this time.
+    #[inline(always)]
+    pub(crate) fn pushed_for(&self, due_ns: u64) -> &Stamp {
+        if due_ns >= self.ahead_ns.load(Ordering::Relaxed) {
+            &self.pushed_ahead
+        } else {
+            &self.pushed
+        }
     }
 
     /// Network thread: start and length of the last period, or zeros before the first.
@@ -69,5 +98,28 @@ impl Beat {
             self.start_ns.load(Ordering::Relaxed),
             self.length_ns.load(Ordering::Relaxed),
         )
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_for_the_next_period_was_pushed_ahead() {
+        let beat = Beat::default();
+        let told = |due_ns| {
+            let _ = (beat.pushed.ask(), beat.pushed_ahead.ask());
+            beat.pushed_for(due_ns).note();
+            (beat.pushed.ask().is_some(), beat.pushed_ahead.ask().is_some())
+        };
+        // Nobody has begun a block.
+        assert_eq!(told(u64::MAX - 1), (true, false));
+        beat.begin(1_000_000, 64_000);
+        for (due_ns, is_ahead) in [(0, false), (1_062_999, false), (1_063_000, true), (u64::MAX, true)] {
+            assert_eq!(told(due_ns), (!is_ahead, is_ahead), "{due_ns}");
+        }
+        beat.begin(u64::MAX, u64::MAX);
+        assert_eq!(told(1), (true, false));
     }
 }

@@ -294,7 +294,7 @@ impl Endpoint {
             return;
         }
         for port in std::iter::once(shared).chain(self.peer()) {
-            port.requests.announce();
+            port.announce_request();
             port.control.event.signal();
         }
     }
@@ -335,7 +335,7 @@ impl Endpoint {
         }
         // Without a peer the request still changes the remembered state.
         ask(shared, outgoing.tail());
-        shared.requests.announce();
+        shared.announce_request();
         shared.wake_if_signalling();
         if shared.is_up() { Code::Ok } else { Code::Offline }
     }

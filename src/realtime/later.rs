@@ -3,7 +3,8 @@
 //! The table holds what has to reach the peer in the end. Of a controller, a program and the like the last value in time
 //! is enough, so that a fader that moves takes one entry. A release (a Note Off, a pedal that goes up) keeps an entry of
 //! its own each time, and so does whatever means something only in its order: banks, parameter numbers, data entry. A
-//! Note On is never struck late. Its entry is there so that the Note Off that would end it is dropped with it.
+//! Note On is never struck late. Its entry is there so that the Note Off that would end it is dropped with it: unless
+//! something silences the note between the two. Then the Note Off ends a later note.
 
 use crate::midi::channels::Channels;
 use crate::midi::message;
@@ -20,6 +21,8 @@ pub(crate) struct Later {
     pub client: u32,
     /// It was pushed before a `cancel`: it matters only if it ends something at the peer.
     pub cancelled: bool,
+    /// A Note Off whose Note On, meant for this time, is not struck: it is not sent either.
+    unstruck_ns: Option<u64>,
     length: u8,
     bytes: [u8; 3],
 }
@@ -34,6 +37,7 @@ impl Later {
             due_ns,
             client,
             cancelled: false,
+            unstruck_ns: None,
             length: message.len() as u8,
             bytes,
         })
@@ -49,9 +53,29 @@ impl Later {
         message::is_note_on(self.message())
     }
 
+    /// Whether it is a Note Off whose Note On is not struck.
+    pub(super) fn is_unstruck(&self) -> bool {
+        self.unstruck_ns.is_some()
+    }
+
+    /// Whether it only stands for a note that is not struck, or would end it.
+    fn is_silent(&self) -> bool {
+        self.is_note_on() || self.is_unstruck()
+    }
+
+    /// Whether it silences the notes of a Note Off's channel, between two times.
+    fn silences(&self, off: &Self, after_ns: u64) -> bool {
+        let silences = match self.bytes {
+            [0xB0..=0xBF, 120 | 123..=127, _] => (self.bytes[0] ^ off.bytes[0]) & 0x0F == 0,
+            [0xFF, ..] => true,
+            _ => false,
+        };
+        silences && (self.client == 0 || self.client == off.client) && (after_ns..=off.due_ns).contains(&self.due_ns)
+    }
+
     /// What it counts for among the scheduled bytes.
     fn cost(&self) -> usize {
-        if self.is_note_on() {
+        if self.is_silent() {
             0
         } else {
             scheduled_cost(self.message().len())
@@ -108,6 +132,7 @@ impl Table {
             due_ns: u64::MAX,
             client: u32::MAX,
             cancelled: false,
+            unstruck_ns: None,
             length: 0,
             bytes: [0; 3],
         };
@@ -138,12 +163,15 @@ impl Table {
     /// Adds a message. Where there is no room, the soonest makes room for it, and is given back: it comes before all
     /// that stays.
     #[must_use]
-    pub(super) fn add(&mut self, later: Later) -> Option<Later> {
+    pub(super) fn add(&mut self, mut later: Later) -> Option<Later> {
         let is_release = message::is_note_off(later.message());
         let on = self.entries.iter().position(|entry| is_release && later.ends(entry));
         if let Some(on) = on {
-            self.remove(on);
-            return None;
+            let on_ns = self.remove(on).due_ns;
+            let is_silenced = self.entries.iter().any(|entry| entry.silences(&later, on_ns));
+            later.unstruck_ns = (!is_silenced).then_some(on_ns);
+        } else if later.releases() {
+            self.part(&later);
         }
         if let Some(same) = self.entries.iter().position(|entry| later.sets_the_same_as(entry)) {
             if self.entries[same].due_ns > later.due_ns {
@@ -164,6 +192,16 @@ impl Table {
         soonest
     }
 
+    /// Notes are silenced: the Note Offs after that belong to later ones.
+    fn part(&mut self, silencer: &Later) {
+        for entry in &mut self.entries {
+            if entry.unstruck_ns.is_some_and(|on_ns| silencer.silences(entry, on_ns)) {
+                entry.unstruck_ns = None;
+                self.bytes += entry.cost();
+            }
+        }
+    }
+
     /// Takes the soonest, if its time has come.
     #[must_use]
     pub(super) fn take_due(&mut self, now_ns: u64) -> Option<Later> {
@@ -181,7 +219,7 @@ impl Table {
 
     /// After `cancel`: what is left are releases, and each is marked.
     pub(super) fn cancel(&mut self) {
-        self.entries.retain(Later::releases);
+        self.entries.retain(|later| later.releases() && !later.is_unstruck());
         for later in &mut self.entries {
             later.cancelled = true;
         }
@@ -195,7 +233,7 @@ impl Table {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Later> {
-        self.entries.iter().filter(|later| !later.is_note_on())
+        self.entries.iter().filter(|later| !later.is_silent())
     }
 }
 
@@ -253,6 +291,33 @@ mod tests {
         assert_eq!(add(&mut table, 70, &[0x90, 61, 1]), None);
         assert_eq!(add(&mut table, 60, &[0x80, 61, 0]), None);
         assert_eq!(table.iter().count(), 5);
+    }
+
+    #[test]
+    fn a_note_off_after_a_reset_ends_a_later_note() {
+        for silencer in [&[0xFF][..], &[0xB0, 123, 0], &[0xB0, 126, 0]] {
+            for silencer_first in [true, false] {
+                let mut table = Table::new(8);
+                assert_eq!(add(&mut table, 10, &[0x90, 60, 1]), None);
+                if silencer_first {
+                    assert_eq!(add(&mut table, 20, silencer), None);
+                }
+                // Another one, which goes with the Note On.
+                assert_eq!(add(&mut table, 5, &[0x90, 61, 1]), None);
+                assert_eq!(add(&mut table, 15, &[0x80, 61, 0]), None);
+                assert_eq!(add(&mut table, 30, &[0x80, 60, 0]), None);
+                if !silencer_first {
+                    assert_eq!(add(&mut table, 20, silencer), None);
+                }
+                // Another channel's does not count.
+                assert_eq!(add(&mut table, 10, &[0xB1, 123, 0]), None);
+                let times: Vec<u64> = waiting(&table).into_iter().map(|(due_ns, _)| due_ns).collect();
+                assert_eq!(times, [10, 20, 30], "{silencer:?} {silencer_first}");
+                assert_eq!(table.bytes(), table.iter().map(Later::cost).sum::<usize>());
+                while table.take_due(30).is_some() {}
+                assert_eq!(table.bytes(), 0);
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use crate::midi::channels::Channels;
 use crate::midi::summary::Given;
 use crate::realtime::acceptance::{Acceptance, Accepted};
+use crate::realtime::bell::Bell;
 use crate::realtime::client_table::{ClientTable, Ids};
 use crate::realtime::config::{BlockConfig, Config, DeliveryConfig, Overflow, QueueConfig};
 use crate::realtime::consumer::Record;
@@ -922,6 +923,35 @@ fn a_flush_covers_what_came_before() {
             "{outcome:?}"
         );
         network.join().unwrap();
+    });
+}
+
+/// Whoever takes the bell sees all requests that were made before it was rung, by whatever thread.
+#[test]
+fn a_request_is_seen_by_the_thread_that_takes_the_bell() {
+    explore("bell", 10, 3, || {
+        let shared = Arc::new((Bell::default(), [AtomicU32::new(0), AtomicU32::new(0)]));
+        let threads = [0, 1].map(|index| {
+            let other = Arc::clone(&shared);
+            thread::spawn(move || {
+                other.1[index].store(1, Ordering::Relaxed);
+                other.0.ring();
+            })
+        });
+        let mut seen = [false; 2];
+        let mut look = || {
+            if shared.0.take() {
+                for (seen, request) in seen.iter_mut().zip(&shared.1) {
+                    *seen |= request.load(Ordering::Relaxed) == 1;
+                }
+            }
+        };
+        look();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        look();
+        assert_eq!(seen, [true; 2]);
     });
 }
 

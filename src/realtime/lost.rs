@@ -165,7 +165,7 @@ impl Lost {
 
     /// Takes a message out of the table into the summary.
     fn summarise(&mut self, later: &Later) -> u32 {
-        if !survives_cancel(later) {
+        if !survives_cancel(later) || later.is_unstruck() {
             return 0;
         }
         let unrepaired = self.lose(later.client, later.message());

@@ -12,14 +12,15 @@
 //! | the memory between the two threads | `ring.rs` |
 //! | channels | `filter.rs` |
 //! | panic, reset, cancel | `requests.rs`; `drain.rs` has the order in which an out queue is emptied |
-//! | shared state | `shared.rs`, `config.rs`, `stats.rs`, `client_table.rs`, `peer.rs`, `text.rs`, `overdue.rs`, `acceptance.rs`, `beat.rs` |
-//! | waking and waiting | `waker.rs` and `sleeper.rs` for the network thread; `readiness.rs` and `event.rs` for others; `wait_handle.rs` for event loops |
+//! | shared state | `shared.rs`, `role.rs`, `config.rs`, `stats.rs`, `client_table.rs`, `peer.rs`, `text.rs`, `overdue.rs`, `acceptance.rs`, `beat.rs` |
+//! | waking and waiting | `waker.rs` and `sleeper.rs`, `bell.rs` for the network thread; `readiness.rs` and `event.rs` for others; `wait_handle.rs` for event loops |
 //! | control threads | `notifications.rs` with `log.rs`, `flush.rs`, `priority.rs`, `latency.rs` |
 //!
 //! `session`, `net`, `port` and `ffi` call this module. It calls `timing`, `midi` and `sys`.
 
 pub(crate) mod acceptance;
 pub(crate) mod beat;
+pub(crate) mod bell;
 pub(crate) mod client_table;
 pub(crate) mod config;
 pub(crate) mod consumer;
@@ -47,6 +48,7 @@ pub(crate) mod readiness;
 pub(crate) mod refused;
 pub(crate) mod requests;
 pub(crate) mod ring;
+pub(crate) mod role;
 pub(crate) mod rush;
 pub(crate) mod shared;
 pub(crate) mod side;

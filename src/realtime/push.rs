@@ -236,7 +236,9 @@ impl PushSide {
         if !self.outgoing.write(time_ns, client, flags, data) {
             return self.refuse(due, client, data, Code::Full);
         }
+        let mut pushed = &shared.beat.pushed;
         if flags == SCHEDULED {
+            pushed = shared.beat.pushed_for(time_ns);
             // Before the network thread can see the message, and subtract it again.
             shared.queues.scheduled_bytes.fetch_add(cost, Ordering::Relaxed);
         }
@@ -244,7 +246,7 @@ impl PushSide {
             self.shared.counters.push.count(data.len());
         }
         self.outgoing.publish_new();
-        self.shared.beat.pushed.note();
+        pushed.note();
         self.shared.wake_if_signalling();
         Code::Ok
     }
@@ -275,7 +277,7 @@ impl PushSide {
             }
         }
         shared.requests.cancel.ask(self.outgoing.position());
-        shared.requests.announce();
+        shared.announce_request();
         shared.wake_if_signalling();
     }
 
@@ -317,6 +319,7 @@ impl PushSide {
         };
         let unrepaired = refused.refuse(client, data, &moment, &shared.queues.scheduled_bytes);
         shared.counters.push.unrepaired.add(unrepaired.into());
+        shared.ring_bell();
         shared.wake_if_signalling();
         // Until the summary is taken.
         self.quick = Quick::No;

@@ -210,6 +210,7 @@ pub(crate) fn untouched_queue(capacity: usize) -> Result<(Producer, Consumer), C
 }
 
 /// The positions of a queue, readable from any thread.
+#[derive(Clone)]
 pub(crate) struct Gauge {
     ring: Arc<Ring>,
 }

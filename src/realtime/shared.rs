@@ -15,6 +15,7 @@ use crate::realtime::peer::PeerStatus;
 use crate::realtime::priority::PriorityWish;
 use crate::realtime::requests::Requests;
 use crate::realtime::ring::Gauge;
+pub(crate) use crate::realtime::role::Role;
 use crate::realtime::rush::Rush;
 use crate::realtime::stats::{NetworkCounters, PopCounters, PushCounters, SenderFigures};
 use crate::realtime::wait_handle::{Handles, What};
@@ -23,40 +24,6 @@ use crate::sys::sync::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicUsize,
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-
-/// The kind of a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    Client,
-    Merged,
-    Manual,
-    Accepted,
-    /// Of a socket that the caller brought.
-    Adopted,
-    Pair,
-}
-
-impl Role {
-    pub(crate) fn is_server(self) -> bool {
-        matches!(self, Role::Merged | Role::Manual)
-    }
-
-    /// The name of the port in lines of the log, until its address is known.
-    fn name(self) -> &'static str {
-        match self {
-            Role::Client => "client",
-            Role::Merged | Role::Manual => "server",
-            Role::Accepted => "accepted port",
-            Role::Adopted => "adopted port",
-            Role::Pair => "pair",
-        }
-    }
-
-    /// Whether messages go through the port itself. A manual server only accepts other ports.
-    pub(crate) fn has_queues(self) -> bool {
-        self != Role::Manual
-    }
-}
 
 /// What a push finds at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -344,6 +311,19 @@ impl Shared {
             self.flags.fetch_or(FILTERS, Ordering::Relaxed);
         }
         changed
+    }
+
+    /// Tells the thread that empties the out queue of a panic, a reset, a cancel or other channels. Call it after that.
+    pub(crate) fn announce_request(&self) {
+        self.requests.announce();
+        self.ring_bell();
+    }
+
+    /// Has the network thread look for what was asked of this port. Call it after asking.
+    pub(crate) fn ring_bell(&self) {
+        if let Some(waker) = &self.waker {
+            waker.bell.ring();
+        }
     }
 
     /// Wakes the network thread if this port is configured to. Call it after publishing something for that thread.

@@ -1,5 +1,6 @@
 //! The network thread as other threads see it: how to wake it, and how punctual it is.
 
+use crate::realtime::bell::Bell;
 use crate::realtime::log::Log;
 use crate::realtime::sleeper::Sleeper;
 use crate::sys::poller::Poller;
@@ -16,6 +17,8 @@ pub(crate) struct Waker {
     sleeper: Sleeper,
     pub(crate) lateness: Lateness,
     answers_come_soon: AtomicBool,
+    /// For requests at any port. The network thread need not look for them at each port then.
+    pub(crate) bell: Bell,
     /// Where ports write lines for the host.
     pub(crate) log: Option<Arc<Log>>,
 }
@@ -27,6 +30,7 @@ impl Waker {
             sleeper: Sleeper::default(),
             lateness: Lateness::default(),
             answers_come_soon: AtomicBool::new(false),
+            bell: Bell::default(),
             log: None,
         })
     }

@@ -114,9 +114,10 @@ impl Conversation {
         (&mut self) handle_progress(peer: Peer, now: u64, progress: Option<Progress>) => session;
         /// The time of `poll_timeout` has come.
         (&mut self) handle_timeout(now: u64) => session;
-        /// Connections that found no room in an in queue try again; whether one found some. Those that are read again
-        /// are given back.
-        (&mut self) retry_waiting(now: u64, read_again: &mut Vec<Peer>) -> bool => session;
+        /// How often `retry_next` is to be called, for the connections that found no room in an in queue.
+        (&mut self) begin_retry() -> usize => session;
+        /// The next of them tries again; whether it found room. Those that are to be read at once are given back.
+        (&mut self) retry_next(now: u64, read_again: &mut Vec<Peer>) -> bool => session;
         /// Ends a client's connection in good order; false when there is none with that id.
         (&mut self) disconnect(key: PortKey, client: u32, now: u64) -> bool => session;
         /// Starts the orderly end of a port.
@@ -133,6 +134,8 @@ impl Conversation {
         (&mut self) has_work(key: PortKey, now: u64) -> bool => session.core;
         /// Whether a flush waits for what the out queue still holds.
         (&self) is_flushing(key: PortKey) -> bool => session.core;
+        /// Whether a port without work has none before something is pushed or asked for, or happens to the session.
+        (&self) is_at_rest(key: PortKey) -> bool => session.core;
         /// Moves what was pushed into a port, and what is due, to its connections.
         (&mut self) drain(key: PortKey, now: u64) => session.core;
         /// The next thing to be done.

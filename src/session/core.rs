@@ -15,6 +15,7 @@ use crate::realtime::shared::{Shared, State};
 use crate::sys::address::Address;
 use crate::sys::clock::ms;
 use slab::Slab;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -33,7 +34,7 @@ pub(crate) struct Core {
     pub(super) effects: Effects,
     pub(super) timers: Timers,
     /// Connections that wait for room in an in queue.
-    pub(super) waiting: Vec<Peer>,
+    pub(super) waiting: VecDeque<Peer>,
     /// The number of the last connection.
     pub(super) serial: u64,
     /// There is more to do, without waiting for anything.
@@ -234,6 +235,13 @@ impl Core {
     /// Whether a flush waits for what the out queue still holds.
     pub(crate) fn is_flushing(&self, key: PortKey) -> bool {
         self.ports.at(key).is_some_and(|port| port.flushes.is_draining())
+    }
+
+    /// Whether a port without work has none before something is pushed or asked for, or happens to the session.
+    pub(crate) fn is_at_rest(&self, key: PortKey) -> bool {
+        self.ports
+            .at(key)
+            .is_none_or(|port| port.schedule.is_empty() && !port.flushes.is_draining() && !port.is_ending())
     }
 
     /// Moves what was pushed into a port, and what is due, to its connections.
@@ -445,7 +453,7 @@ impl Core {
         if !rest.is_empty() {
             if let Some(connection) = self.connections.at_mut(peer) {
                 connection.input.backlog.extend_from_slice(rest);
-                self.waiting.push(peer);
+                self.waiting.push_back(peer);
             }
         }
         frames::exchange_times(self, peer, now);

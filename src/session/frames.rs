@@ -50,8 +50,9 @@ pub(super) fn exchange_times(core: &mut Core, peer: Peer, now: u64) {
         port.times.in_use = true;
         port.shared.set_tells_times(true);
     }
-    tell_changes(core, peer, now);
+    // First: who hears that a clock is locked finds its figures.
     renew_figures(core, peer, now);
+    tell_changes(core, peer, now);
 }
 
 /// Tells of names and clocks that have changed.

@@ -431,31 +431,36 @@ impl Session {
         }
     }
 
-    /// Connections that found no room in an in queue try again; whether one found some. Those that are read again are
-    /// given back: more may have come meanwhile.
-    pub(crate) fn retry_waiting(&mut self, now: u64, read_again: &mut Vec<Peer>) -> bool {
-        let mut progress = false;
-        for peer in std::mem::take(&mut self.core.waiting) {
-            let Some(connection) = self
-                .core
-                .connections
-                .at(peer)
-                .filter(|connection| connection.waits_for_room())
-            else {
-                continue;
-            };
-            if !self.core.ports.at(connection.port).is_some_and(Port::has_room) {
-                self.core.waiting.push(peer);
-                continue;
-            }
-            progress |= self.resume(peer, now);
-            if self.core.interest(peer).read {
-                read_again.push(peer);
-            }
-        }
-        // The first of them finds the most room: let each be first in its turn.
+    /// How many connections wait for room in an in queue, each of which is to try again with `retry_next`. The first finds
+    /// the most room: each is first in its turn.
+    pub(crate) fn begin_retry(&mut self) -> usize {
         if !self.core.waiting.is_empty() {
             self.core.waiting.rotate_left(1);
+        }
+        self.core.waiting.len()
+    }
+
+    /// The next connection that found no room in an in queue tries again; whether it found some. It is given back where
+    /// it is to be read at once: more may have come meanwhile.
+    pub(crate) fn retry_next(&mut self, now: u64, read_again: &mut Vec<Peer>) -> bool {
+        let Some(peer) = self.core.waiting.pop_front() else {
+            return false;
+        };
+        let Some(connection) = self
+            .core
+            .connections
+            .at(peer)
+            .filter(|connection| connection.waits_for_room())
+        else {
+            return false;
+        };
+        if !self.core.ports.at(connection.port).is_some_and(Port::has_room) {
+            self.core.waiting.push_back(peer);
+            return false;
+        }
+        let progress = self.resume(peer, now);
+        if self.core.interest(peer).read {
+            read_again.push(peer);
         }
         progress
     }
@@ -474,7 +479,7 @@ impl Session {
         frames::exchange_times(&mut self.core, peer, now);
         if let Some(connection) = self.core.connections.at(peer) {
             if connection.waits_for_room() {
-                self.core.waiting.push(peer);
+                self.core.waiting.push_back(peer);
             } else if connection.input.end.is_some() && matches!(connection.phase, Phase::HalfClosed { .. }) {
                 self.input_ended(peer, now);
             }

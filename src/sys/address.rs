@@ -36,7 +36,7 @@ impl UnixPath {
 
     /// None if the path is relative, or longer than the system allows.
     pub(crate) fn new(path: &str) -> Option<Self> {
-        if !path.starts_with('/') || path.len() > MOST_PATH || path.contains('\0') {
+        if !is_absolute(path) || path.len() > MOST_PATH || path.contains('\0') {
             return None;
         }
         let mut made = Self::UNNAMED;
@@ -49,6 +49,15 @@ impl UnixPath {
         // It was made from a str.
         std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
     }
+}
+
+/// On Windows a path may also begin with a drive: "C:/" or "C:\\".
+fn is_absolute(path: &str) -> bool {
+    #[cfg(windows)]
+    if let [drive, b':', b'/' | b'\\', ..] = path.as_bytes() {
+        return drive.is_ascii_alphabetic();
+    }
+    path.starts_with('/')
 }
 
 impl fmt::Debug for UnixPath {
@@ -71,7 +80,7 @@ impl Address {
 
     /// The path in the text of a Unix socket's address; None for any other text.
     pub(crate) fn unix_path(text: &str) -> Option<&str> {
-        text.strip_prefix(UNIX).filter(|path| path.starts_with('/'))
+        text.strip_prefix(UNIX).filter(|path| is_absolute(path))
     }
 
     /// The address of an open socket's peer, as the system gives it.
@@ -187,6 +196,20 @@ mod tests {
             ("/a", None),
         ] {
             assert_eq!(Address::unix_path(text), path, "{text}");
+        }
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_path_on_windows_may_begin_with_a_drive() {
+        for (path, is_valid) in [
+            ("C:/a", true),
+            ("c:\\a", true),
+            ("C:a", false),
+            ("1:/a", false),
+            ("a/b", false),
+        ] {
+            assert_eq!(UnixPath::new(path).is_some(), is_valid, "{path}");
         }
     }
 

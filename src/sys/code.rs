@@ -54,7 +54,10 @@ const TEXTS: [(Code, &std::ffi::CStr); 21] = [
         Code::Address,
         c"the address cannot be parsed, does not resolve, or lacks its interface (fe80::1%eth0)",
     ),
-    (Code::AddressInUse, c"the address is in use"),
+    (
+        Code::AddressInUse,
+        c"the address is in use, and only servers of one context that all set share can share it",
+    ),
     (Code::Permission, c"the system does not permit it"),
     (Code::Refused, c"connection refused"),
     (Code::Unreachable, UNREACHABLE),

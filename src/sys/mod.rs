@@ -61,7 +61,7 @@ pub(crate) mod notified;
 pub(crate) mod tcp;
 
 #[cfg_attr(unix, path = "local_unix.rs")]
-#[cfg_attr(not(unix), path = "local_other.rs")]
+#[cfg_attr(windows, path = "local_windows.rs")]
 pub(crate) mod local;
 
 #[cfg_attr(unix, path = "adopt_unix.rs")]

@@ -38,6 +38,11 @@ impl Event {
     }
 }
 
+/// The system's error, where an event tells that the peer reset the connection. Here only reading tells it.
+pub(crate) fn reset(_: &Event) -> Option<i32> {
+    None
+}
+
 /// Taken by one wait; more are given by the next.
 const MOST_EVENTS: usize = 256;
 /// The keys of the eventfd and of the timer, which no socket has.

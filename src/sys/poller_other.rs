@@ -6,6 +6,25 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The system's error, where an event tells that the peer reset the connection. Under Wine reading finds an end then.
+#[cfg(windows)]
+pub(crate) fn reset(event: &Event) -> Option<i32> {
+    event
+        .is_interrupt()
+        .then_some(windows_sys::Win32::Networking::WinSock::WSAECONNRESET)
+}
+
+/// Windows tells of a reset unasked only of a socket that is watched for something.
+fn with_resets(event: Event) -> Event {
+    if cfg!(windows) { event.with_interrupt() } else { event }
+}
+
+/// Here only reading tells it.
+#[cfg(not(windows))]
+pub(crate) fn reset(_: &Event) -> Option<i32> {
+    None
+}
+
 /// Watches sockets, level-triggered.
 pub(crate) struct Poller {
     poller: Arc<polling::Poller>,
@@ -28,12 +47,13 @@ impl Poller {
     pub(crate) fn add(&self, socket: impl AsRawSource, event: Event) -> io::Result<()> {
         // SAFETY: the socket is taken out before it is closed, by this function's contract, which the network thread
         // keeps.
-        unsafe { self.poller.add_with_mode(socket, event, PollMode::Level) }
+        unsafe { self.poller.add_with_mode(socket, with_resets(event), PollMode::Level) }
     }
 
     /// Watches a socket for something else.
     pub(crate) fn modify(&self, socket: impl AsSource, event: Event) -> io::Result<()> {
-        self.poller.modify_with_mode(socket, event, PollMode::Level)
+        self.poller
+            .modify_with_mode(socket, with_resets(event), PollMode::Level)
     }
 
     /// Watches a socket no more.

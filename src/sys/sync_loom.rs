@@ -100,7 +100,7 @@ macro_rules! atomic {
     };
 }
 
-atomic!(AtomicBool, bool);
+atomic!(AtomicBool, bool, fetch_or);
 atomic!(AtomicI32, i32);
 atomic!(AtomicU16, u16);
 atomic!(AtomicU32, u32, fetch_add, fetch_sub, fetch_or, fetch_and);

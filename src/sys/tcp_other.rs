@@ -12,8 +12,25 @@ pub(crate) fn prepare(_: &Socket) {}
 /// Marks its packets with a DSCP, of both families: one of IPv6 may also carry IPv4.
 pub(crate) fn set_traffic_class(socket: &Socket, dscp: u32) {
     let _ = socket.set_tos_v4(dscp << 2);
-    #[cfg(not(windows))]
-    let _ = socket.set_tclass_v6(dscp << 2);
+    #[cfg(unix)]
+    set_tclass_v6(socket, (dscp << 2) as c_int);
+}
+
+/// socket2 has it for some of these systems only.
+#[cfg(unix)]
+fn set_tclass_v6(socket: &Socket, value: c_int) {
+    use std::os::fd::AsRawFd;
+    // SAFETY: the value is a c_int and its size is told; the descriptor is the socket's own. An option that the system
+    // does not know is an error that nothing depends on.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IPV6,
+            libc::IPV6_TCLASS,
+            (&raw const value).cast(),
+            size_of::<c_int>() as libc::socklen_t,
+        );
+    }
 }
 
 /// These systems do not delay acknowledgements so long that it would matter, or cannot be told.

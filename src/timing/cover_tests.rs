@@ -44,12 +44,15 @@ impl Host {
 fn what_the_network_takes_is_covered_at_once_and_rises_in_steps() {
     let mut host = Host::new(None);
     assert_eq!(host.block(0, true), 0);
-    assert_eq!(host.block(2 * MS, true), 3 * MS);
+    // The margin is a quarter of it, but not less than a quarter of a millisecond,
+    assert_eq!(host.block(MS / 5, true), MS / 5 + MS / 4);
+    assert_eq!(host.block(2 * MS, true), 5 * MS / 2);
     // Inside the margin nothing changes.
-    assert_eq!(host.block(3 * MS, true), 3 * MS);
-    assert_eq!(host.block(3 * MS + 1, true), 4 * MS + 1);
+    assert_eq!(host.block(5 * MS / 2, true), 5 * MS / 2);
+    assert_eq!(host.block(5 * MS / 2 + 1, true), 25 * MS / 8 + 1);
+    // nor more than a millisecond.
     assert_eq!(host.block(11 * MS, true), 12 * MS);
-    // A quarter of it, where that is more than the margin.
+    // It rises by a quarter, where that is more than the margin.
     assert_eq!(host.block(12 * MS + 1, true), 15 * MS);
     assert_eq!(host.block(30 * MS, true), 31 * MS);
     // And no more than 5 ms.
@@ -62,7 +65,7 @@ fn what_the_network_takes_is_covered_at_once_and_rises_in_steps() {
 #[test]
 fn what_a_first_measurement_covers_is_bounded_too() {
     assert_eq!(Host::new(None).block(u64::MAX, true), MOST);
-    assert_eq!(Host::new(None).block(1, true), MS + 1);
+    assert_eq!(Host::new(None).block(1, true), MS / 4 + 1);
 }
 
 #[test]

@@ -6,8 +6,10 @@ use super::{Block, Traffic};
 /// Periods after a discontinuity from which a shorter longest block is taken.
 const SETTLED: u32 = 4;
 
-/// What is covered beyond what the network takes, in ns.
-const MARGIN_NS: u64 = 1_000_000;
+/// The latency covers more than the network takes, by this part of that and within these bounds in ns.
+const MARGIN_PART: u64 = 4;
+const LEAST_MARGIN_NS: u64 = 250_000;
+const MOST_MARGIN_NS: u64 = 1_000_000;
 /// It rises by this part of itself or more, but no step has to be longer than this, in ns. A longer least step would be out of
 /// proportion where the network is fast.
 const STEP_PART: u64 = 4;
@@ -37,7 +39,10 @@ impl Covered {
         let transit_ns = traffic.transit_ns;
         let wanted_ns = match transit_ns {
             0 => 0,
-            _ => transit_ns.saturating_add(MARGIN_NS).min(MOST_COVERED_NS),
+            _ => {
+                let margin_ns = (transit_ns / MARGIN_PART).clamp(LEAST_MARGIN_NS, MOST_MARGIN_NS);
+                transit_ns.saturating_add(margin_ns).min(MOST_COVERED_NS)
+            }
         };
         if traffic.flows {
             self.silent_since = None;

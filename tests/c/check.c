@@ -24,6 +24,14 @@ void check_pause(void)
     nanosleep(&one_ms, NULL);
 }
 
+void check_sleep_until(uint64_t due_ns)
+{
+    for (uint64_t now; (now = midisock_now_ns()) < due_ns;) {
+        const struct timespec left = {(time_t)((due_ns - now) / 1000000000), (long)((due_ns - now) % 1000000000)};
+        nanosleep(&left, NULL);
+    }
+}
+
 void check_fail(const char *file, int line, const char *format, ...)
 {
     /* Built whole first: two failing threads must not mix their lines. */
@@ -121,6 +129,17 @@ int check_sanitized(void)
 #else
     return 0;
 #endif
+}
+
+int check_slow(void)
+{
+    return check_sanitized() || getenv("MIDISOCK_EMULATED") != NULL;
+}
+
+unsigned check_case_seconds(void)
+{
+    const char *seconds = getenv("MIDISOCK_CASE_SECONDS");
+    return seconds != NULL ? (unsigned)atoi(seconds) : 50;
 }
 
 uint32_t check_random(uint32_t *state)

@@ -89,12 +89,17 @@ void check_memory(const void *expected, size_t expected_size, const void *actual
 uint64_t check_now_ms(void);
 void check_pause(void);
 
+/* For programs whose audio callbacks come at their times: until this time of midisock_now_ns. */
+void check_sleep_until(uint64_t due_ns);
+
 /* This process's present numbers, from /proc/self. */
 unsigned check_threads(void);
 /* Those that the case has made. One that was joined may be seen for a moment longer. */
 unsigned check_more_threads(void);
 unsigned check_descriptors(void);
 unsigned long check_resident_kb(void);
+/* Address space of the process, in KB, used or not. On Linux only. */
+unsigned long check_address_space_kb(void);
 
 /* The thread id of the network thread, once it has its name; on Linux only. */
 int check_network_thread(void);
@@ -104,6 +109,8 @@ uint64_t check_network_thread_ns(void);
 /* Whether the program runs under AddressSanitizer or ThreadSanitizer, where memory
  * and speed mean nothing. */
 int check_sanitized(void);
+/* The same, or in an emulator, where a system call may take a hundred times as long. */
+int check_slow(void);
 
 /* A pseudo-random sequence, the same in every run. */
 uint32_t check_random(uint32_t *state);

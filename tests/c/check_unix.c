@@ -1,6 +1,5 @@
 /* The harness on Unix: fork(), and counts from /proc or from Apple's kernel. */
 #define _POSIX_C_SOURCE 200809L
-#define _DARWIN_C_SOURCE
 #include "check_system.h"
 
 #include <dirent.h>
@@ -39,7 +38,7 @@ unsigned check_threads(void)
 unsigned check_descriptors(void)
 {
     unsigned count = 0;
-    for (int fd = 0; fd < getdtablesize(); fd++)
+    for (int fd = 0; fd < sysconf(_SC_OPEN_MAX); fd++)
         count += fcntl(fd, F_GETFD) >= 0;
     return count;
 }
@@ -133,14 +132,30 @@ uint64_t check_network_thread_ns(void)
     return ran;
 }
 
-unsigned long check_resident_kb(void)
+/* What the system tells of the process's memory: all of it, and how much is resident. */
+static void count_memory(unsigned long *all_kb, unsigned long *resident_kb)
 {
-    unsigned long pages = 0;
+    unsigned long page_kb = (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
     FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL || fscanf(file, "%*u %lu", &pages) != 1)
+    if (file == NULL || fscanf(file, "%lu %lu", all_kb, resident_kb) != 2)
         check_fail(__FILE__, __LINE__, "cannot read /proc/self/statm");
     fclose(file);
-    return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
+    *all_kb *= page_kb;
+    *resident_kb *= page_kb;
+}
+
+unsigned long check_resident_kb(void)
+{
+    unsigned long all = 0, resident = 0;
+    count_memory(&all, &resident);
+    return resident;
+}
+
+unsigned long check_address_space_kb(void)
+{
+    unsigned long all = 0, resident = 0;
+    count_memory(&all, &resident);
+    return all;
 }
 
 /* Writes where the system shows the thread that calls it. */
@@ -179,7 +194,7 @@ int check_run_process(const check_case *one)
     if (child == 0)
         check_run_case(one);
     int status = 0;
-    uint64_t until = check_now_ms() + CASE_MS;
+    uint64_t until = check_now_ms() + 1000 * check_case_seconds();
     for (;;) {
         pid_t ended = waitpid(child, &status, WNOHANG);
         if (ended == child)
@@ -187,7 +202,7 @@ int check_run_process(const check_case *one)
         if (check_now_ms() > until) {
             kill(child, SIGKILL);
             waitpid(child, &status, 0);
-            printf("not ok %s: still running after %d s\n", one->name, CASE_MS / 1000);
+            printf("not ok %s: still running after %u s\n", one->name, check_case_seconds());
             return 0;
         }
         check_pause();

@@ -4,6 +4,13 @@
 
 #include <string.h>
 
+/* Windows hands out no connection that was reset before it was accepted. */
+#if defined(_WIN32)
+#define RESETS_ARE_ACCEPTED 0
+#else
+#define RESETS_ARE_ACCEPTED 1
+#endif
+
 static midisock_port *manual(uint32_t max_clients)
 {
     midisock_config c = check_config();
@@ -270,7 +277,7 @@ static void a_silent_client_that_left_is_still_accepted(void)
     midisock_port *server = manual(4);
     for (unsigned i = 1; i <= 10; i++) {
         int fd = raw_connect(midisock_local_port(server));
-        if (i % 2)
+        if (i % 2 && RESETS_ARE_ACCEPTED)
             raw_reset(fd);
         else
             raw_close(fd);
@@ -279,7 +286,7 @@ static void a_silent_client_that_left_is_still_accepted(void)
         midisock_message m;
         CHECK_SOON(midisock_pop(accepted, &m) == MIDISOCK_ERR_CLOSED);
         midisock_result reason = NOTIFIED(accepted, MIDISOCK_NOTIFY_DISCONNECTED).reason;
-        CHECK((reason != MIDISOCK_OK) == i % 2);
+        CHECK((reason != MIDISOCK_OK) == (i % 2 && RESETS_ARE_ACCEPTED));
         midisock_close(accepted);
         uint32_t id = NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_JOINED).client;
         CHECK_INT(id, NOTIFIED(server, MIDISOCK_NOTIFY_CLIENT_LEFT).client);

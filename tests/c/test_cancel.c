@@ -179,6 +179,7 @@ static void cancel_frees_room(void)
         }
         CHECK_OK(result);
         CHECK_OK(midisock_cancel(l.port));
+        CHECK_OK(midisock_flush(l.port, DEADLINE_MS)); /* all room is free again */
     }
     end_link(l);
 }

@@ -6,6 +6,7 @@
 #include "raw.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -74,7 +75,8 @@ static int silent(const char *ip, uint16_t port, int fillers[4])
     CHECK(bind(full, (struct sockaddr *)&address, sizeof address) == 0);
     CHECK(listen(full, 0) == 0);
     for (int i = 0; i < 4; i++) {
-        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        fillers[i] = socket(AF_INET, SOCK_STREAM, 0);
+        fcntl(fillers[i], F_SETFL, O_NONBLOCK);
         connect(fillers[i], (struct sockaddr *)&address, sizeof address);
     }
     usleep(50000);
@@ -178,7 +180,8 @@ static void names_without_a_thread_to_look_them_up(void)
     struct rlimit before, none;
     CHECK(getrlimit(RLIMIT_AS, &before) == 0);
     none = before;
-    none.rlim_cur = 1;
+    /* Enough for small things, which musl takes from the system too, but not for a thread's stack. */
+    none.rlim_cur = (rlim_t)check_address_space_kb() * 1024 + (128 << 10);
     CHECK(setrlimit(RLIMIT_AS, &none) == 0);
     midisock_result named = midisock_listen("some.name", 0, NULL, &server);
     CHECK(setrlimit(RLIMIT_AS, &before) == 0);

@@ -121,13 +121,13 @@ static void structs_of_other_ages_are_taken(void)
 {
     struct {
         midisock_context_config c;
-        uint64_t future;
-    } newer = {defaults(), 0};
+        uint32_t future[2]; /* no padding before or after it on any system */
+    } newer = {defaults(), {0, 0}};
     midisock_context *context = NULL;
     newer.c.struct_size = sizeof newer;
     CHECK_OK(midisock_context_create(&newer.c, &context));
     context_destroy(context);
-    newer.future = 1;
+    newer.future[1] = 1;
     refuses(&newer.c);
     /* Without the functions, which such a caller does not know. */
     midisock_context_config older = defaults();

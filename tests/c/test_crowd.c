@@ -15,7 +15,13 @@
 #include <sys/resource.h>
 #endif
 
+/* Wine needs 50 ms for one message to all: few large ones fill the buffers sooner. */
+#if defined(_WIN32)
+enum { CLIENTS = 100, MESSAGE_SIZE = 4000 };
+#else
 enum { CLIENTS = 100, MESSAGE_SIZE = 40 };
+#endif
+
 
 /* Of each client: what it read, as bytes of numbered messages. */
 typedef struct reader {
@@ -92,7 +98,7 @@ static void one_stalled_client_among_a_hundred(void)
     enum { MOST = 4000 };
     static uint64_t alone[MOST];
     static uint64_t beside[MOST];
-    unsigned count = check_sanitized() ? 300 : 1500;
+    unsigned count = MESSAGE_SIZE > 40 ? 20 : check_sanitized() ? 300 : 1500;
     push_to_all(server, readers, count, alone);
     /* Now one more, which reads nothing. */
     int slow = raw_connect_small(midisock_local_port(server));
@@ -214,12 +220,7 @@ static void no_memory_for_a_client(void)
     CHECK_OK(midisock_accept(server, DEADLINE_MS, &port));
     struct rlimit all;
     CHECK_INT(0, getrlimit(RLIMIT_AS, &all));
-    unsigned long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    CHECK(file != NULL);
-    CHECK_INT(1, fscanf(file, "%lu", &pages));
-    fclose(file);
-    struct rlimit little = {pages * (rlim_t)sysconf(_SC_PAGESIZE) + (32 << 20), all.rlim_max};
+    struct rlimit little = {(rlim_t)check_address_space_kb() * 1024 + (32 << 20), all.rlim_max};
     CHECK_INT(0, setrlimit(RLIMIT_AS, &little));
     for (unsigned i = 1; i <= 5; i++) {
         int refused = raw_connect(midisock_local_port(server));

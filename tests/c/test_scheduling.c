@@ -318,7 +318,9 @@ static void a_refused_value_comes_after_what_was_scheduled_before_it(void)
     CHECK_RESULT(MIDISOCK_ERR_FULL, push_at(l.server, later, BYTES(0xe0, 0, 64)));
     CHECK_RESULT(MIDISOCK_ERR_FULL, push_at(l.server, later, BYTES(0xb0, 7, 20)));
     CHECK_RESULT(MIDISOCK_ERR_FULL, push_at(l.server, later, BYTES(0xd0, 0)));
-    CHECK_RESULT(MIDISOCK_ERR_FULL, push_at(l.server, 0, BYTES(0xb2, 7, 30))); /* goes at once */
+    /* Goes at once: behind what was refused, or queued where the network thread has taken that already. */
+    midisock_result result = push_at(l.server, 0, BYTES(0xb2, 7, 30));
+    CHECK(result == MIDISOCK_ERR_FULL || result == MIDISOCK_OK);
     uint8_t pedal = 1, bend = 1, volume = 1, pressure = 1, pan = 1;
     int other = 0;
     while (pan != 99) {

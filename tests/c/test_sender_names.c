@@ -17,6 +17,7 @@ static uint32_t only_client(midisock_port *server)
 {
     uint32_t client = 0;
     size_t count = 0;
+    CHECK_SOON(midisock_client_count(server) == 1);
     CHECK_OK(midisock_clients(server, &client, 1, &count));
     CHECK_INT(1, count);
     return client;

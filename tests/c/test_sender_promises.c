@@ -5,7 +5,6 @@
 #include "readers.h"
 #include "relay.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -85,9 +84,7 @@ static void hear(stage *st, const midisock_message *m)
 /* The next block of the audio thread, when it is time. */
 static void play_block(stage *st)
 {
-    struct timespec at = {(time_t)(st->next_ns / (1000 * MS)), (long)(st->next_ns % (1000 * MS))};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
-        continue;
+    check_sleep_until(st->next_ns);
     midisock_block b = MIDISOCK_BLOCK_INIT;
     b.sample_rate = RATE;
     b.frames = FRAMES;

@@ -4,11 +4,9 @@
 #include "frames.h"
 #include "relay.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #if defined(__linux__)
 #include <sys/prctl.h>
 #endif
@@ -75,9 +73,7 @@ static uint64_t block_ns(uint64_t block)
 static void begin_blocks(run *r, uint64_t block, int receives)
 {
     uint64_t due = r->begin_ns + block_ns(block);
-    struct timespec at = {(time_t)(due / (1000 * MS)), (long)(due % (1000 * MS))};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
-        continue;
+    check_sleep_until(due);
     uint64_t late = midisock_now_ns() - due;
     if (late > r->late_ns[receives])
         r->late_ns[receives] = late;

@@ -530,6 +530,33 @@ static void from_many_threads(void)
         check_join(threads[i]);
 }
 
+/* What another port holds there stays. */
+static void a_channel_that_one_port_gives_up(void)
+{
+    midisock_config c = sharing();
+    uint16_t number = free_port();
+    midisock_port *port[2] = {share(number, &c), share(number, &c)};
+    int fd = raw_connect(number);
+    for (int i = 0; i < 2; i++) {
+        CHECK_SOON(midisock_client_count(port[i]) == 1);
+        check_push(port[i], BYTES(0xb0, 64, 127));
+        check_push(port[i], BYTES(0xe0, 1, 80));
+        check_push(port[i], BYTES(0x90, 60, 1));
+        RAW_EXPECT(fd, 0xb0, 64, 127, 0xe0, 1, 80, 0x90, 60, 1);
+    }
+    CHECK_OK(midisock_set_channels(port[0], MIDISOCK_ALL_CHANNELS & ~UINT32_C(1)));
+    CHECK_OK(midisock_flush(port[0], DEADLINE_MS));
+    check_push(port[1], BYTES(0xf6));
+    RAW_EXPECT(fd, 0xf6);
+    CHECK_OK(midisock_set_channels(port[1], MIDISOCK_ALL_CHANNELS & ~UINT32_C(1)));
+    uint8_t released[9];
+    raw_read(fd, released, sizeof released);
+    CHECK(released[0] == 0x80 || released[3] == 0x80 || released[6] == 0x80);
+    raw_close(fd);
+    midisock_close(port[0]);
+    midisock_close(port[1]);
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -546,6 +573,7 @@ int main(int argc, char **argv)
         CASE(the_name_of_the_oldest_port),
         CASE(in_a_context_without_a_thread),
         CASE(from_many_threads),
+        CASE(a_channel_that_one_port_gives_up),
     };
     return check_main(argc, argv, CASES(cases));
 }

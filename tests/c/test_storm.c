@@ -3,7 +3,12 @@
 #include "check.h"
 #include "raw.h"
 
+/* Under Wine a client takes a tenth of a second. */
+#if defined(_WIN32)
+enum { STORM = 200, AT_A_TIME = 50, PLACES = 64 };
+#else
 enum { STORM = 2200, AT_A_TIME = 50, PLACES = 64 };
+#endif
 
 static midisock_config storm_config(uint32_t overflow, uint32_t accept_mode)
 {
@@ -17,6 +22,42 @@ static midisock_config storm_config(uint32_t overflow, uint32_t accept_mode)
     return c;
 }
 
+/* What was popped of a server, and what is held by it. */
+typedef struct tally {
+    uint64_t popped;
+    unsigned held[128], pedals;
+} tally;
+
+/* Pops one message; whether there was one. */
+static int take(midisock_port *server, tally *t)
+{
+    midisock_message m;
+    midisock_result r = midisock_pop(server, &m);
+    if (r == MIDISOCK_EMPTY || r == MIDISOCK_ERR_CLOSED)
+        return 0;
+    CHECK_OK(r);
+    t->popped += (m.flags & MIDISOCK_FLAG_SYNTHETIC) == 0;
+    if (m.data[0] == 0x90 && m.data[2] != 0)
+        t->held[m.data[1]]++;
+    else if (m.data[0] == 0x80 || m.data[0] == 0x90)
+        t->held[m.data[1]] -= t->held[m.data[1]] != 0;
+    else if (m.data[0] == 0xb0 && m.data[1] == 64)
+        t->pedals = m.data[2] >= 64;
+    return 1;
+}
+
+/* Linux tells that a peer has left though its last bytes are not read yet. Elsewhere a client whose bytes find no room is seen
+ * to leave when there is room. */
+static void make_room(midisock_port *server, tally *t)
+{
+#if !defined(__linux__)
+    while (take(server, t))
+        continue;
+#else
+    (void)server, (void)t;
+#endif
+}
+
 /* A client's few messages: a note and a pedal that are never released, and a controller. */
 static void play(int fd, unsigned number)
 {
@@ -26,7 +67,7 @@ static void play(int fd, unsigned number)
 
 /* As many clients as fit come, play and leave in good order or by a reset, again and again. Nobody is
  * turned away, since there are always places. */
-static void storm(midisock_port *server)
+static void storm(midisock_port *server, tally *t)
 {
     uint16_t port = midisock_local_port(server);
     int fds[AT_A_TIME];
@@ -35,7 +76,7 @@ static void storm(midisock_port *server)
             fds[i] = raw_connect(port);
             play(fds[i], number);
         }
-        CHECK_SOON(check_stats(server).connections == number);
+        CHECK_SOON((make_room(server, t), check_stats(server).connections == number));
         for (unsigned i = 0; i < AT_A_TIME; i++) {
             if ((number / AT_A_TIME + i) % 3 == 0)
                 raw_reset(fds[i]);
@@ -43,7 +84,7 @@ static void storm(midisock_port *server)
                 raw_close(fds[i]);
         }
     }
-    CHECK_SOON(midisock_client_count(server) == 0);
+    CHECK_SOON((make_room(server, t), midisock_client_count(server) == 0));
     CHECK_INT(0, check_stats(server).rejected);
     CHECK_COUNT(server, connections, STORM);
     CHECK_COUNT(server, disconnections, STORM);
@@ -55,36 +96,24 @@ static void merged(uint32_t overflow)
     midisock_port *server = check_listen(&c);
     unsigned descriptors = check_descriptors();
     unsigned long before = check_resident_kb();
-    storm(server);
+    static tally t;
+    storm(server, &t);
     CHECK_SOON(check_descriptors() == descriptors);
     if (!check_sanitized())
         CHECK(check_resident_kb() < before + 24 * 1024);
     /* The audio thread wakes: in the end nothing is held, and all is counted. */
-    unsigned held[128] = {0}, pedals = 0;
-    uint64_t popped = 0;
     for (uint64_t until = check_now_ms() + DEADLINE_MS;;) {
-        midisock_message m;
-        midisock_result r = midisock_pop(server, &m);
-        if (r == MIDISOCK_EMPTY) {
-            midisock_stats s = check_stats(server);
-            if (popped + s.dropped_in == s.messages_in && midisock_wait(server, MIDISOCK_WAIT_MESSAGE, 100) != MIDISOCK_OK)
-                break;
-            CHECK(check_now_ms() < until);
-            check_pause();
+        if (take(server, &t))
             continue;
-        }
-        CHECK_OK(r);
-        popped += (m.flags & MIDISOCK_FLAG_SYNTHETIC) == 0;
-        if (m.data[0] == 0x90 && m.data[2] != 0)
-            held[m.data[1]]++;
-        else if (m.data[0] == 0x80 || m.data[0] == 0x90)
-            held[m.data[1]] -= held[m.data[1]] != 0;
-        else if (m.data[0] == 0xb0 && m.data[1] == 64)
-            pedals = m.data[2] >= 64;
+        midisock_stats s = check_stats(server);
+        if (t.popped + s.dropped_in == s.messages_in && midisock_wait(server, MIDISOCK_WAIT_MESSAGE, 100) != MIDISOCK_OK)
+            break;
+        CHECK(check_now_ms() < until);
+        check_pause();
     }
     for (int key = 0; key < 128; key++)
-        CHECK_INT(0, held[key]);
-    CHECK_INT(0, pedals);
+        CHECK_INT(0, t.held[key]);
+    CHECK_INT(0, t.pedals);
     CHECK_INT(3 * STORM, check_stats(server).messages_in);
     /* And the next client is served as ever. */
     int fd = raw_connect(midisock_local_port(server));
@@ -172,7 +201,9 @@ static void a_full_queue_holds_no_descriptor(uint32_t overflow, uint32_t accept_
         CHECK_OK(midisock_accept(server, DEADLINE_MS, &accepted));
     }
     raw_close(fd);
-    CHECK_SOON(midisock_client_count(server) == 0);
+    static tally t;
+    midisock_port *from = accepted != NULL ? accepted : server;
+    CHECK_SOON((make_room(from, &t), midisock_client_count(server) == 0));
     CHECK_SOON(check_descriptors() == descriptors);
     midisock_close(accepted);
     midisock_close(server);

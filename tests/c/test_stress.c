@@ -10,11 +10,6 @@
 #include <sys/wait.h>
 #endif
 
-static unsigned exchanged(void)
-{
-    return check_sanitized() ? 60000 : 400000;
-}
-
 static uint64_t sum_up(uint64_t sum, const uint8_t *data, size_t size)
 {
     for (size_t i = 0; i < size; i++)
@@ -51,16 +46,6 @@ static size_t random_message(uint32_t *random, uint8_t *data, size_t most)
     return size;
 }
 
-/* The checksum as a SysEx of its own: ten groups of seven bits. */
-static void checksum_message(uint64_t sum, uint8_t data[13])
-{
-    data[0] = 0xf0;
-    data[1] = 0x7e;
-    for (int i = 0; i < 10; i++)
-        data[2 + i] = (uint8_t)(sum >> (7 * i) & 0x7f);
-    data[12] = 0xf7;
-}
-
 static midisock_config waiting_config(uint32_t wake)
 {
     midisock_config c = check_config();
@@ -74,6 +59,20 @@ static midisock_config waiting_config(uint32_t wake)
 }
 
 #if !defined(_WIN32)
+static unsigned exchanged(void)
+{
+    return check_sanitized() ? 60000 : 400000;
+}
+
+/* The checksum as a SysEx of its own: ten groups of seven bits. */
+static void checksum_message(uint64_t sum, uint8_t data[13])
+{
+    data[0] = 0xf0;
+    data[1] = 0x7e;
+    for (int i = 0; i < 10; i++)
+        data[2 + i] = (uint8_t)(sum >> (7 * i) & 0x7f);
+    data[12] = 0xf7;
+}
 
 typedef struct side {
     midisock_port *port;

@@ -41,13 +41,6 @@ typedef struct stage {
     uint64_t after_ns[NOTES];
 } stage;
 
-static void sleep_until(uint64_t at_ns)
-{
-    struct timespec at = {(time_t)(at_ns / SECOND), (long)(at_ns % SECOND)};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
-        continue;
-}
-
 static void play_blocks(midisock_port *port, heard *h)
 {
     /* Blocks begin at the same times on both clocks: a day has a whole number of them. */
@@ -61,7 +54,7 @@ static void play_blocks(midisock_port *port, heard *h)
         b.flags = MIDISOCK_BLOCK_DEVICE_TIME;
         b.start_ns = block * FRAMES * (SECOND / 1000) / 48;
         CHECK(b.start_ns < until);
-        sleep_until(b.start_ns);
+        check_sleep_until(b.start_ns);
         CHECK_OK(midisock_begin_block(port, &b));
         /* The bound when a note came: it becomes smaller in the end. */
         double error_ns = (double)check_stats(port).clock_error_ns;
@@ -102,7 +95,7 @@ static void send_notes(midisock_port *server, stage *s)
 {
     for (unsigned i = 0; i < NOTES; i++) {
         /* In every part of a block. */
-        sleep_until(midisock_now_ns() + 10 * MS + i * 7919 % 2667 * 1000);
+        check_sleep_until(midisock_now_ns() + 10 * MS + i * 7919 % 2667 * 1000);
         const uint8_t data[] = {0xf2, (uint8_t)(i & 127), (uint8_t)(i >> 7)};
         s->before_ns[i] = midisock_now_ns();
         CHECK_OK(midisock_push(server, data, sizeof data));

@@ -546,7 +546,7 @@ static void several_threads_ask_at_once(void)
             CHECK_INT(0, pthread_join(threads[i], &handles[i]));
         for (int i = 1; i < THREADS; i++)
             CHECK(handles[i] == handles[0]);
-        CHECK_INT(before + 1, check_descriptors());
+        CHECK_INT(before + HANDLES_ARE_DESCRIPTORS, check_descriptors());
         midisock_close(server);
     }
 }
@@ -575,9 +575,11 @@ static void several_threads_take_notifications(void)
     CHECK_COUNT(server, disconnections, 200);
     CHECK_NOT_READABLE(notifications);
     CHECK_OK(midisock_shutdown(server));
-    CHECK(readable_now(notifications));
+    /* A thread that found none before the shutdown may still take the handle back, and correct itself. */
+    CHECK_READABLE(notifications);
     for (int i = 0; i < 3; i++)
         check_join(threads[i]);
+    CHECK(readable_now(notifications));
     midisock_close(server);
 }
 

@@ -1,12 +1,13 @@
 /* Waking the network thread. In the cases with WAKE_SIGNAL no port uses ticks,
  * because a tick would hide a lost wake. */
 #include "check.h"
+#include "raw.h"
 
 #include <string.h>
 
 static unsigned scaled(unsigned count)
 {
-    return check_sanitized() ? count / 4 : count;
+    return check_slow() ? count / 4 : count;
 }
 
 typedef struct echo {
@@ -246,6 +247,63 @@ static void a_tick_below_a_millisecond_is_held(void)
     midisock_close(server);
 }
 
+/* The network thread has looked at the port again and again, and found nothing. */
+static void let_rest(const midisock_port *port)
+{
+    uint64_t wakes = check_stats(port).network_wakes;
+    CHECK_SOON(check_stats(port).network_wakes > wakes + 3);
+}
+
+/* The network thread looks at an idle port only briefly, and still does what is asked of it, though nothing is pushed. */
+static void what_is_asked_of_a_port_at_rest_is_done(void)
+{
+    midisock_config c = check_config();
+    c.out_queue_bytes = 1024;
+    midisock_port *port = check_listen(&c);
+    int fd = raw_connect(midisock_local_port(port));
+    NOTIFIED(port, MIDISOCK_NOTIFY_CLIENT_JOINED);
+    CHECK_OK(midisock_push(port, BYTES(0x90, 60, 1)));
+    CHECK_OK(midisock_push(port, BYTES(0x91, 61, 1)));
+    CHECK_OK(midisock_push(port, BYTES(0x92, 62, 1)));
+    RAW_EXPECT(fd, 0x90, 60, 1, 0x91, 61, 1, 0x92, 62, 1);
+    let_rest(port);
+    CHECK_OK(midisock_set_channels(port, MIDISOCK_ALL_CHANNELS & ~UINT32_C(1)));
+    RAW_EXPECT(fd, 0x80, 60, 64);
+    let_rest(port);
+    CHECK_OK(midisock_flush(port, DEADLINE_MS));
+    let_rest(port);
+    midisock_message later;
+    memset(&later, 0, sizeof later);
+    later.data = (const uint8_t[]){0x91, 63, 1};
+    later.size = 3;
+    later.time_ns = midisock_now_ns() + UINT64_C(50000000);
+    CHECK_OK(midisock_push_message(port, &later));
+    let_rest(port);
+    RAW_EXPECT(fd, 0x91, 63, 1);
+    let_rest(port);
+    CHECK_OK(midisock_panic(port));
+    RAW_EXPECT(fd, 0xb1, 120, 0);
+    raw_close(fd);
+    midisock_close(port);
+}
+
+/* What push refused while the port was full follows though nothing else is pushed. */
+static void what_was_refused_follows_by_itself(void)
+{
+    midisock_config c = check_config();
+    c.out_queue_bytes = 1024;
+    midisock_port *server = check_listen(&c);
+    midisock_port *client = check_connect(server, &c);
+    uint8_t value = 0;
+    let_rest(client);
+    while (midisock_push(client, BYTES(0xb0, 7, value)) == MIDISOCK_OK)
+        value = (uint8_t)((value + 1) & 127);
+    while (POP(server).data[2] != value)
+        ;
+    midisock_close(client);
+    midisock_close(server);
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -258,6 +316,8 @@ int main(int argc, char **argv)
         CASE(room_is_signalled_both_ways),
         CASE(signalling_and_ticking_ports_together),
         CASE(a_tick_below_a_millisecond_is_held),
+        CASE(what_is_asked_of_a_port_at_rest_is_done),
+        CASE(what_was_refused_follows_by_itself),
     };
     return check_main(argc, argv, CASES(cases));
 }

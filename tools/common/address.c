@@ -20,10 +20,16 @@ static const char *mapped_ipv4(const char *host)
     return strchr(host, '.') != NULL && strspn(host, "0123456789.") == strlen(host) ? host : NULL;
 }
 
-/* A Unix socket has no port. */
+/* A Unix socket has no port. On Windows its path may begin with a drive. */
 static int is_unix(const char *text)
 {
-    return strncmp(text, "unix:/", 6) == 0;
+    if (strncmp(text, "unix:", 5) != 0)
+        return 0;
+#if defined(_WIN32)
+    if (isalpha((unsigned char)text[5]) && text[6] == ':' && (text[7] == '/' || text[7] == '\\'))
+        return 1;
+#endif
+    return text[5] == '/';
 }
 
 /* Completes a host or a port alone to the form that the library parses. */

@@ -82,6 +82,7 @@ static const char help[] = "midisock-monitor - print MIDI messages that come ove
                            "  midisock-monitor 0 --json | jq 'select(.type == \"note-on\").name'\n";
 
 #define ANY_CHANNEL UINT32_MAX
+#define SYSTEM_MESSAGES (UINT32_C(1) << 16)
 #define BATCH 1000 /* messages before anything else has its turn */
 
 struct monitor {
@@ -89,16 +90,12 @@ struct monitor {
     struct report report;
     struct losses losses;
     int quiet, no_realtime;
-    uint32_t channel;
     uint32_t count, seen; /* count 0: no limit */
 };
 
 static int wanted(const struct monitor *monitor, const midisock_message *message)
 {
-    uint8_t status = message->data[0];
-    if (monitor->no_realtime && status >= 0xf8)
-        return 0;
-    return monitor->channel == ANY_CHANNEL || status >= 0xf0 || (status & 15u) == monitor->channel;
+    return !monitor->no_realtime || message->data[0] < 0xf8;
 }
 
 static int enough(const struct monitor *monitor)
@@ -183,7 +180,7 @@ int main(int argc, char **argv)
     struct limits limits;
     midisock_config config;
     int connecting = 0, browsing = 0, full = 0, drop = 0, status, words;
-    uint32_t max_clients = 0, max_message = 0;
+    uint32_t max_clients = 0, max_message = 0, channel = ANY_CHANNEL;
     int32_t timeout_ms = -1;
     const char *allow = NULL, *name = NULL, *time = "start";
     const struct cli_option options[] = {
@@ -198,7 +195,7 @@ int main(int argc, char **argv)
         {'j', "json", CLI_FLAG, &monitor.report.json, 1, 0},
         {'q', "quiet", CLI_FLAG, &monitor.quiet, 1, 0},
         {0, "no-realtime", CLI_FLAG, &monitor.no_realtime, 1, 0},
-        {0, "channel", CLI_NUMBER, &monitor.channel, 0, 15},
+        {0, "channel", CLI_NUMBER, &channel, 0, 15},
         {0, "full", CLI_FLAG, &full, 1, 0},
         {0, "time", CLI_TEXT, &time, 0, 0},
         {0, "drop", CLI_FLAG, &drop, 1, 0},
@@ -206,7 +203,6 @@ int main(int argc, char **argv)
     };
     const struct cli_program program = {"midisock-monitor", help, options, (int)(sizeof options / sizeof options[0])};
 
-    monitor.channel = ANY_CHANNEL;
     words = cli_parse(&program, argc, argv);
     if (words > 1)
         cli_usage_error("one address only: what is '%s'?", argv[2]);
@@ -229,6 +225,8 @@ int main(int argc, char **argv)
     if (max_clients > 0)
         config.max_clients = max_clients;
     config_allow_message(&config, max_message);
+    if (channel != ANY_CHANNEL)
+        config.channels = UINT32_C(1) << channel | SYSTEM_MESSAGES;
     config_advertise(&config, name, &address);
 
     platform_catch_stop();

@@ -40,8 +40,11 @@ ActivityPanel::ActivityPanel()
     addAndMakeVisible (panicButton);
 }
 
-void ActivityPanel::show (const midisock::plugin::status& status, bool connect)
+void ActivityPanel::show (const midisock::plugin::status& status, bool connect, std::uint32_t channels)
 {
+    if (std::exchange (chosen, channels) != channels)
+        repaint (lampArea);
+
     // Not short of the circuit: both rows have to move on.
     const auto lampsIn = in.take (status.activity_in), lampsOut = out.take (status.activity_out);
 
@@ -66,7 +69,7 @@ std::vector<ActivityPanel::Counter> ActivityPanel::count (const midisock::plugin
     const auto latency = connect ? juce::String ((double) c.latency_ns / 1e6, 1) + " ms" : juce::String ("-");
     return { { "received", grouped (c.messages_in), Theme::incoming },
              { "sent", grouped (c.messages_out), Theme::outgoing },
-             { "left out", grouped (lost), lost > 0 ? Theme::waiting : Theme::text },
+             { "not delivered", grouped (lost), lost > 0 ? Theme::waiting : Theme::text },
              { "turned away", grouped (c.rejected), c.rejected > 0 ? Theme::waiting : Theme::text },
              { "latency", latency, Theme::text } };
 }
@@ -90,11 +93,13 @@ void ActivityPanel::paint (juce::Graphics& g)
     auto area = lampArea;
     auto numbers = area.removeFromTop (16).withTrimmedLeft (nameWidth);
     g.setFont (Theme::font (11.0f));
-    g.setColour (Theme::faint);
 
     for (int i = 0; i < columns; ++i)
+    {
+        g.setColour ((chosen >> i & 1) != 0 ? Theme::dim : Theme::faint.withAlpha (0.6f));
         g.drawText (i < 16 ? juce::String (i + 1) : "sys", numbers.removeFromLeft (numbers.getWidth() / (columns - i)),
                     juce::Justification::centred);
+    }
 
     area.removeFromTop (3);
     const auto height = (area.getHeight() - 5) / 2;
@@ -114,8 +119,13 @@ void ActivityPanel::paintLamps (juce::Graphics& g, juce::Rectangle<int> area, co
     for (int i = 0; i < columns; ++i)
     {
         const auto cell = area.removeFromLeft (area.getWidth() / (columns - i)).toFloat().reduced (2.0f, 0.0f);
-        g.setColour (Theme::raised.interpolatedWith (colour, lamps.levels[(size_t) i]));
-        g.fillRoundedRectangle (cell, 3.0f);
+        const auto level = lamps.levels[(size_t) i];
+        g.setColour (Theme::raised.interpolatedWith (colour, level));
+
+        if ((chosen >> i & 1) != 0 || level > 0.0f)
+            g.fillRoundedRectangle (cell, 3.0f);
+        else
+            g.drawRoundedRectangle (cell.reduced (0.5f), 3.0f, 1.0f);
     }
 }
 

@@ -10,7 +10,7 @@ public:
     ActivityPanel();
 
     std::function<void()> onPanic;
-    void show (const midisock::plugin::status&, bool connect);
+    void show (const midisock::plugin::status&, bool connect, std::uint32_t channels);
     void panic()        { panicButton.triggerClick(); }
     void paint (juce::Graphics&) override;
     void resized() override;
@@ -38,6 +38,7 @@ private:
 
     Lamps in, out;
     std::vector<Counter> counters;
+    std::uint32_t chosen = MIDISOCK_ALL_CHANNELS;
     juce::TextButton panicButton { "Panic" };
     juce::Rectangle<int> lampArea, counterArea;
 };

@@ -2,7 +2,9 @@
 
 namespace
 {
-    constexpr int firstWidth = 740, firstHeight = 580, leastWidth = 600, leastHeight = 540;
+    constexpr int firstWidth = 740, firstHeight = 690, leastWidth = 600, leastHeight = 650;
+
+    constexpr std::uint64_t second = 1000000000;
 }
 
 BridgeEditor::Everywhere::Everywhere (Theme& theme)
@@ -23,7 +25,7 @@ BridgeEditor::BridgeEditor (BridgeProcessor& processor_)
     setLookAndFeel (&theme);
     setWantsKeyboardFocus (true);
 
-    for (auto* part : std::initializer_list<juce::Component*> { &header, &connection, &peers, &activity })
+    for (auto* part : std::initializer_list<juce::Component*> { &header, &now, &connection, &peers, &activity })
         addAndMakeVisible (part);
 
     addChildComponent (banner);
@@ -72,7 +74,25 @@ void BridgeEditor::change (const BridgeSettings& wanted)
 void BridgeEditor::reload()
 {
     connection.show (bridge.settings());
+    looked = 0;
     timerCallback();
+}
+
+Surroundings BridgeEditor::surroundings (const midisock::plugin::status& status)
+{
+    const auto at = midisock_now_ns();
+
+    if (looked == 0 || at > looked + 5 * second) // a cable may have been plugged in
+    {
+        looked = at;
+        const auto own = juce::IPAddress::getLocalAddress();
+        around.address = own.isNull() || own == juce::IPAddress::local() ? juce::String() : own.toString();
+    }
+
+    around.isLate = lateness.isLate (status.counters.timed_in, status.counters.late_in, at);
+    around.sharing = bridge.sharing();
+    around.isProcessing = bridge.isProcessing();
+    return around;
 }
 
 void BridgeEditor::timerCallback()
@@ -86,10 +106,12 @@ void BridgeEditor::timerCallback()
 
     const auto settings = bridge.settings();
     const auto status = bridge.poll();
-    const StatusText words (settings, status, bridge.isProcessing());
+    const StatusText words (settings, status, surroundings (status));
+    connection.showTrack (bridge.trackName());
     header.show (words, settings.connect);
+    now.show (words.now);
     peers.show (status, settings.role == BridgeSettings::Role::server, settings.connect);
-    activity.show (status, settings.connect);
+    activity.show (status, settings.connect, settings.channels);
 
     if (banner.show (words) != banner.isVisible())
     {
@@ -116,15 +138,16 @@ void BridgeEditor::resized()
 {
     auto area = getLocalBounds().reduced (16, 10);
     header.setBounds (area.removeFromTop (56));
-    area.removeFromTop (8);
+    now.setBounds (area.removeFromTop (24));
+    area.removeFromTop (6);
 
     if (banner.isVisible())
     {
-        banner.setBounds (area.removeFromTop (46));
+        banner.setBounds (area.removeFromTop (62));
         area.removeFromTop (Theme::gap);
     }
 
-    activity.setBounds (area.removeFromBottom (juce::jlimit (150, 240, getHeight() * 27 / 100)));
+    activity.setBounds (area.removeFromBottom (juce::jlimit (150, 240, getHeight() * 24 / 100)));
     area.removeFromBottom (Theme::gap);
     connection.setBounds (area.removeFromLeft (juce::jmin (380, area.getWidth() * 11 / 20)));
     area.removeFromLeft (Theme::gap);

@@ -4,6 +4,7 @@
 #include "BridgeProcessor.h"
 #include "ConnectionPanel.h"
 #include "Header.h"
+#include "LateWatch.h"
 #include "PeersPanel.h"
 
 /** Shows what the processor has, and tells it what the user wants. */
@@ -22,6 +23,7 @@ private:
     void timerCallback() override;
     void change (const BridgeSettings&);
     void reload();
+    Surroundings surroundings (const midisock::plugin::status&);
 
     /** The theme is also that of the Standalone's window, which is there before the editor. */
     struct Everywhere
@@ -36,11 +38,15 @@ private:
     Everywhere everywhere { theme };
     juce::TooltipWindow tooltips { this, 600 };
     Header header;
+    NowLine now;
     Banner banner;
     ConnectionPanel connection;
     PeersPanel peers;
     ActivityPanel activity;
     bool hadFocus = false;
+    Surroundings around;
+    LateWatch lateness;
+    std::uint64_t looked = 0;
 
     JUCE_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR (BridgeEditor)
 };

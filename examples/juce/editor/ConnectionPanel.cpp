@@ -1,8 +1,11 @@
 #include "ConnectionPanel.h"
+#include "ChannelsText.h"
 
 namespace
 {
     enum ListenOn { thisComputer = 1, everyNetwork };
+
+    constexpr int allChannels = 1; // the first in the list of channels
 
     constexpr int latencies[] = { -1, 0, 2, 5, 10, 20, 50, 100 };
 
@@ -35,37 +38,68 @@ ConnectionPanel::ConnectionPanel()
     serverButton.onClick = [this] { if (serverButton.getToggleState()) choose (BridgeSettings::Role::server); };
     clientButton.onClick = [this] { if (clientButton.getToggleState()) choose (BridgeSettings::Role::client); };
 
+    add (name, "Name", nameField);
     add (host, "Listen on", listenBox);
     addAndMakeVisible (hostField);
     add (port, "Port", portField);
     add (allow, "Allow", allowField);
+    add (channels, "Channels", channelBox);
     add (latency, "Latency", latencyBox);
+    makeLists();
+    makeFields();
+    makeSwitches();
+    makeNetwork();
+    showTrack ({});
+    showRole();
+}
 
+void ConnectionPanel::makeLists()
+{
     listenBox.setTitle ("Listen on");
     listenBox.setEditableText (true);
     listenBox.addItem ("This computer only", thisComputer);
     listenBox.addItem ("Every network", everyNetwork);
     listenBox.setTooltip ("From where others may reach this plugin; an address of this computer may be typed in");
-    listenBox.onChange = [this] { changed(); };
 
-    hostField.setTooltip ("Name or address of the server");
-    portField.setInputRestrictions (5, "0123456789");
-    portField.setTooltip ("1 to 65535");
-    allowField.setTextToShowWhenEmpty ("anyone who reaches it", Theme::faint);
-    allowField.setTooltip ("Addresses and ranges that may connect, such as 192.168.1.0/24, ::1");
+    channelBox.setTitle ("Channels");
+    channelBox.setEditableText (true);
+    channelBox.addItem (channelsText (MIDISOCK_ALL_CHANNELS), allChannels);
+    channelBox.addSeparator();
+
+    for (int channel = 0; channel < 16; ++channel)
+        channelBox.addItem (channelsText (1u << channel), allChannels + 1 + channel);
+
+    channelBox.setTooltip ("The channels that pass, in and out. A list may be typed in, such as 1-4, 10, system; system stands "
+                           "for clock, start, stop and SysEx");
+
     latencyBox.setTitle ("Latency");
     latencyBox.setTooltip ("From the arrival of a message to its sound. Automatic is the least that keeps the rhythm");
-    latencyBox.onChange = [this] { changed(); };
 
     for (const auto ms : latencies)
         latencyBox.addItem (latencyText (ms), ms + 2);
 
-    for (auto* field : { &hostField, &portField, &allowField })
+    for (auto* box : { &listenBox, &channelBox, &latencyBox })
+        box->onChange = [this] { changed(); };
+}
+
+void ConnectionPanel::makeFields()
+{
+    nameField.setTooltip ("What others see. Empty: the name of the track, where the host tells it");
+    hostField.setTooltip ("Name or address of the server");
+    portField.setInputRestrictions (5, "0123456789");
+    portField.setTooltip ("1 to 65535. Instances of this plugin in one host may have the same");
+    allowField.setTextToShowWhenEmpty ("anyone who reaches it", Theme::faint);
+    allowField.setTooltip ("Addresses and ranges that may connect, such as 192.168.1.0/24, ::1");
+
+    for (auto* field : { &nameField, &hostField, &portField, &allowField })
     {
         field->onReturnKey = field->onFocusLost = [this] { changed(); };
         field->onEscapeKey = [this] { show (settings); };
     }
+}
 
+void ConnectionPanel::makeSwitches()
+{
     for (auto* button : { &senderTimeSwitch, &thruSwitch, &monitorSwitch, &foundSwitch })
     {
         addAndMakeVisible (*button);
@@ -76,14 +110,16 @@ ConnectionPanel::ConnectionPanel()
     thruSwitch.setTooltip ("What the host sends to this plugin also comes out of it");
     monitorSwitch.setTooltip ("To hear that something comes in without an instrument");
     foundSwitch.setTooltip ("Others on the network find this plugin by its name, and need not type its address");
+}
 
+void ConnectionPanel::makeNetwork()
+{
     addAndMakeVisible (networkButton);
     networkButton.setTooltip ("Lists the servers on the network, to choose one");
     networkButton.onClick = [this] { openNetwork (true); };
     addChildComponent (network);
     network.onClose = [this] { openNetwork (false); };
     network.onChoose = [this] (const NetworkPanel::Server& server) { take (server); };
-    showRole();
 }
 
 void ConnectionPanel::openNetwork (bool open)
@@ -123,6 +159,7 @@ void ConnectionPanel::show (const BridgeSettings& wanted)
     const auto isServer = settings.role == BridgeSettings::Role::server;
     (isServer ? serverButton : clientButton).setToggleState (true, juce::dontSendNotification);
     showListenOn (settings.server.host);
+    nameField.setText (settings.name, false);
     hostField.setText (settings.client.host, false);
     portField.setText (juce::String (link.port), false);
     allowField.setText (settings.server.allow, false);
@@ -135,9 +172,23 @@ void ConnectionPanel::show (const BridgeSettings& wanted)
         latencyBox.addItem (latencyText (link.latency_ms), link.latency_ms + 2);
 
     latencyBox.setSelectedId (link.latency_ms + 2, juce::dontSendNotification);
+    channelBox.setText (channelsText (settings.channels), juce::dontSendNotification);
     hostField.setWrong (false);
     portField.setWrong (false);
+    Theme::setWrong (channelBox, false);
     showRole();
+}
+
+void ConnectionPanel::showTrack (const juce::String& track)
+{
+    const auto shown = track.isNotEmpty() ? track : juce::String ("the track's, if the host tells it");
+
+    if (nameField.getTextToShowWhenEmpty() == shown)
+        return;
+
+    nameField.setTextToShowWhenEmpty (shown, Theme::faint);
+    nameField.setDescription ("Empty: " + shown);
+    nameField.repaint();
 }
 
 void ConnectionPanel::showRole()
@@ -196,6 +247,17 @@ bool ConnectionPanel::takePort()
     return ! portField.isWrong;
 }
 
+bool ConnectionPanel::takeChannels()
+{
+    const auto read = channelsFromText (channelBox.getText());
+    Theme::setWrong (channelBox, ! read.has_value());
+
+    if (read.has_value())
+        settings.channels = *read;
+
+    return read.has_value();
+}
+
 void ConnectionPanel::changed()
 {
     if (showing)
@@ -204,9 +266,10 @@ void ConnectionPanel::changed()
     const auto isServer = settings.role == BridgeSettings::Role::server;
     hostField.setWrong (! isServer && hostField.getText().trim().isEmpty());
 
-    if (! takePort() || hostField.isWrong)
+    if (! takePort() || ! takeChannels() || hostField.isWrong)
         return;
 
+    settings.name = BridgeSettings::Link::valid_name (nameField.getText().trim());
     settings.server.host = listenOn();
     settings.server.allow = allowField.getText().trim();
     settings.client.host = hostField.getText().trim();
@@ -231,7 +294,7 @@ void ConnectionPanel::resized()
     network.setBounds (getLocalBounds());
     networkButton.setBounds (getLocalBounds().reduced (14, 5).removeFromTop (26).removeFromRight (124));
     auto area = getLocalBounds().reduced (14, 0).withTrimmedTop (36).withTrimmedBottom (12);
-    const auto rows = 6;
+    const auto rows = 8;
     const auto spacing = juce::jlimit (2, 12, (area.getHeight() - rows * Theme::rowHeight) / (rows - 1));
     const auto next = [&] { auto row = area.removeFromTop (Theme::rowHeight); area.removeFromTop (spacing); return row; };
 
@@ -239,7 +302,7 @@ void ConnectionPanel::resized()
     serverButton.setBounds (roles.removeFromLeft (roles.getWidth() / 2));
     clientButton.setBounds (roles);
 
-    for (auto* row : { &host, &port, &allow, &latency })
+    for (auto* row : { &name, &host, &port, &allow, &channels, &latency })
     {
         if (row == &allow && ! allowField.isVisible())
             continue;

@@ -77,6 +77,10 @@ void Header::show (const StatusText& status, bool connect)
     if (headline == status.headline && detail == status.detail && colour == status.colour())
         return;
 
+    if (headline != status.headline && headline.isNotEmpty())
+        juce::AccessibilityHandler::postAnnouncement (status.headline,
+                                                      juce::AccessibilityHandler::AnnouncementPriority::medium);
+
     headline = status.headline;
     detail = status.detail;
     colour = status.colour();
@@ -121,6 +125,34 @@ void Header::resized()
     power.setBounds (getLocalBounds().removeFromRight (84).withSizeKeepingCentre (84, 40));
 }
 
+NowLine::NowLine()
+{
+    setTitle ("Now");
+}
+
+void NowLine::show (const juce::String& next)
+{
+    if (text == next)
+        return;
+
+    text = next;
+    setDescription (text);
+    setTooltip (text); // where it is too long for a narrow window
+    repaint();
+}
+
+void NowLine::paint (juce::Graphics& g)
+{
+    g.setColour (Theme::text);
+    g.setFont (Theme::font (13.5f));
+    g.drawFittedText (text, getLocalBounds(), juce::Justification::centredLeft, 1, 0.8f);
+}
+
+std::unique_ptr<juce::AccessibilityHandler> NowLine::createAccessibilityHandler()
+{
+    return std::make_unique<juce::AccessibilityHandler> (*this, juce::AccessibilityRole::staticText);
+}
+
 Banner::Banner()
 {
     addAndMakeVisible (retry);
@@ -138,6 +170,10 @@ bool Banner::show (const StatusText& status)
         problem = status.problem;
         colour = next;
         setTitle (problem);
+
+        if (problem.isNotEmpty())
+            juce::AccessibilityHandler::postAnnouncement (problem, juce::AccessibilityHandler::AnnouncementPriority::medium);
+
         retry.setVisible (status.tone == StatusText::Tone::bad);
         resized();
         repaint();
@@ -164,10 +200,15 @@ void Banner::paint (juce::Graphics& g)
     g.setColour (Theme::text);
     g.setFont (Theme::font (13.5f));
     g.drawFittedText (problem, area.withTrimmedRight (retry.isVisible() ? retry.getWidth() + 16 : 12),
-                      juce::Justification::centredLeft, 2, 0.9f);
+                      juce::Justification::centredLeft, 3, 0.9f);
 }
 
 void Banner::resized()
 {
-    retry.setBounds (getLocalBounds().removeFromRight (100).reduced (8, 8));
+    retry.setBounds (getLocalBounds().removeFromRight (100).withSizeKeepingCentre (84, 32));
+}
+
+std::unique_ptr<juce::AccessibilityHandler> Banner::createAccessibilityHandler()
+{
+    return std::make_unique<juce::AccessibilityHandler> (*this, juce::AccessibilityRole::group);
 }

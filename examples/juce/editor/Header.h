@@ -29,7 +29,22 @@ private:
     juce::String headline, detail;
 };
 
-/** Below it, when something is wrong: what, and what to do. */
+/** Below it: what the connection does now. */
+class NowLine final : public juce::Component,
+                      public juce::SettableTooltipClient
+{
+public:
+    NowLine();
+
+    void show (const juce::String&);
+    void paint (juce::Graphics&) override;
+    std::unique_ptr<juce::AccessibilityHandler> createAccessibilityHandler() override;
+
+private:
+    juce::String text;
+};
+
+/** Below that, when something is wrong: what, and what to do. */
 class Banner final : public juce::Component
 {
 public:
@@ -40,6 +55,7 @@ public:
     bool show (const StatusText&);
     void paint (juce::Graphics&) override;
     void resized() override;
+    std::unique_ptr<juce::AccessibilityHandler> createAccessibilityHandler() override;
 
 private:
     juce::TextButton retry { "Try again" };

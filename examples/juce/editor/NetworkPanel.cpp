@@ -1,9 +1,15 @@
 #include "NetworkPanel.h"
 
+namespace
+{
+    constexpr int hintHeight = 34;
+}
+
 NetworkPanel::NetworkPanel()
 {
     setFocusContainerType (FocusContainerType::focusContainer);
     setTitle ("Servers on the network");
+    setDescription ("Choose a server, then switch on.");
     list.setRowHeight (42);
     list.setTitle ("On the network");
     addAndMakeVisible (list);
@@ -79,6 +85,11 @@ void NetworkPanel::paint (juce::Graphics& g)
     Theme::drawPanel (g, getLocalBounds());
     Theme::drawHeading (g, getLocalBounds().reduced (14, 0).withHeight (36), "On the network");
 
+    g.setColour (Theme::dim);
+    g.setFont (Theme::font (13.0f));
+    g.drawText ("Choose a server, then switch on.", getLocalBounds().reduced (14, 0).removeFromBottom (hintHeight),
+                juce::Justification::centredLeft);
+
     if (! servers.empty())
         return;
 
@@ -118,5 +129,5 @@ void NetworkPanel::resized()
 {
     auto area = getLocalBounds().reduced (12, 0);
     closeButton.setBounds (area.removeFromTop (36).reduced (0, 5).removeFromRight (70));
-    list.setBounds (area.withTrimmedBottom (10));
+    list.setBounds (area.withTrimmedBottom (hintHeight));
 }

@@ -14,7 +14,7 @@ namespace
 
 PeersPanel::PeersPanel()
 {
-    list.setRowHeight (38);
+    list.setRowHeight (42);
     list.setTitle ("Connected");
     addAndMakeVisible (list);
 }
@@ -27,7 +27,7 @@ void PeersPanel::show (const midisock::plugin::status& status, bool isServer, bo
     const auto now = midisock_now_ns() / 1000000000;
     const auto same = [] (const auto& a, const auto& b)
     {
-        return a.id == b.id && a.since_ns == b.since_ns && a.congested == b.congested;
+        return a.id == b.id && a.since_ns == b.since_ns && a.congested == b.congested && a.name == b.name;
     };
     const auto unchanged = std::equal (peers.begin(), peers.end(), status.peers.begin(), status.peers.end(), same);
 
@@ -84,12 +84,25 @@ void PeersPanel::paintListBoxItem (int row, juce::Graphics& g, int width, int he
                 juce::Justification::centredRight);
     g.setColour (Theme::text);
     g.setFont (Theme::font (14.0f));
+
+    if (peer.name.isNotEmpty())
+    {
+        area.reduce (0, 2);
+        g.drawText (peer.name, area.removeFromTop (area.getHeight() / 2), juce::Justification::centredLeft);
+        g.setColour (Theme::dim);
+        g.setFont (Theme::font (12.0f));
+    }
+
     g.drawText (peer.address, area, juce::Justification::centredLeft);
 }
 
 juce::String PeersPanel::getNameForRow (int row)
 {
-    return juce::isPositiveAndBelow (row, (int) peers.size()) ? peers[(size_t) row].address : juce::String();
+    if (! juce::isPositiveAndBelow (row, (int) peers.size()))
+        return {};
+
+    const auto& peer = peers[(size_t) row];
+    return peer.name.isNotEmpty() ? peer.name + ", " + peer.address : peer.address;
 }
 
 void PeersPanel::resized()

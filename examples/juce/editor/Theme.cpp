@@ -20,6 +20,8 @@ namespace
         return chosen;
     }
 
+    const juce::Identifier wrong { "wrong" };
+
     juce::Colour litBy (juce::Colour c, bool over, bool down)
     {
         return down ? c.darker (0.15f) : over ? c.brighter (0.12f) : c;
@@ -146,13 +148,31 @@ void Theme::drawToggleButton (juce::Graphics& g, juce::ToggleButton& button, boo
     g.drawText (button.getButtonText(), area.withTrimmedLeft (8.0f), juce::Justification::centredLeft);
 }
 
+void Theme::setWrong (juce::ComboBox& box, bool is)
+{
+    if (box.getProperties().contains (wrong) == is)
+        return;
+
+    if (is)
+        box.getProperties().set (wrong, true);
+    else
+        box.getProperties().remove (wrong);
+
+    box.repaint();
+}
+
 void Theme::drawComboBox (juce::Graphics& g, int width, int height, bool, int, int, int, int, juce::ComboBox& box)
 {
     const auto area = juce::Rectangle<int> (width, height).toFloat();
     g.setColour (field);
     g.fillRoundedRectangle (area.reduced (0.5f), smallCorner);
 
-    if (box.hasKeyboardFocus (true))
+    if (box.getProperties().contains (wrong))
+    {
+        g.setColour (bad);
+        g.drawRoundedRectangle (area.reduced (1.0f), smallCorner, 2.0f);
+    }
+    else if (box.hasKeyboardFocus (true))
         drawFocus (g, area, smallCorner);
     else
     {
@@ -343,4 +363,10 @@ void Field::setWrong (bool wrong)
 {
     if (std::exchange (isWrong, wrong) != wrong)
         repaint();
+}
+
+void Field::focusLost (FocusChangeType cause)
+{
+    TextEditor::focusLost (cause);
+    setHighlightedRegion ({});
 }

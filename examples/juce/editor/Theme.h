@@ -23,6 +23,8 @@ public:
     static juce::Font heading();
     static void drawHeading (juce::Graphics&, juce::Rectangle<int>, const juce::String&);
     static void drawPanel (juce::Graphics&, juce::Rectangle<int>);
+    /** Marks a list whose text is wrong. */
+    static void setWrong (juce::ComboBox&, bool);
     /** Around what has the keyboard. */
     static void drawFocus (juce::Graphics&, juce::Rectangle<float>, float radius);
 
@@ -56,5 +58,7 @@ struct Field final : juce::TextEditor
 {
     explicit Field (const juce::String& title);
     void setWrong (bool);
+    /** Without the keyboard nothing is selected. */
+    void focusLost (FocusChangeType) override;
     bool isWrong = false;
 };

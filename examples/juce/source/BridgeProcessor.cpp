@@ -1,6 +1,20 @@
 #include "BridgeProcessor.h"
 #include "BridgeEditor.h"
 
+#include <type_traits>
+
+namespace
+{
+    /** JUCE 7 has a text, JUCE 8 a text or nothing. */
+    template <class Name> juce::String orEmpty (const Name& name)
+    {
+        if constexpr (std::is_same_v<Name, juce::String>)
+            return name;
+        else
+            return name.value_or (juce::String());
+    }
+}
+
 BridgeProcessor::BridgeProcessor()
     : AudioProcessor (BusesProperties().withOutput ("Monitor", juce::AudioChannelSet::stereo()))
 {
@@ -11,6 +25,7 @@ BridgeProcessor::~BridgeProcessor()
 {
     stopTimer();
     cancelPendingUpdate();
+    neighbours->set (this, {});
 }
 
 BridgeSettings BridgeProcessor::settings() const
@@ -37,9 +52,29 @@ void BridgeProcessor::take (const BridgeSettings& wanted)
         chosen = wanted;
     }
 
+    const auto listens = wanted.connect && wanted.role == BridgeSettings::Role::server && wanted.server.port != 0;
+    neighbours->set (this, listens ? wanted.server.host.trim() + " " + juce::String (wanted.server.port) : juce::String());
     thru = wanted.thru;
     monitor = wanted.monitor;
-    (void) link.apply (wanted.link());
+    (void) link.apply (wanted.link (trackName()));
+}
+
+juce::String BridgeProcessor::trackName() const
+{
+    const juce::ScopedLock hold (lock);
+    return track;
+}
+
+void BridgeProcessor::updateTrackProperties (const TrackProperties& properties)
+{
+    const juce::ScopedLock inOrder (changing);
+
+    {
+        const juce::ScopedLock hold (lock);
+        track = orEmpty (properties.name);
+    }
+
+    (void) link.apply (settings().link (trackName())); // the connection is kept
 }
 
 void BridgeProcessor::rememberSize (int width, int height)

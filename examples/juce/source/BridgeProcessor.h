@@ -2,6 +2,7 @@
 
 #include "BridgeSettings.h"
 #include "MonitorTone.h"
+#include "Neighbours.h"
 
 /** Carries MIDI between the host and a socket. */
 class BridgeProcessor final : public juce::AudioProcessor,
@@ -16,6 +17,10 @@ public:
     BridgeSettings settings() const;
     /** By the user: tells the host that there is something to save, where there is. */
     void change (const BridgeSettings&);
+    /** The name of the track, where the host tells it. */
+    juce::String trackName() const;
+    /** How many instances in this program listen where this one does, itself included. */
+    int sharing() const                 { return neighbours->at (this); }
     /** The editor's size. */
     void rememberSize (int width, int height);
     /** Tells that another project was loaded. */
@@ -48,6 +53,7 @@ public:
     void processBlock (juce::AudioBuffer<float>&, juce::MidiBuffer&) override;
     void processBlockBypassed (juce::AudioBuffer<float>&, juce::MidiBuffer&) override;
 
+    void updateTrackProperties (const TrackProperties&) override;
     void getStateInformation (juce::MemoryBlock&) override;
     void setStateInformation (const void*, int) override;
 
@@ -58,12 +64,14 @@ private:
 
     midisock::plugin::midi_link link;
     MonitorTone tone;
+    juce::SharedResourcePointer<Neighbours> neighbours;
 
     // Neither is ever taken on the audio thread. Settings are applied in the order in which they are chosen, which may
     // take its time; who only looks at them does not wait for that.
     juce::CriticalSection changing;
     mutable juce::CriticalSection lock;
     BridgeSettings chosen;
+    juce::String track;
     std::atomic<bool> thru { false }, monitor { false };
     std::atomic<std::uint64_t> lastBlock { 0 };
     bool monitored = false; // the audio thread

@@ -13,10 +13,12 @@ BridgeSettings::BridgeSettings()
     server.share = true;
 }
 
-BridgeSettings::Link BridgeSettings::link() const
+BridgeSettings::Link BridgeSettings::link (const juce::String& track) const
 {
     auto wanted = chosen();
     wanted.enabled = connect;
+    wanted.name = name.isNotEmpty() ? name : Link::valid_name (track.trim());
+    wanted.channels = channels;
     return wanted;
 }
 
@@ -24,7 +26,7 @@ bool BridgeSettings::operator== (const BridgeSettings& other) const
 {
     const auto all = [] (const BridgeSettings& s)
     {
-        return std::tie (s.server, s.client, s.role, s.connect, s.thru, s.monitor, s.width, s.height);
+        return std::tie (s.server, s.client, s.role, s.connect, s.name, s.channels, s.thru, s.monitor, s.width, s.height);
     };
 
     return all (*this) == all (other);
@@ -35,6 +37,8 @@ void BridgeSettings::write (juce::MemoryBlock& out) const
     juce::ValueTree tree (type, { { "version", 1 },
                                   { "role", role == Role::client ? "client" : "server" },
                                   { "connect", connect },
+                                  { "name", name },
+                                  { "channels", (int) channels },
                                   { "thru", thru },
                                   { "monitor", monitor },
                                   { "width", width },
@@ -66,6 +70,9 @@ bool BridgeSettings::read (const void* data, int size)
     found.client.role = Role::client;
     found.role = tree["role"].toString() == "client" ? Role::client : Role::server;
     found.connect = tree["connect"];
+    // Version 0.1 had neither.
+    found.name = Link::valid_name (tree["name"].toString());
+    found.channels = Link::valid_channels (tree["channels"]);
     found.thru = tree["thru"];
     found.monitor = tree["monitor"];
     found.width = juce::jlimit (0, mostWidth, (int) tree["width"]);

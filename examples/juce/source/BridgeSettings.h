@@ -15,13 +15,15 @@ struct BridgeSettings
     Link server, client;
     Role role = Role::server;
     bool connect = false;
+    juce::String name;    /**< of this plugin, for others; empty: the track's, where the host tells it */
+    std::uint32_t channels = MIDISOCK_ALL_CHANNELS; /**< what passes, in both directions */
     bool thru = false;    /**< keep the host's own MIDI beside what comes from the socket */
     bool monitor = false; /**< make what comes audible */
     int width = 0, height = 0; /**< of the editor; 0: its own */
     static constexpr int mostWidth = 1600, mostHeight = 1200;
 
-    /** What the link is to be now. */
-    Link link() const;
+    /** What the link is to be now, on a track of this name. */
+    Link link (const juce::String& track) const;
     /** Of the role that is chosen. */
     Link& chosen()              { return role == Role::client ? client : server; }
     const Link& chosen() const  { return role == Role::client ? client : server; }

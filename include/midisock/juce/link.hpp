@@ -41,10 +41,10 @@ public:
 
     /* ---- Control: the message thread ---- */
 
-    /** Uses other settings. If only the latency, the name or the allowed addresses differ, the port is kept: the connections of
-     * clients that are no longer allowed are closed, and no others. If anything else differs, the port is closed, and
-     * one with the new settings is made. A client connects in the background, and a server whose address is in use
-     * keeps trying. The status has problems that are known at once, such as outcome::invalid_argument for a port number
+    /** Uses other settings. If only the latency, the name, the channels or the allowed addresses differ, the port is kept:
+     * the connections of clients that are no longer allowed are closed, and no others. If anything else differs, the
+     * port is closed, and one with the new settings is made. A client connects in the background, and a server whose
+     * address is in use keeps trying. The status has problems that are known at once, such as outcome::invalid_argument for a port number
      * above 65535. Closing the last port of the process takes up to a quarter of a second if peers have not read
      * everything. */
     status apply(const settings &wanted)
@@ -52,6 +52,7 @@ public:
         const juce::ScopedLock lock(control_);
         const settings before = std::exchange(settings_, wanted);
         settings_.name = settings::valid_name(settings_.name);
+        settings_.channels &= MIDISOCK_ALL_CHANNELS;
         if (!wanted.has_same_connection(before) || !change(before)) {
             restart();
         }
@@ -245,6 +246,9 @@ private:
         if (settings_.name != before.name) {
             (void)port->set_name(settings_.name.toRawUTF8());
         }
+        if (settings_.channels != before.channels) {
+            (void)port->set_channels(settings_.channels);
+        }
         return midisock_set_latency(port->get(), settings_.latency_ns(), 0) == MIDISOCK_OK;
     }
 
@@ -271,7 +275,7 @@ private:
         seen.peers = peers_;
         seen.congested = congested_;
         seen.activity_in = audio_.take_activity_in();
-        seen.activity_out = audio_.take_activity_out();
+        seen.activity_out = audio_.take_activity_out() & settings_.channels; // the port takes the others, and sends none
         return seen;
     }
 
@@ -282,7 +286,7 @@ private:
         switch (said.kind) {
         case MIDISOCK_NOTIFY_CONNECTED:
         case MIDISOCK_NOTIFY_CLIENT_JOINED:
-            peers_.push_back({said.client, said.address, said.time_ns, false});
+            peers_.push_back({said.client, said.address, said.time_ns});
             problem_ = outcome::ok;
             lost_ = false;
             break;
@@ -307,9 +311,30 @@ private:
                 congested_ = said.kind == MIDISOCK_NOTIFY_CONGESTED;
             }
             break;
+        case MIDISOCK_NOTIFY_CLIENT_NAMED:
+            if (found != peers_.end()) {
+                found->name = name_of(said.client);
+            }
+            break;
+        case MIDISOCK_NOTIFY_CLOCK_LOCKED:
+        case MIDISOCK_NOTIFY_CLOCK_LOST:
+            if (found != peers_.end()) {
+                found->has_clock = said.kind == MIDISOCK_NOTIFY_CLOCK_LOCKED;
+            }
+            break;
         default:
             break;
         }
+    }
+
+    /** The name of a client, or with 0 of the server. */
+    juce::String name_of(std::uint32_t client)
+    {
+        char name[settings::most_name_bytes + 1] = "";
+        midisock_port *port = lanes_.newest()->get();
+        (void)(client != 0 ? midisock_client_name(port, client, name, sizeof name)
+                           : midisock_peer_name(port, name, sizeof name));
+        return juce::String::fromUTF8(name);
     }
 
     lanes lanes_;

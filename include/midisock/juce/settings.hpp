@@ -45,13 +45,15 @@ struct settings {
     /** Whether a server shares its address with the other links of the program that set this (midisock_config::share), as
      * the instances of a plugin do. It is left out where the port is 0 or the host a Unix socket. */
     bool share = false;
+    /** The channels that pass in both directions, and system messages: the bits of midisock_config::channels. */
+    std::uint32_t channels = MIDISOCK_ALL_CHANNELS;
 
     /** Whether all settings are equal. */
     friend bool operator==(const settings &a, const settings &b)
     {
         return a.enabled == b.enabled && a.role == b.role && a.host == b.host && a.port == b.port &&
                a.allow == b.allow && a.latency_ms == b.latency_ms && a.sender_time == b.sender_time && a.name == b.name &&
-               a.advertise == b.advertise && a.share == b.share;
+               a.advertise == b.advertise && a.share == b.share && a.channels == b.channels;
     }
     /** Whether any setting differs. */
     friend bool operator!=(const settings &a, const settings &b) { return !(a == b); }
@@ -79,7 +81,8 @@ struct settings {
                                              {"sender_time", sender_time},
                                              {"name", name},
                                              {"advertise", advertise},
-                                             {"share", share}});
+                                             {"share", share},
+                                             {"channels", static_cast<int>(channels)}});
     }
 
     /** Reads saved settings. A setting that is missing or out of range has its default, since a tree may be of unknown
@@ -102,6 +105,7 @@ struct settings {
         read.name = valid_name(tree.getProperty("name", read.name).toString());
         read.advertise = tree.getProperty("advertise", read.advertise);
         read.share = tree.getProperty("share", read.share);
+        read.channels = valid_channels(tree["channels"]);
         return read;
     }
 
@@ -136,6 +140,7 @@ struct settings {
         how.set(sender_time ? timing::sender : timing::arrival);
         how.name = name.isEmpty() ? nullptr : name.toRawUTF8();
         how.advertise = advertise && role == plugin::role::server ? 1 : 0;
+        how.channels = channels & MIDISOCK_ALL_CHANNELS;
         how.share = share && role == plugin::role::server && port != 0 && !host.trim().startsWith("unix:") ? 1 : 0;
         return how;
     }
@@ -158,6 +163,15 @@ struct settings {
             valid += character;
         }
         return valid;
+    }
+
+    /** Saved channels, or all where there are none or they are no valid number. */
+    static std::uint32_t valid_channels(const juce::var &saved)
+    {
+        const juce::String text = saved.toString();
+        const bool is_number = text.isNotEmpty() && text.length() < 8 && text.containsOnly("0123456789");
+        const auto bits = static_cast<std::uint32_t>(is_number ? text.getIntValue() : -1);
+        return bits <= MIDISOCK_ALL_CHANNELS ? bits : MIDISOCK_ALL_CHANNELS;
     }
 
     /** midisock_config::allow. It points into `allow`. */

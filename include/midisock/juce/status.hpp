@@ -24,6 +24,10 @@ struct peer {
     std::uint64_t since_ns = 0;
     /** It does not read fast enough, so messages are dropped and its channel state is restored. */
     bool congested = false;
+    /** The name that it told, which only a peer with sender time does. Empty: none. */
+    juce::String name = {};
+    /** Its clock is known, so its messages are placed by its times. */
+    bool has_clock = false;
 };
 
 /** The status of a link at the time of midi_link::poll(). */

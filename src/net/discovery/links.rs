@@ -229,8 +229,9 @@ fn bind(socket: &Socket, group: SocketAddr) -> io::Result<()> {
 
 fn open_v4(index: u32, ip: Ipv4Addr) -> io::Result<UdpSocket> {
     let socket = open(Domain::IPV4)?;
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    // By default Linux gives a socket what others on this machine have joined, from every interface.
+    // By default Linux gives a socket what others on this machine have joined, from every interface. On Android, for which
+    // socket2 does not have this, `is_neighbour` leaves out what came from another network.
+    #[cfg(target_os = "linux")]
     socket.set_multicast_all_v4(false)?;
     socket.set_multicast_if_v4(&ip)?;
     socket.set_multicast_ttl_v4(255)?;

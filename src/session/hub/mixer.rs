@@ -1,12 +1,14 @@
 //! What several ports send to one client becomes one stream. What several of them hold there is one thing.
 //!
 //! Both Note Ons of a note pass. A Note Off is withheld while another port still holds the note. Of controllers and
-//! pedals the last value counts, so they pass. But where a port goes, only that is released which no other port holds.
+//! pedals the last value counts, so they pass. But where a port goes, or gives up a channel, only that is released which
+//! no other port holds.
 //! All Sound Off, Reset All Controllers and All Notes Off pass: the client has ended what other ports hold too, so
 //! these are told.
 
 use super::Member;
 use super::trunk::{Branch, Trunk};
+use crate::midi::channels::Channels;
 use crate::midi::frame::{self, Frame};
 use crate::midi::message::{self, is_note_off};
 use crate::session::connection::{Connection, Phase};
@@ -41,12 +43,15 @@ pub(super) fn mix(members: &mut Slab<Member>, trunk: &mut Trunk, now: u64) {
                 .map_or(&[][..], |member| member.session.core.unsent(peer));
             batch.extend_from_slice(&unsent[..whole_messages(unsent, room)]);
         }
-        let is_releasing = connection(members, &trunk.branches[index])
+        let is_going = connection(members, &trunk.branches[index])
             .is_some_and(|connection| connection.output.flow == Flow::Finished);
+        let open = members.get(member).map_or(Channels::ALL, Member::channels);
         let mut rest = &batch[..];
         while !rest.is_empty() {
             let (message, behind) = rest.split_at(message::len_at(rest));
             rest = behind;
+            // What a port sends on a channel that it does not have any more is a release too.
+            let is_releasing = is_going || !open.has(message);
             add(members, trunk, index, message, is_releasing, now);
         }
         let waits =

@@ -19,6 +19,7 @@ use super::effect::{Effect, Interest, Keyed, Peer, PortKey};
 use super::name::Name;
 use super::options::Options;
 use super::{Session, admission};
+use crate::midi::channels::Channels;
 use crate::realtime::client_table::Ids;
 use crate::realtime::drain::OutQueue;
 use crate::realtime::producer::Producer;
@@ -49,6 +50,15 @@ impl Member {
 
     fn name(&self) -> Option<&Name> {
         Some(&self.session.core.ports.at(self.port)?.times.name)
+    }
+
+    /// As far as changes were carried out.
+    fn channels(&self) -> Channels {
+        self.session
+            .core
+            .ports
+            .at(self.port)
+            .map_or(Channels::ALL, |port| port.channels)
     }
 
     fn set_trunk(&mut self, peer: Peer, trunk: Option<Peer>) {
@@ -152,6 +162,11 @@ impl Hub {
             .is_some_and(|member| member.session.core.is_flushing(member.port))
     }
 
+    pub(super) fn is_at_rest(&self, key: PortKey) -> bool {
+        self.member(key)
+            .is_none_or(|member| member.session.core.is_at_rest(member.port))
+    }
+
     pub(super) fn drain(&mut self, key: PortKey, now: u64) {
         self.with(key, now, |session, port| session.core.drain(port, now));
     }
@@ -237,11 +252,18 @@ impl Hub {
         self.members.iter().any(|(_, member)| member.session.core.has_room())
     }
 
-    pub(super) fn retry_waiting(&mut self, now: u64, read_again: &mut Vec<Peer>) -> bool {
+    /// All connections of all ports try again at once.
+    pub(super) fn begin_retry(&self) -> usize {
+        self.waits_for_room().into()
+    }
+
+    pub(super) fn retry_next(&mut self, now: u64, read_again: &mut Vec<Peer>) -> bool {
         let mut progress = false;
         for (_, member) in &mut self.members {
             let mut peers = Vec::new();
-            progress |= member.session.retry_waiting(now, &mut peers);
+            for _ in 0..member.session.begin_retry() {
+                progress |= member.session.retry_next(now, &mut peers);
+            }
             read_again.extend(peers.into_iter().filter_map(|peer| member.trunk_of(peer)));
         }
         self.advance(now);

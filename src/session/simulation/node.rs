@@ -283,9 +283,11 @@ impl Node {
     fn retry_waiting(&mut self, world: &mut World) {
         if self.session.core.waits_for_room() && self.session.core.has_room() {
             let mut read_again = Vec::new();
-            self.session.retry_waiting(world.now, &mut read_again);
-            for peer in read_again {
-                self.read(peer, world);
+            for _ in 0..self.session.begin_retry() {
+                self.session.retry_next(world.now, &mut read_again);
+                for peer in read_again.drain(..) {
+                    self.read(peer, world);
+                }
             }
             self.carry_out(world);
         }

@@ -119,7 +119,9 @@ impl Driven {
     /// One turn of the network thread.
     pub(super) fn turn(&mut self) {
         if self.session.core.waits_for_room() && self.session.core.has_room() {
-            self.session.retry_waiting(self.now, &mut Vec::new());
+            for _ in 0..self.session.begin_retry() {
+                self.session.retry_next(self.now, &mut Vec::new());
+            }
             self.carry_out();
         }
         let core = &mut self.session.core;

@@ -124,21 +124,6 @@ ssize_t posix_send(int fd, const void *data, size_t size, int flags)
     return outcome(send((SOCKET)fd, data, (int)size, flags));
 }
 
-ssize_t posix_recv(int fd, void *data, size_t size, int flags)
-{
-    return outcome(recv((SOCKET)fd, data, (int)size, flags));
-}
-
-int posix_shutdown(int fd, int how)
-{
-    return outcome(shutdown((SOCKET)fd, how));
-}
-
-int posix_close(int fd)
-{
-    return outcome(closesocket((SOCKET)fd));
-}
-
 static int is_socket(int fd)
 {
     int type;
@@ -167,6 +152,26 @@ static int poll_now(struct pollfd *fds, nfds_t count)
         ready += fds[i].revents != 0;
     }
     return ready;
+}
+
+ssize_t posix_recv(int fd, void *data, size_t size, int flags)
+{
+    struct pollfd one = {(SOCKET)fd, POLLIN, 0};
+    if ((flags & MSG_DONTWAIT) != 0 && poll_now(&one, 1) == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return outcome(recv((SOCKET)fd, data, (int)size, flags & ~MSG_DONTWAIT));
+}
+
+int posix_shutdown(int fd, int how)
+{
+    return outcome(shutdown((SOCKET)fd, how));
+}
+
+int posix_close(int fd)
+{
+    return outcome(closesocket((SOCKET)fd));
 }
 
 int posix_poll(struct pollfd *fds, nfds_t count, int timeout_ms)

@@ -2,9 +2,15 @@
 -- line, and says so.
 AudioEngine:set_backend("None (Dummy)", "", "")
 local session = load_session(os.getenv("SESSION"), "session")
-local track = session:route_by_name("bridge")
-local bridge = track:nth_plugin(0):to_insert()
-track:monitoring_control():set_value(1, PBD.GroupControlDisposition.NoGroup) -- what comes in is heard
+local tracks = {}
+for route in session:get_routes():iter() do
+    local track = route:to_track()
+    if not track:isnil() then
+        track:monitoring_control():set_value(1, PBD.GroupControlDisposition.NoGroup) -- what comes in is heard
+        tracks[route:name()] = route
+    end
+end
+local bridge = tracks["bridge"] and tracks["bridge"]:nth_plugin(0):to_insert()
 local by = ARDOUR.TransportRequestSource.TRS_UI
 
 -- What is played on the screen's keyboard goes to the track.
@@ -13,7 +19,13 @@ local _, all = AudioEngine:get_ports(ARDOUR.DataType("midi"), ARDOUR.PortList())
 for port in all[2]:iter() do
     if port:name():find("virtual%-keyboard") then
         keyboard = port:to_asyncmidiport()
-        port:connect("bridge/midi_in 1")
+        for name in pairs(tracks) do
+            if name ~= "behind" then
+                port:connect(name .. "/midi_in 1")
+            end
+        end
+    elseif port:name():find("^bridge .*midi_out") then
+        port:connect("behind/midi_in 1") -- what comes out of the many tracks
     end
 end
 
@@ -35,6 +47,11 @@ local commands = {
     activate = function() bridge:activate() end,
     bypass = function() bridge:enable(false) end,
     unbypass = function() bridge:enable(true) end,
+    delete = function(number)
+        local track = tracks["bridge " .. number]
+        track:remove_processor(track:nth_plugin(0), nil, true)
+        collectgarbage()
+    end,
     save = function() session:save_state("", false, false, false, false, false) end,
 }
 local count = 0
@@ -43,6 +60,6 @@ for line in io.lines() do
     local name, argument = line:match("(%S+) ?(.*)")
     io.stderr:write(string.format("\ndone %d %s %s\n", count, name, tostring((commands[name](argument)))))
 end
-keyboard, all = nil, nil
+keyboard, all, tracks = nil, nil, nil
 collectgarbage()
 close_session()

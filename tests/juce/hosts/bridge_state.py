@@ -35,16 +35,21 @@ def from_base64(text):
 
 
 def xml(role="server", port=0, host="127.0.0.1", connect=True, latency_ms=-1, allow="", thru=False, monitor=False,
-        other_port=9080, width=0, height=0):
-    """The plugin's XML, with settings for the role and its defaults for the other one."""
+        other_port=9080, width=0, height=0, name=None, channels=None, advertise=False, sender_time=False):
+    """The plugin's XML, with settings for the role and its defaults for the other one. Without a name and channels it is as
+    version 0.1 wrote it."""
     def link(name):
         mine = name == role
         return (f'<midisock enabled="0" role="{name}" host="{host if mine else "localhost"}" '
                 f'port="{port if mine else other_port}" allow="{allow if mine else ""}" '
-                f'latency_ms="{latency_ms if mine else -1}"/>')
+                f'latency_ms="{latency_ms if mine else -1}"'
+                f'{new if mine else ""}/>')
+
+    new = ' advertise="1"' * advertise + ' sender_time="1"' * sender_time
+    own = (f' name="{name}"' if name is not None else "") + (f' channels="{channels}"' if channels is not None else "")
 
     return (f'<?xml version="1.0" encoding="UTF-8"?> <MidisockBridge version="1" role="{role}" connect="{int(connect)}" '
-            f'thru="{int(thru)}" monitor="{int(monitor)}" width="{width}" height="{height}">'
+            f'thru="{int(thru)}"{own} monitor="{int(monitor)}" width="{width}" height="{height}">'
             f'{link("server")}{link("client")}</MidisockBridge>')
 
 

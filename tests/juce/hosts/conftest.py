@@ -18,6 +18,8 @@ BUILD = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve() / 
 PYTHON_TESTS = ROOT / "tests" / "python"
 sys.path[:0] = [str(PYTHON_TESTS), str(Path(__file__).parent)]
 
+import midisock_ctypes as midisock
+
 # JUCE takes display :0 where none is named: whoever has that, a test ends with it when it goes. There is none of this name.
 os.environ["DISPLAY"] = ":9999"
 
@@ -52,6 +54,18 @@ def free_port():
                 return number
             except OSError:
                 continue
+
+
+def name_of_server(client):
+    """What the server of a midisock port with sender time calls itself."""
+    name = ctypes.create_string_buffer(64)
+    midisock.check(midisock.call("peer_name", client.handle, name, len(name)), "peer_name")
+    return name.value.decode()
+
+
+def asks_for_times(number, name):
+    """A client of midisock with sender time and a name."""
+    return midisock.Port.connect("127.0.0.1", number, name=name.encode(), timing=midisock.CONSTANTS["TIMING_SENDER"])
 
 
 def waiting(local, remote):

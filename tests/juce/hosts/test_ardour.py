@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import bridge_state
-from conftest import DEADLINE, artefact, ends_with_us, free_port, until
+from conftest import DEADLINE, artefact, asks_for_times, ends_with_us, free_port, name_of_server, until
 
 HERE = Path(__file__).parent
 CHUNK = re.compile(r"<chunk>([^<]*)</chunk>")
@@ -31,6 +31,21 @@ def vst3_preset(class_id, component):
             + b"List" + struct.pack("<i", 1) + b"Comp" + struct.pack("<qq", start, len(component)))
 
 
+def chunks(session):
+    """The states of the plugins in a session."""
+    return [base64.b64decode(chunk) for chunk in CHUNK.findall(session.read_text())]
+
+
+def write(session, settings):
+    """Writes a state for each of the plugins into the session."""
+    class_id, each = chunks(session)[0][8:40], iter(settings)
+
+    def chunk(_):
+        state = bridge_state.wrapped(bridge_state.xml(**next(each)))
+        return f"<chunk>{base64.b64encode(vst3_preset(class_id, state)).decode()}</chunk>"
+    session.write_text(CHUNK.sub(chunk, session.read_text()))
+
+
 class Home:
     """A user's home with the plugin installed and found by Ardour, and a session with it."""
 
@@ -43,13 +58,18 @@ class Home:
         self.lua = next(Path("/usr/bin").glob("ardour*-lua"))
         said = self.run([scanner, "-f", folder / ".vst3" / BUNDLE], LD_LIBRARY_PATH=str(scanner.parent))
         assert "Found Plugin: midisock Bridge" in said, said
-        self.made = folder / "made" / "session.ardour"
+        self.made = self.make("ardour_make.lua", 2)
+
+    def make(self, script, plugins):
+        """A session that the script makes."""
+        made = self.folder / script.removesuffix(".lua") / "session.ardour"
 
         def session():
-            shutil.rmtree(self.made.parent, ignore_errors=True)
-            self.run([self.lua, HERE / "ardour_make.lua"], SESSION=str(self.made.parent), timeout=15)
-            return self.made.exists() and len(CHUNK.findall(self.made.read_text())) == 2
-        until(session, "session with two plugins in it", timeout=120)
+            shutil.rmtree(made.parent, ignore_errors=True)
+            self.run([self.lua, HERE / script], SESSION=str(made.parent), timeout=15)
+            return made.exists() and len(CHUNK.findall(made.read_text())) == plugins
+        until(session, f"session with {plugins} plugins in it", timeout=120)
+        return made
 
     def run(self, command, timeout=DEADLINE, **environment):
         try:
@@ -75,7 +95,7 @@ class Ardour:
         self.session = session or programs.folder / "session" / "session.ardour"
         if session is None:
             shutil.copytree(home.made.parent, self.session.parent)
-            self.write(settings, {"port": behind, "connect": behind is not None})
+            self.write([settings, {"port": behind, "connect": behind is not None}])
         programs.environment["SESSION"] = str(self.session.parent)
         self.process = programs.start(home.lua, HERE / "ardour_run.lua")
         self.count = 0
@@ -83,16 +103,11 @@ class Ardour:
 
     def chunk(self):
         """The state of the first plugin in the session."""
-        return base64.b64decode(CHUNK.search(self.session.read_text())[1])
+        return chunks(self.session)[0]
 
-    def write(self, *settings):
+    def write(self, settings):
         """Into the session, for each of the plugins."""
-        class_id, each = self.chunk()[8:40], iter(settings)
-
-        def chunk(_):
-            state = bridge_state.wrapped(bridge_state.xml(**next(each)))
-            return f"<chunk>{base64.b64encode(vst3_preset(class_id, state)).decode()}</chunk>"
-        self.session.write_text(CHUNK.sub(chunk, self.session.read_text()))
+        write(self.session, settings)
 
     def tell(self, command, *arguments):
         """Has it done; what it says to that."""
@@ -245,3 +260,93 @@ def test_a_session_that_is_saved_and_loaded(programs, home, connect):
     assert f'port="{number}" allow="127.0.0.0/8" latency_ms="17"'.encode() in first.chunk()
     second = Ardour(programs, home, session=first.session)
     second.is_heard_by(connect(number))
+
+
+class Sixteen:
+    """Ardour with sixteen tracks whose plugins share an address. Each passes one channel. What comes out of all of them goes to
+    one more, whose client hears it."""
+
+    def __init__(self, programs, home, session, number, behind, connect):
+        self.host = Ardour(programs, home, session=session)
+        self.peer, self.listener = connect(number), connect(behind)
+        self.there, self.note = list(range(16)), 40
+        # A plugin takes up what comes when its first block is done.
+        until(lambda: self.all_pass(lambda channel: self.peer.send(0xB0 | channel, 119, 1), self.listener, 0xB0, 119),
+              "message from the peer on each channel")
+        until(lambda: self.all_pass(self.press, self.peer, 0x80, 1), "note from Ardour on each channel")
+        self.settle()
+
+    def all_pass(self, send, to, status, number):
+        """Sends on the channels that have not passed yet, and tells whether all have."""
+        lacking = [c for c in self.there if not to.has(bytes([status | c, number]), take=False)]
+        for channel in lacking:
+            send(channel)
+        time.sleep(0.02)
+        return not lacking
+
+    def press(self, channel):
+        self.host.tell("send", 0x90 | channel, 1, 1)
+        self.host.tell("send", 0x80 | channel, 1, 1)
+
+    def settle(self):
+        """Takes what was sent so far, when it has come. The last channel's plugin is always there."""
+        self.peer.send(0xBF, 119, 2)
+        self.listener.receive(bytes([0xBF, 119, 2]))
+        self.host.tell("send", 0xBF, 119, 2)
+        self.peer.receive(bytes([0xBF, 119, 2]))
+
+    def each_passes_its_channel(self):
+        """Where a busy machine stops Ardour for long, the plugins skip what is old by then: another note is tried."""
+        def each_passes():
+            self.note += 1
+            for channel in self.there:
+                self.host.tell("send", 0x90 | channel, self.note, 100)
+                self.peer.send(0x90 | channel, self.note, 99)
+            return self.hears_once_on_each(self.peer, 100) and self.hears_once_on_each(self.listener, 99)
+        until(each_passes, "note that comes on each channel, in both directions", timeout=120)
+
+    def hears_once_on_each(self, peer, velocity):
+        """Whether the note comes on all channels soon, in whichever order. It never comes twice, or on another channel."""
+        notes = [bytes([0x90 | channel, self.note, velocity]) for channel in range(16)]
+        end = time.monotonic() + 5
+        while not (all_are_here := all([peer.has(notes[c], take=False) for c in self.there])) and time.monotonic() < end:
+            time.sleep(0.002)
+        counts = [peer.got.count(each) for each in notes]
+        assert all(n <= int(c in self.there) for c, n in enumerate(counts)), f"note {self.note} comes {counts} times"
+        peer.got = b""
+        return all_are_here
+
+    def delete(self, channel):
+        """Its note ends, and no other does."""
+        self.host.tell("delete", channel + 1)
+        self.there.remove(channel)
+        before = self.peer.receive(bytes([0x80 | channel, self.note, 0x40]))
+        self.host.tell("send", 0xBF, 119, 3)
+        before += self.peer.receive(bytes([0xBF, 119, 3]))
+        ends = {byte & 0x0F for byte in before if byte & 0xF0 == 0x80}
+        assert ends <= {channel}, f"notes end on {ends}: {before.hex(' ')}"
+
+
+def test_sixteen_tracks_on_one_address(programs, home, connect):
+    """They are saved, closed and loaded again: all are back. The first is deleted while it plays, and another one; the others go
+    on with the connection that they had."""
+    number, behind = free_port(), free_port()
+    session = programs.folder / "session" / "session.ardour"
+    shutil.copytree(home.make("ardour_make_many.lua", 17).parent, session.parent)
+    write(session, [*({"port": number, "channels": 1 << channel} for channel in range(16)), {"port": behind}])
+    first = Sixteen(programs, home, session, number, behind, connect)
+    first.each_passes_its_channel()
+    with asks_for_times(number, "Stage left") as client:
+        # Ardour tells each plugin the name of its track; the oldest one's is that of the address.
+        until(lambda: name_of_server(client).startswith("bridge "), "name of a track")
+    first.host.tell("save")
+    first.host.quit()
+    first.peer.ended()
+    for channel, chunk in enumerate(chunks(session)[:16]):
+        assert f'channels="{1 << channel}"'.encode() in chunk, chunk
+
+    again = Sixteen(programs, home, session, number, behind, connect)
+    again.each_passes_its_channel()
+    for gone in (0, 9):
+        again.delete(gone)
+    again.each_passes_its_channel()

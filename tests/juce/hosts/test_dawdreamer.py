@@ -5,6 +5,7 @@ import re
 import threading
 
 import dawdreamer
+import mido
 import numpy
 import pytest
 
@@ -51,16 +52,16 @@ class Player:
     """Plays a note on and off without pause, from a thread of its own: there is something to hear whenever a host
     renders."""
 
-    def __init__(self, peer, note):
-        self.peer, self.note, self.end = peer, note, threading.Event()
+    def __init__(self, peer, note, channel=0):
+        self.peer, self.note, self.channel, self.end = peer, note, channel, threading.Event()
         self.thread = threading.Thread(target=self.play)
 
     def play(self):
         while not self.end.wait(0.002):
-            self.peer.send(0x90, self.note, 100)
+            self.peer.send(0x90 | self.channel, self.note, 100)
             if self.end.wait(0.002):
                 break
-            self.peer.send(0x80, self.note, 0)
+            self.peer.send(0x80 | self.channel, self.note, 0)
 
     def __enter__(self):
         self.thread.start()
@@ -164,6 +165,88 @@ def test_ten_instances_in_one_engine(tmp_path, connect):
         return len(heard) == 10
 
     until(all_heard, "note of each instance")
+
+
+class Studio:
+    """Sixteen instances in one engine, which share an address. Each has a channel of its own, and plays a note on it."""
+
+    def __init__(self, folder, states):
+        self.folder = folder
+        self.engine = dawdreamer.RenderEngine(RATE, BLOCK)
+        self.plugins = {}
+        for channel, state in states.items():
+            plugin = self.engine.make_plugin_processor(f"bridge{channel}", str(artefact("bridge", "*.vst3")))
+            (folder / "state").write_bytes(state)
+            plugin.load_state(str(folder / "state"))
+            song = mido.MidiFile(type=0)
+            song.tracks.append(mido.MidiTrack([mido.Message("note_on", channel=channel, note=40 + channel, velocity=100)]))
+            song.save(str(folder / "song.mid"))
+            plugin.load_midi(str(folder / "song.mid"))
+            plugin.record = True
+            self.plugins[channel] = plugin
+        self.play()
+
+    def play(self):
+        self.engine.load_graph([(plugin, []) for plugin in self.plugins.values()])
+
+    def save(self):
+        states = {}
+        for channel, plugin in self.plugins.items():
+            plugin.save_state(str(self.folder / "saved"))
+            states[channel] = (self.folder / "saved").read_bytes()
+        return states
+
+    def delete(self, channel):
+        del self.plugins[channel]
+        self.play()
+        self.engine.remove_processor(f"bridge{channel}")
+        gc.collect()
+
+    def each_hears_its_channel(self, peer):
+        for channel, plugin in self.plugins.items():
+            with Player(peer, 60, channel):
+                until(lambda: self.engine.render(1.0) or numpy.any(plugin.get_audio()), f"sound on channel {channel + 1}")
+                others = [c for c, other in self.plugins.items() if other is not plugin and numpy.any(other.get_audio())]
+                assert not others, f"channel {channel + 1} is heard on {others}, too"
+
+    def all_are_heard_by(self, peer):
+        heard = set()
+
+        def all_heard():
+            self.engine.render(0.1)
+            heard.update(c for c in self.plugins if peer.has(bytes([0x90 | c, 40 + c, 100]), take=False))
+            peer.got = b""
+            return len(heard) == len(self.plugins)
+        until(all_heard, "note of each instance")
+
+
+def test_sixteen_instances_on_one_address(tmp_path, connect):
+    """A project is saved, closed and loaded again: all are back. Instances are deleted, the first of them, too, and the others
+    go on with the connection that they had."""
+    number = free_port()
+    studio = Studio(tmp_path, {channel: bridge_state.for_vst3_host(bridge_state.xml(
+        port=number, monitor=True, latency_ms=0, name=f"Track {channel + 1}", channels=1 << channel))
+        for channel in range(16)})
+    peer = connect(number)
+    studio.all_are_heard_by(peer)
+    studio.each_hears_its_channel(peer)
+    states = studio.save()
+    del studio
+    gc.collect()
+    peer.ended()
+
+    studio = Studio(tmp_path, states)
+    peer = connect(number)
+    studio.all_are_heard_by(peer)
+    for gone in (0, 7):
+        studio.delete(gone)
+    studio.all_are_heard_by(peer)
+    studio.each_hears_its_channel(peer)
+    again = studio.save()
+    for channel, state in again.items():
+        said = bridge_state.from_vst3_host(state)
+        assert said == bridge_state.from_vst3_host(states[channel])
+        assert f'name="Track {channel + 1}"' in said and f'channels="{1 << channel}"' in said, said
 
 
 def test_loaded_used_and_deleted(tmp_path, connect):

@@ -255,6 +255,54 @@ def test_sixteen_instances_on_one_address(connect):
     all_hear()
 
 
+def test_sixteen_channels_of_one_address(connect):
+    """Each instance hears its channel, a client hears all. A project is saved, closed and loaded again: all are back. One is
+    deleted while it plays: its note ends, no other does."""
+    number = free_port()
+    hosts = [Host(port=number, monitor=True, name=f"Track {channel + 1}", channels=1 << channel) for channel in range(16)]
+
+    def play(peer):
+        for channel, host in enumerate(hosts):
+            if host is not None:
+                host.block((bytes([0x90 | channel, 40 + channel, 100]), 0.0))
+                peer.receive(bytes([0x90 | channel, 40 + channel, 100]))
+                peer.send(0x90 | channel, 60, 100)
+                host.onset(f"sound of instance {channel}")
+                assert not any(other.block().any() for other in hosts if other not in (host, None)), "another one sounds, too"
+                peer.send(0x80 | channel, 60, 0)
+                host.silence()
+
+    def join():
+        peer = connect(number)
+        for channel, host in enumerate(hosts):
+            def hears():
+                host.block((bytes([0x90 | channel, 1, 1]), 0.0))
+                return peer.has(bytes([0x90 | channel, 1, 1]))
+            until(hears, f"sign of instance {channel}")
+        return peer
+
+    peer = join()
+    play(peer)
+    states = [host.plugin.raw_state for host in hosts]
+    hosts.clear()
+    gc.collect()
+    peer.ended()
+    for channel, state in enumerate(states):
+        assert f'name="Track {channel + 1}" channels="{1 << channel}"' in bridge_state.from_vst3_host(state)
+        hosts.append(Host())
+        hosts[-1].plugin.raw_state = state
+    peer = join()
+    play(peer)
+    for gone in (0, 9):  # the first, which has listened for all, and another one
+        hosts[gone] = None
+        gc.collect()
+        peer.receive(bytes([0x80 | gone, 40 + gone, 0x40]))
+        hosts[15].block((bytes([0xBF, 119, gone]), 0.0))
+        between = peer.receive(bytes([0xBF, 119, gone]))
+        assert not any(byte & 0xF0 == 0x80 and byte & 0x0F != gone for byte in between), f"another note ends: {between.hex(' ')}"
+    play(peer)
+
+
 def test_fifty_times_loaded_used_and_deleted(connect):
     number = free_port()
 

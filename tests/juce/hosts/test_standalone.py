@@ -2,14 +2,17 @@
 pictures are left in target/scripts/juce/pictures; those in docs/images are taken from there."""
 
 import collections
+import contextlib
+import os
 import re
 import socket
+import subprocess
 import threading
 
 import pytest
 
 import bridge_state
-from conftest import BUILD, DEADLINE, artefact, free_port, until
+from conftest import BUILD, DEADLINE, artefact, asks_for_times, free_port, name_of_server, until
 
 PICTURES = BUILD / "pictures"
 # Of the lamp beside the words: examples/juce/editor/Theme.h.
@@ -19,7 +22,7 @@ LAMPS = {"off": "#626A7D", "good": "#3DDC97", "waiting": "#F2B84B", "bad": "#FF6
 @pytest.fixture
 def display(jack):
     """An X server that chooses its own number."""
-    server = jack.start("sh", "-c", "exec Xvfb -displayfd 3 -screen 0 900x700x24 -nolisten tcp 3>display")
+    server = jack.start("sh", "-c", "exec Xvfb -displayfd 3 -screen 0 1000x800x24 -nolisten tcp 3>display")
     number = until(lambda: (jack.folder / "display").read_text().strip() if (jack.folder / "display").exists() else "",
                    "display")
     assert server.poll() is None
@@ -94,8 +97,8 @@ def test_address_typed_with_the_keyboard(display, connect):
     window.shows("waiting", "waiting")
     connect(first).close()
 
-    # The network's list, server, client, where to listen, port.
-    window.key("Tab", "Tab", "Tab", "Tab", "Tab")
+    # The network's list, server, client, name, where to listen, port.
+    window.key("Tab", "Tab", "Tab", "Tab", "Tab", "Tab")
     window.write(str(second))
     window.key("Return")
     connect(second)
@@ -110,7 +113,7 @@ def test_where_to_listen_chosen_with_the_keyboard(display, connect):
     with pytest.raises(OSError):
         socket.create_connection(elsewhere, timeout=1)
     # To the field, which can be typed in; its list; from the first line to the second, "Every network".
-    window.key("Tab", "Tab", "Tab", "Tab", "Down")
+    window.key("Tab", "Tab", "Tab", "Tab", "Tab", "Down")
     # It is a window of its own, and black in a picture of the one that it covers.
     until(lambda: window.colours("list")["#000000"] > 5000, "list")
     window.key("Down", "Return")
@@ -125,32 +128,43 @@ def test_where_to_listen_chosen_with_the_keyboard(display, connect):
 
 def test_resized(display):
     window = Window(display, host="localhost", port=free_port())
-    for width, height in ((890, 690), (600, 566), (740, 606)):
+    for width, height in ((990, 790), (600, 676), (740, 716)):
         window.size(width, height)
         # What is not drawn yet, or would never be, is black.
         until(lambda: window.colours(f"size-{width}")["#000000"] == 0, "picture that is whole")
         window.shows("waiting", f"size-{width}")
 
 
-def test_two_clients_with_activity(display, connect):
-    number = free_port()
-    window = Window(display, host="localhost", port=number)
-    peers = [connect(number), connect(number)]
-    playing = threading.Event()
+@contextlib.contextmanager
+def playing(*senders):
+    """Notes and clock without pause, from each of two functions that send a message."""
+    end = threading.Event()
 
     def play():
         i = 0
-        while not playing.wait(0.02):
+        while not end.wait(0.02):
             i += 1
-            for peer, channels in zip(peers, ((0, 1, 9), (2, 4))):
+            for send, channels in zip(senders, ((0, 1, 9), (2, 4))):
                 for channel in channels:
                     if i % (channel + 1) == 0:
-                        peer.send(0x90 | channel, 60, 100, 0x80 | channel, 60, 0)
-            peers[0].send(0xF8)
+                        send(bytes([0x90 | channel, 60, 100]))
+                        send(bytes([0x80 | channel, 60, 0]))
+            senders[0](bytes([0xF8]))
 
     player = threading.Thread(target=play)
     player.start()
     try:
+        yield
+    finally:
+        end.set()
+        player.join()
+
+
+def test_two_clients_with_activity(display, connect):
+    number = free_port()
+    window = Window(display, host="localhost", port=number)
+    peers = [connect(number), connect(number)]
+    with playing(*(lambda message, peer=peer: peer.send(*message) for peer in peers)):
         window.shows("good", "two-clients")
         # The lamps of what comes in are lit, more of them than its name takes.
         until(lambda: window.colours("two-clients")["#4CC9F0"] > 300, "lamps of incoming messages")
@@ -162,9 +176,46 @@ def test_two_clients_with_activity(display, connect):
             return len(heard) == 2
 
         until(panicked, "All Sound Off at both clients")
-    finally:
-        playing.set()
-        player.join()
+
+
+@contextlib.contextmanager
+def named_clients(number, *names):
+    """Clients with sender time, which tell their names; the server has told its own."""
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(asks_for_times(number, name)) for name in names]
+        until(lambda: all(name_of_server(client) == "Keys" for client in clients), "name of the server")
+        yield clients
+
+
+def test_clients_by_name_and_one_channel(display):
+    number = free_port()
+    window = Window(display, host="localhost", port=number, name="Keys", latency_ms=50)
+    with named_clients(number, "Stage left", "Laptop") as clients:
+        until(lambda: all(client.stats().clock_error_ns for client in clients), "clocks")
+        with playing(*(client.try_push for client in clients)):
+            window.shows("good", "by-name")
+            until(lambda: window.colours("by-name")["#4CC9F0"] > 300, "lamps of incoming messages")
+        every = window.colours("all-channels")["#272B36"]
+        # From before the first control to the channels, which are a list that can be typed in.
+        window.key(*["Tab"] * 9)
+        window.write("10")
+        window.key("Return")
+        # The lamps of the other channels are outlines now: there is less of their colour.
+        until(lambda: window.colours("channels")["#272B36"] < every - 3000, "lamps as outlines")
+        with playing(*(client.try_push for client in clients)):
+            until(lambda: window.colours("channels")["#4CC9F0"] > 100, "lamp of the channel")
+
+
+def test_pictures_without_a_window():
+    """Of what needs a network, or several instances: drawn by test_bridge and test_words."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for program, case, name in (("test_bridge", "a_server_is_chosen_from_the_network", "network"),
+                                ("test_words", "in_use_shared_and_free_again", "shared")):
+        picture = PICTURES / f"{name}.png"
+        picture.unlink(missing_ok=True)
+        finished = subprocess.run([artefact("bridge", program), case], env={**os.environ, "MIDISOCK_PICTURES": str(PICTURES)},
+                                  capture_output=True, text=True, timeout=DEADLINE)
+        assert finished.returncode == 0 and picture.exists(), finished.stdout + finished.stderr
 
 
 def test_connecting(display):

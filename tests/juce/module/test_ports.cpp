@@ -205,6 +205,39 @@ void settings_that_keep_the_connection()
     CHECK(there.state == state::listening && there.problem == outcome::ok);
 }
 
+// The channels change while a connection is there. What is cut off passes in neither direction.
+void channels_that_keep_the_connection()
+{
+    midi_link server, client;
+    server.prepare();
+    client.prepare();
+    settings s = on(role::server, 0);
+    s.channels = 1u << 9;
+    (void)client.apply(on(role::client, server.apply(s).local_port));
+    SOON(server.poll().peers.size() == 1 && client.poll().peers.size() == 1);
+    audio receiving(client);
+    juce::MidiBuffer midi;
+    const auto play = [&](int channel) {
+        midi.addEvent(juce::MidiMessage(0x90 | channel, 60, 100), 0);
+        server.process(midi, {64, 48000.0, false, false, 0});
+        midi.clear();
+    };
+    play(9); // what is sent before the first block is too old
+    SOON(receiving.notes_on == 1);
+    play(0);
+    status there;
+    SOON((there = server.poll()).counters.filtered == 1);
+    s.channels = 1u << 0;
+    there = server.apply(s); // what was held on channel 10 is released
+    SOON(receiving.notes_off == 1);
+    play(9);
+    play(0);
+    SOON(receiving.notes_on == 2);
+    SOON((there = server.poll()).counters.filtered == 2);
+    CHECK(there.peers.size() == 1 && there.counters.connections == 1 && there.counters.disconnections == 0);
+    CHECK((there.activity_out & ~s.channels) == 0);
+}
+
 void nobody_there_and_then_somebody()
 {
     // A free port, by having had it.
@@ -408,6 +441,7 @@ const std::vector<named_case> port_cases = {
     {"ports: changes under a running audio thread", changes_under_a_running_audio_thread},
     {"ports: server and client", server_and_client},
     {"ports: settings that keep the connection", settings_that_keep_the_connection},
+    {"ports: channels that keep the connection", channels_that_keep_the_connection},
     {"ports: nobody there and then somebody", nobody_there_and_then_somebody},
     {"ports: finds its port again", finds_its_port_again},
     {"ports: finds its port again", links_share_an_address},

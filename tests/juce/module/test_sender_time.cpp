@@ -100,6 +100,7 @@ void a_client_asks_its_server()
         of.process(midi, {64, 48000.0, false, false, 0});
     };
     settings there{true, role::server, "127.0.0.1", 0};
+    there.name = "Stage left";
     there.latency_ms = 5;
     settings here{true, role::client, "127.0.0.1", server.apply(there).local_port};
     here.latency_ms = 20;
@@ -113,7 +114,12 @@ void a_client_asks_its_server()
     soon([&] { return client.poll().counters.clock_error_ns > 0 && server.poll().counters.clock_error_ns > 0; });
     block(client);
     CHECK(client.poll().host_latency_ns == 20 * ms);
-    soon([&] { return server.poll().peers.size() == 1; });
+    // Both are told by name, now and when it changes.
+    soon([&] { return client.poll().peers.size() == 1 && client.poll().peers[0].name == "Stage left"; });
+    soon([&] { return client.poll().peers[0].has_clock && server.poll().peers[0].has_clock; });
+    here.name = juce::CharPointer_UTF8("B\xc3\xbchne");
+    (void)client.apply(here);
+    soon([&] { return server.poll().peers.size() == 1 && server.poll().peers[0].name == here.name; });
     const auto id = server.poll().peers[0].id;
     there.sender_time = true;
     (void)server.apply(there);

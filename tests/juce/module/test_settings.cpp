@@ -19,6 +19,7 @@ settings unusual()
     s.name = "Stage left";
     s.advertise = true;
     s.share = true;
+    s.channels = 1u << 9 | 1u << 16;
     return s;
 }
 
@@ -65,6 +66,10 @@ void hostile_states()
         CHECK(settings::from_tree(tree).latency_ms <= settings::most_latency_ms);
         (void)settings::from_tree(tree).to_config();
     }
+    for (const juce::var &bad : {juce::var("x"), juce::var(-1), juce::var(0x20000), juce::var(""), juce::var("99999999999")}) {
+        tree.setProperty("channels", bad, nullptr);
+        CHECK(settings::from_tree(tree).channels == MIDISOCK_ALL_CHANNELS);
+    }
     tree.setProperty("latency_ms", INT_MIN, nullptr);
     CHECK(settings::from_tree(tree) == defaults); // automatic, as any below 0
 
@@ -110,6 +115,7 @@ void config_for_playing()
     CHECK(std::strcmp(how.allow, "10.0.0.0/8, ::1") == 0);
     CHECK(std::strcmp(how.name, "Stage left") == 0);
     CHECK(how.advertise == 0 && how.share == 0); // a client
+    CHECK(how.channels == (1u << 9 | 1u << 16));
     settings server = s;
     server.role = role::server;
     CHECK(server.to_config().advertise == 1 && server.to_config().share == 1);
