@@ -137,7 +137,7 @@ impl Context {
             std::io::ErrorKind::Unsupported => Code::Unsupported,
             _ => Code::of(&error),
         })?;
-        host.park();
+        host.park(&self.control);
         Ok(handle)
     }
 }

@@ -75,7 +75,8 @@ impl Driver {
     /// Has the threads woken, at the end of the turn, that wait for something of a port.
     pub(super) fn woken(&mut self, shared: &Arc<Shared>) {
         // Only the network thread uses this flag.
-        if !shared.control.wake_pending.swap(true, Ordering::Relaxed) {
+        if !shared.control.wake_pending.load(Ordering::Relaxed) {
+            shared.control.wake_pending.store(true, Ordering::Relaxed);
             self.woken.push(Arc::clone(shared));
         }
     }

@@ -78,7 +78,10 @@ impl Host {
     }
 
     /// After the last turn of a call: makes the handle readable for another loop when there is more to do.
-    pub(super) fn park(&self) {
+    pub(super) fn park(&self, control: &Control) {
+        if !control.waker.poller.has_handle() {
+            return;
+        }
         if let Some((reactor, _)) = &mut *self.runs.lock() {
             reactor.park();
         }
@@ -96,7 +99,7 @@ impl Host {
                 Turned::Nothing => {}
             }
         };
-        self.park();
+        self.park(control);
         outcome
     }
 
@@ -119,7 +122,7 @@ impl Host {
                 break value;
             }
         };
-        self.park();
+        self.park(control);
         outcome
     }
 

@@ -6,7 +6,7 @@ use super::registry::{Registry, Source};
 use super::socket::{Listener, SocketSettings, local_port};
 use crate::session::name::Name;
 use crate::sys::address::Address;
-use crate::sys::clock::ms;
+use crate::sys::clock::{ms, soonest};
 use crate::sys::code::Failure;
 use crate::sys::poller::{Event, Poller};
 use socket2::Socket;
@@ -160,7 +160,7 @@ impl Listeners {
         let silent = self.listening.iter().map(|listening| listening.silent_until);
         let silent = silent.filter(|until| *until != 0).min();
         let binding = self.binding.as_ref().map(|binding| binding.next_try.min(binding.until));
-        [silent, binding].into_iter().flatten().min()
+        soonest([silent, binding])
     }
 
     /// Watches listeners again that were silenced, and tries to bind.

@@ -15,7 +15,7 @@ use crate::realtime::log::Level;
 use crate::realtime::shared::Shared;
 use crate::session::conversation::Conversation;
 use crate::session::options::Options;
-use crate::sys::clock::{ms, now_ns};
+use crate::sys::clock::{ms, now_ns, soonest};
 use crate::sys::poller::Events;
 use slab::Slab;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,6 +41,10 @@ pub(super) struct Reactor {
     seats: Slab<Seat>,
     /// Something may have happened to some seat since `settle`.
     touched: bool,
+    /// The system told of something, and the rest of the turn is to be done.
+    had_events: bool,
+    /// HOST mode: the last turn asked the system nothing.
+    has_done_rest: bool,
     sleep: Sleep,
 }
 
@@ -50,6 +54,8 @@ impl Reactor {
             driver: Driver::new(control),
             seats: Slab::new(),
             touched: false,
+            had_events: false,
+            has_done_rest: false,
             sleep: Sleep::default(),
         }
     }
@@ -84,16 +90,54 @@ impl Reactor {
     }
 
     fn take_turn(&mut self, events: &mut Events, limit: Option<u64>) -> Turned {
+        let hands_over_first = self.hands_over_first();
+        if hands_over_first && !std::mem::take(&mut self.has_done_rest) {
+            let rest = self.do_rest(now_ns());
+            if rest != Turned::Nothing {
+                // The next turn asks the system first, however much is pushed.
+                self.has_done_rest = true;
+                return rest;
+            }
+        }
         let now = self.begin_turn(events, limit);
         #[cfg(midisock_defect)]
         crate::sys::defect::in_network_thread();
-        let had_something = !events.is_empty();
         self.driver.again = false;
         let handled = self.handle(events, now);
+        let rest = if hands_over_first {
+            self.driver.wake();
+            Turned::Nothing
+        } else {
+            self.do_rest(now)
+        };
+        if handled && rest == Turned::Nothing {
+            Turned::Something
+        } else {
+            rest
+        }
+    }
+
+    /// HOST mode: whether the caller is told of what came before all else is done. Nearly always it pushes an answer, which
+    /// the rest then finds. Where another loop waits for the handle, nothing is left undone.
+    fn hands_over_first(&self) -> bool {
+        self.driver.control.host().is_some() && !self.driver.poller().has_handle()
+    }
+
+    /// Finds out what there is to do. The time at which the turn begins.
+    fn begin_turn(&mut self, events: &mut Events, limit: Option<u64>) -> u64 {
+        self.settle();
+        let now = self.sleep.wait(&mut self.driver, &mut self.seats, events, limit);
+        self.had_events |= !events.is_empty();
+        now
+    }
+
+    /// All but what sockets tell: commands, connections that wait for room, pushes, deadlines.
+    fn do_rest(&mut self, now: u64) -> Turned {
+        let had_events = std::mem::take(&mut self.had_events);
         let obeyed = self.obey(now);
-        let retried = self.retry_waiting(now, had_something | obeyed);
+        let retried = self.retry_waiting(now, had_events | obeyed);
         let found = self.drain(now);
-        if found || had_something {
+        if found || had_events {
             self.sleep.stay_awake(now);
         }
         let look_until = self.driver.conversation.end_turn(now);
@@ -101,34 +145,19 @@ impl Reactor {
         let timed_out = self.end_turn(now);
         if self.may_end() {
             Turned::Ended
-        } else if handled || obeyed || retried || found || timed_out {
+        } else if obeyed || retried || found || timed_out {
             Turned::Something
         } else {
             Turned::Nothing
         }
     }
 
-    /// Finds out what there is to do. The time at which the turn begins.
-    fn begin_turn(&mut self, events: &mut Events, limit: Option<u64>) -> u64 {
-        if let Some(now) = self.sleep.goes_on_with_pushes(&self.driver, &mut self.seats) {
-            events.clear();
-            if self.touched {
-                // Deadlines and connections that wait are not put off. The rest is for the next turn, which asks the system.
-                self.sleep.take(&self.seats);
-            }
-            return now;
-        }
-        self.settle();
-        self.sleep.wait(&mut self.driver, &mut self.seats, events, limit);
-        now_ns()
-    }
-
     /// HOST mode: the caller does something else until the handle is readable, because there is more to do.
     pub(super) fn park(&mut self) {
-        if self.driver.poller().has_handle() {
-            self.settle();
-            self.sleep.park(&mut self.driver, &mut self.seats);
-        }
+        // What was put off before there was a handle.
+        self.driver.again |= self.had_events;
+        self.settle();
+        self.sleep.park(&mut self.driver, &mut self.seats);
     }
 
     /// Whether there is no user, and nothing left to do. After true nobody can join.
@@ -175,6 +204,9 @@ impl Reactor {
 
     /// Whether there was a command.
     fn obey(&mut self, now: u64) -> bool {
+        if self.driver.control.commands.is_empty() {
+            return false;
+        }
         for count in 0..MOST_COMMANDS {
             let Some(command) = self.driver.control.commands.pop() else {
                 return count != 0;
@@ -365,7 +397,7 @@ impl Reactor {
         let mut next = None;
         self.driver.unacknowledged.retain(|(seat, peer)| {
             let due = seats.get_mut(*seat).and_then(|seat| seat.acknowledge(*peer, now));
-            next = [next, due].into_iter().flatten().min();
+            next = soonest([next, due]);
             due.is_some()
         });
         self.sleep.next_acknowledgement = next;

@@ -15,7 +15,7 @@ use crate::realtime::shared::Shared;
 use crate::session::conversation::Conversation;
 use crate::session::{Effect, Peer, PortKey, Reason};
 use crate::sys::address::Address;
-use crate::sys::clock::now_ns;
+use crate::sys::clock::{now_ns, soonest};
 use crate::sys::code::Code;
 use crate::sys::poller::{self, Event};
 use socket2::Socket;
@@ -118,10 +118,7 @@ impl Seat {
             Work::Connect(connector) => connector.next_timeout(),
             Work::Nothing => None,
         };
-        let never = u64::MAX;
-        let session = self.session.poll_timeout().unwrap_or(never);
-        let soonest = session.min(work.unwrap_or(never)).min(self.retry_at.unwrap_or(never));
-        (soonest != never).then_some(soonest)
+        soonest([self.session.poll_timeout(), work, self.retry_at])
     }
 
     /// When to look at the out queues of its ports.

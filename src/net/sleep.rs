@@ -3,7 +3,7 @@
 use super::driver::Driver;
 use super::seat::Seat;
 use crate::realtime::log::Level;
-use crate::sys::clock::now_ns;
+use crate::sys::clock::{now_ns, soonest};
 use crate::sys::poller::Events;
 use slab::Slab;
 use std::io;
@@ -26,8 +26,6 @@ pub(super) struct Sleep {
     stall_pause_ns: u64,
     /// Until when the thread looks again and again rather than sleep: see `busy_poll_us`.
     busy_until: u64,
-    /// The last turn asked the system nothing, so the next one does.
-    went_on: bool,
     pub next_acknowledgement: Option<u64>,
     /// When the number of lines that were left out is to be written to the host's log.
     pub next_log: Option<u64>,
@@ -40,6 +38,8 @@ pub(super) struct Sleep {
     /// The longest `busy_poll_us` of all ports.
     longest_busy_poll_us: u32,
     broken_pause_ms: u64,
+    /// The thread has slept, and would have until then; `u64::MAX`: for ever.
+    slept_until: Option<u64>,
     /// When ports are to be looked at, gathered anew for each sleep.
     looks: Vec<u64>,
 }
@@ -49,7 +49,6 @@ impl Default for Sleep {
         Self {
             stall_pause_ns: STALL_PAUSE_NS.0,
             busy_until: 0,
-            went_on: false,
             next_acknowledgement: None,
             next_log: None,
             next_timeout: u64::MAX,
@@ -57,20 +56,21 @@ impl Default for Sleep {
             signals: false,
             longest_busy_poll_us: 0,
             broken_pause_ms: BROKEN_PAUSE_MS.0,
+            slept_until: None,
             looks: Vec::new(),
         }
     }
 }
 
 impl Sleep {
-    /// Waits for something to do until `limit` at most, or looks whether there is.
+    /// Waits for something to do until `limit` at most, or looks whether there is. The time after that.
     pub(super) fn wait(
         &mut self,
         driver: &mut Driver,
         seats: &mut Slab<Seat>,
         events: &mut Events,
         limit: Option<u64>,
-    ) {
+    ) -> u64 {
         let until = self.busy_until.max(driver.conversation.until());
         let outcome = if until != 0 && now_ns() < until {
             look(driver, events)
@@ -90,15 +90,10 @@ impl Sleep {
             }
             _ => self.broken_pause_ms = BROKEN_PAUSE_MS.0,
         }
-    }
-
-    /// HOST mode: what the caller has just pushed leaves without a question to the system, which the next turn asks. Where
-    /// another loop waits for the handle, it is asked at once: else the handle stays readable for nothing. The time, if so.
-    pub(super) fn goes_on_with_pushes(&mut self, driver: &Driver, seats: &mut Slab<Seat>) -> Option<u64> {
-        let may_go_on = !self.went_on && driver.control.host().is_some() && !driver.poller().has_handle();
-        let now = may_go_on.then(now_ns);
-        let now = now.filter(|now| self.is_signalled(driver, seats, *now));
-        self.went_on = now.is_some();
+        let now = now_ns();
+        if let Some(until) = self.slept_until.take() {
+            note_wake(driver, seats, until, now);
+        }
         now
     }
 
@@ -147,9 +142,8 @@ impl Sleep {
             (None, None) => waker.poller.wait(events, None),
         };
         waker.mark_awake();
-        if [until, limit].into_iter().flatten().all(|ends| ends > now) {
-            note_wake(driver, seats, until);
-        }
+        let slept = [until, limit].into_iter().flatten().all(|ends| ends > now);
+        self.slept_until = slept.then(|| until.unwrap_or(u64::MAX));
         outcome
     }
 
@@ -207,16 +201,13 @@ impl Sleep {
             self.looks.extend(seat.next_looks());
         }
         let stall = self.waits_for_room.then(|| now + self.stall_pause_ns);
-        let others = [
+        soonest([
             stall,
             Some(self.next_timeout),
             self.next_acknowledgement,
             self.next_log,
             next_look(&self.looks),
-        ];
-        // Not `flatten`: valgrind takes the code that the compiler makes of it for a jump on an unset value.
-        let first = others.into_iter().map(|at| at.unwrap_or(u64::MAX)).min();
-        first.filter(|at| *at != u64::MAX)
+        ])
     }
 }
 
@@ -244,10 +235,10 @@ fn next_look(looks: &[u64]) -> Option<u64> {
 }
 
 /// The thread has slept.
-fn note_wake(driver: &mut Driver, seats: &Slab<Seat>, until: Option<u64>) {
+fn note_wake(driver: &mut Driver, seats: &Slab<Seat>, until: u64, now: u64) {
     let lateness = &driver.control.waker.lateness;
     lateness.count_wake();
-    let Some(late_ns) = until.and_then(|until| now_ns().checked_sub(until)) else {
+    let Some(late_ns) = now.checked_sub(until) else {
         return;
     };
     lateness.add_delay(late_ns);

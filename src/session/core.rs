@@ -13,7 +13,7 @@ use crate::realtime::filter::Direction;
 use crate::realtime::notifications::Kind;
 use crate::realtime::shared::{Shared, State};
 use crate::sys::address::Address;
-use crate::sys::clock::ms;
+use crate::sys::clock::{ms, soonest};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -166,7 +166,7 @@ impl Core {
             .filter(|_| connection.is_confirmed_for_writing());
         let check = check.map(|at| at.max(now + 1));
         let exchange = frames::next_exchange_ns(connection, now);
-        if let Some(at) = [phase, delay, check, exchange].into_iter().flatten().min() {
+        if let Some(at) = soonest([phase, delay, check, exchange]) {
             let owner = Owner::Connection(peer, connection.serial);
             self.timers.arm(&mut connection.armed, at, owner);
         }
@@ -181,7 +181,7 @@ impl Core {
         let tick = u64::from(port.config().pacing.tick_us) * 1000;
         let owed = (!port.owed.is_empty()).then_some(now + tick);
         let merged = port.times.merge.next_ns().map(|at| at.max(now + 1));
-        if let Some(at) = [due, owed, merged].into_iter().flatten().min() {
+        if let Some(at) = soonest([due, owed, merged]) {
             let owner = Owner::Port(key, port.shared.id);
             self.timers.arm(&mut port.armed, at, owner);
         }

@@ -15,6 +15,17 @@ pub(crate) fn ms(milliseconds: u32) -> u64 {
     u64::from(milliseconds) * 1_000_000
 }
 
+/// The soonest of some times. Without a branch for each: most of them are not set, and every turn asks.
+#[inline]
+pub(crate) fn soonest<const N: usize>(times: [Option<u64>; N]) -> Option<u64> {
+    // No time in ns since the start of a system comes near to it.
+    const NEVER: u64 = u64::MAX;
+    let first = times
+        .into_iter()
+        .fold(NEVER, |first, at| first.min(at.unwrap_or(NEVER)));
+    (first != NEVER).then_some(first)
+}
+
 /// A clock that a test sets, on its own thread.
 #[cfg(test)]
 pub(crate) mod simulated {

@@ -70,6 +70,7 @@ impl Events {
         }
     }
 
+    #[cfg(feature = "discovery")]
     pub(crate) fn clear(&mut self) {
         self.count = 0;
     }

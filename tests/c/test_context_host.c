@@ -586,6 +586,43 @@ static void a_loop_turns_once_for_a_push(void)
     context_destroy(context);
     raw_close(fd);
 }
+
+/* One poll has read all that came, and the next one would look for room in the in queue. */
+static void a_handle_that_comes_between_two_polls(void)
+{
+    enum { MESSAGES = 600 };
+    midisock_context *context = context_without_thread();
+    midisock_config c = context_config(context);
+    c.wake = MIDISOCK_WAKE_SIGNAL;
+    c.in_queue_bytes = 1024;
+    c.overflow = MIDISOCK_OVERFLOW_WAIT;
+    midisock_port *server = context_listen(&c);
+    int fd = raw_connect(midisock_local_port(server));
+    static uint8_t bytes[3 * MESSAGES];
+    for (int i = 0; i < MESSAGES; i++) {
+        bytes[3 * i] = 0xb0;
+        bytes[3 * i + 1] = 7;
+        bytes[3 * i + 2] = (uint8_t)(i & 127);
+    }
+    raw_send(fd, bytes, sizeof bytes);
+    midisock_message m;
+    while (midisock_pop(server, &m) != MIDISOCK_OK)
+        CHECK_OK(midisock_context_poll(context, -1));
+    intptr_t handle = -1;
+    CHECK_OK(midisock_context_handle(context, &handle));
+    struct pollfd ready = {(int)handle, POLLIN, 0};
+    for (int i = 1; i < MESSAGES;) {
+        if (midisock_pop(server, &m) == MIDISOCK_OK) {
+            CHECK_INT(i++ & 127, m.data[2]);
+            continue;
+        }
+        CHECK_INT(1, poll(&ready, 1, DEADLINE_MS));
+        CHECK(midisock_context_poll(context, 0) >= MIDISOCK_OK);
+    }
+    midisock_close(server);
+    context_destroy(context);
+    raw_close(fd);
+}
 #endif
 
 static const check_case cases[] = {
@@ -606,6 +643,7 @@ static const check_case cases[] = {
     CASE(room_in_the_in_queue_is_noticed),
     LINUX_CASE(a_loop_is_left_alone_when_congestion_ends)
     LINUX_CASE(a_loop_turns_once_for_a_push)
+    LINUX_CASE(a_handle_that_comes_between_two_polls)
 };
 
 int main(int argc, char **argv)

@@ -8,7 +8,7 @@ use crate::session::liveness::Liveness;
 use crate::session::name::Name;
 use crate::session::sender_time::SenderTime;
 use crate::sys::address::Address;
-use crate::sys::clock::ms;
+use crate::sys::clock::{ms, soonest};
 use std::mem;
 
 /// When to try again to measure a clock, where the client does not read.
@@ -206,7 +206,7 @@ impl Trunk {
             .iter()
             .filter_map(|branch| branch.liveness.next_check_ns());
         let check = checks.min().filter(|_| !self.measure_requested);
-        [ping, check].into_iter().flatten().min()
+        soonest([ping, check])
     }
 
     /// Asks once for a measurement. False: it was asked for already.
