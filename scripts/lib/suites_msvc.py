@@ -125,7 +125,6 @@ def msvc_c(run):
     for library in (into / "lib" / "midisock.dll", programs / "bcryptprimitives.dll", THREADS):
         shutil.copy(library, into)
     with wine(run):
-        run.must([WINE / "wine64", "cmd", "/c", "exit"])  # makes the prefix, once
         run_programs(run, into, [WINE / "wine64"], FAULTS, LEFT_OUT, EMULATED)
     cross.record(run)
 

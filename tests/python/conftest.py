@@ -13,9 +13,17 @@ import mido.sockets
 import pytest
 
 import midisock_ctypes as midisock
+import tool
 from midisock_ctypes import DEADLINE, Port
 
 PEER = Path(__file__).with_name("mido_peer.py")
+
+
+def pytest_collection_modifyitems(items):
+    if tool.WINDOWS:
+        for item in items:
+            if item.get_closest_marker("unix"):
+                item.add_marker(pytest.mark.skip(reason="of descriptors and signals that Windows does not have"))
 
 
 def until(condition, what, timeout=DEADLINE):

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import termios
@@ -11,7 +12,7 @@ import pytest
 
 import midisock_ctypes as midisock
 from midisock_ctypes import Port
-from tool import BIN, run
+from tool import BIN, WINDOWS, run
 
 EOT = bytes.fromhex("00ff2f00")
 NOTES = bytes.fromhex("00903c4000803c40")
@@ -122,7 +123,12 @@ def on_a_terminal(columns, *arguments):
             pass
         os.close(ours)
         assert process.wait() == 0, written
-    return written
+    text = written.decode()
+    if WINDOWS:
+        # The console of wine draws the line anew, with sequences of its own.
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    assert text.startswith("\r"), text
+    return text[1:]
 
 
 @pytest.mark.parametrize("title, label", [
@@ -136,13 +142,13 @@ def test_a_title_is_shown_as_it_is_or_not_at_all(server, tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     name = bytes([0, 0xFF, 3, len(title)]) + title
     (tmp_path / "a\u00fcb.mid").write_bytes(song(track(name + NOTES)))
-    written = on_a_terminal(80, f"127.0.0.1:{server.number}", "a\u00fcb.mid").decode()
-    assert written.startswith(f"\r{label} ["), written
+    written = on_a_terminal(80, f"127.0.0.1:{server.number}", "a\u00fcb.mid")
+    assert written.startswith(f"{label} ["), written
 
 
 def test_a_long_label_is_cut_at_a_character(server, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name = "\u3042" * 20 + ".mid"
     (tmp_path / name).write_bytes(song(track(NOTES)))
-    written = on_a_terminal(60, f"127.0.0.1:{server.number}", name).decode()
-    assert written.startswith("\r" + "\u3042" * 10 + " ["), written
+    written = on_a_terminal(60, f"127.0.0.1:{server.number}", name)
+    assert written.startswith("\u3042" * 10 + " ["), written

@@ -9,7 +9,7 @@ import pytest
 import midisock_ctypes as midisock
 from conftest import mido_server, until
 from midisock_ctypes import Port
-from tool import Tool, run
+from tool import WINDOWS, Tool, run
 
 # Messages, and the monitor's expected output as words and as JSON.
 MESSAGES = [
@@ -180,7 +180,9 @@ def test_time_sent_asks_the_server_it_connects_to():
                 message = monitor.event("message")
                 assert ("sent_ns" in message) == asked
                 if asked:
-                    assert abs(message["sent_ns"] - pushed) < 1e9 and message["time_ns"] >= pushed
+                    assert abs(message["time_ns"] - message["sent_ns"]) < 1e9
+                    # The clock of wine is another one.
+                    assert WINDOWS or (abs(message["sent_ns"] - pushed) < 1e9 and message["time_ns"] >= pushed)
                 assert monitor.status() == 0
 
 

@@ -104,6 +104,7 @@ def test_without_a_time_the_message_comes_first():
 
 # -- errors
 
+@pytest.mark.unix
 @pytest.mark.parametrize("redirection, reason", [
     ("< /", "Is a directory"), ("<&-", "Bad file descriptor"), ("0>/dev/null", "Bad file descriptor"),
 ])
@@ -130,6 +131,7 @@ def nonblocking_pipe(end):
     return ends
 
 
+@pytest.mark.unix
 def test_a_nonblocking_input_is_waited_for(server):
     reading, writing = nonblocking_pipe(0)
     send = subprocess.Popen([BIN / "midisock-send", "--hold", address(server), "clock", "-"], stdin=reading,
@@ -143,6 +145,7 @@ def test_a_nonblocking_input_is_waited_for(server):
     assert (send.returncode, errors) == (0, b"")
 
 
+@pytest.mark.unix
 def test_a_nonblocking_output_is_waited_for():
     count = 5000
     reading, writing = nonblocking_pipe(1)
@@ -165,6 +168,7 @@ def test_a_nonblocking_output_is_waited_for():
 
 # -- closed descriptors
 
+@pytest.mark.unix
 def test_nothing_but_midi_is_sent_where_descriptors_are_closed(server, tmp_path):
     (tmp_path / "damaged.syx").write_bytes(bytes.fromhex("f07d01f700"))
     finished = shell(f"./midisock-send {address(server)} clock '{tmp_path}/damaged.syx' 0<&- 1>&- 2>&-")
@@ -173,6 +177,7 @@ def test_nothing_but_midi_is_sent_where_descriptors_are_closed(server, tmp_path)
     assert server.stats().invalid_bytes == 0
 
 
+@pytest.mark.unix
 @pytest.mark.parametrize("command", [
     "midisock-monitor -t 0.1 127.0.0.1:0 >&-", "midisock-echo -v -t 0.1 127.0.0.1:0 2>&-",
     "midisock-echo -v -t 0.1 127.0.0.1:0 >&- 2>&- <&-",

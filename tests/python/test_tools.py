@@ -78,7 +78,7 @@ def test_allow_takes_a_list_of_addresses(tool, arguments, allow):
 
 
 @pytest.mark.parametrize("tool", ["midisock-monitor", "midisock-echo"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.unix)])
 def test_a_stopped_server_ends_well(tool, number):
     with Tool(tool, "127.0.0.1:0") as server:
         with Port.connect("127.0.0.1", server.port()) as client:

@@ -224,7 +224,7 @@ static int parse_letters(const struct cli_program *program, char **argv)
 int cli_parse(const struct cli_program *program, int argc, char **argv)
 {
     int i = 1, kept = 1;
-    platform_begin();
+    platform_begin(argc, argv);
     program_name = program->name;
     while (i < argc) {
         const char *word = argv[i];

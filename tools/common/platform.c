@@ -22,9 +22,11 @@ static volatile sig_atomic_t stop_signal;
 static volatile sig_atomic_t in_call; /* platform_begin_call */
 static volatile sig_atomic_t call_stop_status, call_timeout_status;
 
-void platform_begin(void)
+void platform_begin(int argc, char **argv)
 {
     int descriptor;
+    (void)argc;
+    (void)argv;
     signal(SIGPIPE, SIG_IGN);
     for (descriptor = 0; descriptor <= 2; descriptor++) {
         /* open() takes the lowest free number. Reading from a standard input that
@@ -33,6 +35,11 @@ void platform_begin(void)
             open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDWR) != descriptor)
             _exit(1);
     }
+}
+
+FILE *platform_open(const char *path, const char *mode)
+{
+    return fopen(path, mode);
 }
 
 static void on_stop(int number)

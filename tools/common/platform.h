@@ -1,17 +1,22 @@
 /* Everything that depends on the operating system: signals, the three standard
- * descriptors, the terminal, sleeping and the time of day. */
+ * descriptors, text in UTF-8, the terminal, sleeping and the time of day. */
 #ifndef MIDISOCK_TOOLS_PLATFORM_H
 #define MIDISOCK_TOOLS_PLATFORM_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum platform_stream { PLATFORM_INPUT = 0, PLATFORM_OUTPUT = 1, PLATFORM_ERROR = 2 };
 
 /* Before anything else is opened. A standard descriptor that is closed gets
  * /dev/null: otherwise a socket takes its number, and text is written to it.
- * A pipe whose reader has ended gives an error, not a signal. */
-void platform_begin(void);
+ * A pipe whose reader has ended gives an error, not a signal. From then on the
+ * arguments are UTF-8, and a terminal takes what is written for UTF-8. */
+void platform_begin(int argc, char **argv);
+
+/* fopen, with a path in UTF-8. */
+FILE *platform_open(const char *path, const char *mode);
 
 /* From now on Ctrl-C, a hang-up and a polite kill only set a flag, once: a
  * second Ctrl-C ends the program at any point. */

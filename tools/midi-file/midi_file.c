@@ -1,6 +1,7 @@
 #include "midi_file.h"
 
 #include "../common/cli.h"
+#include "../common/platform.h"
 #include "syx.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 
 static int read_all(const char *path, uint8_t **data, size_t *size)
 {
-    FILE *stream = fopen(path, "rb");
+    FILE *stream = platform_open(path, "rb");
     uint8_t *buffer = NULL;
     size_t room = 0, used = 0;
     if (stream == NULL) {

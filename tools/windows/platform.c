@@ -5,10 +5,17 @@
 
 #include <windows.h>
 
+#include <shellapi.h>
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#ifdef _MSC_VER
+#pragma comment(lib, "shell32.lib") /* CommandLineToArgvW */
+#endif
 
 /* The numbers that the other systems have for a polite kill and a hang-up. */
 #define STOP_TERMINATE 15
@@ -55,11 +62,48 @@ static HANDLE handle_of(enum platform_stream stream)
     return GetStdHandle(numbers[stream]);
 }
 
-void platform_begin(void)
+static UINT code_page_before;
+
+/* It is the console's, and other programs use that afterwards. */
+static void give_code_page_back(void)
+{
+    SetConsoleOutputCP(code_page_before);
+}
+
+/* main gets the arguments in the code page of the system, which lacks most characters. */
+static void take_arguments(int argc, char **argv)
+{
+    int count = 0, i;
+    LPWSTR *wide = CommandLineToArgvW(GetCommandLineW(), &count);
+    for (i = 0; wide != NULL && count == argc && i < argc; i++) {
+        int size = WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, NULL, 0, NULL, NULL);
+        char *text = size > 0 ? malloc((size_t)size) : NULL;
+        if (text != NULL && WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, text, size, NULL, NULL) == size)
+            argv[i] = text; /* for as long as the program runs */
+    }
+    LocalFree(wide);
+}
+
+void platform_begin(int argc, char **argv)
 {
     /* Sockets and files do not take the place of a standard handle there, and a pipe
      * without a reader raises no signal. */
     stop_event = CreateEventA(NULL, TRUE, FALSE, NULL);
+    code_page_before = GetConsoleOutputCP();
+    if (code_page_before != 0 && SetConsoleOutputCP(CP_UTF8))
+        atexit(give_code_page_back);
+    take_arguments(argc, argv);
+}
+
+FILE *platform_open(const char *path, const char *mode)
+{
+    WCHAR wide_path[4096], wide_mode[8];
+    if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, wide_path, 4096) == 0 ||
+        MultiByteToWideChar(CP_UTF8, 0, mode, -1, wide_mode, 8) == 0) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return _wfopen(wide_path, wide_mode);
 }
 
 static void end_now(int status)
