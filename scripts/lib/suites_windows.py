@@ -9,7 +9,7 @@ import subprocess
 import cross
 from cross import RUST_PACKAGES, WINE
 from project import BIN, OUT, ROOT, fresh
-from runner import suite, tail
+from runner import PROCESSES, suite, tail
 from suites_platforms import EMULATED, build, run_programs
 from suites_python import TESTS as PYTESTS, pytest
 
@@ -45,14 +45,15 @@ def wine(run):
 
     One program stays meanwhile. Without it each one starts wine's services anew, which takes seconds."""
     run.must([WINE / "wine64", "cmd", "/c", "exit"])  # makes the prefix, once
-    stays = subprocess.Popen([WINE / "wine64", "cmd", "/k"], env={**os.environ, **wine_environment()},
-                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    stays = PROCESSES.start([WINE / "wine64", "cmd", "/k"], env={**os.environ, "WINEPREFIX": str(PREFIX), "WINEDEBUG": "-all"},
+                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:
-        stays.stdin.close()
         run.command([WINE / "wineserver64", "-k"], timeout=20)
+        stays.stdin.close()
         stays.wait(20)
+        PROCESSES.done(stays)
 
 
 @suite("windows", "the library for Windows under wine: exchange, errors, loading and unloading", budget=600,
