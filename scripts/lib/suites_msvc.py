@@ -22,10 +22,6 @@ THREADS = Path("/usr/x86_64-w64-mingw32/lib/libwinpthread-1.dll")
 SLOW = "takes more than 25 s under wine"
 UNKNOWN = "a case fails under wine, and nobody has shown why"
 LEFT_OUT = {
-    **dict.fromkeys(("test_cancel", "test_greet", "test_notifications", "test_order", "test_overflow", "test_panic_reset",
-                     "test_unread", "test_wait_handle"), SLOW),
-    **dict.fromkeys(("test_accept", "test_bounds", "test_crowd", "test_reconnect", "test_repair_out", "test_sender_relay",
-                     "test_storm", "test_wake"), UNKNOWN),
 }
 # The fault is that of the cases in suites_windows.py, of programs that run here.
 FAULTS = {case: why for case, why in WINE_FAULTS.items() if case.split()[0] not in LEFT_OUT}

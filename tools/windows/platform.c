@@ -43,6 +43,7 @@ static int error_number(DWORD error)
     switch (error) {
     case ERROR_BROKEN_PIPE:
     case ERROR_NO_DATA:
+    case ERROR_PIPE_NOT_CONNECTED:
         return EPIPE;
     case ERROR_ACCESS_DENIED:
         return EACCES;
