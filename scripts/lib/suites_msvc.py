@@ -18,14 +18,6 @@ TARGET = "x86_64-pc-windows-msvc"
 HEADERS = "/usr/share/mingw-w64/include"
 # The C tests use POSIX threads, which Microsoft does not have.
 THREADS = Path("/usr/x86_64-w64-mingw32/lib/libwinpthread-1.dll")
-# Programs that are built only.
-SLOW = "takes more than 25 s under wine"
-UNKNOWN = "a case fails under wine, and nobody has shown why"
-LEFT_OUT = {
-}
-# The fault is that of the cases in suites_windows.py, of programs that run here.
-FAULTS = {case: why for case, why in WINE_FAULTS.items() if case.split()[0] not in LEFT_OUT}
-
 # What may be imported, by DLL: each function is in Windows 10. The import libraries are made of both lists.
 IMPORTS = PLATFORM / "imports.txt"
 TEST_IMPORTS = PLATFORM / "test-imports.txt"
@@ -121,7 +113,7 @@ def msvc_c(run):
     for library in (into / "lib" / "midisock.dll", programs / "bcryptprimitives.dll", THREADS):
         shutil.copy(library, into)
     with wine(run):
-        run_programs(run, into, [WINE / "wine64"], FAULTS, LEFT_OUT, EMULATED)
+        run_programs(run, into, [WINE / "wine64"], WINE_FAULTS, env=EMULATED)
     cross.record(run)
 
 

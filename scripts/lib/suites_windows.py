@@ -9,7 +9,7 @@ import subprocess
 import cross
 from cross import RUST_PACKAGES, WINE
 from project import BIN, OUT, ROOT, fresh
-from runner import PROCESSES, suite, tail
+from runner import PROCESSES, kill_group, suite, tail
 from suites_platforms import EMULATED, build, run_programs
 from suites_python import TESTS as PYTESTS, pytest
 
@@ -43,17 +43,19 @@ def wine_environment():
 def wine(run):
     """Programs of the suite may run under wine inside; then its server ends, and no other.
 
-    One program stays meanwhile. Without it each one starts wine's services anew, which takes seconds."""
+    A cmd stays open meanwhile. Without it each program starts wine's services anew, which takes seconds."""
     run.must([WINE / "wine64", "cmd", "/c", "exit"])  # makes the prefix, once
     stays = PROCESSES.start([WINE / "wine64", "cmd", "/k"], env={**os.environ, "WINEPREFIX": str(PREFIX), "WINEDEBUG": "-all"},
                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:
-        run.command([WINE / "wineserver64", "-k"], timeout=20)
-        stays.stdin.close()
-        stays.wait(20)
-        PROCESSES.done(stays)
+        try:
+            run.command([WINE / "wineserver64", "-k"], timeout=20)
+        finally:
+            kill_group(stays)
+            stays.communicate()
+            PROCESSES.done(stays)
 
 
 @suite("windows", "the library for Windows under wine: exchange, errors, loading and unloading", budget=600,

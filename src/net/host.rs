@@ -61,10 +61,10 @@ impl Host {
         }
     }
 
-    /// One turn, which waits until `limit` at most.
-    fn turn(&self, control: &Control, limit: Option<u64>) -> Turned {
+    /// One turn, which waits until `limit` at most: see [`Reactor::turn`].
+    fn turn(&self, control: &Control, limit: Option<u64>, hands_over: bool) -> Turned {
         let turned = match &mut *self.runs.lock() {
-            Some((reactor, events)) => reactor.turn(events, limit),
+            Some((reactor, events)) => reactor.turn(events, limit, hands_over),
             None => Turned::Ended,
         };
         match turned {
@@ -90,8 +90,10 @@ impl Host {
     /// Waits until there is something to do, and does it. Returns whether there was.
     pub(super) fn poll(&self, control: &Control, timeout: Option<Duration>) -> Result<bool, Code> {
         let limit = timeout.map(limit_of);
+        // Where another loop waits for the handle, nothing is left undone.
+        let hands_over = !control.waker.poller.has_handle();
         let outcome = loop {
-            match self.turn(control, limit) {
+            match self.turn(control, limit, hands_over) {
                 Turned::Something => break Ok(true),
                 Turned::Defect => break Err(Code::Internal),
                 Turned::Ended => break Ok(false),
@@ -115,7 +117,7 @@ impl Host {
         }
         let limit = timeout.map(limit_of);
         let outcome = loop {
-            let turned = self.turn(control, limit);
+            let turned = self.turn(control, limit, false);
             let value = ready();
             let is_over = turned == Turned::Ended || limit.is_some_and(|limit| now_ns() >= limit);
             if value.is_some() || is_over {
@@ -129,7 +131,7 @@ impl Host {
     /// Runs the context until nothing is left to write, or until `patience` is over.
     pub(super) fn run_to_end(&self, control: &Control, patience: Duration) {
         let limit = Some(limit_of(patience));
-        while self.turn(control, limit) != Turned::Ended && limit.is_some_and(|limit| now_ns() < limit) {}
+        while self.turn(control, limit, false) != Turned::Ended && limit.is_some_and(|limit| now_ns() < limit) {}
     }
 }
 

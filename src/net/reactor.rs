@@ -41,10 +41,10 @@ pub(super) struct Reactor {
     seats: Slab<Seat>,
     /// Something may have happened to some seat since `settle`.
     touched: bool,
-    /// The system told of something, and the rest of the turn is to be done.
+    /// The system told of something since `do_rest`.
     had_events: bool,
-    /// HOST mode: the last turn asked the system nothing.
-    has_done_rest: bool,
+    /// HOST mode: events were handled, and the rest of that turn is still to be done.
+    is_unfinished: bool,
     sleep: Sleep,
 }
 
@@ -55,7 +55,7 @@ impl Reactor {
             seats: Slab::new(),
             touched: false,
             had_events: false,
-            has_done_rest: false,
+            is_unfinished: false,
             sleep: Sleep::default(),
         }
     }
@@ -68,15 +68,16 @@ impl Reactor {
     /// A thread's work: runs until no user is left and nothing more is to be written.
     pub(super) fn run(&mut self) {
         let mut events = Events::new();
-        while self.turn(&mut events, None) != Turned::Ended {
+        while self.turn(&mut events, None, false) != Turned::Ended {
             self.driver.control.deliver_log();
         }
         self.driver.control.deliver_log();
     }
 
-    /// One turn. It waits for something to do until `limit` at most.
-    pub(super) fn turn(&mut self, events: &mut Events, limit: Option<u64>) -> Turned {
-        match catch_unwind(AssertUnwindSafe(|| self.take_turn(events, limit))) {
+    /// One turn. It waits for something to do until `limit` at most. `hands_over`: it may return as soon as sockets were
+    /// handled. Nearly always the caller pushes an answer then, which the rest of the turn finds at the next call.
+    pub(super) fn turn(&mut self, events: &mut Events, limit: Option<u64>, hands_over: bool) -> Turned {
+        match catch_unwind(AssertUnwindSafe(|| self.take_turn(events, limit, hands_over))) {
             Ok(turned) => turned,
             // A defect: no port can be trusted any more, but the host goes on.
             Err(payload) => {
@@ -89,38 +90,32 @@ impl Reactor {
         }
     }
 
-    fn take_turn(&mut self, events: &mut Events, limit: Option<u64>) -> Turned {
-        let hands_over_first = self.hands_over_first();
-        if hands_over_first && !std::mem::take(&mut self.has_done_rest) {
+    fn take_turn(&mut self, events: &mut Events, limit: Option<u64>, hands_over: bool) -> Turned {
+        let mut did_something = false;
+        if self.is_unfinished {
             let rest = self.do_rest(now_ns());
-            if rest != Turned::Nothing {
-                // The next turn asks the system first, however much is pushed.
-                self.has_done_rest = true;
+            did_something = rest == Turned::Something;
+            if rest == Turned::Ended || hands_over && did_something {
                 return rest;
             }
         }
+        let limit = if did_something { Some(0) } else { limit };
         let now = self.begin_turn(events, limit);
         #[cfg(midisock_defect)]
         crate::sys::defect::in_network_thread();
         self.driver.again = false;
         let handled = self.handle(events, now);
-        let rest = if hands_over_first {
+        if handled && hands_over {
+            self.is_unfinished = true;
             self.driver.wake();
-            Turned::Nothing
-        } else {
-            self.do_rest(now)
-        };
-        if handled && rest == Turned::Nothing {
-            Turned::Something
-        } else {
-            rest
+            self.end_conversation(now);
+            self.acknowledge(now);
+            return Turned::Something;
         }
-    }
-
-    /// HOST mode: whether the caller is told of what came before all else is done. Nearly always it pushes an answer, which
-    /// the rest then finds. Where another loop waits for the handle, nothing is left undone.
-    fn hands_over_first(&self) -> bool {
-        self.driver.control.host().is_some() && !self.driver.poller().has_handle()
+        match self.do_rest(now) {
+            Turned::Nothing if handled || did_something => Turned::Something,
+            rest => rest,
+        }
     }
 
     /// Finds out what there is to do. The time at which the turn begins.
@@ -133,6 +128,7 @@ impl Reactor {
 
     /// All but what sockets tell: commands, connections that wait for room, pushes, deadlines.
     fn do_rest(&mut self, now: u64) -> Turned {
+        self.is_unfinished = false;
         let had_events = std::mem::take(&mut self.had_events);
         let obeyed = self.obey(now);
         let retried = self.retry_waiting(now, had_events | obeyed);
@@ -140,8 +136,7 @@ impl Reactor {
         if found || had_events {
             self.sleep.stay_awake(now);
         }
-        let look_until = self.driver.conversation.end_turn(now);
-        self.driver.control.waker.set_conversing(look_until != 0);
+        self.end_conversation(now);
         let timed_out = self.end_turn(now);
         if self.may_end() {
             Turned::Ended
@@ -152,10 +147,16 @@ impl Reactor {
         }
     }
 
+    /// Whether answers come soon is judged by what this turn took.
+    fn end_conversation(&mut self, now: u64) {
+        let look_until = self.driver.conversation.end_turn(now);
+        self.driver.control.waker.set_conversing(look_until != 0);
+    }
+
     /// HOST mode: the caller does something else until the handle is readable, because there is more to do.
     pub(super) fn park(&mut self) {
-        // What was put off before there was a handle.
-        self.driver.again |= self.had_events;
+        // Events were handled before there was a handle, and the rest of that turn is still to be done.
+        self.driver.again |= self.is_unfinished;
         self.settle();
         self.sleep.park(&mut self.driver, &mut self.seats);
     }
@@ -392,7 +393,14 @@ impl Reactor {
                 .collect();
             self.driver.priority.update(shared.iter().copied());
         }
-        // After all else: the audio thread and those who wait have the messages already.
+        self.acknowledge(now);
+        self.sleep.next_log = self.log_left_out(now);
+        timed_out
+    }
+
+    /// Acknowledges what peers sent, where that is due. After all else: the audio thread and those who wait have the
+    /// messages already.
+    fn acknowledge(&mut self, now: u64) {
         let seats = &mut self.seats;
         let mut next = None;
         self.driver.unacknowledged.retain(|(seat, peer)| {
@@ -401,8 +409,6 @@ impl Reactor {
             due.is_some()
         });
         self.sleep.next_acknowledgement = next;
-        self.sleep.next_log = self.log_left_out(now);
-        timed_out
     }
 
     /// Before the system is asked: all that follows from what has happened to seats.

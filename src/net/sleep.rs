@@ -79,6 +79,10 @@ impl Sleep {
             driver.control.waker.set_conversing(false);
             self.sleep(driver, seats, events, limit)
         };
+        let mut now = now_ns();
+        if let Some(until) = self.slept_until.take() {
+            note_wake(driver, seats, until, now);
+        }
         match outcome {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 let text = || format!("the system does not tell of sockets: {error}");
@@ -87,12 +91,9 @@ impl Sleep {
                 let left = limit.map(|limit| Duration::from_nanos(limit.saturating_sub(now_ns())));
                 std::thread::sleep(left.map_or(pause, |left| pause.min(left)));
                 self.broken_pause_ms = (self.broken_pause_ms * 2).min(BROKEN_PAUSE_MS.1);
+                now = now_ns();
             }
             _ => self.broken_pause_ms = BROKEN_PAUSE_MS.0,
-        }
-        let now = now_ns();
-        if let Some(until) = self.slept_until.take() {
-            note_wake(driver, seats, until, now);
         }
         now
     }

@@ -596,6 +596,9 @@ static void a_handle_that_comes_between_two_polls(void)
     c.wake = MIDISOCK_WAKE_SIGNAL;
     c.in_queue_bytes = 1024;
     c.overflow = MIDISOCK_OVERFLOW_WAIT;
+    /* No check of the connection makes the handle readable. */
+    c.keepalive_ms = 0;
+    c.stall_timeout_ms = 0;
     midisock_port *server = context_listen(&c);
     int fd = raw_connect(midisock_local_port(server));
     static uint8_t bytes[3 * MESSAGES];
@@ -623,6 +626,45 @@ static void a_handle_that_comes_between_two_polls(void)
     context_destroy(context);
     raw_close(fd);
 }
+
+/* One poll without a wait, or one waiting call without one, does all that was asked for before it. Bytes are there at
+ * once after a write to a loopback socket. */
+static void a_call_leaves_nothing_undone(void)
+{
+    midisock_context *context = context_without_thread();
+    midisock_config c = context_config(context);
+    midisock_port *server = context_listen(&c);
+    int fd = raw_connect(midisock_local_port(server));
+    RAW_SEND(fd, 0xf8);
+    midisock_message m;
+    while (midisock_pop(server, &m) != MIDISOCK_OK)
+        CHECK_OK(midisock_context_poll(context, -1));
+    for (uint8_t i = 0; i < 100; i++) {
+        CHECK_OK(midisock_push(server, BYTES(0x90, i, 1)));
+        CHECK_OK(midisock_context_poll(context, 0));
+        RAW_EXPECT(fd, 0x90, i, 1);
+    }
+    for (uint8_t i = 0; i < 100; i++) {
+        /* The poll hands over what came, and leaves the rest of its turn. */
+        RAW_SEND(fd, 0x90, i, 2);
+        do
+            CHECK_OK(midisock_context_poll(context, -1));
+        while (midisock_pop(server, &m) != MIDISOCK_OK);
+        CHECK_OK(midisock_push(server, BYTES(0x90, i, 3)));
+        CHECK_OK(midisock_flush(server, 0));
+        RAW_EXPECT(fd, 0x90, i, 3);
+        CHECK_OK(midisock_push(server, BYTES(0x90, i, 4)));
+        RAW_SEND(fd, 0x90, i, 5);
+        CHECK_OK(midisock_wait(server, MIDISOCK_WAIT_MESSAGE, 0));
+        CHECK_OK(midisock_pop(server, &m));
+        CHECK_INT(5, m.data[2]);
+        CHECK_OK(midisock_flush(server, 0));
+        RAW_EXPECT(fd, 0x90, i, 4);
+    }
+    midisock_close(server);
+    context_destroy(context);
+    raw_close(fd);
+}
 #endif
 
 static const check_case cases[] = {
@@ -644,6 +686,7 @@ static const check_case cases[] = {
     LINUX_CASE(a_loop_is_left_alone_when_congestion_ends)
     LINUX_CASE(a_loop_turns_once_for_a_push)
     LINUX_CASE(a_handle_that_comes_between_two_polls)
+    LINUX_CASE(a_call_leaves_nothing_undone)
 };
 
 int main(int argc, char **argv)

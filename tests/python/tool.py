@@ -12,8 +12,8 @@ from pathlib import Path
 from midisock_ctypes import DEADLINE, TARGET
 
 BIN = Path(os.environ.get("MIDISOCK_BIN") or TARGET / "scripts" / "bin")
-# The tools there are for Windows.
-WINDOWS = "MIDISOCK_WINDOWS" in os.environ
+# The tools in BIN are programs for Windows.
+WINDOWS = os.environ.get("MIDISOCK_WINDOWS") == "1"
 
 
 def run(name, *arguments, text=None, timeout=DEADLINE):

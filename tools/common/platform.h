@@ -12,7 +12,7 @@ enum platform_stream { PLATFORM_INPUT = 0, PLATFORM_OUTPUT = 1, PLATFORM_ERROR =
 /* Before anything else is opened. A standard descriptor that is closed gets
  * /dev/null: otherwise a socket takes its number, and text is written to it.
  * A pipe whose reader has ended gives an error, not a signal. From then on the
- * arguments are UTF-8, and a terminal takes what is written for UTF-8. */
+ * arguments are UTF-8. */
 void platform_begin(int argc, char **argv);
 
 /* fopen, with a path in UTF-8. */

@@ -63,26 +63,42 @@ static HANDLE handle_of(enum platform_stream stream)
     return GetStdHandle(numbers[stream]);
 }
 
-static UINT code_page_before;
-
-/* It is the console's, and other programs use that afterwards. */
-static void give_code_page_back(void)
+static WCHAR *wide_of(UINT page, const char *text)
 {
-    SetConsoleOutputCP(code_page_before);
+    int size = MultiByteToWideChar(page, 0, text, -1, NULL, 0);
+    WCHAR *wide = size > 0 ? malloc((size_t)size * sizeof *wide) : NULL;
+    if (wide != NULL)
+        MultiByteToWideChar(page, 0, text, -1, wide, size);
+    return wide;
 }
 
-/* main gets the arguments in the code page of the system, which lacks most characters. */
+static char *text_of(UINT page, const WCHAR *wide)
+{
+    int size = WideCharToMultiByte(page, 0, wide, -1, NULL, 0, NULL, NULL);
+    char *text = size > 0 ? malloc((size_t)size) : NULL;
+    if (text != NULL)
+        WideCharToMultiByte(page, 0, wide, -1, text, size, NULL, NULL);
+    return text;
+}
+
+/* main gets the arguments in the code page of the system, which lacks most characters. The
+ * command line has them all, but where the C library put names of files for a '*' the
+ * argument is another one. */
 static void take_arguments(int argc, char **argv)
 {
     int count = 0, i;
-    LPWSTR *wide = CommandLineToArgvW(GetCommandLineW(), &count);
-    for (i = 0; wide != NULL && count == argc && i < argc; i++) {
-        int size = WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, NULL, 0, NULL, NULL);
-        char *text = size > 0 ? malloc((size_t)size) : NULL;
-        if (text != NULL && WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, text, size, NULL, NULL) == size)
+    LPWSTR *words = CommandLineToArgvW(GetCommandLineW(), &count);
+    for (i = 0; i < argc; i++) {
+        char *same = words != NULL && count == argc ? text_of(CP_ACP, words[i]) : NULL;
+        WCHAR *own = same != NULL && strcmp(same, argv[i]) == 0 ? NULL : wide_of(CP_ACP, argv[i]);
+        char *text = own != NULL ? text_of(CP_UTF8, own) : same != NULL ? text_of(CP_UTF8, words[i]) : NULL;
+        if (text != NULL)
             argv[i] = text; /* for as long as the program runs */
+        free(own);
+        free(same);
     }
-    LocalFree(wide);
+    if (words != NULL)
+        LocalFree(words);
 }
 
 void platform_begin(int argc, char **argv)
@@ -90,21 +106,19 @@ void platform_begin(int argc, char **argv)
     /* Sockets and files do not take the place of a standard handle there, and a pipe
      * without a reader raises no signal. */
     stop_event = CreateEventA(NULL, TRUE, FALSE, NULL);
-    code_page_before = GetConsoleOutputCP();
-    if (code_page_before != 0 && SetConsoleOutputCP(CP_UTF8))
-        atexit(give_code_page_back);
     take_arguments(argc, argv);
 }
 
 FILE *platform_open(const char *path, const char *mode)
 {
-    WCHAR wide_path[4096], wide_mode[8];
-    if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, wide_path, 4096) == 0 ||
-        MultiByteToWideChar(CP_UTF8, 0, mode, -1, wide_mode, 8) == 0) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return _wfopen(wide_path, wide_mode);
+    WCHAR *wide_path = wide_of(CP_UTF8, path), *wide_mode = wide_of(CP_UTF8, mode);
+    FILE *file = NULL;
+    errno = ENOMEM;
+    if (wide_path != NULL && wide_mode != NULL)
+        file = _wfopen(wide_path, wide_mode);
+    free(wide_path);
+    free(wide_mode);
+    return file;
 }
 
 static void end_now(int status)
@@ -177,15 +191,36 @@ void platform_nap(void)
     Sleep(1);
 }
 
+/* Writes a part of it; 0, or the system's error number. */
+static int write_part(HANDLE handle, const char *data, size_t size, size_t *part)
+{
+    enum { MOST = 4096 };
+    WCHAR wide[MOST];
+    DWORD mode, wrote = 0;
+    int units;
+    *part = size < MOST ? size : MOST;
+    if (!GetConsoleMode(handle, &mode)) {
+        if (!WriteFile(handle, data, (DWORD)*part, &wrote, NULL))
+            return error_number(GetLastError());
+        *part = wrote;
+        return 0;
+    }
+    /* A console has a code page of its own, which is not UTF-8. No character is cut. */
+    while (*part > 1 && *part < size && ((unsigned char)data[*part] & 0xc0) == 0x80)
+        --*part;
+    units = MultiByteToWideChar(CP_UTF8, 0, data, (int)*part, wide, MOST);
+    return WriteConsoleW(handle, wide, (DWORD)units, &wrote, NULL) ? 0 : error_number(GetLastError());
+}
+
 int platform_write(enum platform_stream stream, const char *data, size_t size)
 {
     while (size > 0) {
-        DWORD wrote = 0;
-        DWORD most = size < 4096 ? (DWORD)size : 4096;
-        if (!WriteFile(handle_of(stream), data, most, &wrote, NULL))
-            return error_number(GetLastError());
-        data += wrote;
-        size -= wrote;
+        size_t part;
+        int error = write_part(handle_of(stream), data, size, &part);
+        if (error)
+            return error;
+        data += part;
+        size -= part;
         if (size > 0 && stop_signal && stream != PLATFORM_ERROR)
             return EINTR;
     }

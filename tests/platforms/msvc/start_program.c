@@ -7,7 +7,6 @@ int _initialize_narrow_environment(void);
 int *__p___argc(void);
 char ***__p___argv(void);
 __declspec(noreturn) void exit(int status);
-int _crt_atexit(void (*call)(void));
 
 int main(int argc, char **argv);
 
@@ -16,10 +15,4 @@ void mainCRTStartup(void)
     if (_configure_narrow_argv(AS_THEY_ARE) != 0 || _initialize_narrow_environment() != 0 || run_initializers() != 0)
         exit(FAILED);
     exit(main(*__p___argc(), *__p___argv()));
-}
-
-/* It is no function of a DLL there. */
-int atexit(void (*call)(void))
-{
-    return _crt_atexit(call);
 }
