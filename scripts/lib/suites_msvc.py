@@ -8,8 +8,7 @@ import cross
 from cross import RUST_PACKAGES, WINE
 from project import OUT, TESTS, declared_functions, fresh
 from runner import expect, suite, tail
-from suites_platforms import EMULATED, run_programs
-from suites_windows import PROGRAMS, TESTS as PROJECT, WINE_FAULTS, ready, wine, wine_environment
+from suites_windows import PROGRAMS, TESTS as PROJECT, ready, run_wine_programs, wine, wine_environment
 
 PLATFORM = TESTS / "platforms" / "msvc"
 PACKAGES = (*RUST_PACKAGES, "clang-22", "lld-22", "llvm-22", "mingw-w64-x86-64-dev", "wine64")
@@ -18,6 +17,7 @@ TARGET = "x86_64-pc-windows-msvc"
 HEADERS = "/usr/share/mingw-w64/include"
 # The C tests use POSIX threads, which Microsoft does not have.
 THREADS = Path("/usr/x86_64-w64-mingw32/lib/libwinpthread-1.dll")
+
 # What may be imported, by DLL: each function is in Windows 10. The import libraries are made of both lists.
 IMPORTS = PLATFORM / "imports.txt"
 TEST_IMPORTS = PLATFORM / "test-imports.txt"
@@ -98,7 +98,7 @@ def msvc(run):
     cross.record(run)
 
 
-@suite("msvc-c", "the C tests for Windows by the MSVC ABI, under wine", budget=600, needs=["python"], packages=PACKAGES,
+@suite("msvc-c", "the C tests for Windows by the MSVC ABI, under wine", budget=900, needs=["python"], packages=PACKAGES,
        extended=True, turn=True)
 def msvc_c(run):
     programs = begin(run)
@@ -113,7 +113,7 @@ def msvc_c(run):
     for library in (into / "lib" / "midisock.dll", programs / "bcryptprimitives.dll", THREADS):
         shutil.copy(library, into)
     with wine(run):
-        run_programs(run, into, [WINE / "wine64"], WINE_FAULTS, env=EMULATED)
+        run_wine_programs(run, into)
     cross.record(run)
 
 

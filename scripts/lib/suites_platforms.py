@@ -32,27 +32,44 @@ QEMU_FAULTS = {
 }
 
 
-def run_programs(run, build, before=(), faults=None, left_out=None, env=None):
+def run_programs(run, build, before=(), faults=None, left_out=None, env=None, crash=None, seconds=PROGRAM_SECONDS):
     """Runs the C programs of a build by cases, and the C++ programs each as a case. `faults`: see `report`; `left_out`: why
-    some programs do not run."""
+    some programs do not run; `crash`: with this text some program tells that the emulator crashed, which stops others for
+    ever: those run again."""
     left_out = left_out or {}
     programs = sorted(path for path in build.glob("midisock-*") if "test_" in path.name or "-cxx" in path.name)
     programs = [path for path in programs if path.suffix in ("", ".exe")]
     run.check("programs", len(programs) > 40, f"only {len(programs)} programs in {build}")
+
+    crashed, killed = [], {}
+
+    def tell(program, finished):
+        name = program.stem.removeprefix("midisock-")
+        if "-cxx" in name:
+            run.check(name, finished.status == 0, f"exit status {finished.status}\n{tail(finished.output)}")
+        else:
+            report(run, name, finished, faults)
 
     def one(program):
         name = program.stem.removeprefix("midisock-")
         if name in left_out:
             run.skip(name, left_out[name])
             return
-        finished = run.command([*before, program], timeout=PROGRAM_SECONDS, env=env)
-        if "-cxx" in name:
-            run.check(name, finished.status == 0, f"exit status {finished.status}\n{tail(finished.output)}")
+        finished = run.command([*before, program], timeout=seconds, env=env)
+        if crash and crash in finished.output:
+            crashed.append(name)
+        if crash and finished.status < 0:
+            killed[program] = finished
         else:
-            report(run, name, finished, faults)
+            tell(program, finished)
 
     # Mostly they wait: more of them than cores.
     run.parallel(one, programs, 2 * CORES)
+    for program, finished in killed.items():
+        if crashed:
+            run.figure(f"{crash}: {program.name} runs again")
+            finished = run.command([*before, program], timeout=seconds, env=env)
+        tell(program, finished)
 
 
 def build(run, name, toolchain, *options):
