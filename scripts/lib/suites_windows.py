@@ -90,8 +90,12 @@ def build_all(run, name):
     return into
 
 
+# A service that wine starts meanwhile keeps the program's output open for ever: a file, unlike a pipe, has an end then.
+BY_A_FILE = ["sh", "-c", 'out=$(mktemp); "$@" > "$out" 2>&1; status=$?; cat "$out"; rm "$out"; exit "$status"', "sh"]
+
+
 def run_wine_programs(run, build):
-    run_programs(run, build, [WINE / "wine64"], WINE_FAULTS, env=EMULATED, crash=CRASH, seconds=WINE_SECONDS)
+    run_programs(run, build, [*BY_A_FILE, WINE / "wine64"], WINE_FAULTS, env=EMULATED, crash=CRASH, seconds=WINE_SECONDS)
 
 
 @suite("windows-c", "the C and C++ tests for Windows, under wine", budget=600, needs=["python"],
