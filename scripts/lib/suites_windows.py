@@ -44,22 +44,28 @@ def wine_environment():
 
 
 @contextlib.contextmanager
-def wine(run):
+def wine(run, stays=True):
     """Programs of the suite may run under wine inside; then its server ends, and no other.
 
-    A cmd stays open meanwhile. Without it each program starts wine's services anew, which takes seconds."""
+    `stays`: a cmd stays open meanwhile. Without it each program starts wine's services anew, which takes seconds."""
     run.must([WINE / "wine64", "cmd", "/c", "exit"])  # makes the prefix, once
-    stays = PROCESSES.start([WINE / "wine64", "cmd", "/k"], env={**os.environ, "WINEPREFIX": str(PREFIX), "WINEDEBUG": "-all"},
-                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if not stays:
+        try:
+            yield
+        finally:
+            run.command([WINE / "wineserver64", "-k"], timeout=20)
+        return
+    cmd = PROCESSES.start([WINE / "wine64", "cmd", "/k"], env={**os.environ, "WINEPREFIX": str(PREFIX), "WINEDEBUG": "-all"},
+                          stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:
         try:
             run.command([WINE / "wineserver64", "-k"], timeout=20)
         finally:
-            kill_group(stays)
-            stays.communicate()
-            PROCESSES.done(stays)
+            kill_group(cmd)
+            cmd.communicate()
+            PROCESSES.done(cmd)
 
 
 @suite("windows", "the library for Windows under wine: exchange, errors, loading and unloading", budget=600,
@@ -104,8 +110,8 @@ def windows_c(run):
     if not ready(run, CXX_PACKAGES, COMPILER, CXX_COMPILER):
         return
     into = build_all(run, "windows-c")
-    with wine(run):
-        run_wine_programs(run, into)
+    with wine(run, stays=False):
+        run_programs(run, into, [WINE / "wine64"], WINE_FAULTS, env=EMULATED)
     cross.record(run)
 
 
