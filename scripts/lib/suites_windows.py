@@ -27,7 +27,7 @@ WINE_FAULTS = {
 }
 # So a program says that wine's own server fell over. Those that run then never end.
 CRASH = "wineserver crashed"
-# The longest program takes half of that.
+# A program that takes longer hangs. The longest took 126 s, beside others.
 WINE_SECONDS = 150
 TOOL_FAULTS = {"test_tool_peers test_a_unix_socket_is_an_address": "wine 8 has no Unix sockets"}
 
@@ -44,24 +44,23 @@ def wine_environment():
 
 
 @contextlib.contextmanager
-def wine(run, stays=True):
-    """Programs of the suite may run under wine inside; then its server ends, and no other.
-
-    `stays`: a cmd stays open meanwhile. Without it each program starts wine's services anew, which takes seconds."""
+def wine_alone(run):
+    """Programs of the suite may run under wine inside; then its server ends, and no other."""
     run.must([WINE / "wine64", "cmd", "/c", "exit"])  # makes the prefix, once
-    if not stays:
-        try:
-            yield
-        finally:
-            run.command([WINE / "wineserver64", "-k"], timeout=20)
-        return
-    cmd = PROCESSES.start([WINE / "wine64", "cmd", "/k"], env={**os.environ, "WINEPREFIX": str(PREFIX), "WINEDEBUG": "-all"},
-                          stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:
+        run.command([WINE / "wineserver64", "-k"], timeout=20)
+
+
+@contextlib.contextmanager
+def wine(run):
+    """The same, and a cmd stays open meanwhile. Without it each program starts wine's services anew, which takes seconds."""
+    with wine_alone(run):
+        cmd = PROCESSES.start([WINE / "wine64", "cmd", "/k"], env={**os.environ, "WINEPREFIX": str(PREFIX), "WINEDEBUG": "-all"},
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            run.command([WINE / "wineserver64", "-k"], timeout=20)
+            yield
         finally:
             kill_group(cmd)
             cmd.communicate()
@@ -110,7 +109,7 @@ def windows_c(run):
     if not ready(run, CXX_PACKAGES, COMPILER, CXX_COMPILER):
         return
     into = build_all(run, "windows-c")
-    with wine(run, stays=False):
+    with wine_alone(run):
         run_programs(run, into, [WINE / "wine64"], WINE_FAULTS, env=EMULATED)
     cross.record(run)
 
