@@ -293,15 +293,19 @@ static void random_songs(void)
                 CHECK(check_now_ms() < until);
                 check_pause();
             }
-            do {
-                uint8_t byte;
-                raw_read(r.fd, &byte, 1);
-                if (!wire_take(&w, byte))
-                    continue;
-                receiver_hear(&lasting, w.data, w.size);
-                receiver_hear(&fresh, w.data, w.size);
-            } while (w.size != w.whole || w.size != sizeof song_mark ||
-                     memcmp(w.data, song_mark, sizeof song_mark) != 0);
+            int marked = 0;
+            while (!marked) {
+                uint8_t piece[4096];
+                long got = raw_read_some(r.fd, piece, sizeof piece);
+                CHECK(got > 0);
+                for (long i = 0; i < got; i++) {
+                    if (!wire_take(&w, piece[i]))
+                        continue;
+                    receiver_hear(&lasting, w.data, w.size);
+                    receiver_hear(&fresh, w.data, w.size);
+                    marked = is_song_mark(w.data, w.size);
+                }
+            }
             receiver_rest(&lasting, &s.sender);
             receiver_rest(&fresh, &s.sender);
             RECEIVER_CHECK(&s.sender, &lasting, "a receiver that stayed", s.seed);

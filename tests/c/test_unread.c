@@ -301,14 +301,18 @@ static void random_songs(void)
                     stop = SIZE_MAX;
             }
             check_push(r.port, song_mark, sizeof song_mark);
-            for (size_t read = 0; read < stop; read++) {
-                uint8_t byte;
-                raw_read(r.fd, &byte, 1);
-                if (!wire_take(&w, byte))
-                    continue;
-                if (is_song_mark(w.data, w.size))
-                    break;
-                receiver_hear(&received, w.data, w.size);
+            for (int marked = 0; !marked && stop > 0;) {
+                uint8_t piece[4096];
+                long got = raw_read_some(r.fd, piece, stop < sizeof piece ? stop : sizeof piece);
+                CHECK(got > 0);
+                stop -= (size_t)got;
+                for (long i = 0; i < got; i++) {
+                    if (!wire_take(&w, piece[i]))
+                        continue;
+                    marked = is_song_mark(w.data, w.size);
+                    if (!marked)
+                        receiver_hear(&received, w.data, w.size);
+                }
             }
             if (link < 5)
                 next_link(&r, raw_reset);
