@@ -11,7 +11,7 @@
 /* A connection to 127.0.0.1, or to ::1. */
 int raw_connect(uint16_t port);
 int raw_connect6(uint16_t port);
-/* The same with the smallest receive buffer. If the test does not read it, the
+/* The same with a small receive buffer. If the test does not read it, the
  * sender is soon blocked. */
 int raw_connect_small(uint16_t port);
 /* A connection from a given local address of 127.0.0.0/8. */
@@ -20,7 +20,7 @@ int raw_connect_from(const char *local, uint16_t port);
 /* A listening socket on 127.0.0.1 (port 0: a free one, returned in *port). */
 int raw_listen(uint16_t *port);
 int raw_accept(int listener);
-/* The same with the smallest receive buffer. */
+/* The same with a small receive buffer. */
 int raw_listen_small(uint16_t *port);
 
 /* A port of 127.0.0.1 that refuses connections, and that no program can listen

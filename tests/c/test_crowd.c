@@ -125,7 +125,7 @@ static void one_stalled_client_among_a_hundred(void)
     uint64_t until = check_now_ms() + DEADLINE_MS;
     for (uint32_t last = readers[0].next;; last++) {
         check_numbered(data, MESSAGE_SIZE, last);
-        CHECK_OK(midisock_push(server, data, MESSAGE_SIZE));
+        check_push(server, data, MESSAGE_SIZE);
         ssize_t got;
         uint32_t number = 0;
         while ((got = recv(slow, late.data + late.size, MESSAGE_SIZE - late.size, MSG_DONTWAIT)) > 0) {
