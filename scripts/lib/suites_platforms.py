@@ -32,16 +32,16 @@ QEMU_FAULTS = {
 }
 
 
-def run_programs(run, build, before=(), faults=None, left_out=None, env=None, crash=None, seconds=PROGRAM_SECONDS):
+def run_programs(run, build, before=(), faults=None, left_out=None, env=None, crashed=lambda: False, seconds=PROGRAM_SECONDS):
     """Runs the C programs of a build by cases, and the C++ programs each as a case. `faults`: see `report`; `left_out`: why
-    some programs do not run; `crash`: with this text some program tells that the emulator crashed, which stops others for
-    ever: those run again."""
+    some programs do not run; `crashed`: whether the emulator itself has crashed since, which stops its programs for ever: then
+    those that failed or were ended run again."""
     left_out = left_out or {}
     programs = sorted(path for path in build.glob("midisock-*") if "test_" in path.name or "-cxx" in path.name)
     programs = [path for path in programs if path.suffix in ("", ".exe")]
     run.check("programs", len(programs) > 40, f"only {len(programs)} programs in {build}")
 
-    crashed, killed = [], {}
+    failed = {}
 
     def tell(program, finished):
         name = program.stem.removeprefix("midisock-")
@@ -56,18 +56,17 @@ def run_programs(run, build, before=(), faults=None, left_out=None, env=None, cr
             run.skip(name, left_out[name])
             return
         finished = run.command([*before, program], timeout=seconds, env=env)
-        if crash and crash in finished.output:
-            crashed.append(name)
-        if crash and finished.status < 0:
-            killed[program] = finished
-        else:
+        if finished.status == 0:
             tell(program, finished)
+        else:
+            failed[program] = finished
 
     # Mostly they wait: more of them than cores.
     run.parallel(one, programs, 2 * CORES)
-    for program, finished in killed.items():
-        if crashed:
-            run.figure(f"{crash}: {program.name} runs again")
+    again = crashed()
+    for program, finished in failed.items():
+        if again:
+            run.figure(f"the emulator crashed: {program.name} runs again")
             finished = run.command([*before, program], timeout=seconds, env=env)
         tell(program, finished)
 

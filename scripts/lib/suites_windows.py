@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+from pathlib import Path
 
 import cross
 from cross import RUST_PACKAGES, WINE
@@ -25,8 +26,6 @@ PREFIX = OUT / "wine"
 WINE_FAULTS = {
     "test_wake a_tick_below_a_millisecond_is_held": "waits of half a millisecond are often longer under wine",
 }
-# So a program says that wine's own server fell over. Those that run then never end.
-CRASH = "wineserver crashed"
 # A program that takes longer hangs. The longest took 126 s, beside others.
 WINE_SECONDS = 150
 TOOL_FAULTS = {"test_tool_peers test_a_unix_socket_is_an_address": "wine 8 has no Unix sockets"}
@@ -44,27 +43,19 @@ def wine_environment():
 
 
 @contextlib.contextmanager
-def wine_alone(run):
-    """Programs of the suite may run under wine inside; then its server ends, and no other."""
+def wine(run):
+    """Programs of the suite may run under wine inside; then its server ends, and no other. A cmd stays open meanwhile: without
+    it each program starts wine's services anew, which takes seconds."""
     run.must([WINE / "wine64", "cmd", "/c", "exit"])  # makes the prefix, once
+    cmd = PROCESSES.start([WINE / "wine64", "cmd", "/k"], env={**os.environ, "WINEPREFIX": str(PREFIX), "WINEDEBUG": "-all"},
+                          stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:
+        kill_group(cmd)
+        cmd.communicate()
+        PROCESSES.done(cmd)
         run.command([WINE / "wineserver64", "-k"], timeout=20)
-
-
-@contextlib.contextmanager
-def wine(run):
-    """The same, and a cmd stays open meanwhile. Without it each program starts wine's services anew, which takes seconds."""
-    with wine_alone(run):
-        cmd = PROCESSES.start([WINE / "wine64", "cmd", "/k"], env={**os.environ, "WINEPREFIX": str(PREFIX), "WINEDEBUG": "-all"},
-                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            yield
-        finally:
-            kill_group(cmd)
-            cmd.communicate()
-            PROCESSES.done(cmd)
 
 
 @suite("windows", "the library for Windows under wine: exchange, errors, loading and unloading", budget=600,
@@ -99,18 +90,31 @@ def build_all(run, name):
 BY_A_FILE = ["sh", "-c", 'out=$(mktemp); "$@" > "$out" 2>&1; status=$?; cat "$out"; rm "$out"; exit "$status"', "sh"]
 
 
+def server():
+    """The process that is wine's server for the suites; None without one."""
+    ours = f"WINEPREFIX={PREFIX}".encode()
+    for name in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if name.read_text().startswith("wineserver") and ours in (name.parent / "environ").read_bytes().split(b"\0"):
+                return name.parent
+    return None
+
+
 def run_wine_programs(run, build):
-    run_programs(run, build, [*BY_A_FILE, WINE / "wine64"], WINE_FAULTS, env=EMULATED, crash=CRASH, seconds=WINE_SECONDS)
+    with wine(run):
+        first = server()
+        # While its cmd is open a server ends only by a crash.
+        run_programs(run, build, [*BY_A_FILE, WINE / "wine64"], WINE_FAULTS, env=EMULATED, crashed=lambda: server() != first,
+                     seconds=WINE_SECONDS)
 
 
-@suite("windows-c", "the C and C++ tests for Windows, under wine", budget=600, needs=["python"],
+@suite("windows-c", "the C and C++ tests for Windows, under wine", budget=900, needs=["python"],
        packages=CXX_PACKAGES, extended=True, turn=True)
 def windows_c(run):
     if not ready(run, CXX_PACKAGES, COMPILER, CXX_COMPILER):
         return
     into = build_all(run, "windows-c")
-    with wine_alone(run):
-        run_programs(run, into, [WINE / "wine64"], WINE_FAULTS, env=EMULATED)
+    run_wine_programs(run, into)
     cross.record(run)
 
 
