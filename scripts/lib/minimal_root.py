@@ -1,20 +1,19 @@
-"""A minimal Debian 13 in a folder, with an ordinary user who has the project in a path with spaces: a newcomer's machine.
+"""A minimal Debian or Ubuntu in a folder, with an ordinary user who has the project in a path with spaces: a newcomer's machine.
 
 The programs of each visit run in namespaces of their own, without a network but loopback. A layer in memory takes what they
 change outside the user's home, so that the root stays as it was made, and their mounts and processes end with the visit."""
 
+import hashlib
 import re
 import tarfile
+import urllib.request
+from dataclasses import dataclass
 
+import debian_rust
 import environment
-from debian_rust import KEYRING, MIRROR, RELEASE
 from project import OUT, ROOT as PROJECT, fresh
+from runner import expect
 from suites_project import tracked_files
-
-FOLDER = OUT / "newcomer"
-ROOT = FOLDER / "root"
-HOME = FOLDER / "home"
-STAMP = FOLDER / "complete"
 
 USER = 1000
 USERS_HOME = "/home/newcomer"
@@ -22,10 +21,9 @@ USERS_HOME = "/home/newcomer"
 UNPACKED = f"{USERS_HOME}/my music programs/midisock from the net"
 
 ADD_USER = f'chroot "$1" useradd --uid {USER} --create-home --shell /bin/sh newcomer'
-# Debian 13's Python.
-PYTHON = "3.13"
 
-# Runs in new namespaces, in FOLDER. $1 is for root and $2 for the user, both for the shell of the root.
+# Runs in new namespaces, in the system's folder. $1 is for root and $2 for the user, both for the shell of the root, and $3 for
+# the user's PATH.
 VISIT = f"""set -e
 ip link set lo up
 mkdir -p visit
@@ -39,7 +37,7 @@ mount --bind home visit/root/home
 cd visit/root
 clean="env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive"
 chroot . $clean sh -ec "$1" >/dev/null
-exec chroot --userspec={USER}:{USER} . env -i PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 HOME={USERS_HOME} USER=newcomer \\
+exec chroot --userspec={USER}:{USER} . env -i PATH=$3/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 HOME={USERS_HOME} USER=newcomer \\
     sh -ec "$2"
 """
 
@@ -51,22 +49,97 @@ mount -t overlay -o lowerdir=/mnt/lower,upperdir=/mnt/upper,workdir=/mnt/work ov
 """
 
 
+# Debian 12 does not package Ubuntu's keys. The hash stands for a signature: this is the package of Ubuntu 24.04.
+UBUNTU = "http://archive.ubuntu.com/ubuntu"
+UBUNTU_KEYS = f"{UBUNTU}/pool/main/u/ubuntu-keyring/ubuntu-keyring_2023.11.28.1_all.deb"
+UBUNTU_KEYS_SHA256 = "36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8"
+
+
+@dataclass(frozen=True)
+class System:
+    """`suites`: where apt finds packages, as `deb` lines have it. `path`: what stands before the user's PATH. `instead`: packages
+    that stand for some of README.md's."""
+    name: str
+    release: str
+    mirror: str
+    suites: tuple
+    python: str
+    path: str = ""
+    instead: tuple = ()
+
+    @property
+    def folder(self):
+        return OUT / "newcomer" / self.release
+
+    def packages(self, names):
+        return [dict(self.instead).get(name, name) for name in names]
+
+    def make(self, run, names):
+        """Makes the root, unless it is there with these packages. It has no package that is only recommended, by mmdebstrap's
+        default, so that nothing is there by chance."""
+        stamp = self.folder / "complete"
+        wanted = f"{self.release}: {' '.join(names)}\n"
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        fresh(self.folder)
+        keys = self.keys(run)
+        run.must([*namespaces("--mount", "--pid"), "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(names)}",
+                  f"--customize-hook={ADD_USER}", self.release, self.folder / "root",
+                  *(f"deb [signed-by={keys}] {self.mirror} {suite}" for suite in self.suites)])
+        stamp.write_text(wanted)
+
+    def keys(self, run):
+        """The file with the keys that sign this system's packages."""
+        if self.mirror != UBUNTU:
+            return debian_rust.KEYRING
+        package = self.folder / "keys.deb"
+        with urllib.request.urlopen(UBUNTU_KEYS, timeout=60) as answer:  # noqa: S310
+            package.write_bytes(answer.read())
+        digest = hashlib.sha256(package.read_bytes()).hexdigest()
+        expect(digest == UBUNTU_KEYS_SHA256, f"{UBUNTU_KEYS} has another hash: {digest}")
+        run.must(["dpkg-deb", "-x", package, self.folder / "keys"])
+        return self.folder / "keys" / "usr" / "share" / "keyrings" / "ubuntu-archive-keyring.gpg"
+
+    def make_home(self, run):
+        """Gives the user the project as an archive without .git, and what cargo and pip fetch, because a visit has no network."""
+        user = fresh(self.folder / "home") / "newcomer"
+        user.mkdir()
+        with tarfile.open(user / "midisock.tar.gz", "w:gz") as archive:
+            for path in tracked_files():
+                archive.add(path, path.relative_to(PROJECT))
+        run.must(["cargo", "vendor", "--locked", "--quiet", user / "crates"])
+        run.must([environment.PYTHON, "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--python-version", self.python,
+                  "--dest", user / "wheels", "-r", environment.REQUIREMENTS])
+        write(user / ".cargo" / "config.toml", '[source.crates-io]\nreplace-with = "vendored"\n'
+              f'[source.vendored]\ndirectory = "{USERS_HOME}/crates"\n')
+        write(user / ".config" / "pip" / "pip.conf", f"[global]\nno-index = true\nfind-links = {USERS_HOME}/wheels\n")
+        run.must(["chown", "-R", f"{USER}:{USER}", user])
+
+    def visit(self, run, command, before=":"):
+        """Runs the shell commands as the user in the root. `before`: what root does there first."""
+        return run.command([*namespaces("--mount", "--pid", "--net"), "sh", "-c", VISIT, "visit", before, command, self.path],
+                           cwd=self.folder)
+
+
 def named_by_readme():
     """The packages that README.md names: those for the demo, and the further ones for the tests."""
     demo, tests = re.findall(r"`apt-get install ([^`]+)`", (PROJECT / "README.md").read_text())
     return demo.split(), tests.split()
 
 
-def make(run, packages):
-    """Makes the root, unless it is there with these packages. It has no package that is only recommended, by mmdebstrap's
-    default, so that nothing is there by chance."""
-    wanted = f"{RELEASE}: {' '.join(packages)}\n"
-    if STAMP.exists() and STAMP.read_text() == wanted:
-        return
-    fresh(FOLDER)
-    run.must([*namespaces("--mount", "--pid"), "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
-              f"--customize-hook={ADD_USER}", RELEASE, ROOT, f"deb [signed-by={KEYRING}] {MIRROR} {RELEASE} main"])
-    STAMP.write_text(wanted)
+def ubuntu_by_readme():
+    """Which packages README.md names for Ubuntu in place of which, in pairs, and the folder for PATH."""
+    [(new, old, folder)] = re.findall(r"`([^`]+)`\s+in\s+place\s+of\s+`([^`]+)`[^`]+`([^`]+)`\s+in\s+`PATH`",
+                                      (PROJECT / "README.md").read_text())
+    return tuple(zip(old.split(), new.split(), strict=True)), folder
+
+
+def systems():
+    instead, folder = ubuntu_by_readme()
+    return (
+        System("Debian 13", debian_rust.RELEASE, debian_rust.MIRROR, (f"{debian_rust.RELEASE} main",), "3.13"),
+        System("Ubuntu 24.04", "noble", UBUNTU, ("noble main universe", "noble-updates main universe"), "3.12", f"{folder}:", instead),
+    )
 
 
 def namespaces(*kinds):
@@ -74,27 +147,6 @@ def namespaces(*kinds):
     return ["unshare", *kinds, "--fork", "--kill-child", "--mount-proc", "--"]
 
 
-def make_home(run):
-    """Gives the user the project as an archive without .git, and what cargo and pip fetch, because a visit has no network."""
-    user = fresh(HOME) / "newcomer"
-    user.mkdir()
-    with tarfile.open(user / "midisock.tar.gz", "w:gz") as archive:
-        for path in tracked_files():
-            archive.add(path, path.relative_to(PROJECT))
-    run.must(["cargo", "vendor", "--locked", "--quiet", user / "crates"])
-    run.must([environment.PYTHON, "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--python-version", PYTHON,
-              "--dest", user / "wheels", "-r", environment.REQUIREMENTS])
-    write(user / ".cargo" / "config.toml", '[source.crates-io]\nreplace-with = "vendored"\n'
-          f'[source.vendored]\ndirectory = "{USERS_HOME}/crates"\n')
-    write(user / ".config" / "pip" / "pip.conf", f"[global]\nno-index = true\nfind-links = {USERS_HOME}/wheels\n")
-    run.must(["chown", "-R", f"{USER}:{USER}", user])
-
-
 def write(file, text):
     file.parent.mkdir(parents=True)
     file.write_text(text)
-
-
-def visit(run, command, before=":"):
-    """Runs the shell commands as the user in the root. `before`: what root does there first."""
-    return run.command([*namespaces("--mount", "--pid", "--net"), "sh", "-c", VISIT, "visit", before, command], cwd=FOLDER)
