@@ -83,8 +83,9 @@ def folder(name):
     return OUT / "platforms" / name
 
 
-def record(run):
-    """Notes a green run in docs/platforms-runs.json. CI's clone is thrown away, so it notes nothing."""
+def record(run, again=()):
+    """Notes a green run in docs/platforms-runs.json, with the programs that ran `again` because the emulator crashed. CI's clone is
+    thrown away, so it notes nothing."""
     outcome = run.outcome
     if outcome.failures or not outcome.passed or os.environ.get("CI"):
         return
@@ -97,6 +98,8 @@ def record(run):
         "passed": outcome.passed,
         "left out": {case: why for case, why in sorted(outcome.skips)},
     }
+    if again:
+        noted["ran again"] = sorted(again)
     if "waits" in before:
         # A developer takes this out, once the suite is steady.
         noted["waits"] = before["waits"]

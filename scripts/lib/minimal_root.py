@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import debian_rust
 import environment
 from project import OUT, ROOT as PROJECT, fresh
-from runner import expect
+from runner import Failure, expect
 from suites_project import tracked_files
 
 USER = 1000
@@ -57,22 +57,28 @@ UBUNTU_KEYS_SHA256 = "36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311
 
 @dataclass(frozen=True)
 class System:
-    """`suites`: where apt finds packages, as `deb` lines have it. `path`: what stands before the user's PATH. `instead`: packages
-    that stand for some of README.md's."""
+    """`suite`: the suite for it; `parts`: where apt finds packages, as `deb` lines have it; `python`: the version that it has."""
     name: str
+    suite: str
     release: str
     mirror: str
-    suites: tuple
+    parts: tuple
     python: str
-    path: str = ""
-    instead: tuple = ()
 
     @property
     def folder(self):
         return OUT / "newcomer" / self.release
 
+    def rust(self):
+        """Which packages README.md names for it in place of which, and the folder for PATH."""
+        if self.mirror != UBUNTU:
+            return {}, ""
+        new, old, folder = from_readme(r"`([^`]+)` in place of `([^`]+)`[^`]+`export PATH=([^:]+):\$PATH`", 1)[0]
+        return dict(zip(old.split(), new.split(), strict=True)), f"{folder}:"
+
     def packages(self, names):
-        return [dict(self.instead).get(name, name) for name in names]
+        instead, _ = self.rust()
+        return [instead.get(name, name) for name in names]
 
     def make(self, run, names):
         """Makes the root, unless it is there with these packages. It has no package that is only recommended, by mmdebstrap's
@@ -84,8 +90,8 @@ class System:
         fresh(self.folder)
         keys = self.keys(run)
         run.must([*namespaces("--mount", "--pid"), "mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(names)}",
-                  f"--customize-hook={ADD_USER}", self.release, self.folder / "root",
-                  *(f"deb [signed-by={keys}] {self.mirror} {suite}" for suite in self.suites)])
+                  f"--customize-hook={ADD_USER}", f"--keyring={keys}", self.release, self.folder / "root",
+                  *(f"deb {self.mirror} {part}" for part in self.parts)])
         stamp.write_text(wanted)
 
     def keys(self, run):
@@ -93,8 +99,11 @@ class System:
         if self.mirror != UBUNTU:
             return debian_rust.KEYRING
         package = self.folder / "keys.deb"
-        with urllib.request.urlopen(UBUNTU_KEYS, timeout=60) as answer:  # noqa: S310
-            package.write_bytes(answer.read())
+        try:
+            with urllib.request.urlopen(UBUNTU_KEYS, timeout=60) as answer:
+                package.write_bytes(answer.read())
+        except OSError as problem:
+            raise Failure(f"{UBUNTU_KEYS}: {problem}") from problem
         digest = hashlib.sha256(package.read_bytes()).hexdigest()
         expect(digest == UBUNTU_KEYS_SHA256, f"{UBUNTU_KEYS} has another hash: {digest}")
         run.must(["dpkg-deb", "-x", package, self.folder / "keys"])
@@ -117,29 +126,28 @@ class System:
 
     def visit(self, run, command, before=":"):
         """Runs the shell commands as the user in the root. `before`: what root does there first."""
-        return run.command([*namespaces("--mount", "--pid", "--net"), "sh", "-c", VISIT, "visit", before, command, self.path],
+        _, path = self.rust()
+        return run.command([*namespaces("--mount", "--pid", "--net"), "sh", "-c", VISIT, "visit", before, command, path],
                            cwd=self.folder)
+
+
+SYSTEMS = (
+    System("Debian 13", "newcomer", debian_rust.RELEASE, debian_rust.MIRROR, (f"{debian_rust.RELEASE} main",), "3.13"),
+    System("Ubuntu 24.04", "newcomer-ubuntu", "noble", UBUNTU, ("noble main universe", "noble-updates main universe"), "3.12"),
+)
+
+
+def from_readme(pattern, count):
+    """What README.md says in words like these, so many times."""
+    found = re.findall(pattern, " ".join((PROJECT / "README.md").read_text().split()))
+    expect(len(found) == count, f"README.md has {len(found)} places like {pattern}, not {count}")
+    return found
 
 
 def named_by_readme():
     """The packages that README.md names: those for the demo, and the further ones for the tests."""
-    demo, tests = re.findall(r"`apt-get install ([^`]+)`", (PROJECT / "README.md").read_text())
+    demo, tests = from_readme(r"`apt-get install ([^`]+)`", 2)
     return demo.split(), tests.split()
-
-
-def ubuntu_by_readme():
-    """Which packages README.md names for Ubuntu in place of which, in pairs, and the folder for PATH."""
-    [(new, old, folder)] = re.findall(r"`([^`]+)`\s+in\s+place\s+of\s+`([^`]+)`[^`]+`([^`]+)`\s+in\s+`PATH`",
-                                      (PROJECT / "README.md").read_text())
-    return tuple(zip(old.split(), new.split(), strict=True)), folder
-
-
-def systems():
-    instead, folder = ubuntu_by_readme()
-    return (
-        System("Debian 13", debian_rust.RELEASE, debian_rust.MIRROR, (f"{debian_rust.RELEASE} main",), "3.13"),
-        System("Ubuntu 24.04", "noble", UBUNTU, ("noble main universe", "noble-updates main universe"), "3.12", f"{folder}:", instead),
-    )
 
 
 def namespaces(*kinds):

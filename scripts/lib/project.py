@@ -44,10 +44,12 @@ def fresh(path):
     return path
 
 
+# Where packages of the programs below have another name.
+OF_UBUNTU = "on Ubuntu 24.04 cargo-1.85 and rustc-1.85, with /usr/lib/rust-1.85/bin in PATH"
 # How to get a program that a machine may lack. The packages are Debian's and Ubuntu's.
 SOURCES = {
-    "cargo": "apt-get install cargo, if that has Rust 1.85 or later, or https://rustup.rs",
-    "rustc": "apt-get install rustc, if that has Rust 1.85 or later, or https://rustup.rs",
+    "cargo": f"apt-get install cargo, if that has Rust 1.85 or later; {OF_UBUNTU}; or https://rustup.rs",
+    "rustc": f"apt-get install rustc, if that has Rust 1.85 or later; {OF_UBUNTU}; or https://rustup.rs",
     "cargo-fmt": "rustup component add rustfmt, or apt-get install rustfmt",
     "cargo-clippy": "rustup component add clippy, or apt-get install rust-clippy",
     "gcc": "apt-get install gcc libc6-dev",

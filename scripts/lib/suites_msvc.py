@@ -112,8 +112,7 @@ def msvc_c(run):
     run.ok("the tools and the C tests are built")
     for library in (into / "lib" / "midisock.dll", programs / "bcryptprimitives.dll", THREADS):
         shutil.copy(library, into)
-    run_wine_programs(run, into)
-    cross.record(run)
+    cross.record(run, run_wine_programs(run, into))
 
 
 def expect_header(found):

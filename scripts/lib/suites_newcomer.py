@@ -7,7 +7,7 @@ import cross
 import debian_rust
 import minimal_root
 import packages
-from project import RUST_FOR_TESTS
+from project import RUST_FOR_TESTS, SOURCES
 from runner import expect, suite, tail
 
 PACKAGES = ("mmdebstrap", "debian-archive-keyring", "iproute2")
@@ -40,10 +40,9 @@ def newcomer(run, system):
     cross.record(run)
 
 
-for one in minimal_root.systems():
-    suite("newcomer" if one.name.startswith("Debian") else "newcomer-ubuntu",
-          f"the quick start in a minimal {one.name}: an ordinary user, no git, a path with spaces", budget=400, needs=["python"],
-          packages=PACKAGES, extended=True, turn=True)(lambda run, system=one: newcomer(run, system))
+for one in minimal_root.SYSTEMS:
+    suite(one.suite, f"the quick start in a minimal {one.name}: an ordinary user, no git, a path with spaces", budget=400,
+          needs=["python"], packages=PACKAGES, extended=True, turn=True)(lambda run, system=one: newcomer(run, system))
 
 
 def ready(run):
@@ -87,7 +86,7 @@ def unpack(run, system):
 def demo_names(run, system):
     [cargo] = system.packages(["cargo"])
     said = in_project(run, system, "scripts/demo", f"{REMOVE} {cargo} gcc", passes=False)
-    says(said, "cargo is not installed: apt-get install cargo", "gcc is not installed: apt-get install gcc libc6-dev")
+    says(said, f"cargo is not installed: {SOURCES['cargo']}", "gcc is not installed: apt-get install gcc libc6-dev")
 
 
 def demo_names_libc(run, system):

@@ -32,16 +32,16 @@ QEMU_FAULTS = {
 }
 
 
-def run_programs(run, build, before=(), faults=None, left_out=None, env=None, crashed=lambda: False, seconds=PROGRAM_SECONDS):
+def run_programs(run, build, before=(), faults=None, left_out=None, env=None, server=lambda: None, seconds=PROGRAM_SECONDS):
     """Runs the C programs of a build by cases, and the C++ programs each as a case. `faults`: see `report`; `left_out`: why
-    some programs do not run; `crashed`: whether the emulator itself has crashed since, which stops its programs for ever: then
-    those that failed or were ended run again."""
+    some programs do not run; `server`: the emulator's process that all programs need. A program that fails runs again if the
+    server ended meanwhile, which it does only by a crash. Returns the names of those."""
     left_out = left_out or {}
     programs = sorted(path for path in build.glob("midisock-*") if "test_" in path.name or "-cxx" in path.name)
     programs = [path for path in programs if path.suffix in ("", ".exe")]
     run.check("programs", len(programs) > 40, f"only {len(programs)} programs in {build}")
 
-    failed = {}
+    stopped = []
 
     def tell(program, finished):
         name = program.stem.removeprefix("midisock-")
@@ -55,20 +55,19 @@ def run_programs(run, build, before=(), faults=None, left_out=None, env=None, cr
         if name in left_out:
             run.skip(name, left_out[name])
             return
+        used = server()
         finished = run.command([*before, program], timeout=seconds, env=env)
-        if finished.status == 0:
-            tell(program, finished)
+        if finished.status != 0 and server() != used:
+            stopped.append(program)
         else:
-            failed[program] = finished
+            tell(program, finished)
 
     # Mostly they wait: more of them than cores.
     run.parallel(one, programs, 2 * CORES)
-    again = crashed()
-    for program, finished in failed.items():
-        if again:
-            run.figure(f"the emulator crashed: {program.name} runs again")
-            finished = run.command([*before, program], timeout=seconds, env=env)
-        tell(program, finished)
+    for program in stopped:
+        run.figure(f"the emulator crashed: {program.name} runs again")
+        tell(program, run.command([*before, program], timeout=seconds, env=env))
+    return [program.name for program in stopped]
 
 
 def build(run, name, toolchain, *options):

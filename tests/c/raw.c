@@ -40,14 +40,14 @@ static int open_socket(int family)
 
 static void set_small(int fd)
 {
-    /* Only Linux lets the library limit how much the sender's system holds. 100 KB of it would take 10 s behind the smallest
-     * buffer, which passes 2 KB each time that the sender asks whether there is room again. */
+    /* Only on Linux does the library limit what the system holds unsent. Elsewhere that may be 100 KB. The smallest buffer passes
+     * 2 KB each fifth of a second, so that a case would wait 10 s for it. */
 #if defined(__linux__)
-    int least = 1;
+    int size = 1;
 #else
-    int least = 16384;
+    int size = 16384;
 #endif
-    SYSTEM(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least));
+    SYSTEM(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size));
 }
 
 static uint16_t port_of(int fd)

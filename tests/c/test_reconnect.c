@@ -301,6 +301,7 @@ static void random_songs(void)
                 for (long i = 0; i < got; i++) {
                     if (!wire_take(&w, piece[i]))
                         continue;
+                    CHECK(!marked); /* nothing follows */
                     receiver_hear(&lasting, w.data, w.size);
                     receiver_hear(&fresh, w.data, w.size);
                     marked = is_song_mark(w.data, w.size);

@@ -309,6 +309,7 @@ static void random_songs(void)
                 for (long i = 0; i < got; i++) {
                     if (!wire_take(&w, piece[i]))
                         continue;
+                    CHECK(!marked); /* nothing follows */
                     marked = is_song_mark(w.data, w.size);
                     if (!marked)
                         receiver_hear(&received, w.data, w.size);
