@@ -32,10 +32,10 @@ import suites_discovery  # noqa: F401  services on the network, beside Avahi
 import suites_hostile  # noqa: F401  the soak, fuzzing
 import suites_peers   # noqa: F401  what plain peers make of sender time
 import suites_simulation  # noqa: F401  sessions over a simulated network
-import suites_platforms  # noqa: F401  Linux on other processors, with musl
 import suites_apple  # noqa: F401  macOS, and systems that are only compiled
 import suites_newcomer  # noqa: F401  the quick start in a minimal Debian and Ubuntu
 import suites_windows  # noqa: F401  the library and the tools for Windows, under wine
 import suites_msvc    # noqa: F401  the same by the MSVC ABI
+import suites_platforms  # noqa: F401  Linux on other processors, with musl
 import suites_bench    # noqa: F401  that the benchmark runs
 import suites_jack    # noqa: F401  midisock-jack and the LV2 plugin, under JACK

@@ -43,13 +43,23 @@ unsigned check_descriptors(void)
     return count;
 }
 
-unsigned long check_resident_kb(void)
+static mach_task_basic_info_data_t memory_info(void)
 {
     mach_task_basic_info_data_t info;
     mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
     if (task_info(mach_task_self(), MACH_TASK_BASIC_INFO, (task_info_t)&info, &count) != KERN_SUCCESS)
         check_fail(__FILE__, __LINE__, "task_info failed");
-    return (unsigned long)(info.resident_size / 1024);
+    return info;
+}
+
+unsigned long check_resident_kb(void)
+{
+    return (unsigned long)(memory_info().resident_size / 1024);
+}
+
+unsigned long check_address_space_kb(void)
+{
+    return (unsigned long)(memory_info().virtual_size / 1024);
 }
 
 /* What all threads but this one have run. */
