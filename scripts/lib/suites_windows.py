@@ -30,6 +30,9 @@ WINE_FAULTS = {
 # A program that takes longer hangs. One of its cases that does is ended before, and named.
 WINE_SECONDS = 150
 WINE_PATIENCE = {**EMULATED, "MIDISOCK_CASE_SECONDS": "100"}
+# A service that wine starts meanwhile keeps the program's output open for ever: a file, unlike a pipe, has an end then.
+BY_A_FILE = ["sh", "-c", f'out=$(mktemp); timeout --signal=KILL {WINE_SECONDS} "$@" > "$out" 2>&1; status=$?; cat "$out"; '
+             'rm "$out"; exit "$status"', "sh"]
 TOOL_FAULTS = {"test_tool_peers test_a_unix_socket_is_an_address": "wine 8 has no Unix sockets"}
 
 
@@ -53,7 +56,7 @@ def wine(run):
                           stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         # Meanwhile the other one comes: from here on there is one server.
-        run.must([WINE / "wine64", "cmd", "/c", "exit"])
+        run.must([*BY_A_FILE, WINE / "wine64", "cmd", "/c", "exit"])
         yield
     finally:
         kill_group(cmd)
@@ -105,11 +108,6 @@ def build_all(run, name):
     (into / "midisock.dll").write_bytes((into / "lib" / "midisock.dll").read_bytes())
     run.must([COMPILER, "-shared", "-o", into / "bcryptprimitives.dll", TESTS / "bcryptprimitives.c", "-ladvapi32"])
     return into
-
-
-# A service that wine starts meanwhile keeps the program's output open for ever: a file, unlike a pipe, has an end then.
-BY_A_FILE = ["sh", "-c", f'out=$(mktemp); timeout --signal=KILL {WINE_SECONDS} "$@" > "$out" 2>&1; status=$?; cat "$out"; '
-             'rm "$out"; exit "$status"', "sh"]
 
 
 def run_wine_programs(run, build):
