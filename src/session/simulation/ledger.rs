@@ -29,6 +29,8 @@ pub(super) struct Entry {
 #[derive(Default)]
 pub(super) struct Ledger {
     pub entries: Vec<Entry>,
+    /// The indices of the cuts among them: there are few, and each message is compared with them.
+    cuts: Vec<usize>,
     /// Resets and panics.
     pub requests: u64,
     pub cancels: u64,
@@ -46,6 +48,7 @@ impl Ledger {
         match what {
             What::Cancel => self.cancels += 1,
             What::Panic => self.panics += 1,
+            What::Cut(_) => self.cuts.push(self.len()),
             _ => {}
         }
         self.requests += u64::from(matches!(what, What::Panic | What::Reset));
@@ -96,8 +99,9 @@ impl Ledger {
             return false;
         };
         let due = self.entries[index].at;
-        let mut after = self.entries[index..].iter();
-        after.any(|entry| matches!(entry.what, What::Cut(channels) if channels.has(bytes) && entry.at < due))
+        let after = self.cuts.partition_point(|cut| *cut < index);
+        let mut cuts = self.cuts[after..].iter().map(|cut| &self.entries[*cut]);
+        cuts.any(|entry| matches!(entry.what, What::Cut(channels) if channels.has(bytes) && entry.at < due))
     }
 
     /// A receiver of all that was pushed from an entry on for a client, in order of time, then of pushing.
