@@ -1,20 +1,15 @@
 """Builds the simulation and runs it, for scripts/simulate and for the suite."""
 
-import json
 import os
 import re
 import subprocess
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+import unit_tests
 from project import ROOT
 
 TEST = "session::simulation::random_runs"
-# Without the whole program's optimization it is built in a third of the time, and runs as fast.
-BUILD = ["cargo", "test", "--locked", "--release", "--lib", "--no-run", "--message-format=json",
-         "--config", "profile.release.lto=\"off\"", "--config", "profile.release.codegen-units=16",
-         "--config", "profile.release.debug-assertions=true",
-         "--config", "profile.release.overflow-checks=true"]
 # Runs that one process does.
 BATCH = 100
 
@@ -32,21 +27,11 @@ class Total:
                 f"{rate:.0f} connections a second; {len(self.failures)} failed")
 
 
-def program_of(messages):
-    """The test program in cargo's messages."""
-    for line in messages.splitlines():
-        if line.startswith("{"):
-            message = json.loads(line)
-            if message.get("reason") == "compiler-artifact" and message.get("executable"):
-                return message["executable"]
-    raise SystemExit("cargo built no test program")
-
-
 def build():
-    finished = subprocess.run(BUILD, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    finished = subprocess.run(unit_tests.CHECKED, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if finished.returncode != 0:
         raise SystemExit(finished.returncode)
-    return program_of(finished.stdout)
+    return unit_tests.program_of(finished.stdout)
 
 
 def command(program):

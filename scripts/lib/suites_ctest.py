@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import compilers
 from project import CORES, ROOT, TESTS, fresh
 from runner import expect, suite, tail
+from suites_c import JOBS
 from suites_installed import OUT, SHARED_CARGO, set_environment
 
 BUILD = OUT / "ctest"
@@ -70,7 +71,7 @@ def every_program(run):
 def run_tests(run):
     report = BUILD / "report.xml"
     selected = [] if run.everything else ["-R", QUICK]
-    run.must(["ctest", "--test-dir", BUILD, "--output-on-failure", "-j", 2 * CORES, "--output-junit", report,
+    run.must(["ctest", "--test-dir", BUILD, "--output-on-failure", "-j", JOBS, "--output-junit", report,
               "--test-output-size-passed", "100000", *selected])
     cases = list(ElementTree.parse(report).iter("testcase"))
     expected = [name for name in listed(run) if run.everything or re.search(QUICK, name)]

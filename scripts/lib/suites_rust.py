@@ -2,6 +2,7 @@
 
 import re
 
+import unit_tests
 from runner import Failure, suite, tail
 
 
@@ -21,7 +22,7 @@ def clippy(run):
 
 @suite("rust", "Rust unit tests", budget=420)
 def rust(run):
-    finished = run.command(["cargo", "test", "--locked", "--lib"])
+    finished = run.command([unit_tests.program_of(run.must(unit_tests.CHECKED))])
     for case, verdict in re.findall(r"^test (\S+)(?: - should panic)? \.\.\. (\w+)",
                                     finished.output, re.MULTILINE):
         if verdict == "ok":

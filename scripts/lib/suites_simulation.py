@@ -3,6 +3,7 @@
 import time
 
 import simulation
+import unit_tests
 from project import CORES
 from runner import suite
 
@@ -14,7 +15,7 @@ CHANGING_RUNS = 1_000
 
 @suite("simulation", f"{CONNECTIONS} simulated connections, judged by an independent receiver", budget=360)
 def simulate(run):
-    program = simulation.program_of(run.must(simulation.BUILD))
+    program = unit_tests.program_of(run.must(unit_tests.CHECKED))
     started = time.monotonic()
     total = simulation.run(program, 1, CORES, connections=CONNECTIONS)
     seconds = time.monotonic() - started

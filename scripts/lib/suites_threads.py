@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import compilers
+import unit_tests
 from project import CORES, OUT, ROOT, SONAME, TARGET, tool
 from runner import Failure, suite, tail
 from suites_c import TESTS, build_programs, report, run_tests
@@ -83,36 +84,42 @@ UNSHOWN = [
 MODELS = [ROOT / "src" / "realtime" / "loom_models.rs", ROOT / "src" / "net" / "loom_models.rs"]
 LOOM = OUT / "loom.log"
 
-# Without link-time optimisation, which takes long and has no use here.
-QUICK = ["--config", 'profile.release.lto="off"', "--config", "profile.release.codegen-units=16"]
-
 
 @suite("loom", "the protocols between two threads, in all interleavings", budget=400)
 def loom(run):
-    # Its own target folder, because --cfg loom would make cargo rebuild everything each time.
-    output = run.command([
-        "cargo", "test", "--locked", "--release", *QUICK, "--lib", "loom_models", "--",
-        "--nocapture", "--test-threads=1"],
-        env={"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": str(TARGET / "loom")})
-    explored = re.findall(r"^test (?:\w+::)*loom_models::(\w+) \.\.\. .*?(\d+ executions)",
-                          output.output, re.MULTILINE)
-    for model, executions in explored:
-        run.ok(f"{model}: {executions}")
-    if output.status != 0 or not explored:
-        raise Failure(tail(output.output))
-    LOOM.write_text(output.output)
+    program = models_program(run)
+    listed = re.findall(r"^(\S*loom_models::\w+): test$", run.must([program, "--list"]), re.MULTILINE)
+    # A process for each, so that they run on all cores.
+    whole = [program, "--exact", "--nocapture", "--test-threads=1"]
+    finished = run.parallel(lambda model: run.command([*whole, model]), listed)
+    explored = []
+    for model, output in zip(listed, finished):
+        executions = re.search(r"(\d+ executions)", output.output)
+        if output.status == 0 and executions:
+            explored.append(model.rsplit("::", 1)[1])
+            run.ok(f"{explored[-1]}: {executions[1]}")
+        else:
+            run.fail(model, tail(output.output))
+    if not explored:
+        raise Failure("no model was explored")
+    LOOM.write_text("".join(output.output for output in finished))
     # None is left out, and the table says what each is for.
     models = {model for file in MODELS for model in re.findall(r"#\[test\]\nfn (\w+)\(", file.read_text())}
-    run.check("every model was explored", models == {model for model, _ in explored}, f"there are {sorted(models)}")
+    run.check("every model was explored", models == set(explored), f"there are {sorted(models)}")
     table = (ROOT / "docs" / "memory-order.md").read_text()
     lacking = sorted(model for model in models if f"`{model}`" not in table)
     run.check("docs/memory-order.md has every model", not lacking, ", ".join(lacking))
 
 
+def models_program(run):
+    """Has cargo build the models, in a target folder of their own: with --cfg loom it would build all else anew each time."""
+    return unit_tests.program_of(run.must(
+        unit_tests.MODELS, env={"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": str(TARGET / "loom")}))
+
+
 @suite("memory-order", "an atomic whose order is weaker than it is fails a model", budget=120, needs=["loom"])
 def memory_order(run):
-    output = LOOM.read_text()
-    binary = ROOT / re.search(r"Running unittests \S+ \((.+?)\)", output)[1]
+    output, binary = LOOM.read_text(), models_program(run)
     places, executions, model = {}, {}, None
     for line in output.splitlines():
         if found := re.match(r"test (\S*loom_models::\w+) \.\.\.", line):
@@ -161,7 +168,7 @@ def tsan(run):
         run.lacks("tsan", " ".join(PACKAGES))
         return
     run.must([
-        DEBIAN_CARGO, "rustc", "--release", "--locked", "--lib", "--crate-type", "cdylib", *QUICK,
+        DEBIAN_CARGO, "rustc", "--release", "--locked", "--lib", "--crate-type", "cdylib", *unit_tests.QUICK,
         "-Zbuild-std", "--target", TRIPLE, "--target-dir", TARGET / "tsan"],
         env={"RUSTC_BOOTSTRAP": "1", "RUSTC": str(DEBIAN_RUSTC),
              "RUSTFLAGS": f"-Zsanitizer=thread -Zexternal-clangrt -Clinker={clang} "
