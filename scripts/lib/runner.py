@@ -17,6 +17,8 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import ahead
+from ahead import Build
 from project import CORES, GREEN_RUNS, LOGS, ROOT, how_to_get
 
 # This much of a failing program's output is shown. The log has all of it.
@@ -37,6 +39,7 @@ class Suite:
     packages: tuple = ()  # Debian packages without which it skips cases
     extended: bool = False  # runs only with --all, or by name
     turn: bool = False  # long: --all runs it on its day only, see `of_the_day`
+    begins_with: Build = None  # may be made while other suites run
 
 
 @dataclass
@@ -58,11 +61,11 @@ class Outcome:
 SUITES = {}
 
 
-def suite(name, about, budget, needs=(), packages=(), extended=False, turn=False):
+def suite(name, about, budget, needs=(), packages=(), extended=False, turn=False, begins_with=None):
     """Registers the function as a suite."""
 
     def register(function):
-        SUITES[name] = Suite(name, about, budget, function, tuple(needs), tuple(packages), extended, turn)
+        SUITES[name] = Suite(name, about, budget, function, tuple(needs), tuple(packages), extended, turn, begins_with)
         return function
 
     return register
@@ -254,6 +257,10 @@ class Run:
                           f"{tail(finished.output)}")
         return finished.output
 
+    def build(self, build):
+        """What a build prints, which may have been made ahead."""
+        return self.must(build.command, env=build.environment)
+
     def must_fail(self, arguments, **keywords):
         """Runs a program that must report failure, and returns its output."""
         finished = self.command(arguments, **keywords)
@@ -317,15 +324,16 @@ def with_needs(names):
 def run_suites(suites, everything):
     """Runs the suites one after the other. Returns their outcomes."""
     outcomes = {}
-    for one in suites:
-        print(f"{one.name:<16} {one.about} ", end="", flush=True)
-        outcome = run_one(one, everything, outcomes)
-        outcomes[one.name] = outcome
-        print(f"... {outcome.word} ({outcome.seconds:.1f} s)", flush=True)
-        for line in outcome.figures:
-            print(indent(line), flush=True)
-        for case, why in outcome.failures:
-            print(indent(f"{case}: {why}"), flush=True)
+    with ahead.making([one.begins_with for one in suites if one.begins_with], PROCESSES):
+        for one in suites:
+            print(f"{one.name:<16} {one.about} ", end="", flush=True)
+            outcome = run_one(one, everything, outcomes)
+            outcomes[one.name] = outcome
+            print(f"... {outcome.word} ({outcome.seconds:.1f} s)", flush=True)
+            for line in outcome.figures:
+                print(indent(line), flush=True)
+            for case, why in outcome.failures:
+                print(indent(f"{case}: {why}"), flush=True)
     return list(outcomes.values())
 
 

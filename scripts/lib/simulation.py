@@ -28,7 +28,7 @@ class Total:
 
 
 def build():
-    finished = subprocess.run(unit_tests.CHECKED, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    finished = subprocess.run(unit_tests.CHECKED.command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if finished.returncode != 0:
         raise SystemExit(finished.returncode)
     return unit_tests.program_of(finished.stdout)

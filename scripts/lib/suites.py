@@ -3,7 +3,7 @@
 import suites_prepare  # noqa: F401  packages, Python environment
 import suites_project  # noqa: F401  scripts, licences
 import suites_structure  # noqa: F401  the layers of src, and its limits
-import suites_rust     # noqa: F401  fmt, clippy, unit tests
+import suites_rust     # noqa: F401  fmt, clippy
 import suites_old_rust  # noqa: F401  the oldest Rust that is supported
 import suites_library  # noqa: F401  the shipped library and its header
 import suites_c        # noqa: F401  C test programs
@@ -11,6 +11,7 @@ import suites_examples  # noqa: F401  the examples in C
 import suites_loops    # noqa: F401  the examples with event loops of their own
 import suites_python   # noqa: F401  tests with mido
 import suites_tools    # noqa: F401  the tools and their readers
+import suites_unit     # noqa: F401  the Rust unit tests, whose build takes long
 import suites_realtime  # noqa: F401  no system call, allocation, fault, waiting
 import suites_instructions  # noqa: F401  instruction counts
 import suites_threads  # noqa: F401  loom, ThreadSanitizer, contained panics

@@ -30,6 +30,8 @@ def set_environment(run):
     changes a build. CMake uses Ninja unless a case asks for another generator."""
     run.env = {"PATH": environment.path_with_tools(), **{name: None for name in IGNORED}}
     run.env["CMAKE_GENERATOR"] = generator(run)
+    # A Debug build is only to be one: nothing is measured in it.
+    run.env["CARGO_PROFILE_DEV_OPT_LEVEL"] = "0"
 
 
 @suite("installed", "CMake configures, builds and installs midisock; the installed files are moved", budget=200,

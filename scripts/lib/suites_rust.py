@@ -1,9 +1,6 @@
-"""The Rust sources: format, lints, unit tests (header drift and version are among them)."""
+"""The Rust sources: format and lints."""
 
-import re
-
-import unit_tests
-from runner import Failure, suite, tail
+from runner import suite
 
 
 @suite("fmt", "Rust sources are formatted", budget=60)
@@ -18,30 +15,3 @@ def clippy(run):
         "-D", "clippy::undocumented_unsafe_blocks"])
     run.case("cargo clippy, without discovery", ["cargo", "clippy", "--locked", "--all-targets", "--no-default-features",
                                                  "--", "-D", "warnings"])
-
-
-@suite("rust", "Rust unit tests", budget=420)
-def rust(run):
-    finished = run.command([unit_tests.program_of(run.must(unit_tests.CHECKED))])
-    for case, verdict in re.findall(r"^test (\S+)(?: - should panic)? \.\.\. (\w+)",
-                                    finished.output, re.MULTILINE):
-        if verdict == "ok":
-            run.ok(case)
-        elif verdict == "ignored":
-            run.skip(case, "#[ignore]")
-        else:
-            run.fail(case, failure_text(finished.output, case))
-    if finished.status != 0 and not run.outcome.failures:
-        raise Failure(tail(finished.output))
-    if not run.outcome.passed:
-        raise Failure("no test was run")
-
-
-def failure_text(output, case):
-    """The panic's message, then the end of the test's output."""
-    found = re.search(rf"^---- {re.escape(case)} stdout ----\n(.*?)(?=^---- |^failures:)", output,
-                      re.MULTILINE | re.DOTALL)
-    if not found:
-        return "failed"
-    panic = re.search(r"panicked at (.*:\d+):\d+:\n(.*)", found[1])
-    return (f"{panic[2]} ({panic[1]})\n" if panic else "") + tail(found[1])

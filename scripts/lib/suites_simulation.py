@@ -13,9 +13,10 @@ CHANNELS_CHANGE = 10_000_000
 CHANGING_RUNS = 1_000
 
 
-@suite("simulation", f"{CONNECTIONS} simulated connections, judged by an independent receiver", budget=360)
+@suite("simulation", f"{CONNECTIONS} simulated connections, judged by an independent receiver", budget=360,
+       begins_with=unit_tests.CHECKED)
 def simulate(run):
-    program = unit_tests.program_of(run.must(unit_tests.CHECKED))
+    program = unit_tests.program_of(run.build(unit_tests.CHECKED))
     started = time.monotonic()
     total = simulation.run(program, 1, CORES, connections=CONNECTIONS)
     seconds = time.monotonic() - started

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import compilers
 import unit_tests
+from ahead import Build
 from project import CORES, OUT, ROOT, SONAME, TARGET, tool
 from runner import Failure, suite, tail
 from suites_c import TESTS, build_programs, report, run_tests
@@ -85,7 +86,7 @@ MODELS = [ROOT / "src" / "realtime" / "loom_models.rs", ROOT / "src" / "net" / "
 LOOM = OUT / "loom.log"
 
 
-@suite("loom", "the protocols between two threads, in all interleavings", budget=400)
+@suite("loom", "the protocols between two threads, in all interleavings", budget=400, begins_with=unit_tests.MODELS)
 def loom(run):
     program = models_program(run)
     listed = re.findall(r"^(\S*loom_models::\w+): test$", run.must([program, "--list"]), re.MULTILINE)
@@ -112,9 +113,7 @@ def loom(run):
 
 
 def models_program(run):
-    """Has cargo build the models, in a target folder of their own: with --cfg loom it would build all else anew each time."""
-    return unit_tests.program_of(run.must(
-        unit_tests.MODELS, env={"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": str(TARGET / "loom")}))
+    return unit_tests.program_of(run.build(unit_tests.MODELS))
 
 
 @suite("memory-order", "an atomic whose order is weaker than it is fails a model", budget=120, needs=["loom"])
@@ -199,13 +198,15 @@ def tsan(run):
     report(run, "race", run.command([control, "a_message_hands_over"], env=env, timeout=60))
 
 
+DEFECT = Build(["cargo", "build", "--locked", "--lib", "--target-dir", TARGET / "defect", "--config", "profile.dev.opt-level=0"],
+               {"RUSTFLAGS": "--cfg midisock_defect"})
+
+
 @suite("panics", "a panic inside the library is contained, in every function and in the network thread",
-       budget=300)
+       budget=300, begins_with=DEFECT)
 def panics(run):
-    into = TARGET / "defect"
-    run.must(["cargo", "build", "--locked", "--lib", "--target-dir", into],
-             env={"RUSTFLAGS": "--cfg midisock_defect"})
-    library = into / "debug"
+    run.build(DEFECT)
+    library = TARGET / "defect" / "debug"
     name = library / SONAME
     name.unlink(missing_ok=True)
     name.symlink_to("libmidisock.so")
