@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import ahead
-from ahead import Build
 from project import CORES, GREEN_RUNS, LOGS, ROOT, how_to_get
 
 # This much of a failing program's output is shown. The log has all of it.
@@ -39,7 +38,7 @@ class Suite:
     packages: tuple = ()  # Debian packages without which it skips cases
     extended: bool = False  # runs only with --all, or by name
     turn: bool = False  # long: --all runs it on its day only, see `of_the_day`
-    begins_with: Build = None  # may be made while other suites run
+    begins_with: tuple = ()  # builds, which may be made while other suites run
 
 
 @dataclass
@@ -61,7 +60,7 @@ class Outcome:
 SUITES = {}
 
 
-def suite(name, about, budget, needs=(), packages=(), extended=False, turn=False, begins_with=None):
+def suite(name, about, budget, needs=(), packages=(), extended=False, turn=False, begins_with=()):
     """Registers the function as a suite."""
 
     def register(function):
@@ -324,7 +323,7 @@ def with_needs(names):
 def run_suites(suites, everything):
     """Runs the suites one after the other. Returns their outcomes."""
     outcomes = {}
-    with ahead.making([one.begins_with for one in suites if one.begins_with], PROCESSES):
+    with ahead.making([build for one in suites for build in one.begins_with], PROCESSES):
         for one in suites:
             print(f"{one.name:<16} {one.about} ", end="", flush=True)
             outcome = run_one(one, everything, outcomes)

@@ -3,7 +3,6 @@
 import suites_prepare  # noqa: F401  packages, Python environment
 import suites_project  # noqa: F401  scripts, licences
 import suites_structure  # noqa: F401  the layers of src, and its limits
-import suites_rust     # noqa: F401  fmt, clippy
 import suites_old_rust  # noqa: F401  the oldest Rust that is supported
 import suites_library  # noqa: F401  the shipped library and its header
 import suites_c        # noqa: F401  C test programs
@@ -11,10 +10,9 @@ import suites_examples  # noqa: F401  the examples in C
 import suites_loops    # noqa: F401  the examples with event loops of their own
 import suites_python   # noqa: F401  tests with mido
 import suites_tools    # noqa: F401  the tools and their readers
-import suites_unit     # noqa: F401  the Rust unit tests, whose build takes long
+import suites_rust     # noqa: F401  fmt, clippy, unit tests: their builds were made meanwhile
 import suites_realtime  # noqa: F401  no system call, allocation, fault, waiting
 import suites_instructions  # noqa: F401  instruction counts
-import suites_threads  # noqa: F401  loom, ThreadSanitizer, contained panics
 import suites_juce    # noqa: F401  a JUCE plugin in hosts
 import suites_timing  # noqa: F401  placed frames on a simulated device
 import suites_virtual_time  # noqa: F401  sender time where only instructions take time
@@ -28,6 +26,7 @@ import suites_cpp     # noqa: F401  the C++ header
 import suites_abi     # noqa: F401  the ABI and its baseline
 import suites_packaging  # noqa: F401  release archives, Conan, vcpkg, Meson
 import suites_neighbours  # noqa: F401  the static library beside other Rust libraries
+import suites_threads  # noqa: F401  loom, ThreadSanitizer, contained panics
 import suites_unload  # noqa: F401  loading and unloading in hosts
 import suites_discovery  # noqa: F401  services on the network, beside Avahi
 import suites_hostile  # noqa: F401  the soak, fuzzing

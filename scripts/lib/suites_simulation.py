@@ -14,7 +14,7 @@ CHANGING_RUNS = 1_000
 
 
 @suite("simulation", f"{CONNECTIONS} simulated connections, judged by an independent receiver", budget=360,
-       begins_with=unit_tests.CHECKED)
+       begins_with=(unit_tests.CHECKED,))
 def simulate(run):
     program = unit_tests.program_of(run.build(unit_tests.CHECKED))
     started = time.monotonic()

@@ -86,7 +86,7 @@ MODELS = [ROOT / "src" / "realtime" / "loom_models.rs", ROOT / "src" / "net" / "
 LOOM = OUT / "loom.log"
 
 
-@suite("loom", "the protocols between two threads, in all interleavings", budget=400, begins_with=unit_tests.MODELS)
+@suite("loom", "the protocols between two threads, in all interleavings", budget=400, begins_with=(unit_tests.MODELS,))
 def loom(run):
     program = models_program(run)
     listed = re.findall(r"^(\S*loom_models::\w+): test$", run.must([program, "--list"]), re.MULTILINE)
@@ -203,7 +203,7 @@ DEFECT = Build(["cargo", "build", "--locked", "--lib", "--target-dir", TARGET / 
 
 
 @suite("panics", "a panic inside the library is contained, in every function and in the network thread",
-       budget=300, begins_with=DEFECT)
+       budget=300, begins_with=(DEFECT,))
 def panics(run):
     run.build(DEFECT)
     library = TARGET / "defect" / "debug"
