@@ -1,15 +1,19 @@
-"""Builds that suites begin with, made while other suites wait for something, with what those leave of the processors.
+"""Runs long cargo builds in the background while other suites run.
 
-The suite runs the same command again: cargo finds that all is done, or waits until it is. So a build that fails here fails there
-too, which tells why."""
+A suite runs the same command again. Cargo waits until the build is done, or finds that it is. If a build failed, it fails in the
+suite once more, which tells why."""
 
 import contextlib
 import os
 import subprocess
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from project import ROOT
+
+# The suites have the processors first, but other programs on the machine do not stop a build.
+NICE = "10"
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Build:
 
 @contextlib.contextmanager
 def making(builds, processes):
-    """Meanwhile they are made, one after the other, each once."""
+    """Runs each distinct build once, one after the other, while the body runs. `processes`: nobody else's."""
     each = [build for index, build in enumerate(builds) if build not in builds[:index]]
     over = threading.Event()
     thread = threading.Thread(target=make, args=(each, processes, over), daemon=True)
@@ -40,9 +44,12 @@ def make(builds, processes, over):
             return
         try:
             process = processes.start(
-                ["nice", "-n", "19", *map(str, build.command)], cwd=ROOT, env={**os.environ, **build.environment},
+                ["nice", "-n", NICE, *map(str, build.command)], cwd=ROOT, env={**os.environ, **build.environment},
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         except OSError:
             return
+        # Linux may schedule a session as a group, and then nice counts only within it.
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{process.pid}/autogroup").write_text(NICE)
         process.wait()
         processes.done(process)

@@ -257,7 +257,7 @@ class Run:
         return finished.output
 
     def build(self, build):
-        """What a build prints, which may have been made ahead."""
+        """Runs a build, which may be finished already, and returns its output."""
         return self.must(build.command, env=build.environment)
 
     def must_fail(self, arguments, **keywords):
@@ -323,7 +323,9 @@ def with_needs(names):
 def run_suites(suites, everything):
     """Runs the suites one after the other. Returns their outcomes."""
     outcomes = {}
-    with ahead.making([build for one in suites for build in one.begins_with], PROCESSES):
+    # The first suite would only wait for its own builds.
+    builds = [build for one in suites[1:] for build in one.begins_with]
+    with ahead.making(builds, Processes()):
         for one in suites:
             print(f"{one.name:<16} {one.about} ", end="", flush=True)
             outcome = run_one(one, everything, outcomes)

@@ -10,7 +10,7 @@ import suites_examples  # noqa: F401  the examples in C
 import suites_loops    # noqa: F401  the examples with event loops of their own
 import suites_python   # noqa: F401  tests with mido
 import suites_tools    # noqa: F401  the tools and their readers
-import suites_rust     # noqa: F401  fmt, clippy, unit tests: their builds were made meanwhile
+import suites_rust     # noqa: F401  fmt, clippy, unit tests: late, so that their builds can be made meanwhile
 import suites_realtime  # noqa: F401  no system call, allocation, fault, waiting
 import suites_instructions  # noqa: F401  instruction counts
 import suites_juce    # noqa: F401  a JUCE plugin in hosts

@@ -14,8 +14,8 @@ TLS = "tls-midi"
 
 # One program with all its cases; each case has its own deadline, well below this.
 PROGRAM_SECONDS = 150
-# Mostly they wait, and a third of a core is what one takes: more of them than cores.
-JOBS = 4 * CORES
+# Mostly they wait: more of them than cores.
+JOBS = 3 * CORES
 
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 SANITIZER_OPTIONS = {

@@ -30,7 +30,7 @@ def set_environment(run):
     changes a build. CMake uses Ninja unless a case asks for another generator."""
     run.env = {"PATH": environment.path_with_tools(), **{name: None for name in IGNORED}}
     run.env["CMAKE_GENERATOR"] = generator(run)
-    # A Debug build is only to be one: nothing is measured in it.
+    # Nothing depends on how fast a Debug build is, and without optimization it is built sooner.
     run.env["CARGO_PROFILE_DEV_OPT_LEVEL"] = "0"
 
 
