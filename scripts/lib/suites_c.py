@@ -15,7 +15,7 @@ TLS = "tls-midi"
 # One program with all its cases; each case has its own deadline, well below this.
 PROGRAM_SECONDS = 150
 # Mostly they wait: more of them than cores.
-JOBS = 3 * CORES
+JOBS = 4 * CORES
 
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 SANITIZER_OPTIONS = {
