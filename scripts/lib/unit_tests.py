@@ -11,12 +11,11 @@ from project import TARGET
 QUICK = ["--config", 'profile.release.lto="off"', "--config", "profile.release.codegen-units=16"]
 # Nobody debugs these programs. A panic names its line anyway.
 LEAN = [*QUICK, "--config", "profile.release.opt-level=2", "--config", "profile.release.debug=false"]
+PROGRAM = ["cargo", "test", "--locked", "--release", "--lib", "--no-run", "--message-format=json", *LEAN]
 # Optimized, because the tests run much faster then, and with every check of a debug build.
-CHECKED = Build(["cargo", "test", "--locked", "--release", "--lib", "--no-run", "--message-format=json", *LEAN,
-                 "--config", "profile.release.debug-assertions=true", "--config", "profile.release.overflow-checks=true",
-                 "--target-dir", TARGET / "checked"])
-MODELS = Build(["cargo", "test", "--locked", "--release", "--lib", "--no-run", "--message-format=json", *LEAN,
-                "--target-dir", TARGET / "loom"], {"RUSTFLAGS": "--cfg loom"})
+CHECKED = Build([*PROGRAM, "--config", "profile.release.debug-assertions=true",
+                 "--config", "profile.release.overflow-checks=true", "--target-dir", TARGET / "checked"])
+MODELS = Build([*PROGRAM, "--target-dir", TARGET / "loom"], {"RUSTFLAGS": "--cfg loom"})
 
 
 def program_of(messages):
