@@ -14,6 +14,19 @@ typedef struct waiting {
     midisock_result result;
 } waiting;
 
+/* The system may take more at any time, although the peer does not read. So there
+ * can be room before the end; then it is filled again. */
+static midisock_result wait_for_room_for_ever(midisock_port *port)
+{
+    midisock_result result;
+    do {
+        while (midisock_push(port, BYTES(0xf8)) == MIDISOCK_OK)
+            continue;
+        result = midisock_wait(port, MIDISOCK_WAIT_ROOM, -1);
+    } while (result == MIDISOCK_OK);
+    return result;
+}
+
 static void *run(void *argument)
 {
     waiting *w = argument;
@@ -26,7 +39,8 @@ static void *run(void *argument)
         CHECK(out == NULL);
         break;
     case WAIT:
-        w->result = midisock_wait(w->port, w->what, -1);
+        w->result = w->what == MIDISOCK_WAIT_ROOM ? wait_for_room_for_ever(w->port)
+                                                  : midisock_wait(w->port, w->what, -1);
         break;
     case WAIT_ANY:
         both[0] = w->other;
