@@ -135,7 +135,7 @@ CHECKED = ("aarch64-linux-android", "armv7-linux-androideabi", "aarch64-apple-io
 
 
 @suite("compiles", "the library compiles for systems that nothing here can link: Android, iOS, FreeBSD",
-       budget=400, packages=RUST_PACKAGES, extended=True, turn=True)
+       budget=600, packages=RUST_PACKAGES, extended=True, turn=True)
 def compiles(run):
     if cross.lacks(run, RUST_PACKAGES):
         return
