@@ -6,14 +6,14 @@
 
 enum { FOR_EVER_MS = 600000 };
 
-/* A client connects again. */
-static link told_link(int role, uint32_t overflow)
+/* A client connects again after so long. */
+static link told_link(int role, uint32_t overflow, uint32_t reconnect_ms)
 {
     midisock_config c;
     midisock_config_init(&c, sizeof c);
     c.overflow = overflow;
     c.linger_ms = FOR_EVER_MS;
-    c.reconnect_min_ms = 10;
+    c.reconnect_min_ms = c.reconnect_max_ms = reconnect_ms;
     link l = make_link(role, c, 0);
     if (role == ROLE_CLIENT)
         NOTIFIED(l.port, MIDISOCK_NOTIFY_CONNECTED);
@@ -47,7 +47,7 @@ static void an_orderly_end_is_told(void)
         for (uint32_t overflow = MIDISOCK_OVERFLOW_WAIT; overflow <= MIDISOCK_OVERFLOW_REPAIR; overflow++)
             for (int sounds = 0; sounds < 2; sounds++)
                 for (int half = 0; half < 2; half++) {
-                    link l = told_link(role, overflow);
+                    link l = told_link(role, overflow, FOR_EVER_MS);
                     uint8_t status = sounds ? 0x90 : 0xb0;
                     CHECK_OK(midisock_push(l.port, BYTES(status, 60, 64)));
                     RAW_EXPECT(l.fd, status, 60, 64);
@@ -70,7 +70,7 @@ static void a_reset_in_answer_is_told_and_the_loss_is_counted(void)
     for (int role = 0; role < ROLES; role++)
         for (uint32_t overflow = MIDISOCK_OVERFLOW_WAIT; overflow <= MIDISOCK_OVERFLOW_REPAIR; overflow++)
             for (int round = 0; round < 20; round++) {
-                link l = told_link(role, overflow);
+                link l = told_link(role, overflow, FOR_EVER_MS);
                 CHECK_OK(midisock_push(l.port, BYTES(0x90, 60, 64)));
                 RAW_EXPECT(l.fd, 0x90, 60, 64);
                 raw_close(l.fd);
@@ -103,7 +103,7 @@ static void a_reset_is_told(void)
 {
     for (int role = 0; role < ROLES; role++)
         for (int half = 0; half < 2; half++) {
-            link l = told_link(role, MIDISOCK_OVERFLOW_AUTO);
+            link l = told_link(role, MIDISOCK_OVERFLOW_AUTO, FOR_EVER_MS);
             CHECK_OK(midisock_push(l.port, BYTES(0x90, 60, 64)));
             RAW_EXPECT(l.fd, 0x90, 60, 64);
             if (half)
@@ -119,7 +119,7 @@ static void a_reset_is_told(void)
 static void a_client_connects_again_at_once(void)
 {
     for (uint32_t overflow = MIDISOCK_OVERFLOW_WAIT; overflow <= MIDISOCK_OVERFLOW_REPAIR; overflow++) {
-        link l = told_link(ROLE_CLIENT, overflow);
+        link l = told_link(ROLE_CLIENT, overflow, 10);
         for (int i = 0; i < 5; i++) {
             CHECK_OK(midisock_push(l.port, BYTES(0x90, 60, 64)));
             RAW_EXPECT(l.fd, 0x90, 60, 64);
