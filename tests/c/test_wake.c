@@ -56,7 +56,7 @@ static void ping_pong(const midisock_config *c, unsigned count)
 static void signalled_ping_pongs(void)
 {
     midisock_config c = signalling();
-    ping_pong(&c, scaled(100000));
+    ping_pong(&c, scaled(30000));
 }
 
 static void ticking_ping_pongs(void)
