@@ -327,8 +327,7 @@ def run_suites(suites, everything):
     builds = [build for one in suites[1:] for build in one.begins_with]
     with ahead.making(builds, Processes()) as builder:
         for one in suites:
-            if one.begins_with:
-                builder.hurry()
+            builder.leave(one.begins_with)
             print(f"{one.name:<16} {one.about} ", end="", flush=True)
             outcome = run_one(one, everything, outcomes)
             outcomes[one.name] = outcome

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-typedef enum call { ACCEPT, WAIT, WAIT_ANY, WAIT_CONNECTED, FLUSH } call;
+typedef enum call { ACCEPT, WAIT, WAIT_ANY, WAIT_CONNECTED, FLUSH, FILL } call;
 
 typedef struct waiting {
     midisock_port *port;
@@ -16,7 +16,7 @@ typedef struct waiting {
 
 /* The system may take more at any time, although the peer does not read. So there
  * can be room before the end; then it is filled again. */
-static midisock_result wait_for_room_for_ever(midisock_port *port)
+static midisock_result fill_for_ever(midisock_port *port)
 {
     midisock_result result;
     do {
@@ -39,8 +39,7 @@ static void *run(void *argument)
         CHECK(out == NULL);
         break;
     case WAIT:
-        w->result = w->what == MIDISOCK_WAIT_ROOM ? wait_for_room_for_ever(w->port)
-                                                  : midisock_wait(w->port, w->what, -1);
+        w->result = midisock_wait(w->port, w->what, -1);
         break;
     case WAIT_ANY:
         both[0] = w->other;
@@ -52,6 +51,9 @@ static void *run(void *argument)
         break;
     case FLUSH:
         w->result = midisock_flush(w->port, -1);
+        break;
+    case FILL:
+        w->result = fill_for_ever(w->port);
         break;
     }
     return NULL;
@@ -166,7 +168,7 @@ static void a_client_whose_server_does_not_read(void)
         waiting w[MOST];
         pthread_t threads[MOST];
         start(&w[0], &threads[0], client, WAIT, MIDISOCK_WAIT_MESSAGE);
-        start(&w[1], &threads[1], client, WAIT, MIDISOCK_WAIT_ROOM);
+        start(&w[1], &threads[1], client, FILL, 0);
         start(&w[2], &threads[2], client, FLUSH, 0);
         ends(client, w, threads, 3, round);
         CHECK_RESULT(MIDISOCK_ERR_CLOSED, midisock_push(client, BYTES(0xf8)));

@@ -119,7 +119,7 @@ static void a_reset_is_told(void)
 static void a_client_connects_again_at_once(void)
 {
     for (uint32_t overflow = MIDISOCK_OVERFLOW_WAIT; overflow <= MIDISOCK_OVERFLOW_REPAIR; overflow++) {
-        link l = told_link(ROLE_CLIENT, overflow, 10);
+        link l = told_link(ROLE_CLIENT, overflow, 200);
         for (int i = 0; i < 5; i++) {
             CHECK_OK(midisock_push(l.port, BYTES(0x90, 60, 64)));
             RAW_EXPECT(l.fd, 0x90, 60, 64);
