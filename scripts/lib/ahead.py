@@ -12,6 +12,7 @@ from pathlib import Path
 
 from project import ROOT
 
+
 @dataclass(frozen=True)
 class Build:
     command: list
