@@ -12,6 +12,11 @@ from pathlib import Path
 
 from project import ROOT
 
+# The suites have the processors first, but other programs on the machine do not stop a build.
+LOWER = 10
+# That of the suites.
+OWN = os.getpriority(os.PRIO_PROCESS, 0)
+
 
 @dataclass(frozen=True)
 class Build:
@@ -20,7 +25,7 @@ class Build:
 
 
 class Builder:
-    """Makes builds one after the other in a thread. `processes`: nobody else's."""
+    """Makes each distinct build once, one after the other, in a thread, until its context ends. `processes`: nobody else's."""
 
     def __init__(self, builds, processes):
         self._processes = processes
@@ -44,7 +49,10 @@ class Builder:
             except OSError:  # it has ended
                 pass
 
-    def end(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         with self._lock:
             self._waiting = []
         while self._thread.is_alive():
@@ -72,12 +80,6 @@ class Builder:
             self._processes.done(process)
 
 
-# The suites have the processors first, but other programs on the machine do not stop a build.
-LOWER = 10
-# That of the suites.
-OWN = os.getpriority(os.PRIO_PROCESS, 0)
-
-
 def set_priority(process, lower):
     """Of a process that leads a session, and of those that it starts: so much lower than the suites'."""
     os.setpriority(os.PRIO_PGRP, process.pid, min(OWN + lower, 19))
@@ -85,13 +87,3 @@ def set_priority(process, lower):
     autogroup = Path(f"/proc/{process.pid}/autogroup")
     if autogroup.exists():
         autogroup.write_text(str(lower))
-
-
-@contextlib.contextmanager
-def making(builds, processes):
-    """Runs each distinct build once, one after the other, while the body runs. The body has the builder."""
-    builder = Builder(builds, processes)
-    try:
-        yield builder
-    finally:
-        builder.end()

@@ -325,7 +325,7 @@ def run_suites(suites, everything):
     outcomes = {}
     # The first suite would only wait for its own builds.
     builds = [build for one in suites[1:] for build in one.begins_with]
-    with ahead.making(builds, Processes()) as builder:
+    with ahead.Builder(builds, Processes()) as builder:
         for one in suites:
             builder.leave(one.begins_with)
             print(f"{one.name:<16} {one.about} ", end="", flush=True)

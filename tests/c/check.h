@@ -165,7 +165,8 @@ void check_push(midisock_port *port, const uint8_t *data, size_t size);
 
 /* Pushes numbered messages of `size` bytes (4096 at most), from `first` on, until
  * the queue stays full for `quiet_ms`. Returns the next number. There may be room
- * again later: systems take a little more now and then, although nobody reads. */
+ * again later: the network thread may have been held up, and systems take a little
+ * more now and then, although nobody reads. */
 uint32_t check_fill(midisock_port *port, size_t size, uint32_t first, int32_t quiet_ms);
 
 /* A SysEx of `size` bytes (8 at least) with a number below 2^28 and a filling that

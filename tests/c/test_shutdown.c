@@ -14,8 +14,7 @@ typedef struct waiting {
     midisock_result result;
 } waiting;
 
-/* The system may take more at any time, although the peer does not read. So there
- * can be room before the end; then it is filled again. */
+/* There can be room before the end, as after every check_fill. Then it is filled again. */
 static midisock_result fill_for_ever(midisock_port *port)
 {
     midisock_result result;
